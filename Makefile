@@ -1,0 +1,34 @@
+# Two commands: `make demo` shows what camber does, `make test` checks that it does it right.
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+# A folder with real recordings; absent on most machines, and then the demo does without.
+DATA ?= ../shared/data
+DEMO ?= demo
+
+# Torch and OpenMP spin on a busy machine unless told not to.
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: setup demo test lint types format clean
+
+setup:
+	@tools/setup.sh
+
+demo: setup
+	@$(PYTHON) scripts/demo.py --output $(DEMO) --recordings $(DATA)
+
+test: setup lint types
+	@$(PYTHON) -m pytest
+
+lint: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+types: setup
+	@.venv/bin/mypy
+
+format: setup
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+clean:
+	rm -rf .venv $(DEMO) build *.egg-info

@@ -1,0 +1,1 @@
+"""Who taught us: a rule-based teacher that judges every trajectory of a vocabulary."""

@@ -1,0 +1,48 @@
+"""What driving is: the nouns that every other package reads and writes."""
+
+from driving.agents import STATIC_KINDS, AgentKind, AgentTracks, LightStatus, TrafficLights
+from driving.cameras import CameraFrames, CameraRig
+from driving.ego import EgoMotion, EgoState
+from driving.geometry import Polyline
+from driving.map import AreaLayer, IntersectionKind, Lanes, MapGraph, Ragged, StopLineKind, TurnKind
+from driving.observation import Observation
+from driving.planner import BatchedPlanner, Planner, PrivilegedPlanner, check_planner
+from driving.recording import Mission, Recording, Tag
+from driving.route import Route, build_route
+from driving.scenario import Scenario
+from driving.trajectory import Trajectory
+from driving.vehicle import PACIFICA, VehicleParameters
+
+__all__ = [
+    "PACIFICA",
+    "STATIC_KINDS",
+    "AgentKind",
+    "AgentTracks",
+    "AreaLayer",
+    "BatchedPlanner",
+    "CameraFrames",
+    "CameraRig",
+    "EgoMotion",
+    "EgoState",
+    "IntersectionKind",
+    "Lanes",
+    "LightStatus",
+    "MapGraph",
+    "Mission",
+    "Observation",
+    "Planner",
+    "Polyline",
+    "PrivilegedPlanner",
+    "Ragged",
+    "Recording",
+    "Route",
+    "Scenario",
+    "StopLineKind",
+    "Tag",
+    "TrafficLights",
+    "Trajectory",
+    "TurnKind",
+    "VehicleParameters",
+    "build_route",
+    "check_planner",
+]

@@ -1,0 +1,1 @@
+"""Real recordings from other data sets as recordings of ours."""

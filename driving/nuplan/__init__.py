@@ -1,0 +1,1 @@
+"""nuPlan's own file formats, read and written without its devkit."""

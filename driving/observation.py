@@ -1,0 +1,47 @@
+"""What a planner is shown at one step: the past and the present, and nothing else."""
+
+from dataclasses import dataclass
+
+from driving.agents import AgentTracks, TrafficLights
+from driving.cameras import CameraFrames
+from driving.ego import EgoMotion, EgoState
+from driving.map import MapGraph
+from driving.route import Route
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """The world up to now. Histories end with the present step, oldest first.
+
+    It has no field in which the future could hide: agents that have not been seen yet are not listed,
+    and the arrays are copies, so that no view leads back into the recording.
+    """
+
+    iteration: int
+    """Step of the rollout, 0 at its start."""
+    ego: EgoMotion
+    """M = 1, over H steps up to now."""
+    agents: AgentTracks
+    """Over the same H steps."""
+    traffic_lights: TrafficLights
+    """Of the present step only (T = 1), as nuPlan shows them to planners."""
+    route: Route
+    map: MapGraph
+    cameras: CameraFrames | None = None
+    """Images up to now, where the scenario has any."""
+
+    def __post_init__(self) -> None:
+        if self.ego.num_steps != self.agents.num_steps:
+            raise ValueError(
+                f"Ego and agents must share their history; got {self.ego.num_steps} and {self.agents.num_steps}."
+            )
+
+    @property
+    def time_us(self) -> int:
+        """Now."""
+        return int(self.ego.time_us[-1])
+
+    @property
+    def ego_now(self) -> EgoState:
+        """The ego at the present step."""
+        return self.ego.state(-1)

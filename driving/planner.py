@@ -1,0 +1,124 @@
+"""What every planner offers, and a checker that tells what was forgotten."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from driving.map import MapGraph
+from driving.observation import Observation
+from driving.route import Route
+from driving.scenario import Scenario
+from driving.trajectory import Trajectory
+
+MAX_START_GAP_M = 0.5
+"""How far the first pose of a plan may be from the ego: more means a wrong frame or the box centre."""
+
+
+@runtime_checkable
+class Planner(Protocol):
+    """Plans one step at a time. A batched planner adds `plan_batch(observations) -> list[Trajectory]`."""
+
+    @property
+    def name(self) -> str:
+        """Name in reports."""
+        ...
+
+    def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002  (the field's word)
+        """Begin a new scenario; nothing of the one before may remain."""
+        ...
+
+    def plan(self, observation: Observation) -> Trajectory:
+        """Say where the rear axle shall be from now on, in the global frame."""
+        ...
+
+
+@runtime_checkable
+class BatchedPlanner(Planner, Protocol):
+    """A planner that is asked once for several scenarios in lockstep, each with its own earlier `reset`."""
+
+    def plan_batch(self, observations: Sequence[Observation]) -> list[Trajectory]:
+        """One plan per observation, in the same order."""
+        ...
+
+
+@runtime_checkable
+class PrivilegedPlanner(Planner, Protocol):
+    """A planner that knows the recording, future included: log replay, or plans recorded elsewhere."""
+
+    def reset_with_scenario(self, scenario: Scenario) -> None:
+        """Called instead of `reset`."""
+        ...
+
+
+def begin(planner: Planner, scenario: Scenario) -> None:
+    """Prepare a planner for a scenario."""
+    if isinstance(planner, PrivilegedPlanner):
+        planner.reset_with_scenario(scenario)
+    else:
+        planner.reset(scenario.map, scenario.route)
+
+
+def require_valid_plan(plan: object, observation: Observation, min_horizon_s: float = 0.0) -> Trajectory:
+    """Return the plan if it can be driven, else raise a sentence that says what is wrong with it.
+
+    Raises:
+        TypeError: When it is no `Trajectory`.
+        ValueError: When it is not finite, does not rise in time, is too short, or starts away from the ego.
+    """
+    if not isinstance(plan, Trajectory):
+        raise TypeError(f"A planner returns a driving.Trajectory, got {type(plan).__name__}.")
+    if not (np.isfinite(plan.time_s).all() and np.isfinite(plan.poses).all()):
+        raise ValueError("The plan holds NaN or infinite values.")
+    if abs(plan.time_s[0]) > 1e-6 or (np.diff(plan.time_s) <= 0).any():
+        raise ValueError(f"Plan times must start at 0 and rise, got {plan.time_s[:3]} ...")
+    if plan.horizon_s < min_horizon_s:
+        raise ValueError(f"The plan ends after {plan.horizon_s:.2f} s; {min_horizon_s:.2f} s are needed.")
+    gap_m = float(np.hypot(*(plan.poses[0, :2] - observation.ego_now.rear_axle_pose[:2])))
+    if gap_m > MAX_START_GAP_M:
+        raise ValueError(
+            f"The plan starts {gap_m:.2f} m from the ego's rear axle; plans are global poses of the rear axle,"
+            " the first one where the ego is now."
+        )
+    return plan
+
+
+def check_planner(make_planner: Callable[[], Planner], scenario: Scenario, num_steps: int = 3) -> None:
+    """Raise a sentence when a planner does not keep the contract; return when it does.
+
+    Checked on the logged ego: name, types, finite and rising plans that start at the ego, the same plans
+    from a second instance and from a second `reset`, and observations left untouched.
+
+    Raises:
+        TypeError: When a method or the plan has a wrong type.
+        ValueError: When a plan breaks a rule.
+    """
+    planner, twin = make_planner(), make_planner()
+    if not isinstance(planner, Planner):
+        raise TypeError(f"{type(planner).__name__} needs `name`, `reset(map, route)` and `plan(observation)`.")
+    if not planner.name:
+        raise ValueError(f"{type(planner).__name__} has an empty name; reports need one.")
+    iterations = range(min(num_steps, scenario.num_frames))
+    first = _plans(planner, scenario, iterations)
+    for other, who in ((planner, "after a second reset"), (twin, "from a second instance")):
+        for iteration, (a, b) in enumerate(zip(first, _plans(other, scenario, iterations), strict=True)):
+            if not (np.array_equal(a.poses, b.poses) and np.array_equal(a.time_s, b.time_s)):
+                raise ValueError(
+                    f"{planner.name} plans differently {who} at iteration {iteration}; seed it in reset."
+                )
+
+
+def _plans(planner: Planner, scenario: Scenario, iterations: range) -> list[Trajectory]:
+    begin(planner, scenario)
+    plans = []
+    for iteration in iterations:
+        observation, untouched = scenario.observation_at(iteration), scenario.observation_at(iteration)
+        plans.append(require_valid_plan(planner.plan(observation), observation))
+        for ours, theirs in (
+            (untouched.ego.rear_axle_poses, observation.ego.rear_axle_poses),
+            (untouched.agents.poses, observation.agents.poses),
+            (untouched.agents.velocities_mps, observation.agents.velocities_mps),
+        ):
+            if not np.array_equal(ours, theirs, equal_nan=True):
+                raise ValueError(f"{planner.name} writes into its observation; it must copy what it changes.")
+    return plans

@@ -1,0 +1,1 @@
+"""What the cameras see: bird's-eye-view networks on multi-camera input."""

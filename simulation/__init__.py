@@ -1,0 +1,1 @@
+"""How the world answers: closed-loop simulation, scores and scenario generation."""

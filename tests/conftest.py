@@ -1,0 +1,47 @@
+"""Settings of the test run: shapes and types of every annotated function are checked."""
+
+import os
+
+# Before numba or torch start their threads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook(["driving", "planning", "perception", "distill"], "beartype.beartype").__enter__()
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED = REPOSITORY.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def recorded_data() -> Path:
+    """Real recordings; a user's machine has none."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real recordings: {folder.name} is not beside the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """What the official devkit computed; a user's machine has none."""
+    folder = SHARED / "golden"
+    if not folder.is_dir():
+        pytest.skip(f"no reference results: {folder.name} is not beside the project")
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the user's cache folder out of the tests."""
+    os.environ["CAMBER_CACHE"] = str(tmp_path_factory.mktemp("cache"))

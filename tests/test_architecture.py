@@ -1,0 +1,82 @@
+"""Who may import whom, read from the import statements; see docs/architecture.md."""
+
+import ast
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+PACKAGES = ("driving", "perception", "simulation", "planning", "distill", "scripts")
+
+MAY_IMPORT = {
+    "driving": set(),
+    "perception": {"driving"},
+    "simulation": {"driving"},
+    "planning": {"driving", "simulation", "perception"},
+    "distill": {"driving", "simulation", "perception", "planning"},
+    "scripts": {"driving", "simulation", "perception", "planning", "distill"},
+}
+
+ONLY_WITHIN = {
+    "torch": ("perception", "planning/neural", "distill", "simulation/generation/learned"),
+    "ray": ("simulation/benchmark", "distill"),
+    "starlette": ("simulation/viewer",),
+    "uvicorn": ("simulation/viewer", "scripts"),
+    "nuplan": ("planning/devkit",),
+    "tyro": ("scripts",),
+}
+
+
+def imports_of(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module)
+    return {name.split(".")[0] for name in names}
+
+
+def sources(repository: Path, package: str) -> list[Path]:
+    return sorted((repository / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_import_downwards_only(repository, package):
+    wrong = [
+        f"{path.relative_to(repository)} imports {name}"
+        for path in sources(repository, package)
+        for name in sorted(imports_of(path) & set(PACKAGES) - {package})
+        if name not in MAY_IMPORT[package]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("library", ONLY_WITHIN)
+def test_heavy_libraries_stay_in_their_rooms(repository, library):
+    rooms = tuple(repository / room for room in ONLY_WITHIN[library])
+    wrong = [
+        str(path.relative_to(repository))
+        for package in PACKAGES
+        for path in sources(repository, package)
+        if library in imports_of(path) and not any(room == path or room in path.parents for room in rooms)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", [name for name in PACKAGES if name != "scripts"])
+def test_our_package_names_resolve_into_this_repository(repository, package):
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert Path(spec.origin).is_relative_to(repository)
+
+
+def test_every_package_keeps_its_files_readable(repository):
+    """A second look at 400 lines; nothing may grow to ten times the median."""
+    too_long = {
+        str(path.relative_to(repository)): lines
+        for package in PACKAGES
+        for path in sources(repository, package)
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 700
+    }
+    assert too_long == {}
