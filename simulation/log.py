@@ -1,0 +1,249 @@
+"""What remains of a rollout: one file, enough to score it again and to replay it without simulating.
+
+A log file is a short JSON header, readable without unpacking anything, and one zstd frame with all arrays.
+Nothing in it can carry code.
+"""
+
+import json
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zstandard
+from jaxtyping import Float64
+
+from driving.agents import AgentTracks, TrafficLights
+from driving.ego import EgoMotion
+from driving.trajectory import Trajectory
+from simulation.files import write_atomically
+
+FORMAT_VERSION = 1
+SUFFIX = ".simlog"
+_MAGIC = b"camberSL"
+_HEAD = struct.Struct("<8sI")
+_COMPRESSION_LEVEL = 3
+_EGO = (
+    "time_us",
+    "rear_axle_poses",
+    "velocities_mps",
+    "accelerations_mps2",
+    "steering_rad",
+    "yaw_rate_radps",
+    "yaw_acceleration_radps2",
+)
+_AGENTS = ("kinds", "poses", "velocities_mps", "sizes", "valid", "order", "heights_m", "z_m")
+_LIGHTS = ("offsets", "lane_connector_ids", "statuses")
+_TEXTS = ("scenario_id", "scenario_type", "log_name", "map_name", "planner_name", "traffic")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimulationLog:
+    """One finished rollout of T steps (150 for 15 s); step i happened at frame i of the scenario."""
+
+    scenario_id: str
+    scenario_type: str
+    log_name: str
+    map_name: str
+    planner_name: str
+    traffic: str
+    """A name of `simulation.rollout.TRAFFIC`: `nonreactive`, `reactive` or `open_loop`."""
+    seed: int
+    ego: EgoMotion
+    """The driven ego, M = 1, over T steps."""
+    agents: AgentTracks
+    """What the planner was shown at each of the T steps, in that order."""
+    traffic_lights: TrafficLights
+    """Over T steps."""
+    plans: tuple[Trajectory, ...]
+    """The plan of each step, T of them; their lengths may differ."""
+    planning_time_s: Float64[np.ndarray, "time"]
+    """How long the planner took for each plan."""
+    stage_time_s: dict[str, float] = field(default_factory=dict)
+    """Seconds spent in whole in each stage of the rollout, for example `planning`, `control`, `traffic`."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """Notes of whoever ran it, for example the commit."""
+
+    def __post_init__(self) -> None:
+        counts = {
+            "ego": self.ego.num_steps,
+            "agents": self.agents.num_steps,
+            "lights": self.traffic_lights.num_steps,
+            "plans": len(self.plans),
+            "planning times": len(self.planning_time_s),
+        }
+        if len(set(counts.values())) != 1 or self.ego.num_motions != 1:
+            raise ValueError(
+                f"The log of scenario {self.scenario_id} needs one motion and as many steps of each part,"
+                f" got {self.ego.num_motions} motions and {counts}."
+            )
+
+    @property
+    def num_steps(self) -> int:
+        """T."""
+        return self.ego.num_steps
+
+    def save(self, path: Path) -> None:
+        """Write the log; the file is there in whole or not at all.
+
+        Raises:
+            OSError: When the folder is missing or not writable.
+        """
+        arrays = _arrays_of(self)
+        table, chunks = [], []
+        for name, array in arrays.items():
+            chunks.append(_packed(array))
+            table.append({"name": name, "dtype": array.dtype.str, "shape": list(array.shape)})
+        body = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=True).compress(b"".join(chunks))
+        header = {
+            "format_version": FORMAT_VERSION,
+            **{name: getattr(self, name) for name in _TEXTS},
+            "seed": self.seed,
+            "num_steps": self.num_steps,
+            "track_ids": list(self.agents.track_ids),
+            "stage_time_s": self.stage_time_s,
+            "metadata": self.metadata,
+            "arrays": table,
+            "body_bytes": len(body),
+        }
+        text = json.dumps(header, separators=(",", ":")).encode()
+        write_atomically(path, _HEAD.pack(_MAGIC, len(text)) + text + body)
+
+    @classmethod
+    def load(cls, path: Path) -> "SimulationLog":
+        """Read a log.
+
+        Raises:
+            FileNotFoundError: When there is no such file.
+            ValueError: When the file is no log, is damaged, or was written by a newer version.
+        """
+        content = path.read_bytes()
+        header, start = _read_header(content, path)
+        arrays = _read_arrays(header, content[start:], path)
+        try:
+            return _log_from(header, arrays)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise _damaged(path, f"its parts do not fit together: {error}") from error
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header of a log alone: names, seed, number of steps, stage times. Cheap, for listings.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When the file is no log, is damaged, or was written by a newer version.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD.size)
+        length = _HEAD.unpack(head)[1] if len(head) == _HEAD.size else 0
+        return _read_header(head + file.read(length), path)[0]
+
+
+def _damaged(path: Path, reason: str) -> ValueError:
+    return ValueError(f"{path} is damaged: {reason}. Delete it and run its scenario again.")
+
+
+def _read_header(content: bytes, path: Path) -> tuple[dict[str, Any], int]:
+    if len(content) < _HEAD.size or content[: len(_MAGIC)] != _MAGIC:
+        raise ValueError(f"{path} is no simulation log: a log starts with {_MAGIC.decode()!r}.")
+    start = _HEAD.size + _HEAD.unpack_from(content)[1]
+    if start > len(content):
+        raise _damaged(path, "it ends inside the header")
+    try:
+        header = json.loads(content[_HEAD.size : start])
+    except ValueError as error:
+        raise _damaged(path, f"the header is no JSON ({error})") from error
+    version = header.get("format_version") if isinstance(header, dict) else None
+    if not isinstance(version, int):
+        raise _damaged(path, "the header names no format version")
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format version {version}, this program reads up to {FORMAT_VERSION}: update the program."
+        )
+    return header, start
+
+
+def _read_arrays(header: dict[str, Any], body: bytes, path: Path) -> dict[str, np.ndarray]:
+    if len(body) != header.get("body_bytes"):
+        raise _damaged(path, f"it holds {len(body)} bytes of arrays, the header names {header.get('body_bytes')}")
+    try:
+        raw = zstandard.ZstdDecompressor().decompress(body)
+    except zstandard.ZstdError as error:
+        raise _damaged(path, f"the arrays do not unpack ({error})") from error
+    arrays, position = {}, 0
+    try:
+        for entry in header["arrays"]:
+            dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
+            if dtype.hasobject:
+                raise _damaged(path, f"array {entry['name']} holds objects")
+            size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+            arrays[entry["name"]] = _unpacked(raw[position : position + size], dtype, shape)
+            position += size
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"the table of arrays is wrong ({error})") from error
+    return arrays
+
+
+def _arrays_of(log: SimulationLog) -> dict[str, np.ndarray]:
+    arrays = {f"ego.{name}": getattr(log.ego, name) for name in _EGO}
+    arrays |= {f"agents.{name}": getattr(log.agents, name) for name in _AGENTS}
+    arrays |= {f"traffic_lights.{name}": getattr(log.traffic_lights, name) for name in _LIGHTS}
+    arrays["plans.counts"] = np.array([len(plan.time_s) for plan in log.plans], dtype=np.int64)
+    arrays["plans.time_s"] = np.concatenate([np.zeros(0), *(plan.time_s for plan in log.plans)])
+    arrays["plans.poses"] = np.concatenate([np.zeros((0, 3)), *(plan.poses for plan in log.plans)])
+    arrays["planning_time_s"] = log.planning_time_s
+    return arrays
+
+
+def _log_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SimulationLog:
+    stops = np.cumsum(arrays["plans.counts"])
+    times, poses = arrays["plans.time_s"], arrays["plans.poses"]
+    return SimulationLog(
+        **{name: header[name] for name in _TEXTS},
+        seed=header["seed"],
+        ego=EgoMotion(**{name: arrays[f"ego.{name}"] for name in _EGO}),
+        agents=AgentTracks(
+            track_ids=tuple(header["track_ids"]), **{name: arrays[f"agents.{name}"] for name in _AGENTS}
+        ),
+        traffic_lights=TrafficLights(**{name: arrays[f"traffic_lights.{name}"] for name in _LIGHTS}),
+        plans=tuple(
+            Trajectory(time_s=times[stop - count : stop], poses=poses[stop - count : stop])
+            for count, stop in zip(arrays["plans.counts"], stops, strict=True)
+        ),
+        planning_time_s=arrays["planning_time_s"],
+        stage_time_s=header["stage_time_s"],
+        metadata=header["metadata"],
+    )
+
+
+def _time_last(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Axes such that neighbours in time become neighbours in the file: components first."""
+    if len(shape) >= 2 and shape[-1] <= 3:
+        return (len(shape) - 1, *range(len(shape) - 1))
+    return tuple(range(len(shape)))
+
+
+def _packed(array: np.ndarray) -> bytes:
+    """Bytes of an array, for 8-byte numbers as differences to the value before, byte planes apart.
+
+    Lossless; smooth float64 series shrink by half under zstd this way, and not at all without.
+    """
+    flat = np.ascontiguousarray(array.transpose(_time_last(array.shape))).reshape(-1)
+    if array.dtype.itemsize != 8 or not len(flat):
+        return flat.tobytes()
+    bits = flat.view(np.uint64).copy()
+    bits[1:] ^= flat.view(np.uint64)[:-1]
+    return bits.view(np.uint8).reshape(-1, 8).T.tobytes()
+
+
+def _unpacked(raw: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    axes = _time_last(shape)
+    moved = tuple(shape[axis] for axis in axes)
+    if dtype.itemsize != 8 or 0 in shape:
+        flat = np.frombuffer(raw, dtype=dtype).copy()
+    else:
+        planes = np.frombuffer(raw, dtype=np.uint8).reshape(8, -1)
+        bits = np.ascontiguousarray(planes.T).view(np.uint64).reshape(-1)
+        flat = np.bitwise_xor.accumulate(bits).view(dtype)
+    return np.ascontiguousarray(flat.reshape(moved).transpose(np.argsort(axes)))

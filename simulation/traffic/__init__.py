@@ -1,0 +1,1 @@
+"""How the other road users move: replayed from the log, or reacting."""
