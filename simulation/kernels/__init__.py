@@ -1,0 +1,1 @@
+"""Compiled geometry: what runs thousands of times a second, on flat arrays."""
