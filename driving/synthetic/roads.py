@@ -12,25 +12,19 @@ Everything is given in the site frame: metres east and north of `origin`. `build
 projected coordinates of the map. Traffic keeps to the right.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
-from driving.geometry import wrap_angle
 from driving.map import AreaLayer, IntersectionKind, Lanes, MapGraph, Ragged, StopLineKind, TurnKind, polygon_array
-from driving.synthetic.curves import end_pose, link, parallel, resampled, start_pose
+from driving.synthetic.curves import link, parallel, resampled
+from driving.synthetic.drafts import Areas, LaneDraft, joined, moved, strip, surface_between, turn_kind_of, width_at_m
 
 LAS_VEGAS_ORIGIN = (664_400.0, 3_997_600.0)
 """A place in the UTM zone (EPSG 32611) of `us-nv-las-vegas-strip` where sites are put [m]."""
-
-STRAIGHT_BELOW_RAD = np.radians(30.0)
-UTURN_ABOVE_RAD = np.radians(150.0)
-"""Heading changes that part straight connectors, turns and U-turns."""
-
-SEAM_M = 0.5
-"""Gaps up to twice this between the connectors of a junction are closed: the road surface has no slits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,60 +36,6 @@ class Road:
     backward_lanes: tuple[int, ...]
     forward_roadblock: int | None
     backward_roadblock: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LaneDraft:
-    """A lane or lane connector of the site, before it becomes a row of the map."""
-
-    lane_id: int
-    roadblock_id: int
-    index: int
-    centerline: Float64[np.ndarray, "points 2"]
-    left_boundary: Float64[np.ndarray, "points 2"]
-    right_boundary: Float64[np.ndarray, "points 2"]
-    speed_limit_mps: float
-    from_lane: int | None = None
-    """Set for connectors, as are the fields below."""
-    to_lane: int | None = None
-    intersection_id: int = 0
-    turn_kind: TurnKind = TurnKind.STRAIGHT
-    stop_line_ids: tuple[int, ...] = ()
-
-    @property
-    def start_pose(self) -> Float64[np.ndarray, "3"]:
-        """Where one enters."""
-        return start_pose(self.centerline)
-
-    @property
-    def end_pose(self) -> Float64[np.ndarray, "3"]:
-        """Where one leaves."""
-        return end_pose(self.centerline)
-
-    @property
-    def polygon(self) -> shapely.Polygon:
-        """The surface between the boundaries."""
-        return _between(self.left_boundary, self.right_boundary)
-
-
-@dataclass
-class _Areas:
-    ids: list[int] = field(default_factory=list)
-    polygons: list[shapely.Polygon] = field(default_factory=list)
-    kinds: list[int] = field(default_factory=list)
-
-    def add(self, area_id: int, polygon: shapely.Polygon, kind: int = 0) -> int:
-        self.ids.append(area_id)
-        self.polygons.append(polygon)
-        self.kinds.append(kind)
-        return area_id
-
-    def layer(self, origin: tuple[float, float]) -> AreaLayer:
-        return AreaLayer(
-            ids=np.array(self.ids, dtype=np.int64),
-            polygons=polygon_array(_moved(polygon, origin) for polygon in self.polygons),
-            kinds=np.array(self.kinds, dtype=np.int8),
-        )
 
 
 class RoadBuilder:
@@ -114,11 +54,11 @@ class RoadBuilder:
         self.lanes: dict[int, LaneDraft] = {}
         self.connectors: dict[int, LaneDraft] = {}
         self._next_id = first_id
-        self._roadblocks = _Areas()
+        self._roadblocks = Areas()
         self._roadblock_connectors: dict[tuple[int, int, int], int] = {}
         self._intersections: dict[int, tuple[IntersectionKind, shapely.Polygon | None]] = {}
-        self._stop_lines, self._crosswalks, self._walkways = _Areas(), _Areas(), _Areas()
-        self._carparks, self._segments, self._generic = _Areas(), _Areas(), _Areas()
+        self._stop_lines, self._crosswalks, self._walkways = Areas(), Areas(), Areas()
+        self._carparks, self._segments, self._generic = Areas(), Areas(), Areas()
 
     def _new_id(self) -> int:
         self._next_id += 1
@@ -163,7 +103,7 @@ class RoadBuilder:
         right_m = lanes_forward * lane_width_m + (shoulder_forward_m if lanes_forward else 0.0)
         left_m = lanes_backward * lane_width_m + (shoulder_backward_m if lanes_backward else 0.0)
         segment_id = self._segments.add(
-            self._new_id(), _between(parallel(middle, left_m), parallel(middle, -right_m))
+            self._new_id(), surface_between(parallel(middle, left_m), parallel(middle, -right_m))
         )
         return Road(
             segment_id=segment_id,
@@ -179,7 +119,7 @@ class RoadBuilder:
         if count == 0:
             return None, ()
         edges = [parallel(middle, -width_m * edge) for edge in range(count + 1)]
-        roadblock_id = self._roadblocks.add(self._new_id(), _between(edges[0], edges[-1]))
+        roadblock_id = self._roadblocks.add(self._new_id(), surface_between(edges[0], edges[-1]))
         ids = []
         for index in range(count):
             lane_id = self._new_id()
@@ -230,7 +170,7 @@ class RoadBuilder:
         before, after = self.lanes[from_lane], self.lanes[to_lane]
         centerline = link(before.end_pose, after.start_pose) if path is None else path
         along = np.linspace(0.0, 1.0, len(centerline))
-        half_width_m = (1 - along) * _end_width_m(before, -1) / 2 + along * _end_width_m(after, 0) / 2
+        half_width_m = (1 - along) * width_at_m(before, -1) / 2 + along * width_at_m(after, 0) / 2
         limits = [speed_limit_mps] if speed_limit_mps is not None else [before.speed_limit_mps, after.speed_limit_mps]
         key = (before.roadblock_id, after.roadblock_id, intersection)
         if key not in self._roadblock_connectors:
@@ -247,7 +187,7 @@ class RoadBuilder:
             from_lane=from_lane,
             to_lane=to_lane,
             intersection_id=intersection,
-            turn_kind=_turn_kind(centerline) if turn_kind is None else turn_kind,
+            turn_kind=turn_kind_of(centerline) if turn_kind is None else turn_kind,
             stop_line_ids=() if traffic_light_stop_line is None else (traffic_light_stop_line,),
         )
         return connector_id
@@ -282,115 +222,112 @@ class RoadBuilder:
 
     # ------------------------------------------------------------------ the map
 
-    def build(self) -> MapGraph:
-        """Make the map of everything that was added."""
-        blocks = _Areas()
-        edges = []
-        for (before, after, intersection), block_id in self._roadblock_connectors.items():
-            parts = [draft.polygon for draft in self.connectors.values() if draft.roadblock_id == block_id]
-            blocks.add(block_id, _joined(parts))
-            edges.append((before, after, intersection))
-        return MapGraph(
-            name=self.name,
-            version=self.version,
-            epsg=self.epsg,
-            lanes=self._lanes(),
-            roadblocks=self._roadblocks.layer(self.origin),
-            roadblock_connectors=blocks.layer(self.origin),
-            roadblock_edges=np.array(edges, dtype=np.int64).reshape(-1, 3),
-            intersections=self._intersection_areas().layer(self.origin),
-            stop_lines=self._stop_lines.layer(self.origin),
-            crosswalks=self._crosswalks.layer(self.origin),
-            walkways=self._walkways.layer(self.origin),
-            carparks=self._carparks.layer(self.origin),
-            road_segments=self._segments.layer(self.origin),
-            generic_drivable_areas=self._generic.layer(self.origin),
-            metadata={"origin": "synthetic"},
-        )
-
-    def _intersection_areas(self) -> _Areas:
-        areas = _Areas()
-        for intersection_id, (kind, polygon) in self._intersections.items():
-            parts = [draft.polygon for draft in self.connectors.values() if draft.intersection_id == intersection_id]
-            if polygon is None and not parts:
-                raise ValueError(f"Intersection {intersection_id} has neither a polygon nor a connector.")
-            areas.add(intersection_id, _joined(parts) if polygon is None else polygon, kind)
-        return areas
-
-    def _lanes(self) -> Lanes:
-        drafts = [*self.lanes.values(), *self.connectors.values()]
-        rows = {draft.lane_id: row for row, draft in enumerate(drafts)}
-        successors: list[list[int]] = [[] for _ in drafts]
-        predecessors: list[list[int]] = [[] for _ in drafts]
-        for draft in self.connectors.values():
-            assert draft.from_lane is not None
-            assert draft.to_lane is not None
-            row, before, after = rows[draft.lane_id], rows[draft.from_lane], rows[draft.to_lane]
-            successors[before].append(row)
-            predecessors[row].append(before)
-            successors[row].append(after)
-            predecessors[after].append(row)
-        origin, no_points, no_ids = np.array(self.origin), np.zeros((0, 2)), np.zeros(0, dtype=np.int64)
-        lines = [draft.centerline + origin for draft in drafts]
-        return Lanes(
-            areas=AreaLayer(
-                ids=np.array([draft.lane_id for draft in drafts], dtype=np.int64),
-                polygons=polygon_array(_moved(draft.polygon, self.origin) for draft in drafts),
-            ),
-            num_lanes=len(self.lanes),
-            roadblock_ids=np.array([draft.roadblock_id for draft in drafts], dtype=np.int64),
-            lane_index=np.array([draft.index for draft in drafts], dtype=np.int64),
-            speed_limit_mps=np.array([draft.speed_limit_mps for draft in drafts], dtype=np.float64),
-            centerlines=Ragged.from_rows(lines, no_points),
-            left_boundaries=Ragged.from_rows([draft.left_boundary + origin for draft in drafts], no_points),
-            right_boundaries=Ragged.from_rows([draft.right_boundary + origin for draft in drafts], no_points),
-            successors=Ragged.from_rows([np.array(row, dtype=np.int64) for row in successors], no_ids),
-            predecessors=Ragged.from_rows([np.array(row, dtype=np.int64) for row in predecessors], no_ids),
-            turn_kinds=np.array([draft.turn_kind for draft in drafts], dtype=np.int8),
-            intersection_ids=np.array([draft.intersection_id for draft in drafts], dtype=np.int64),
-            has_traffic_lights=np.array([bool(draft.stop_line_ids) for draft in drafts], dtype=bool),
-            stop_line_ids=Ragged.from_rows(
-                [np.array(draft.stop_line_ids, dtype=np.int64) for draft in drafts], no_ids
-            ),
-            connector_lines=Ragged.from_rows(
-                [no_points if draft.from_lane is None else line for draft, line in zip(drafts, lines, strict=True)],
-                no_points,
-            ),
-        )
+    def path(self, lane_ids: Sequence[int]) -> Float64[np.ndarray, "points 2"]:
+        """Centerlines of lanes and connectors one after the other, without repeated points."""
+        drafts = [self.lanes.get(lane_id) or self.connectors[lane_id] for lane_id in lane_ids]
+        line = np.concatenate([draft.centerline for draft in drafts])
+        return line[np.concatenate([[True], np.hypot(*np.diff(line, axis=0).T) > 1e-6])]
 
     def to_global(self, poses: Float64[np.ndarray, "*shape 3"]) -> Float64[np.ndarray, "*shape 3"]:
         """Move poses from the site frame to the map's."""
         return poses + np.array([*self.origin, 0.0])
 
+    def build(self, others: Sequence["RoadBuilder"] = ()) -> MapGraph:
+        """Make the map of everything that was added.
 
-def strip(points: Float64[np.ndarray, "points 2"], width_m: float) -> shapely.Polygon:
-    """The surface of a given width along a line."""
-    return _between(parallel(points, width_m / 2), parallel(points, -width_m / 2))
+        Args:
+            others: Further sites of the same map, with their own origins and ranges of ids.
+        """
+        sites = (self, *others)
+        roadblock_connectors, edges = _roadblock_connectors(sites)
+
+        def layer(areas_of: Callable[["RoadBuilder"], Areas]) -> AreaLayer:
+            return _layer([(areas_of(site), site.origin) for site in sites])
+
+        return MapGraph(
+            name=self.name,
+            version=self.version,
+            epsg=self.epsg,
+            lanes=_lanes(sites),
+            roadblocks=layer(lambda site: site._roadblocks),
+            roadblock_connectors=roadblock_connectors,
+            roadblock_edges=edges,
+            intersections=layer(lambda site: site._intersection_areas()),
+            stop_lines=layer(lambda site: site._stop_lines),
+            crosswalks=layer(lambda site: site._crosswalks),
+            walkways=layer(lambda site: site._walkways),
+            carparks=layer(lambda site: site._carparks),
+            road_segments=layer(lambda site: site._segments),
+            generic_drivable_areas=layer(lambda site: site._generic),
+            metadata={"origin": "synthetic"},
+        )
+
+    def _intersection_areas(self) -> Areas:
+        areas = Areas()
+        for intersection_id, (kind, polygon) in self._intersections.items():
+            parts = [draft.polygon for draft in self.connectors.values() if draft.intersection_id == intersection_id]
+            if polygon is None and not parts:
+                raise ValueError(f"Intersection {intersection_id} has neither a polygon nor a connector.")
+            areas.add(intersection_id, joined(parts) if polygon is None else polygon, kind)
+        return areas
 
 
-def _between(left: Float64[np.ndarray, "left 2"], right: Float64[np.ndarray, "right 2"]) -> shapely.Polygon:
-    polygon = shapely.Polygon(np.concatenate([left, right[::-1]]))
-    return polygon if polygon.is_valid else _joined([polygon.buffer(0)])
+def _roadblock_connectors(sites: Sequence[RoadBuilder]) -> tuple[AreaLayer, Int64[np.ndarray, "connectors 3"]]:
+    parts, edges = [], []
+    for site in sites:
+        polygons: dict[int, list[shapely.Polygon]] = {}
+        for draft in site.connectors.values():
+            polygons.setdefault(draft.roadblock_id, []).append(draft.polygon)
+        areas = Areas()
+        for edge, block_id in site._roadblock_connectors.items():
+            areas.add(block_id, joined(polygons[block_id]))
+            edges.append(edge)
+        parts.append((areas, site.origin))
+    return _layer(parts), np.array(edges, dtype=np.int64).reshape(-1, 3)
 
 
-def _joined(polygons: list[shapely.Polygon]) -> shapely.Polygon:
-    """One polygon without slits. Parts that stay apart are joined by their hull."""
-    whole = shapely.union_all(polygons).buffer(SEAM_M, join_style="mitre").buffer(-SEAM_M, join_style="mitre")
-    return whole if isinstance(whole, shapely.Polygon) else whole.convex_hull
+def _lanes(sites: Sequence[RoadBuilder]) -> Lanes:
+    placed = [(draft, np.array(site.origin)) for site in sites for draft in site.lanes.values()]
+    num_lanes = len(placed)
+    placed += [(draft, np.array(site.origin)) for site in sites for draft in site.connectors.values()]
+    drafts = [draft for draft, _ in placed]
+    rows = {draft.lane_id: row for row, draft in enumerate(drafts)}
+    successors: list[list[int]] = [[] for _ in drafts]
+    predecessors: list[list[int]] = [[] for _ in drafts]
+    for draft in drafts[num_lanes:]:
+        assert draft.from_lane is not None
+        assert draft.to_lane is not None
+        row, before, after = rows[draft.lane_id], rows[draft.from_lane], rows[draft.to_lane]
+        successors[before].append(row)
+        predecessors[row].append(before)
+        successors[row].append(after)
+        predecessors[after].append(row)
+
+    no_points, no_ids = np.zeros((0, 2)), np.zeros(0, dtype=np.int64)
+    lines = [draft.centerline + origin for draft, origin in placed]
+    polygons = polygon_array(moved(draft.polygon, (origin[0], origin[1])) for draft, origin in placed)
+    return Lanes(
+        areas=AreaLayer(ids=np.array([*rows], dtype=np.int64), polygons=polygons),
+        num_lanes=num_lanes,
+        roadblock_ids=np.array([draft.roadblock_id for draft in drafts], dtype=np.int64),
+        lane_index=np.array([draft.index for draft in drafts], dtype=np.int64),
+        speed_limit_mps=np.array([draft.speed_limit_mps for draft in drafts], dtype=np.float64),
+        centerlines=Ragged.from_rows(lines, no_points),
+        left_boundaries=Ragged.from_rows([draft.left_boundary + origin for draft, origin in placed], no_points),
+        right_boundaries=Ragged.from_rows([draft.right_boundary + origin for draft, origin in placed], no_points),
+        successors=Ragged.from_rows([np.array(row, dtype=np.int64) for row in successors], no_ids),
+        predecessors=Ragged.from_rows([np.array(row, dtype=np.int64) for row in predecessors], no_ids),
+        turn_kinds=np.array([draft.turn_kind for draft in drafts], dtype=np.int8),
+        intersection_ids=np.array([draft.intersection_id for draft in drafts], dtype=np.int64),
+        has_traffic_lights=np.array([bool(draft.stop_line_ids) for draft in drafts], dtype=bool),
+        stop_line_ids=Ragged.from_rows([np.array(draft.stop_line_ids, dtype=np.int64) for draft in drafts], no_ids),
+        connector_lines=Ragged.from_rows([no_points] * num_lanes + lines[num_lanes:], no_points),
+    )
 
 
-def _moved(polygon: shapely.Polygon, origin: tuple[float, float]) -> shapely.Polygon:
-    return shapely.transform(polygon, lambda points: points + np.array(origin))
-
-
-def _end_width_m(draft: LaneDraft, vertex: int) -> float:
-    return float(np.hypot(*(draft.left_boundary[vertex] - draft.right_boundary[vertex])))
-
-
-def _turn_kind(centerline: Float64[np.ndarray, "points 2"]) -> TurnKind:
-    turn_rad = float(wrap_angle(end_pose(centerline)[2] - start_pose(centerline)[2]))
-    if abs(turn_rad) < STRAIGHT_BELOW_RAD:
-        return TurnKind.STRAIGHT
-    if abs(turn_rad) > UTURN_ABOVE_RAD:
-        return TurnKind.UTURN
-    return TurnKind.LEFT if turn_rad > 0 else TurnKind.RIGHT
+def _layer(parts: Sequence[tuple[Areas, tuple[float, float]]]) -> AreaLayer:
+    return AreaLayer(
+        ids=np.array([area_id for areas, _ in parts for area_id in areas.ids], dtype=np.int64),
+        polygons=polygon_array(moved(polygon, origin) for areas, origin in parts for polygon in areas.polygons),
+        kinds=np.array([kind for areas, _ in parts for kind in areas.kinds], dtype=np.int8),
+    )
