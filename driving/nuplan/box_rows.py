@@ -1,0 +1,152 @@
+"""Which rows of a large table belong to a frame, also where the file has no index that says so.
+
+A log holds up to millions of boxes. With an index on `lidar_pc_token` SQLite finds those of a frame at
+once. Without one, the table is read once from end to end, and which stretch of rows belongs to which
+frame is kept in the user's cache folder: boxes are stored frame by frame, so that the list is short.
+"""
+
+import hashlib
+import logging
+import sqlite3
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64, UInt64
+
+from driving.nuplan.cache import cache_folder, replacing
+from driving.nuplan.database import has_index, placeholders, reading
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Counts up when the cached arrays change their meaning."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stretches:
+    """Stretches of consecutive rows of one frame each, in row order."""
+
+    frame_keys: UInt64[np.ndarray, "stretches"]
+    """The frame's token read as a number."""
+    first_row_ids: Int64[np.ndarray, "stretches"]
+    last_row_ids: Int64[np.ndarray, "stretches"]
+
+
+def rows_of_frames(
+    connection: sqlite3.Connection,
+    path: Path,
+    stamp: tuple[int, int],
+    table: str,
+    columns: str,
+    frame_tokens: tuple[bytes, ...],
+) -> list[tuple[Any, ...]]:
+    """Rows of a table that belong to some frames; those of one frame stand in the order of the file.
+
+    Args:
+        connection: To the log.
+        path: The log, to find its cached look-up.
+        stamp: Size and modification time of the log.
+        table: Has a column `lidar_pc_token`.
+        columns: To select, the first must be `lidar_pc_token`.
+        frame_tokens: Tokens of `lidar_pc`.
+    """
+    if has_index(connection, table, "lidar_pc_token"):
+        return connection.execute(
+            f"SELECT {columns} FROM {table} WHERE lidar_pc_token IN ({placeholders(len(frame_tokens))})",  # noqa: S608
+            frame_tokens,
+        ).fetchall()
+    stretches = _stretches(path, stamp, table)
+    wanted = set(frame_tokens)
+    picked = np.isin(stretches.frame_keys, _as_keys(frame_tokens))
+    rows: list[tuple[Any, ...]] = []
+    query = f"SELECT {columns} FROM {table} WHERE rowid BETWEEN ? AND ? ORDER BY rowid"  # noqa: S608
+    for first, last in _joined(stretches.first_row_ids[picked], stretches.last_row_ids[picked]):
+        rows += [row for row in connection.execute(query, (first, last)) if row[0] in wanted]
+    return rows
+
+
+def _joined(first: Int64[np.ndarray, "n"], last: Int64[np.ndarray, "n"]) -> list[tuple[int, int]]:
+    """Fewer, longer ranges: reading over a small gap is faster than starting anew."""
+    ranges: list[tuple[int, int]] = []
+    for start, stop in zip(first.tolist(), last.tolist(), strict=True):
+        if ranges and start - ranges[-1][1] < 500:
+            ranges[-1] = (ranges[-1][0], stop)
+        else:
+            ranges.append((start, stop))
+    return ranges
+
+
+def _scan(path: Path, table: str) -> Stretches:
+    logger.warning("%s: table %s has no index on its frames; reading it once to find them.", path.name, table)
+    row_ids, keys = [], []
+    with reading(path) as connection:
+        cursor = connection.execute(f"SELECT rowid, lidar_pc_token FROM {table} ORDER BY rowid")  # noqa: S608
+        while rows := cursor.fetchmany(100_000):
+            row_ids.append(np.array([row[0] for row in rows], dtype=np.int64))
+            keys.append(_as_keys([row[1] for row in rows]))
+    joined = np.concatenate([np.zeros(0, dtype=np.uint64), *keys])
+    joined_ids = np.concatenate([np.zeros(0, dtype=np.int64), *row_ids])
+    is_start = np.concatenate([[True], joined[1:] != joined[:-1]])[: len(joined)]
+    is_stop = np.concatenate([joined[1:] != joined[:-1], [True]])[-len(joined) :] if len(joined) else is_start
+    return Stretches(
+        frame_keys=joined[is_start], first_row_ids=joined_ids[is_start], last_row_ids=joined_ids[is_stop]
+    )
+
+
+def _as_keys(tokens: Sequence[bytes]) -> UInt64[np.ndarray, "tokens"]:
+    if any(len(token) != 8 for token in tokens):
+        raise ValueError("Frame tokens must be 8 bytes long, as in nuPlan's logs.")
+    return np.frombuffer(b"".join(tokens), dtype=">u8").astype(np.uint64)
+
+
+def _file(path: Path, table: str) -> Path:
+    name = hashlib.blake2b(str(path.resolve()).encode(), digest_size=12).hexdigest()
+    return cache_folder() / "logs" / f"{path.stem}-{name}-{table}.npz"
+
+
+@lru_cache(maxsize=8)
+def _stretches(path: Path, stamp: tuple[int, int], table: str) -> Stretches:
+    stretches = _kept(path, stamp, table)
+    if stretches is None:
+        stretches = _scan(path, table)
+        _keep(stretches, path, stamp, table)
+    return stretches
+
+
+def _kept(path: Path, stamp: tuple[int, int], table: str) -> Stretches | None:
+    """The kept look-up; None when there is none for this very file."""
+    file = _file(path, table)
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            if arrays["stamp"].tolist() != [FORMAT, *stamp]:
+                return None
+            return Stretches(
+                frame_keys=arrays["frame_keys"],
+                first_row_ids=arrays["first_row_ids"],
+                last_row_ids=arrays["last_row_ids"],
+            )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        logger.warning("The cached look-up %s is damaged (%s) and will be made again.", file, error)
+        return None
+
+
+def _keep(stretches: Stretches, path: Path, stamp: tuple[int, int], table: str) -> None:
+    file = _file(path, table)
+    try:
+        with replacing(file) as temporary:
+            np.savez(
+                temporary,
+                stamp=np.array([FORMAT, *stamp], dtype=np.int64),
+                frame_keys=stretches.frame_keys,
+                first_row_ids=stretches.first_row_ids,
+                last_row_ids=stretches.last_row_ids,
+            )
+    except OSError as error:
+        logger.warning("Could not keep the look-up of %s: %s", path.name, error)

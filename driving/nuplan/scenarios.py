@@ -1,0 +1,277 @@
+"""nuPlan's scenarios: which frames of the logs are one, and opening them."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+
+from driving.nuplan.cameras import read_cameras
+from driving.nuplan.data import DataRoot
+from driving.nuplan.database import reading
+from driving.nuplan.filters import ScenarioFilter
+from driving.nuplan.logs import (
+    LogIndex,
+    log_index,
+    log_name_of,
+    read_agents,
+    read_frames,
+    read_mission,
+    read_traffic_lights,
+)
+from driving.nuplan.maps import open_map
+from driving.route import build_route
+from driving.scenario import FUTURE_STEPS, HISTORY_STEPS, Scenario
+from driving.scenario_types import KNOWN_SCENARIO_TYPES, UNKNOWN_SCENARIO_TYPE
+
+KNOWN_CUT_S = (15.0, -3.0)
+"""Duration, and start relative to the tagged frame, of nuPlan's known types ..."""
+OTHER_CUT_S = (20.0, 0.0)
+"""... and of all others."""
+STRIDE = 2
+"""Every second row of 20 Hz."""
+FIRST_VALID_SCENE, LAST_VALID_SCENE = 2, -2
+"""The first two and the last two scenes of a log hold no scenarios, so that all have history and future."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioEntry:
+    """A scenario that can be opened: cheap to keep in lists and to send to workers."""
+
+    token: str
+    scenario_type: str
+    log_name: str
+    map_name: str
+    log_file: str
+    maps_root: str
+    sensor_root: str
+    time_us: int
+    """Of the tagged frame."""
+    is_single_frame: bool = False
+    """The devkit's expanded scenarios are their tagged frame alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioSummary:
+    """What a listing says about a scenario, without opening its map."""
+
+    entry: ScenarioEntry
+    frames: int
+    expected_frames: int
+    start_time_us: int
+    goal_pose: tuple[float, float, float] | None
+    roadblock_ids: tuple[str, ...]
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the log ends (or begins) in the middle of the scenario."""
+        return self.frames < self.expected_frames
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Window:
+    """Places in the log's frames at 20 Hz."""
+
+    history: Int64[np.ndarray, "before"]
+    frames: Int64[np.ndarray, "frames"]
+    future: Int64[np.ndarray, "after"]
+    expected_frames: int
+    """Equal to the frames there are, unless the log ends too early or begins too late."""
+    anchor: int
+
+    @property
+    def rows(self) -> Int64[np.ndarray, "rows"]:
+        return np.concatenate([self.history, self.frames, self.future])
+
+
+def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras: bool = True) -> Scenario:
+    """Read a scenario with its map, up to 2.2 s before its first frame and up to 8 s after its last.
+
+    Args:
+        entry: From `list_scenarios`.
+        allow_short: Also open scenarios that the log cuts off, with fewer frames, as the devkit does.
+        with_cameras: Also read calibrations and the paths of the images; the images themselves need not be there.
+
+    Raises:
+        FileNotFoundError: When the log or the map is not there (any more).
+        OSError: When the log is locked.
+        ValueError: When the scenario is cut off, or the log or map is damaged.
+    """
+    path = Path(entry.log_file)
+    index = log_index(path)
+    window = _window(index, entry)
+    if len(window.frames) < window.expected_frames and not allow_short:
+        raise ValueError(short_sentence(entry, len(window.frames), window.expected_frames))
+    map_graph = open_map(Path(entry.maps_root), entry.map_name)
+    with reading(path) as connection:
+        frames = read_frames(connection, index, window.rows)
+        agents = read_agents(connection, index, frames)
+        lights = read_traffic_lights(connection, index, frames)
+        mission = read_mission(connection, bytes.fromhex(entry.token))
+        cameras = (
+            read_cameras(connection, entry.log_name, entry.sensor_root, frames.time_us) if with_cameras else None
+        )
+    first = len(window.history)
+    goal = None if mission.goal_pose is None else np.array(mission.goal_pose)
+    roadblock_ids = _as_integers(entry, mission.roadblock_ids)
+    return Scenario(
+        scenario_id=entry.token,
+        scenario_type=entry.scenario_type,
+        log_name=entry.log_name,
+        map=map_graph,
+        route=build_route(map_graph, roadblock_ids, goal, frames.ego.rear_axle_poses[0, first]),
+        time_us=frames.time_us,
+        ego=frames.ego,
+        agents=agents,
+        traffic_lights=lights,
+        first_frame=first,
+        num_frames=len(window.frames),
+        anchor_frame=int(np.argmin(np.abs(frames.time_us - entry.time_us))),
+        cameras=cameras,
+        metadata={"source": f"nuPlan log {entry.log_name}"},
+    )
+
+
+def short_sentence(entry: ScenarioEntry, frames: int, expected_frames: int) -> str:
+    """Says that the log does not hold all of a scenario, and what to do."""
+    return (
+        f"Scenario {entry.token} ({entry.scenario_type}) is cut off by the end of its log {entry.log_name}:"
+        f" {frames} of {expected_frames} frames are there. Leave it out, or allow short scenarios (--allow-short)."
+    )
+
+
+def _as_integers(entry: ScenarioEntry, roadblock_ids: Sequence[str]) -> tuple[int, ...]:
+    wrong = [text for text in roadblock_ids if not text.isdigit()]
+    if wrong:
+        raise ValueError(
+            f"Scenario {entry.token}: roadblock ids must be integers separated by spaces, got {wrong[:3]}"
+            f" in log {entry.log_name}."
+        )
+    return tuple(int(text) for text in roadblock_ids)
+
+
+def _window(index: LogIndex, entry: ScenarioEntry) -> _Window:
+    time_us = index.time_us
+    anchor = int(np.searchsorted(time_us, entry.time_us))
+    if anchor == len(time_us) or time_us[anchor] != entry.time_us:
+        raise ValueError(f"Log {entry.log_name} has no frame at {entry.time_us} us. List its scenarios again.")
+    if entry.is_single_frame:
+        frames, expected = np.array([anchor]), 1
+    else:
+        duration_s, offset_s = KNOWN_CUT_S if entry.scenario_type in KNOWN_SCENARIO_TYPES else OTHER_CUT_S
+        start_us = int(entry.time_us + offset_s * 1e6)
+        end_us = int(start_us + duration_s * 1e6)
+        first = int(np.searchsorted(time_us, start_us, side="left"))
+        stop = int(np.searchsorted(time_us, end_us, side="right"))
+        frames = np.arange(first, stop, STRIDE)
+        # In the middle of a log a window holds a frame more or less, because sweeps jitter.
+        is_cut = first == 0 or stop == len(time_us)
+        expected = round(duration_s / 0.1) + 1 if is_cut else len(frames)
+    before = np.arange(frames[0] - STRIDE, -1, -STRIDE)[:HISTORY_STEPS][::-1]
+    after = np.arange(frames[-1] + STRIDE, len(time_us), STRIDE)[:FUTURE_STEPS]
+    return _Window(
+        history=before, frames=frames, future=after, expected_frames=max(expected, len(frames)), anchor=anchor
+    )
+
+
+def summarize(entry: ScenarioEntry) -> ScenarioSummary:
+    """Frames, start, goal and route of a scenario, without opening its map.
+
+    Raises:
+        FileNotFoundError: When the log is not there (any more).
+        OSError: When it is locked.
+        ValueError: When it is damaged.
+    """
+    index = log_index(Path(entry.log_file))
+    window = _window(index, entry)
+    with reading(Path(entry.log_file)) as connection:
+        mission = read_mission(connection, bytes.fromhex(entry.token))
+        frames = read_frames(connection, index, window.frames)
+    return ScenarioSummary(
+        entry=entry,
+        frames=len(window.frames),
+        expected_frames=window.expected_frames,
+        start_time_us=int(frames.time_us[0]),
+        goal_pose=mission.goal_pose,
+        roadblock_ids=mission.roadblock_ids,
+    )
+
+
+def list_scenarios(data_root: DataRoot, scenario_filter: ScenarioFilter | None = None) -> list[ScenarioEntry]:
+    """The scenarios of a data set that pass a filter, sorted by token (or shuffled), as the devkit lists them.
+
+    Args:
+        data_root: The data set.
+        scenario_filter: Without it, the tagged scenarios of nuPlan's known types that have a goal.
+
+    Raises:
+        OSError: When a log is locked.
+        ValueError: When a log is damaged, or no scenario passes.
+    """
+    chosen = scenario_filter or ScenarioFilter.tagged()
+    by_type: dict[str, list[ScenarioEntry]] = {}
+    for log_file in data_root.log_files:
+        if chosen.log_names is not None and log_name_of(log_file) not in chosen.log_names:
+            continue
+        for entry in _entries_of_log(log_file, data_root, chosen):
+            by_type.setdefault(entry.scenario_type, []).append(entry)
+    entries = sorted((entry for entries in by_type.values() for entry in entries), key=lambda entry: entry.token)
+    if not entries:
+        raise ValueError("No scenario passes the filter.")
+    return entries
+
+
+def _entries_of_log(log_file: Path, data_root: DataRoot, chosen: ScenarioFilter) -> list[ScenarioEntry]:
+    with reading(log_file) as connection:
+        rows = _tagged_frames(connection, chosen)
+    name = log_name_of(log_file)
+    return [
+        ScenarioEntry(
+            token=token.hex(),
+            scenario_type=scenario_type or UNKNOWN_SCENARIO_TYPE,
+            log_name=name,
+            map_name=map_name,
+            log_file=str(log_file),
+            maps_root=str(data_root.maps_root),
+            sensor_root=str(data_root.sensor_root),
+            time_us=time_us,
+            is_single_frame=chosen.expand_scenarios,
+        )
+        for token, time_us, map_name, scenario_type in rows
+    ]
+
+
+def _tagged_frames(
+    connection: sqlite3.Connection, chosen: ScenarioFilter
+) -> list[tuple[bytes, int, str, str | None]]:
+    """Token, time, map name and type of the frames that pass the filter, in time order.
+
+    Of several tags on one frame the alphabetically last of the wanted types counts.
+    """
+    scenes = [row[0] for row in connection.execute("SELECT token FROM scene ORDER BY name ASC")]
+    valid = set(scenes[FIRST_VALID_SCENE:LAST_VALID_SCENE])
+    goals = set()
+    if chosen.remove_invalid_goals:
+        query = "SELECT s.token FROM scene AS s INNER JOIN ego_pose AS ep ON ep.token = s.goal_ego_pose_token"
+        goals = {row[0] for row in connection.execute(query)}
+    tags: dict[bytes, str] = {}
+    for token, scenario_type in connection.execute("SELECT lidar_pc_token, type FROM scenario_tag"):
+        if chosen.scenario_types is None or scenario_type in chosen.scenario_types:
+            tags[token] = max(scenario_type, tags.get(token, scenario_type))
+    rows = connection.execute(
+        "SELECT lp.token, lp.timestamp, l.map_version, lp.scene_token FROM lidar_pc AS lp"
+        " INNER JOIN lidar AS ld ON ld.token = lp.lidar_token INNER JOIN log AS l ON l.token = ld.log_token"
+        " ORDER BY lp.timestamp ASC, lp.rowid ASC"
+    )
+    wanted = None if chosen.scenario_tokens is None else {bytes.fromhex(token) for token in chosen.scenario_tokens}
+    return [
+        (token, time_us, map_name, tags.get(token))
+        for token, time_us, map_name, scene in rows
+        if scene in valid
+        and (chosen.scenario_types is None or token in tags)
+        and (wanted is None or token in wanted)
+        and (chosen.map_names is None or map_name in chosen.map_names)
+        and (not chosen.remove_invalid_goals or scene in goals)
+    ]
