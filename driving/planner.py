@@ -5,14 +5,17 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from driving.geometry import local_from_global
 from driving.map import MapGraph
 from driving.observation import Observation
 from driving.route import Route
 from driving.scenario import Scenario
 from driving.trajectory import Trajectory
 
-MAX_START_GAP_M = 0.5
-"""How far the first pose of a plan may be from the ego: more means a wrong frame or the box centre."""
+MAX_START_GAP_M = 1.0
+"""How far ahead of or behind the ego a plan may start: more means a wrong frame or the box centre (1.461 m)."""
+MAX_START_OFFSET_M = 10.0
+"""How far to its side: nuPlan's IDM planner starts on the lane's centerline, wherever the ego is."""
 
 
 @runtime_checkable
@@ -74,11 +77,11 @@ def require_valid_plan(plan: object, observation: Observation, min_horizon_s: fl
         raise ValueError(f"Plan times must start at 0 and rise, got {plan.time_s[:3]} ...")
     if plan.horizon_s < min_horizon_s:
         raise ValueError(f"The plan ends after {plan.horizon_s:.2f} s; {min_horizon_s:.2f} s are needed.")
-    gap_m = float(np.hypot(*(plan.poses[0, :2] - observation.ego_now.rear_axle_pose[:2])))
-    if gap_m > MAX_START_GAP_M:
+    along_m, aside_m = np.abs(local_from_global(plan.poses[0, :2], observation.ego_now.rear_axle_pose)).tolist()
+    if along_m > MAX_START_GAP_M or aside_m > MAX_START_OFFSET_M:
         raise ValueError(
-            f"The plan starts {gap_m:.2f} m from the ego's rear axle; plans are global poses of the rear axle,"
-            " the first one where the ego is now."
+            f"The plan starts {np.hypot(along_m, aside_m):.2f} m from the ego's rear axle; plans are global poses of"
+            " the rear axle, the first one where the ego is now."
         )
     return plan
 

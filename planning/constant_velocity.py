@@ -1,0 +1,29 @@
+"""A probe: what does a score give to a car that neither steers nor looks?"""
+
+import numpy as np
+
+from driving import MapGraph, Observation, Route, Trajectory
+
+HORIZON_S = 8.0
+STEP_S = 0.5
+
+
+class ConstantVelocityPlanner:
+    """Straight on along the present heading at the present speed, for 8 s."""
+
+    name = "constant_velocity"
+
+    def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002
+        """Nothing to prepare."""
+
+    def plan(self, observation: Observation) -> Trajectory:
+        """A straight line of poses 0.5 s apart."""
+        ego = observation.ego_now
+        times_s = np.arange(round(HORIZON_S / STEP_S) + 1) * STEP_S
+        x, y, heading = ego.rear_axle_pose
+        distance_m = float(ego.velocity_mps[0]) * times_s
+        poses = np.stack(
+            [x + distance_m * np.cos(heading), y + distance_m * np.sin(heading), np.full_like(times_s, heading)],
+            axis=-1,
+        )
+        return Trajectory(time_s=times_s, poses=poses)
