@@ -9,6 +9,7 @@ from functools import cache
 from itertools import pairwise
 
 import numpy as np
+import shapely
 from jaxtyping import Float64
 
 from driving.map import IntersectionKind, MapGraph, StopLineKind
@@ -96,6 +97,7 @@ def _crossing(builder: RoadBuilder) -> Site:
 
 
 def _straight_site(builder: RoadBuilder, lanes: int, shoulder_m: float) -> Site:
+    pieces = ((-120.0, 60.0), (70.0, 200.0), (210.0, 440.0))
     roads = [
         builder.add_road(
             straight((begin, 0.0), (end, 0.0)),
@@ -105,9 +107,13 @@ def _straight_site(builder: RoadBuilder, lanes: int, shoulder_m: float) -> Site:
             shoulder_forward_m=shoulder_m,
             shoulder_backward_m=shoulder_m,
         )
-        for begin, end in ((-120.0, 60.0), (70.0, 200.0), (210.0, 440.0))
+        for begin, end in pieces
     ]
-    joints = [builder.add_intersection(IntersectionKind.PASS_THROUGH) for _ in roads[1:]]
+    half_m = lanes * LANE_WIDTH_M + shoulder_m
+    joints = [
+        builder.add_intersection(IntersectionKind.PASS_THROUGH, shapely.box(before[1], -half_m, behind[0], half_m))
+        for before, behind in pairwise(pieces)
+    ]
     chains: dict[str, tuple[int, ...]] = {}
     for index in range(lanes):
         east = [road.forward_lanes[index] for road in roads]

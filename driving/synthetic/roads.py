@@ -23,6 +23,8 @@ from driving.map import AreaLayer, IntersectionKind, Lanes, MapGraph, Ragged, St
 from driving.synthetic.curves import link, parallel, resampled
 from driving.synthetic.drafts import Areas, LaneDraft, joined, moved, strip, surface_between, turn_kind_of, width_at_m
 
+__all__ = ["LAS_VEGAS_ORIGIN", "LaneDraft", "Road", "RoadBuilder", "strip"]
+
 LAS_VEGAS_ORIGIN = (664_400.0, 3_997_600.0)
 """A place in the UTM zone (EPSG 32611) of `us-nv-las-vegas-strip` where sites are put [m]."""
 

@@ -124,7 +124,8 @@ def roundabout() -> Recording:
     """Straight over at a roundabout, half around it, at 6 m/s, behind a car that leaves by the first exit.
 
     The rear axle reaches the give-way line at 1 s and drives at a radius of 18 m: 2 m/s2 to the left, and up to
-    3.7 m/s2 to the right in the tighter bends on the way in and out. The car comes from the north, at 6 m/s too, and passes where the ego joins the ring 2.5 s before it.
+    3.7 m/s2 to the right in the tighter bends on the way in and out. The car comes from the north, at 6 m/s
+    too, and passes where the ego joins the ring 2.5 s before it.
     """
     site = proving_ground().sites["roundabout"]
     steady = SpeedProfile(start_mps=6.0, changes=(SpeedChange(begin_s=14.0, duration_s=3.0, speed_mps=8.0),))
