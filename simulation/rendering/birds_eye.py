@@ -43,12 +43,12 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
 
 KIND_COLORS = {
     AgentKind.VEHICLE: BLUE,
-    AgentKind.PEDESTRIAN: VERMILION,
-    AgentKind.BICYCLE: GREEN,
+    AgentKind.PEDESTRIAN: PURPLE,
+    AgentKind.BICYCLE: YELLOW,
     AgentKind.TRAFFIC_CONE: ORANGE,
     AgentKind.BARRIER: ORANGE,
     AgentKind.CZONE_SIGN: ORANGE,
-    AgentKind.GENERIC_OBJECT: PURPLE,
+    AgentKind.GENERIC_OBJECT: "#6b6b6b",
     AgentKind.EGO: BLACK,
 }
 LIGHT_STYLES: dict[LightStatus, tuple[str, Literal["-", "--"]]] = {
@@ -191,7 +191,7 @@ def _draw_agents(view: _View, scenario: Scenario, step: int) -> None:
     corners = box_corners(poses, agents.sizes[rows, step])
     for kind in AgentKind:
         of_kind = agents.kinds[rows] == kind
-        view.boxes(corners[of_kind], facecolors=KIND_COLORS[kind], edgecolors="#ffffff", linewidths=0.5, zorder=5.0)
+        view.boxes(corners[of_kind], facecolors=KIND_COLORS[kind], edgecolors="#333333", linewidths=0.5, zorder=5.0)
     # A line from the middle to the front tells where a standing car looks.
     fronts = corners[:, [0, 3]].mean(axis=1)
     long = agents.sizes[rows, step, 0] > SMALL_BOX_M
