@@ -88,7 +88,7 @@ def log_index(path: Path) -> LogIndex:
     return _read_index(path, (status.st_size, status.st_mtime_ns))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _read_index(path: Path, stamp: tuple[int, int]) -> LogIndex:
     with reading(path) as connection:
         lidar = connection.execute("SELECT token FROM lidar WHERE channel = ?", (MASTER_CHANNEL,)).fetchone()

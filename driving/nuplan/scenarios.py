@@ -1,19 +1,17 @@
 """nuPlan's scenarios: which frames of the logs are one, and opening them."""
 
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64
 
 from driving.nuplan.cameras import read_cameras
 from driving.nuplan.data import DataRoot
 from driving.nuplan.database import reading
+from driving.nuplan.entries import ScenarioEntry, roadblock_numbers, scenario_window, short_sentence
 from driving.nuplan.filters import ScenarioFilter
 from driving.nuplan.logs import (
-    LogIndex,
     log_index,
     log_name_of,
     read_agents,
@@ -22,35 +20,13 @@ from driving.nuplan.logs import (
     read_traffic_lights,
 )
 from driving.nuplan.maps import open_map
+from driving.nuplan.selection import ByType, apply_filter
 from driving.route import build_route
-from driving.scenario import FUTURE_STEPS, HISTORY_STEPS, Scenario
-from driving.scenario_types import KNOWN_SCENARIO_TYPES, UNKNOWN_SCENARIO_TYPE
+from driving.scenario import Scenario
+from driving.scenario_types import UNKNOWN_SCENARIO_TYPE
 
-KNOWN_CUT_S = (15.0, -3.0)
-"""Duration, and start relative to the tagged frame, of nuPlan's known types ..."""
-OTHER_CUT_S = (20.0, 0.0)
-"""... and of all others."""
-STRIDE = 2
-"""Every second row of 20 Hz."""
 FIRST_VALID_SCENE, LAST_VALID_SCENE = 2, -2
 """The first two and the last two scenes of a log hold no scenarios, so that all have history and future."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScenarioEntry:
-    """A scenario that can be opened: cheap to keep in lists and to send to workers."""
-
-    token: str
-    scenario_type: str
-    log_name: str
-    map_name: str
-    log_file: str
-    maps_root: str
-    sensor_root: str
-    time_us: int
-    """Of the tagged frame."""
-    is_single_frame: bool = False
-    """The devkit's expanded scenarios are their tagged frame alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,22 +46,6 @@ class ScenarioSummary:
         return self.frames < self.expected_frames
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Window:
-    """Places in the log's frames at 20 Hz."""
-
-    history: Int64[np.ndarray, "before"]
-    frames: Int64[np.ndarray, "frames"]
-    future: Int64[np.ndarray, "after"]
-    expected_frames: int
-    """Equal to the frames there are, unless the log ends too early or begins too late."""
-    anchor: int
-
-    @property
-    def rows(self) -> Int64[np.ndarray, "rows"]:
-        return np.concatenate([self.history, self.frames, self.future])
-
-
 def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras: bool = True) -> Scenario:
     """Read a scenario with its map, up to 2.2 s before its first frame and up to 8 s after its last.
 
@@ -101,8 +61,8 @@ def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras:
     """
     path = Path(entry.log_file)
     index = log_index(path)
-    window = _window(index, entry)
-    if len(window.frames) < window.expected_frames and not allow_short:
+    window = scenario_window(index, entry)
+    if window.is_short and not allow_short:
         raise ValueError(short_sentence(entry, len(window.frames), window.expected_frames))
     map_graph = open_map(Path(entry.maps_root), entry.map_name)
     with reading(path) as connection:
@@ -115,7 +75,7 @@ def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras:
         )
     first = len(window.history)
     goal = None if mission.goal_pose is None else np.array(mission.goal_pose)
-    roadblock_ids = _as_integers(entry, mission.roadblock_ids)
+    roadblock_ids = roadblock_numbers(entry, mission.roadblock_ids)
     return Scenario(
         scenario_id=entry.token,
         scenario_type=entry.scenario_type,
@@ -134,48 +94,6 @@ def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras:
     )
 
 
-def short_sentence(entry: ScenarioEntry, frames: int, expected_frames: int) -> str:
-    """Says that the log does not hold all of a scenario, and what to do."""
-    return (
-        f"Scenario {entry.token} ({entry.scenario_type}) is cut off by the end of its log {entry.log_name}:"
-        f" {frames} of {expected_frames} frames are there. Leave it out, or allow short scenarios (--allow-short)."
-    )
-
-
-def _as_integers(entry: ScenarioEntry, roadblock_ids: Sequence[str]) -> tuple[int, ...]:
-    wrong = [text for text in roadblock_ids if not text.isdigit()]
-    if wrong:
-        raise ValueError(
-            f"Scenario {entry.token}: roadblock ids must be integers separated by spaces, got {wrong[:3]}"
-            f" in log {entry.log_name}."
-        )
-    return tuple(int(text) for text in roadblock_ids)
-
-
-def _window(index: LogIndex, entry: ScenarioEntry) -> _Window:
-    time_us = index.time_us
-    anchor = int(np.searchsorted(time_us, entry.time_us))
-    if anchor == len(time_us) or time_us[anchor] != entry.time_us:
-        raise ValueError(f"Log {entry.log_name} has no frame at {entry.time_us} us. List its scenarios again.")
-    if entry.is_single_frame:
-        frames, expected = np.array([anchor]), 1
-    else:
-        duration_s, offset_s = KNOWN_CUT_S if entry.scenario_type in KNOWN_SCENARIO_TYPES else OTHER_CUT_S
-        start_us = int(entry.time_us + offset_s * 1e6)
-        end_us = int(start_us + duration_s * 1e6)
-        first = int(np.searchsorted(time_us, start_us, side="left"))
-        stop = int(np.searchsorted(time_us, end_us, side="right"))
-        frames = np.arange(first, stop, STRIDE)
-        # In the middle of a log a window holds a frame more or less, because sweeps jitter.
-        is_cut = first == 0 or stop == len(time_us)
-        expected = round(duration_s / 0.1) + 1 if is_cut else len(frames)
-    before = np.arange(frames[0] - STRIDE, -1, -STRIDE)[:HISTORY_STEPS][::-1]
-    after = np.arange(frames[-1] + STRIDE, len(time_us), STRIDE)[:FUTURE_STEPS]
-    return _Window(
-        history=before, frames=frames, future=after, expected_frames=max(expected, len(frames)), anchor=anchor
-    )
-
-
 def summarize(entry: ScenarioEntry) -> ScenarioSummary:
     """Frames, start, goal and route of a scenario, without opening its map.
 
@@ -185,7 +103,7 @@ def summarize(entry: ScenarioEntry) -> ScenarioSummary:
         ValueError: When it is damaged.
     """
     index = log_index(Path(entry.log_file))
-    window = _window(index, entry)
+    window = scenario_window(index, entry)
     with reading(Path(entry.log_file)) as connection:
         mission = read_mission(connection, bytes.fromhex(entry.token))
         frames = read_frames(connection, index, window.frames)
@@ -211,21 +129,18 @@ def list_scenarios(data_root: DataRoot, scenario_filter: ScenarioFilter | None =
         ValueError: When a log is damaged, or no scenario passes.
     """
     chosen = scenario_filter or ScenarioFilter.tagged()
-    by_type: dict[str, list[ScenarioEntry]] = {}
+    by_type: ByType = {}
     for log_file in data_root.log_files:
         if chosen.log_names is not None and log_name_of(log_file) not in chosen.log_names:
             continue
         for entry in _entries_of_log(log_file, data_root, chosen):
             by_type.setdefault(entry.scenario_type, []).append(entry)
-    entries = sorted((entry for entries in by_type.values() for entry in entries), key=lambda entry: entry.token)
-    if not entries:
-        raise ValueError("No scenario passes the filter.")
-    return entries
+    return apply_filter(by_type, chosen)
 
 
 def _entries_of_log(log_file: Path, data_root: DataRoot, chosen: ScenarioFilter) -> list[ScenarioEntry]:
     with reading(log_file) as connection:
-        rows = _tagged_frames(connection, chosen)
+        rows = _candidates(connection, chosen)
     name = log_name_of(log_file)
     return [
         ScenarioEntry(
@@ -243,9 +158,7 @@ def _entries_of_log(log_file: Path, data_root: DataRoot, chosen: ScenarioFilter)
     ]
 
 
-def _tagged_frames(
-    connection: sqlite3.Connection, chosen: ScenarioFilter
-) -> list[tuple[bytes, int, str, str | None]]:
+def _candidates(connection: sqlite3.Connection, chosen: ScenarioFilter) -> list[tuple[bytes, int, str, str | None]]:
     """Token, time, map name and type of the frames that pass the filter, in time order.
 
     Of several tags on one frame the alphabetically last of the wanted types counts.

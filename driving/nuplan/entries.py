@@ -1,0 +1,114 @@
+"""Handles of scenarios, and which frames of their logs they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+from driving.nuplan.logs import LogIndex
+from driving.scenario import FUTURE_STEPS, HISTORY_STEPS
+from driving.scenario_types import KNOWN_SCENARIO_TYPES
+
+KNOWN_CUT_S = (15.0, -3.0)
+"""Duration, and start relative to the tagged frame, of nuPlan's known types ..."""
+OTHER_CUT_S = (20.0, 0.0)
+"""... and of all others."""
+STRIDE = 2
+"""Every second row of 20 Hz."""
+STEP_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioEntry:
+    """A scenario that can be opened: cheap to keep in lists and to send to workers."""
+
+    token: str
+    """16 hex digits, that of the tagged frame."""
+    scenario_type: str
+    log_name: str
+    map_name: str
+    log_file: str
+    maps_root: str
+    sensor_root: str
+    time_us: int
+    """Of the tagged frame."""
+    is_single_frame: bool = False
+    """The devkit's expanded scenarios are their tagged frame alone."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Window:
+    """A scenario's frames, as places among its log's frames at 20 Hz."""
+
+    history: Int64[np.ndarray, "before"]
+    """Up to 22 steps before the first frame."""
+    frames: Int64[np.ndarray, "frames"]
+    future: Int64[np.ndarray, "after"]
+    """Up to 80 steps after the last frame."""
+    expected_frames: int
+    """As many as there are, unless the log begins or ends in the middle of the scenario."""
+
+    @property
+    def rows(self) -> Int64[np.ndarray, "rows"]:
+        """All of them, in time order."""
+        return np.concatenate([self.history, self.frames, self.future])
+
+    @property
+    def is_short(self) -> bool:
+        """Whether frames are missing."""
+        return len(self.frames) < self.expected_frames
+
+
+def scenario_window(index: LogIndex, entry: ScenarioEntry) -> Window:
+    """Cut a scenario out of its log by nuPlan's rule.
+
+    Raises:
+        ValueError: When the log has no frame at the entry's time.
+
+    Source:
+        nuPlan devkit, `extract_sensor_tokens_as_scenario` and `nuplan_scenario_mapping.yaml`.
+    """
+    time_us = index.time_us
+    anchor = int(np.searchsorted(time_us, entry.time_us))
+    if anchor == len(time_us) or time_us[anchor] != entry.time_us:
+        raise ValueError(f"Log {entry.log_name} has no frame at {entry.time_us} us. List its scenarios again.")
+    if entry.is_single_frame:
+        frames, expected = np.array([anchor]), 1
+    else:
+        duration_s, offset_s = KNOWN_CUT_S if entry.scenario_type in KNOWN_SCENARIO_TYPES else OTHER_CUT_S
+        start_us = int(entry.time_us + offset_s * 1e6)
+        first = int(np.searchsorted(time_us, start_us, side="left"))
+        stop = int(np.searchsorted(time_us, int(start_us + duration_s * 1e6), side="right"))
+        frames = np.arange(first, stop, STRIDE)
+        # In the middle of a log a window holds a frame more or less, because sweeps jitter.
+        is_at_end = first == 0 or stop == len(time_us)
+        expected = round(duration_s / STEP_S) + 1 if is_at_end else len(frames)
+    before = np.arange(frames[0] - STRIDE, -1, -STRIDE)[:HISTORY_STEPS]
+    after = np.arange(frames[-1] + STRIDE, len(time_us), STRIDE)[:FUTURE_STEPS]
+    return Window(
+        history=before[::-1].copy(), frames=frames, future=after, expected_frames=max(expected, len(frames))
+    )
+
+
+def short_sentence(entry: ScenarioEntry, frames: int, expected_frames: int) -> str:
+    """Says that the log does not hold all of a scenario, and what to do."""
+    return (
+        f"Scenario {entry.token} ({entry.scenario_type}) is cut off by the end of its log {entry.log_name}:"
+        f" {frames} of {expected_frames} frames are there. Leave it out, or allow short scenarios (--allow-short)."
+    )
+
+
+def roadblock_numbers(entry: ScenarioEntry, roadblock_ids: Sequence[str]) -> tuple[int, ...]:
+    """The route's ids as integers.
+
+    Raises:
+        ValueError: When one is no integer.
+    """
+    wrong = [text for text in roadblock_ids if not text.isdigit()]
+    if wrong:
+        raise ValueError(
+            f"Scenario {entry.token}: roadblock ids must be integers separated by spaces, got {wrong[:3]}"
+            f" in log {entry.log_name}."
+        )
+    return tuple(int(text) for text in roadblock_ids)

@@ -1,0 +1,108 @@
+r"""List the scenarios of a nuPlan data set, for people or for programs.
+
+    python scripts/list_scenarios.py --data ~/nuplan/dataset
+    python scripts/list_scenarios.py --data demo/worlds --json > scenarios.jsonl
+    python scripts/list_scenarios.py --data logs/ --maps ~/nuplan/dataset/maps --filter val14_split.yaml
+    python scripts/list_scenarios.py --data demo/worlds --json --arrays listing/
+
+Without --filter these are the tagged scenarios of nuPlan's known types that have a goal. With --json each line is an
+object with token, scenario_type, log_name, map_name, frames, start_time_us, goal (x, y, heading) and roadblock_ids.
+--arrays OUT also writes OUT/<token>.npz: time_us (T,); ego (T, 7) = rear-axle x, y, heading, body vx, vy, ax, ay;
+boxes (K, 10) = frame, track number, type number, x, y, heading, vx, vy, length, width; tracks = the track tokens;
+lights (L, 3) = frame, lane connector id, status. What cannot be read is left out, said on stderr, and makes the exit
+code 1.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from command_line import CommonArguments, console, errors, progress, run
+from rich.markup import escape
+from rich.table import Table
+
+from driving.nuplan.cache import replacing
+from driving.nuplan.data import DataRoot
+from driving.nuplan.entries import ScenarioEntry, short_sentence
+from driving.nuplan.filters import ScenarioFilter
+from driving.nuplan.listing import listing_arrays, listing_line
+from driving.nuplan.scenarios import ScenarioSummary, list_scenarios, open_scenario, summarize
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments(CommonArguments):
+    """What to list, and how."""
+
+    data: Path
+    """nuPlan data root (with nuplan-v1.1/ and maps/), a folder of .db files, or one .db file."""
+    maps: Path | None = None
+    """Maps folder, where it is not inside, beside or above the data."""
+    filter: Path | None = None
+    """Scenario filter, a YAML file in the devkit's form (val14, test14-hard, ...)."""
+    splitter: Path | None = None
+    """The devkit's splitter/nuplan.yaml, for filters that refer to it and name no tokens."""
+    json: bool = False
+    """One JSON object a line instead of a table."""
+    arrays: Path | None = None
+    """Also write each scenario's arrays to this folder."""
+    allow_short: bool = False
+    """Also list scenarios that the end of their log cuts off, with the frames that there are."""
+
+
+def main(arguments: Arguments) -> None:
+    """List, write, complain."""
+    data_root = DataRoot.find(arguments.data, arguments.maps)
+    chosen = ScenarioFilter.from_yaml(arguments.filter, arguments.splitter) if arguments.filter else None
+    entries = list_scenarios(data_root, chosen)
+    summaries: dict[str, ScenarioSummary] = {}
+    complaints: dict[str, None] = {}
+    with progress(arguments) as bar:
+        # Log by log, because a log is read faster while it is known.
+        for entry in bar.track(sorted(entries, key=lambda entry: entry.log_file), description="scenarios"):
+            try:
+                summaries[entry.token] = _listed(entry, arguments)
+            except (ValueError, OSError) as error:
+                if isinstance(error, PermissionError):
+                    raise
+                complaints[str(error)] = None
+    _print([summaries[entry.token] for entry in entries if entry.token in summaries], as_json=arguments.json)
+    for complaint in complaints:
+        errors.print("[bold red]Left out:[/] ", end="", highlight=False)
+        errors.print(complaint, markup=False, highlight=False, soft_wrap=True)
+    if complaints:
+        sys.exit(1)
+
+
+def _listed(entry: ScenarioEntry, arguments: Arguments) -> ScenarioSummary:
+    summary = summarize(entry)
+    if summary.is_short and not arguments.allow_short:
+        raise ValueError(short_sentence(entry, summary.frames, summary.expected_frames))
+    if arguments.arrays is not None:
+        arrays = listing_arrays(open_scenario(entry, allow_short=arguments.allow_short, with_cameras=False))
+        with replacing(arguments.arrays / f"{entry.token}.npz") as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+    return summary
+
+
+def _print(summaries: list[ScenarioSummary], *, as_json: bool) -> None:
+    if as_json:
+        for summary in summaries:
+            print(listing_line(summary))
+        return
+    table = Table(title=f"{len(summaries)} scenarios", title_justify="left")
+    for column in ("token", "type", "map", "log", "frames", "goal [m]", "roadblocks"):
+        table.add_column(column, justify="right" if column in ("frames", "roadblocks") else "left", overflow="fold")
+    for summary in summaries:
+        entry, goal = summary.entry, summary.goal_pose
+        table.add_row(
+            *(escape(text) for text in (entry.token, entry.scenario_type, entry.map_name, entry.log_name)),
+            str(summary.frames),
+            "none" if goal is None else f"{goal[0]:.1f}, {goal[1]:.1f}",
+            str(len(summary.roadblock_ids)),
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    run(Arguments, main, __doc__)
