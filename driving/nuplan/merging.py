@@ -1,0 +1,248 @@
+"""Scenarios of one log put together again: the drive that they were cut from, as far as they cover it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Int64
+
+from driving.agents import AgentTracks, TrafficLights
+from driving.cameras import CameraFrames
+from driving.ego import EgoMotion
+from driving.nuplan.log_rate import at_log_rate
+from driving.recording import ANCHOR_OFFSET_S, Mission, Recording, Tag
+from driving.scenario import Scenario
+
+AGREEMENT = 1e-3
+"""Scenarios of one log may differ by this at the same time [m, rad, m/s]."""
+
+_ROW_US = 50_000
+_OFFSET_US = round(ANCHOR_OFFSET_S * 1e6)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """The union of the scenarios' time axes."""
+
+    time_us: Int64[np.ndarray, "time"]
+    of_scenario: tuple[Int64[np.ndarray, "steps"], ...]
+    """Per scenario, the place of each of its steps."""
+    source: Int64[np.ndarray, "time"]
+    """The first scenario that has the place."""
+
+
+def merged_recordings(scenarios: Sequence[Scenario]) -> list[Recording]:
+    """One recording at log rate (20 Hz) for each log name, with the scenarios as tagged frames.
+
+    Raises:
+        ValueError: When scenarios of one log name contradict each other, in map, ego, mission or rig.
+    """
+    of_log: dict[str, list[Scenario]] = {}
+    for scenario in scenarios:
+        of_log.setdefault(scenario.log_name, []).append(scenario)
+    return [_merged(members) for members in of_log.values()]
+
+
+def _merged(scenarios: list[Scenario]) -> Recording:
+    scenarios = sorted(scenarios, key=lambda scenario: (scenario.start_time_us, scenario.scenario_id))
+    first = scenarios[0]
+    for scenario in scenarios:
+        if (scenario.map.name, scenario.map.version) != (first.map.name, first.map.version):
+            raise ValueError(
+                f"Scenarios of log {first.log_name} lie on maps {first.map.name} and {scenario.map.name}."
+                " Give one of them another log name."
+            )
+    places = _places(scenarios)
+    recording = at_log_rate(
+        Recording(
+            log_name=first.log_name,
+            map=first.map,
+            time_us=places.time_us,
+            ego=_ego(scenarios, places),
+            agents=_agents(scenarios, places),
+            traffic_lights=_lights(scenarios, places),
+            missions=(),
+            tags=(),
+            cameras=_cameras(scenarios),
+            metadata={key: value for scenario in scenarios for key, value in scenario.metadata.items()},
+        )
+    )
+    anchors = [_anchor_row(scenario, recording.time_us) for scenario in scenarios]
+    return replace(recording, missions=_missions(scenarios, anchors), tags=_tags(scenarios, anchors))
+
+
+def _places(scenarios: list[Scenario]) -> _Places:
+    time_us = np.unique(np.concatenate([scenario.time_us for scenario in scenarios]))
+    of_scenario = tuple(np.searchsorted(time_us, scenario.time_us) for scenario in scenarios)
+    source = np.zeros(len(time_us), dtype=np.int64)
+    for index in reversed(range(len(scenarios))):
+        source[of_scenario[index]] = index
+    return _Places(time_us, of_scenario, source)
+
+
+def _ego(scenarios: list[Scenario], places: _Places) -> EgoMotion:
+    def union(values_of: Callable[[EgoMotion], np.ndarray], what: str) -> np.ndarray:
+        sample = values_of(scenarios[0].ego)
+        values = np.full((1, len(places.time_us), *sample.shape[2:]), np.nan)
+        for scenario, place in zip(scenarios, places.of_scenario, strict=True):
+            mine = values_of(scenario.ego)
+            known = values[:, place]
+            if np.any(np.abs(known - mine) > AGREEMENT):
+                raise ValueError(
+                    f"Scenarios of log {scenario.log_name} tell different {what} of the ego at the same time,"
+                    f" among them {scenario.scenario_id}. Give changed scenarios another log name."
+                )
+            values[:, place] = np.where(np.isnan(known), mine, known)
+        return values
+
+    return EgoMotion(
+        time_us=places.time_us,
+        rear_axle_poses=union(lambda ego: ego.rear_axle_poses, "poses"),
+        velocities_mps=union(lambda ego: ego.velocities_mps, "velocities"),
+        accelerations_mps2=union(lambda ego: ego.accelerations_mps2, "accelerations"),
+        steering_rad=union(lambda ego: ego.steering_rad, "steering angles"),
+        yaw_rate_radps=union(lambda ego: ego.yaw_rate_radps, "yaw rates"),
+        yaw_acceleration_radps2=union(lambda ego: ego.yaw_acceleration_radps2, "yaw accelerations"),
+    )
+
+
+def _agents(scenarios: list[Scenario], places: _Places) -> AgentTracks:
+    row_of: dict[str, int] = {}
+    kinds: list[int] = []
+    heights: list[float] = []
+    for scenario in scenarios:
+        agents = scenario.agents
+        for track_id, kind, height in zip(agents.track_ids, agents.kinds, agents.heights_m, strict=True):
+            if track_id not in row_of:
+                row_of[track_id] = len(row_of)
+                kinds.append(int(kind))
+                heights.append(float(height))
+    shape = (len(row_of), len(places.time_us))
+    poses, velocities, sizes = (
+        np.full((*shape, 3), np.nan),
+        np.full((*shape, 2), np.nan),
+        np.full((*shape, 2), np.nan),
+    )
+    z_m, valid, order = np.full(shape, np.nan), np.zeros(shape, dtype=bool), np.zeros(shape, dtype=np.int32)
+    for index, (scenario, place) in enumerate(zip(scenarios, places.of_scenario, strict=True)):
+        agents = scenario.agents
+        is_mine = places.source[place] == index
+        rows = np.array([row_of[track_id] for track_id in agents.track_ids], dtype=np.int64)
+        target = np.ix_(rows, place[is_mine])
+        for values, mine in (
+            (poses, agents.poses),
+            (velocities, agents.velocities_mps),
+            (sizes, agents.sizes),
+            (z_m, agents.z_m),
+            (valid, agents.valid),
+            (order, agents.order),
+        ):
+            values[target] = mine[:, is_mine]
+    return AgentTracks(
+        track_ids=tuple(row_of),
+        kinds=np.array(kinds, dtype=np.int8),
+        poses=poses,
+        velocities_mps=velocities,
+        sizes=sizes,
+        valid=valid,
+        order=order,
+        heights_m=np.array(heights, dtype=np.float64),
+        z_m=z_m,
+    )
+
+
+def _lights(scenarios: list[Scenario], places: _Places) -> TrafficLights:
+    ids, statuses, counts = [], [], []
+    step_of = [dict(zip(place.tolist(), range(len(place)), strict=True)) for place in places.of_scenario]
+    for place, source in enumerate(places.source.tolist()):
+        step_ids, step_statuses = scenarios[source].traffic_lights.at(step_of[source][place])
+        ids.append(step_ids)
+        statuses.append(step_statuses)
+        counts.append(len(step_ids))
+    return TrafficLights(
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        lane_connector_ids=np.concatenate(ids),
+        statuses=np.concatenate(statuses),
+    )
+
+
+def _cameras(scenarios: list[Scenario]) -> CameraFrames | None:
+    parts: list[CameraFrames] = []
+    for scenario in scenarios:
+        frames = scenario.cameras
+        if frames is None or any(frames is part for part in parts):
+            continue
+        if parts and not (
+            frames.rig.names == parts[0].rig.names
+            and np.array_equal(frames.rig.ego_from_camera, parts[0].rig.ego_from_camera)
+            and np.array_equal(frames.rig.intrinsics, parts[0].rig.intrinsics)
+        ):
+            raise ValueError(
+                f"Scenarios of log {scenario.log_name} have different camera rigs. Give one another log name."
+            )
+        parts.append(frames)
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    cameras = np.concatenate([part.cameras for part in parts])
+    time_us = np.concatenate([part.time_us for part in parts])
+    paths = [str(part.path(frame)) for part in parts for frame in range(len(part.paths))]
+    rows = np.unique(np.stack([time_us, cameras]), axis=1, return_index=True)[1]
+    return CameraFrames(
+        rig=parts[0].rig,
+        cameras=cameras[rows],
+        time_us=time_us[rows],
+        global_from_ego=np.concatenate([part.global_from_ego for part in parts])[rows],
+        paths=tuple(paths[row] for row in rows),
+    )
+
+
+def _anchor_row(scenario: Scenario, time_us: Int64[np.ndarray, "rows"]) -> int:
+    """The row to tag, such that nuPlan's rule (from 3 s before the tag on) starts at the scenario's first frame."""
+    first_us, anchor_us = scenario.start_time_us, int(scenario.time_us[scenario.anchor_frame])
+    anchor = int(np.searchsorted(time_us, anchor_us))
+    if abs(anchor_us - first_us - _OFFSET_US) > 2 * _ROW_US:
+        return anchor
+    # With stamps that jitter, the frame 3 s behind may be one of those in between.
+    first = int(np.searchsorted(time_us, first_us))
+    before_us = int(time_us[first - 1]) if first else first_us - _ROW_US
+    starts_us = time_us - _OFFSET_US
+    fitting = np.flatnonzero((starts_us > before_us) & (starts_us <= first_us))
+    if not len(fitting):
+        return anchor
+    return int(fitting[np.argmin(np.abs(time_us[fitting] - anchor_us))])
+
+
+def _missions(scenarios: list[Scenario], anchors: list[int]) -> tuple[Mission, ...]:
+    missions: list[Mission] = []
+    last_row = -1
+    for row, index in sorted(zip(anchors, range(len(scenarios)), strict=True)):
+        route = scenarios[index].route
+        is_at_last_row, last_row = row == last_row, row
+        if missions and _is_same(missions[-1], route.roadblock_ids, route.goal_pose):
+            continue
+        if is_at_last_row:
+            raise ValueError(
+                f"Scenarios of log {scenarios[index].log_name} have different routes from the same frame on,"
+                f" among them {scenarios[index].scenario_id}. Give one another log name."
+            )
+        first_frame = row if missions else 0
+        missions.append(
+            Mission(first_frame=first_frame, roadblock_ids=route.roadblock_ids, goal_pose=route.goal_pose)
+        )
+    return tuple(missions)
+
+
+def _is_same(mission: Mission, roadblock_ids: tuple[int, ...], goal_pose: np.ndarray | None) -> bool:
+    if (mission.goal_pose is None) != (goal_pose is None) or mission.roadblock_ids != roadblock_ids:
+        return False
+    if mission.goal_pose is None or goal_pose is None:
+        return True
+    return bool(np.allclose(mission.goal_pose, goal_pose, rtol=0.0, atol=1e-9))
+
+
+def _tags(scenarios: list[Scenario], anchors: list[int]) -> tuple[Tag, ...]:
+    tags = [
+        Tag(frame=row, scenario_type=scenario.scenario_type, token=scenario.scenario_id)
+        for scenario, row in zip(scenarios, anchors, strict=True)
+    ]
+    return tuple(dict.fromkeys(tags))
