@@ -1,0 +1,240 @@
+"""Comfort: accelerations, jerks and yaw rates within what passengers bear.
+
+Source:
+    nuPlan devkit, `ego_is_comfortable` and the metrics it is made of, `metrics/utils/state_extractors.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float64
+from numba import njit
+from scipy.signal import savgol_filter
+
+from driving.ego import EgoMotion
+from driving.vehicle import VehicleParameters
+from simulation.metrics.drive import Drive
+from simulation.metrics.result import MetricResult, Violation, stretches
+
+ACCELERATION_WINDOW = 8
+JERK_WINDOW = 15
+YAW_WINDOW = 5
+"""Quirk: nuPlan's yaw metrics name 15 and use 5."""
+_DECIMALS = 8
+
+
+@lru_cache(maxsize=64)
+def _filter_bank(num_samples: int, window: int, order: int, derivative: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (samples, window) and first input sample (samples,) of a Savitzky-Golay filter, ends included."""
+    response = savgol_filter(np.eye(num_samples), window, order, deriv=derivative, delta=1.0, axis=0)
+    rows = np.arange(num_samples)
+    first = np.minimum(np.argmax(response != 0.0, axis=1), num_samples - window)
+    return np.ascontiguousarray(response[rows[:, np.newaxis], first[:, np.newaxis] + np.arange(window)]), first
+
+
+@njit(cache=True)
+def _filtered(values: np.ndarray, weights: np.ndarray, first: np.ndarray) -> np.ndarray:
+    num_motions, num_samples = values.shape
+    window = weights.shape[1]
+    out = np.empty((num_motions, num_samples))
+    for m in range(num_motions):
+        for t in range(num_samples):
+            total = 0.0
+            for k in range(window):
+                total += weights[t, k] * values[m, first[t] + k]
+            out[m, t] = total
+    return out
+
+
+def savitzky_golay(
+    values: Float64[np.ndarray, "motions time"],
+    window: int,
+    order: int,
+    derivative: int = 0,
+    step_s: float = 1.0,
+) -> Float64[np.ndarray, "motions time"]:
+    """Smooth, or differentiate smoothly, over time; both ends by the polynomial of the outermost window.
+
+    Args:
+        values: One row per motion.
+        window: Samples of the window, even ones included; cut to the number of samples.
+        order: Of the polynomial.
+        derivative: 0 smooths.
+        step_s: Time between samples.
+
+    Raises:
+        ValueError: With no more samples than the order of the polynomial.
+
+    Source:
+        `scipy.signal.savgol_filter` in its mode `interp`.
+    """
+    num_samples = values.shape[-1]
+    window = min(window, num_samples)
+    if order >= window:
+        raise ValueError(f"A polynomial of order {order} needs at least {order + 1} samples, got {num_samples}.")
+    weights, first = _filter_bank(num_samples, window, order, derivative)
+    filtered = _filtered(np.ascontiguousarray(values), weights, first)
+    return filtered / step_s**derivative if derivative else filtered
+
+
+def unwrapped(headings: Float64[np.ndarray, "motions time"]) -> Float64[np.ndarray, "motions time"]:
+    """Headings without jumps by full turns."""
+    turns = np.cumsum(np.round(np.diff(headings, axis=-1) / (2 * np.pi)), axis=-1)
+    steady = headings.copy()
+    steady[..., 1:] -= 2 * np.pi * turns
+    return steady
+
+
+def center_accelerations(motion: EgoMotion, vehicle: VehicleParameters) -> Float64[np.ndarray, "motions time 2"]:
+    """Accelerations that nuPlan assigns to the box centre, body frame [m/s^2].
+
+    Quirk: both the centripetal and the angular term push forwards; in truth the first points backwards and the
+    second to the side.
+
+    Source:
+        nuPlan devkit, `get_acceleration_shifted`.
+    """
+    moved = motion.accelerations_mps2.copy()
+    moved[..., 0] += vehicle.rear_axle_to_center_m * motion.yaw_rate_radps**2
+    moved[..., 0] += vehicle.rear_axle_to_center_m * motion.yaw_acceleration_radps2
+    return moved
+
+
+def smooth_accelerations(drive: Drive) -> dict[str, Float64[np.ndarray, "motions time"]]:
+    """Longitudinal (`lon`), lateral (`lat`) of the centre and magnitude (`all`) of the rear axle's acceleration."""
+    centers = center_accelerations(drive.motion, drive.vehicle)
+    rear = drive.motion.accelerations_mps2
+    raw = {"lon": centers[..., 0], "lat": centers[..., 1], "all": np.hypot(rear[..., 0], rear[..., 1])}
+    return {axis: np.round(savitzky_golay(values, ACCELERATION_WINDOW, 2), _DECIMALS) for axis, values in raw.items()}
+
+
+def _step_s(drive: Drive) -> float:
+    return float(np.diff(drive.motion.time_us / 1e6).mean())
+
+
+def _acceleration(axis: str) -> Callable[[Drive], np.ndarray]:
+    return lambda drive: drive.fact(smooth_accelerations)[axis]
+
+
+def _jerk(axis: str) -> Callable[[Drive], np.ndarray]:
+    def measure(drive: Drive) -> np.ndarray:
+        smooth = drive.fact(smooth_accelerations)[axis]
+        return np.round(savitzky_golay(smooth, JERK_WINDOW, 2, 1, _step_s(drive)), _DECIMALS)
+
+    return measure
+
+
+def _yaw(derivative: int, order: int) -> Callable[[Drive], np.ndarray]:
+    def measure(drive: Drive) -> np.ndarray:
+        headings = unwrapped(drive.motion.rear_axle_poses[..., 2])
+        return np.round(savitzky_golay(headings, YAW_WINDOW, order, derivative, _step_s(drive)), _DECIMALS)
+
+    return measure
+
+
+@dataclass(frozen=True)
+class BoundedQuantity:
+    """A metric that measures a quantity over time and may ask it to stay strictly within bounds."""
+
+    name: str
+    measure: Callable[[Drive], np.ndarray]
+    """(motions, time)"""
+    unit: str
+    words: str
+    """The quantity in a sentence."""
+    low: float | None = None
+    high: float | None = None
+
+    def __call__(self, drive: Drive) -> list[MetricResult]:
+        """One result per motion, without score."""
+        return [self._result(drive, values) for values in drive.fact(self.measure)]
+
+    def is_within(self, values: np.ndarray) -> np.ndarray:
+        """Elementwise, with both bounds outside."""
+        low = -np.inf if self.low is None else self.low
+        high = np.inf if self.high is None else self.high
+        return (values > low) & (values < high)
+
+    def _result(self, drive: Drive, values: np.ndarray) -> MetricResult:
+        statistics = {
+            f"max_{self.name}": float(values.max()),
+            f"min_{self.name}": float(values.min()),
+            f"avg_{self.name}": float(np.mean(values)),
+            f"p90_{self.name}": closest_percentile_90(values),
+        }
+        is_fine = self.is_within(values)
+        if self.low is not None or self.high is not None:
+            statistics[f"abs_{self.name}_within_bounds"] = float(is_fine.all())
+        return MetricResult(
+            name=self.name,
+            score=None,
+            statistics=statistics,
+            series=values,
+            series_unit=self.unit,
+            time_s=drive.time_s,
+            valid=np.isfinite(values),
+            violations=tuple(self._violations(drive, values, ~is_fine)),
+        )
+
+    def _violations(self, drive: Drive, values: np.ndarray, outside: np.ndarray) -> list[Violation]:
+        found = []
+        for start, stop in stretches(outside):
+            worst = float(values[start + int(np.argmax(np.abs(values[start : stop + 1])))])
+            bound = self.high if self.high is not None and worst > 0 else self.low
+            sentence = (
+                f"{self.words} of {worst:.2f} {self.unit} at {drive.time_s[start]:.1f} s, the bound is {bound:.2f}"
+            )
+            found.append(Violation(time_s=float(drive.time_s[start]), sentence=sentence))
+        return found
+
+
+def closest_percentile_90(values: np.ndarray) -> float:
+    """The 90th percentile as an observed value.
+
+    Source:
+        numpy's method `closest_observation` as of numpy 1.23, which later releases round differently.
+    """
+    ordered = np.sort(values)
+    position = len(ordered) * 0.9 - 1.5
+    below = int(np.floor(position))
+    index = below if position == below and below % 2 == 0 else below + 1
+    return float(ordered[max(0, index)])
+
+
+COMFORT_QUANTITIES = (
+    BoundedQuantity("ego_jerk", _jerk("all"), "m/s^3", "jerk", -8.37, 8.37),
+    BoundedQuantity("ego_lat_acceleration", _acceleration("lat"), "m/s^2", "lateral acceleration", -4.89, 4.89),
+    BoundedQuantity("ego_lon_acceleration", _acceleration("lon"), "m/s^2", "longitudinal acceleration", -4.05, 2.40),
+    BoundedQuantity("ego_lon_jerk", _jerk("lon"), "m/s^3", "longitudinal jerk", -4.13, 4.13),
+    BoundedQuantity("ego_yaw_acceleration", _yaw(2, 3), "rad/s^2", "yaw acceleration", -1.93, 1.93),
+    BoundedQuantity("ego_yaw_rate", _yaw(1, 2), "rad/s", "yaw rate", -0.95, 0.95),
+)
+"""The six that make up `ego_is_comfortable`."""
+
+UNBOUNDED_QUANTITIES = (
+    BoundedQuantity("ego_acceleration", _acceleration("all"), "m/s^2", "acceleration"),
+    BoundedQuantity("ego_lat_jerk", _jerk("lat"), "m/s^3", "lateral jerk"),
+)
+"""Measured by nuPlan, but in no score."""
+
+
+def ego_is_comfortable(drive: Drive) -> list[MetricResult]:
+    """1 when all six quantities stay within their bounds throughout, else 0."""
+    parts = [quantity(drive) for quantity in COMFORT_QUANTITIES]
+    results = []
+    for motion in range(drive.num_motions):
+        violations = sorted(
+            (violation for part in parts for violation in part[motion].violations), key=lambda found: found.time_s
+        )
+        score = float(not violations)
+        results.append(
+            MetricResult(
+                name="ego_is_comfortable",
+                score=score,
+                statistics={"ego_is_comfortable": score},
+                violations=tuple(violations),
+            )
+        )
+    return results
