@@ -62,8 +62,16 @@ def begin(planner: Planner, scenario: Scenario) -> None:
         planner.reset(scenario.map, scenario.route)
 
 
-def require_valid_plan(plan: object, observation: Observation, min_horizon_s: float = 0.0) -> Trajectory:
+def require_valid_plan(
+    plan: object, observation: Observation, min_horizon_s: float = 0.0, starts_at_ego: bool = True
+) -> Trajectory:
     """Return the plan if it can be driven, else raise a sentence that says what is wrong with it.
+
+    Args:
+        plan: What the planner returned.
+        observation: What it was shown.
+        min_horizon_s: How long the plan must be.
+        starts_at_ego: Whether the start is tested; planners that replay a recording may plan away from the ego.
 
     Raises:
         TypeError: When it is no `Trajectory`.
@@ -77,6 +85,8 @@ def require_valid_plan(plan: object, observation: Observation, min_horizon_s: fl
         raise ValueError(f"Plan times must start at 0 and rise, got {plan.time_s[:3]} ...")
     if plan.horizon_s < min_horizon_s:
         raise ValueError(f"The plan ends after {plan.horizon_s:.2f} s; {min_horizon_s:.2f} s are needed.")
+    if not starts_at_ego:
+        return plan
     along_m, aside_m = np.abs(local_from_global(plan.poses[0, :2], observation.ego_now.rear_axle_pose)).tolist()
     if along_m > MAX_START_GAP_M or aside_m > MAX_START_OFFSET_M:
         raise ValueError(

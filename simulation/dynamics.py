@@ -92,12 +92,12 @@ def motion_of(time_us: Int64[np.ndarray, "time"], states: Float64[np.ndarray, "m
     """Undo `states_of`; the arrays are copies."""
     return EgoMotion(
         time_us=time_us.copy(),
-        rear_axle_poses=np.ascontiguousarray(states[..., X : HEADING + 1]),
-        velocities_mps=np.ascontiguousarray(states[..., VELOCITY_X : VELOCITY_Y + 1]),
-        accelerations_mps2=np.ascontiguousarray(states[..., ACCEL_X : ACCEL_Y + 1]),
-        steering_rad=np.ascontiguousarray(states[..., STEERING]),
-        yaw_rate_radps=np.ascontiguousarray(states[..., YAW_RATE]),
-        yaw_acceleration_radps2=np.ascontiguousarray(states[..., YAW_ACCEL]),
+        rear_axle_poses=states[..., X : HEADING + 1].copy(),
+        velocities_mps=states[..., VELOCITY_X : VELOCITY_Y + 1].copy(),
+        accelerations_mps2=states[..., ACCEL_X : ACCEL_Y + 1].copy(),
+        steering_rad=states[..., STEERING].copy(),
+        yaw_rate_radps=states[..., YAW_RATE].copy(),
+        yaw_acceleration_radps2=states[..., YAW_ACCEL].copy(),
     )
 
 

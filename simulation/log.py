@@ -90,9 +90,12 @@ class SimulationLog:
         Raises:
             OSError: When the folder is missing or not writable.
         """
-        arrays = _arrays_of(self)
+        write_atomically(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Content of the log's file."""
         table, chunks = [], []
-        for name, array in arrays.items():
+        for name, array in _arrays_of(self).items():
             chunks.append(_packed(array))
             table.append({"name": name, "dtype": array.dtype.str, "shape": list(array.shape)})
         body = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=True).compress(b"".join(chunks))
@@ -108,7 +111,7 @@ class SimulationLog:
             "body_bytes": len(body),
         }
         text = json.dumps(header, separators=(",", ":")).encode()
-        write_atomically(path, _HEAD.pack(_MAGIC, len(text)) + text + body)
+        return _HEAD.pack(_MAGIC, len(text)) + text + body
 
     @classmethod
     def load(cls, path: Path) -> "SimulationLog":
@@ -118,13 +121,25 @@ class SimulationLog:
             FileNotFoundError: When there is no such file.
             ValueError: When the file is no log, is damaged, or was written by a newer version.
         """
-        content = path.read_bytes()
-        header, start = _read_header(content, path)
-        arrays = _read_arrays(header, content[start:], path)
+        return cls.from_bytes(path.read_bytes(), str(path))
+
+    @classmethod
+    def from_bytes(cls, content: bytes, name: str = "The log") -> "SimulationLog":
+        """Undo `to_bytes`.
+
+        Args:
+            content: Of a log's file.
+            name: Where it comes from, for errors.
+
+        Raises:
+            ValueError: When the content is no log, is damaged, or was written by a newer version.
+        """
+        header, start = _read_header(content, name)
+        arrays = _read_arrays(header, content[start:], name)
         try:
             return _log_from(header, arrays)
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise _damaged(path, f"its parts do not fit together: {error}") from error
+            raise _damaged(name, f"its parts do not fit together: {error}") from error
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -137,14 +152,14 @@ def read_header(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         head = file.read(_HEAD.size)
         length = _HEAD.unpack(head)[1] if len(head) == _HEAD.size else 0
-        return _read_header(head + file.read(length), path)[0]
+        return _read_header(head + file.read(length), str(path))[0]
 
 
-def _damaged(path: Path, reason: str) -> ValueError:
+def _damaged(path: str, reason: str) -> ValueError:
     return ValueError(f"{path} is damaged: {reason}. Delete it and run its scenario again.")
 
 
-def _read_header(content: bytes, path: Path) -> tuple[dict[str, Any], int]:
+def _read_header(content: bytes, path: str) -> tuple[dict[str, Any], int]:
     if len(content) < _HEAD.size or content[: len(_MAGIC)] != _MAGIC:
         raise ValueError(f"{path} is no simulation log: a log starts with {_MAGIC.decode()!r}.")
     start = _HEAD.size + _HEAD.unpack_from(content)[1]
@@ -164,7 +179,7 @@ def _read_header(content: bytes, path: Path) -> tuple[dict[str, Any], int]:
     return header, start
 
 
-def _read_arrays(header: dict[str, Any], body: bytes, path: Path) -> dict[str, np.ndarray]:
+def _read_arrays(header: dict[str, Any], body: bytes, path: str) -> dict[str, np.ndarray]:
     if len(body) != header.get("body_bytes"):
         raise _damaged(path, f"it holds {len(body)} bytes of arrays, the header names {header.get('body_bytes')}")
     try:

@@ -1,0 +1,105 @@
+"""The road users of a rollout over the scenario's whole time axis, and the window of them that a planner sees."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from driving.agents import AgentTracks
+
+
+class TrackArrays(NamedTuple):
+    """The arrays of an `AgentTracks`, N rows over T steps, in a form that compiled code takes."""
+
+    kinds: np.ndarray
+    """(N,) int8."""
+    poses: np.ndarray
+    """(N, T, 3)."""
+    velocities: np.ndarray
+    """(N, T, 2)."""
+    sizes: np.ndarray
+    """(N, T, 2)."""
+    valid: np.ndarray
+    """(N, T) bool."""
+    order: np.ndarray
+    """(N, T) int32."""
+    heights: np.ndarray
+    """(N,)."""
+    z: np.ndarray
+    """(N, T)."""
+
+
+def arrays_of_tracks(agents: AgentTracks) -> TrackArrays:
+    """The arrays without copying them, unless their layout in memory is unusual."""
+    return TrackArrays(
+        kinds=np.ascontiguousarray(agents.kinds, dtype=np.int8),
+        poses=np.ascontiguousarray(agents.poses),
+        velocities=np.ascontiguousarray(agents.velocities_mps),
+        sizes=np.ascontiguousarray(agents.sizes),
+        valid=np.ascontiguousarray(agents.valid),
+        order=np.ascontiguousarray(agents.order, dtype=np.int32),
+        heights=np.ascontiguousarray(agents.heights_m),
+        z=np.ascontiguousarray(agents.z_m),
+    )
+
+
+@njit(cache=True)
+def _window(tracks: TrackArrays, start: int, stop: int) -> tuple[np.ndarray, TrackArrays]:
+    num_agents = len(tracks.valid)
+    rows = np.empty(num_agents, dtype=np.int64)
+    count = 0
+    for row in range(num_agents):
+        for step in range(start, stop):
+            if tracks.valid[row, step]:
+                rows[count] = row
+                count += 1
+                break
+    rows = rows[:count].copy()
+    steps = stop - start
+    kinds = np.empty(count, dtype=np.int8)
+    poses = np.empty((count, steps, 3))
+    velocities = np.empty((count, steps, 2))
+    sizes = np.empty((count, steps, 2))
+    valid = np.empty((count, steps), dtype=np.bool_)
+    order = np.empty((count, steps), dtype=np.int32)
+    heights = np.empty(count)
+    z = np.empty((count, steps))
+    for i in range(count):
+        row = rows[i]
+        kinds[i], heights[i] = tracks.kinds[row], tracks.heights[row]
+        poses[i] = tracks.poses[row, start:stop]
+        velocities[i] = tracks.velocities[row, start:stop]
+        sizes[i] = tracks.sizes[row, start:stop]
+        valid[i] = tracks.valid[row, start:stop]
+        order[i] = tracks.order[row, start:stop]
+        z[i] = tracks.z[row, start:stop]
+    return rows, TrackArrays(kinds, poses, velocities, sizes, valid, order, heights, z)
+
+
+class TrackWindow:
+    """Cuts steps out of the tracks, as copies and without the agents that are unseen there."""
+
+    def __init__(self, track_ids: tuple[str, ...], tracks: TrackArrays) -> None:
+        self._track_ids = track_ids
+        self._tracks = tracks
+        self._last_rows = b""
+        self._last_ids: tuple[str, ...] = ()
+
+    def steps(self, start: int, stop: int) -> AgentTracks:
+        """The same as `AgentTracks.steps`, an order of magnitude faster."""
+        rows, cut = _window(self._tracks, start, stop)
+        key = rows.tobytes()
+        if key != self._last_rows:
+            self._last_rows = key
+            self._last_ids = tuple([self._track_ids[row] for row in rows.tolist()])
+        return AgentTracks(
+            track_ids=self._last_ids if key else (),
+            kinds=cut.kinds,
+            poses=cut.poses,
+            velocities_mps=cut.velocities,
+            sizes=cut.sizes,
+            valid=cut.valid,
+            order=cut.order,
+            heights_m=cut.heights,
+            z_m=cut.z,
+        )

@@ -1,0 +1,255 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from driving.planner import begin
+from driving.synthetic.scenes import scene
+from driving.trajectory import Trajectory
+from simulation import log as log_module
+from simulation.rollout import TRAFFIC, Rollout, run_lockstep, run_rollout, valid_plan
+
+
+class Straight:
+    """Keeps heading and speed; may be asked for several scenarios at once."""
+
+    name = "straight"
+
+    def __init__(self, num_poses=41):
+        self.resets = 0
+        self.times = np.arange(num_poses) * 0.1
+
+    def reset(self, map, route):  # noqa: A002
+        self.resets += 1
+
+    def plan(self, observation):
+        ego = observation.ego_now
+        distance = ego.speed_mps * self.times
+        x, y, heading = ego.rear_axle_pose
+        poses = np.stack(
+            [x + distance * np.cos(heading), y + distance * np.sin(heading), np.full(len(distance), heading)], axis=1
+        )
+        return Trajectory(time_s=self.times, poses=poses)
+
+    def plan_batch(self, observations):
+        return [self.plan(observation) for observation in observations]
+
+
+class LogPlayer(Straight):
+    """Plans what the log did."""
+
+    def reset_with_scenario(self, scenario):
+        self.scenario = scenario
+
+    def plan(self, observation):
+        now = self.scenario.first_frame + observation.iteration
+        times = np.arange(30) * 0.1
+        return Trajectory(time_s=times, poses=self.scenario.ego.rear_axle_poses[0, now : now + 30].copy())
+
+
+def _arrays(log):
+    arrays = log_module._arrays_of(log)
+    arrays.pop("planning_time_s")
+    return arrays
+
+
+def _assert_same(log, other):
+    for name, array in _arrays(log).items():
+        np.testing.assert_array_equal(array, _arrays(other)[name], err_msg=name)
+
+
+@pytest.mark.parametrize("traffic", ["nonreactive", "open_loop"])
+def test_a_rollout_has_one_step_less_than_the_scenario_has_frames(traffic):
+    scenario = scene("queue")
+    log = run_rollout(scenario, LogPlayer(), traffic=traffic, seed=3)
+    assert log.num_steps == scenario.num_frames - 1 == 150
+    assert (log.planner_name, log.traffic, log.seed, log.scenario_id) == (
+        "straight",
+        traffic,
+        3,
+        scenario.scenario_id,
+    )
+    assert log.ego.time_us[0] == scenario.start_time_us
+
+
+def test_open_loop_leaves_the_ego_on_the_log():
+    scenario = scene("queue")
+    log = run_rollout(scenario, Straight(), traffic="open_loop")
+    start = scenario.first_frame
+    np.testing.assert_array_equal(log.ego.rear_axle_poses, scenario.ego.rear_axle_poses[:, start : start + 150])
+
+
+def test_the_logged_path_is_followed_closely():
+    scenario = scene("queue")
+    log = run_rollout(scenario, LogPlayer())
+    logged = scenario.logged_ego_pose(149)
+    assert np.hypot(*(log.ego.rear_axle_poses[0, -1, :2] - logged[:2])) < 1.5
+
+
+def test_non_reactive_traffic_is_the_log():
+    scenario = scene("pedestrian_crossing")
+    log = run_rollout(scenario, Straight())
+    frames = slice(scenario.first_frame, scenario.first_frame + 150)
+    expected = scenario.agents.steps(frames.start, frames.stop)
+    assert log.agents.track_ids == expected.track_ids
+    for name in ("kinds", "poses", "velocities_mps", "sizes", "valid", "order", "heights_m", "z_m"):
+        np.testing.assert_array_equal(getattr(log.agents, name), getattr(expected, name), err_msg=name)
+
+
+def test_observations_hold_22_steps_and_no_way_to_the_future():
+    scenario = scene("pedestrian_crossing")
+    rollout = Rollout(scenario)
+    planner = Straight()
+    for _ in range(30):
+        observation = rollout.observation()
+        assert observation is rollout.observation()
+        assert observation.ego.num_steps == observation.agents.num_steps == 22
+        now = scenario.first_frame + observation.iteration
+        assert observation.time_us == scenario.time_us[now]
+        expected = scenario.agents.steps(now - 21, now + 1)
+        np.testing.assert_array_equal(observation.agents.poses, expected.poses)
+        np.testing.assert_array_equal(observation.agents.order, expected.order)
+        assert observation.agents.track_ids == expected.track_ids
+        for holder in (observation.ego, observation.agents, observation.traffic_lights):
+            for value in vars(holder).values():
+                if isinstance(value, np.ndarray):
+                    assert not isinstance(value.base, np.ndarray)
+        rollout.advance(planner.plan(observation))
+
+
+def test_history_before_the_start_is_the_log_and_then_what_was_driven():
+    scenario = scene("straight_road")
+    rollout = Rollout(scenario)
+    planner = Straight()
+    driven = []
+    for _ in range(5):
+        observation = rollout.observation()
+        driven.append(observation.ego.rear_axle_poses[0, -1])
+        rollout.advance(planner.plan(observation))
+    history = rollout.observation().ego.rear_axle_poses[0]
+    np.testing.assert_array_equal(history[16:21], driven)
+    first = scenario.first_frame
+    np.testing.assert_array_equal(history[:17], scenario.ego.rear_axle_poses[0, first - 16 : first + 1])
+
+
+def test_without_past_the_history_is_short():
+    scenario = scene("straight_road")
+    first = scenario.first_frame
+    late = replace(
+        scenario,
+        time_us=scenario.time_us[first:],
+        ego=scenario.ego.steps(first, scenario.ego.num_steps),
+        agents=scenario.agents.steps(first, scenario.agents.num_steps),
+        traffic_lights=scenario.traffic_lights.steps(first, scenario.traffic_lights.num_steps),
+        first_frame=0,
+        anchor_frame=0,
+    )
+    observation = Rollout(late).observation()
+    assert observation.ego.num_steps == 1
+    assert not isinstance(observation.ego.rear_axle_poses.base, np.ndarray)
+
+
+def test_lights_are_those_of_the_present_frame():
+    scenario = scene("red_light")
+    rollout = Rollout(scenario, traffic="open_loop")
+    planner = Straight()
+    while not rollout.is_finished:
+        observation = rollout.observation()
+        ids, statuses = scenario.traffic_lights.at(scenario.first_frame + observation.iteration)
+        shown_ids, shown = observation.traffic_lights.at(0)
+        np.testing.assert_array_equal(shown_ids, ids)
+        np.testing.assert_array_equal(shown, statuses)
+        rollout.advance(planner.plan(observation))
+
+
+@pytest.mark.parametrize("traffic", sorted(TRAFFIC))
+def test_lockstep_equals_one_after_the_other_bit_for_bit(traffic):
+    scenarios = [scene(name) for name in ("straight_road", "pedestrian_crossing", "red_light")]
+    scenarios[1] = replace(scenarios[1], num_frames=40)
+    planner = Straight()
+    together = run_lockstep([Rollout(each, traffic=traffic, planner_name="straight") for each in scenarios], planner)
+    assert planner.resets == 3
+    for scenario, log in zip(scenarios, together, strict=True):
+        _assert_same(log, run_rollout(scenario, Straight(), traffic=traffic))
+        assert log.planner_name == "straight"
+
+
+@pytest.mark.parametrize("traffic", sorted(TRAFFIC))
+def test_the_same_rollout_twice_is_the_same(traffic):
+    scenario = scene("t_junction")
+    _assert_same(
+        run_rollout(scenario, Straight(), traffic=traffic), run_rollout(scenario, Straight(), traffic=traffic)
+    )
+
+
+def test_what_the_planner_raises_passes_through():
+    class Broken(Straight):
+        def plan(self, observation):
+            raise ZeroDivisionError("own fault")
+
+    with pytest.raises(ZeroDivisionError, match="own fault"):
+        run_rollout(scene("straight_road"), Broken())
+
+
+def test_a_plan_in_the_wrong_frame_is_refused():
+    class Lost(Straight):
+        def plan(self, observation):
+            plan = super().plan(observation)
+            return Trajectory(time_s=plan.time_s, poses=plan.poses + np.array([200.0, 0.0, 0.0]))
+
+    with pytest.raises(ValueError, match=r"starts 200\.00 m from the ego's rear axle"):
+        run_rollout(scene("straight_road"), Lost())
+
+
+def test_a_plan_shorter_than_one_step_is_refused():
+    class Hasty(Straight):
+        def plan(self, observation):
+            plan = super().plan(observation)
+            return Trajectory(time_s=np.array([0.0, 0.05]), poses=plan.poses[:2])
+
+    with pytest.raises(ValueError, match=r"ends after 0\.05 s; 0\.10 s are needed"):
+        run_rollout(scene("straight_road"), Hasty())
+
+
+def test_two_poses_are_a_plan():
+    assert run_rollout(scene("straight_road"), Straight(num_poses=2)).num_steps == 150
+
+
+def test_planners_that_replay_a_recording_may_start_away_from_the_ego():
+    scenario = scene("straight_road")
+    planner = LogPlayer()
+    begin(planner, scenario)
+    rollout = Rollout(scenario)
+    plan = planner.plan(rollout.observation())
+    away = Trajectory(time_s=plan.time_s, poses=plan.poses + np.array([30.0, 0.0, 0.0]))
+    assert valid_plan(planner, away, rollout) is away
+
+
+def test_a_late_plan_times_out():
+    with pytest.raises(TimeoutError, match=r"step 0 took .* 0\.00 s are allowed"):
+        run_rollout(scene("straight_road"), Straight(), step_timeout_s=0.0)
+
+
+def test_an_unknown_traffic_names_the_nearest():
+    with pytest.raises(KeyError, match=r"No traffic named 'reactiv'. Did you mean 'reactive'"):
+        Rollout(scene("straight_road"), traffic="reactiv")
+
+
+def test_a_finished_rollout_wants_no_plan():
+    scenario = replace(scene("straight_road"), num_frames=2)
+    rollout = Rollout(scenario)
+    with pytest.raises(RuntimeError, match="Nothing was driven yet"):
+        rollout.log()
+    rollout.advance(Straight().plan(rollout.observation()))
+    assert rollout.is_finished
+    with pytest.raises(RuntimeError, match="is finished"):
+        rollout.observation()
+
+
+def test_a_batch_with_a_plan_missing_is_refused():
+    class Forgetful(Straight):
+        def plan_batch(self, observations):
+            return []
+
+    with pytest.raises(ValueError, match="shown 1 observations and returned 0 plans"):
+        run_lockstep([Rollout(scene("straight_road"))], Forgetful())
