@@ -38,7 +38,11 @@ def read_cameras(
         cameras=np.array([row_of_camera[image[0]] for image in images], dtype=np.int64),
         time_us=np.array([image[1] for image in images], dtype=np.int64),
         global_from_ego=_transforms(poses[:, :3], poses[:, 3:]),
-        paths=tuple(f"{log_name}/{image[2]}" for image in images),
+        # The devkit takes names from the sensor root on; some logs leave their own name out.
+        paths=tuple(
+            name if name.startswith(f"{log_name}/") else f"{log_name}/{name}"
+            for name in (image[2] for image in images)
+        ),
         root=sensor_root,
     )
 

@@ -78,6 +78,10 @@ CATEGORIES = {
     AgentKind.GENERIC_OBJECT: ("generic_object", "Anything else on the road."),
 }
 
+NO_FRAME = bytes(8)
+"""Follows the last frame and comes before the first. The devkit fails on NULL there when a scenario reaches the
+end of its log."""
+
 UNTAGGED_TYPE = "unknown"
 """nuPlan's type of a frame without a tag, which so must not be stored as a tag."""
 
@@ -181,11 +185,6 @@ def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[tuple]) -
         connection.executemany(statement, rows)
 
 
-def _chained(keys: list[bytes]) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
-    """(token, next, previous)."""
-    return zip(keys, [*keys[1:], None], [None, *keys[:-1]], strict=True)
-
-
 def _log_row(recording: Recording, keys: LogKeys) -> tuple:
     start_us = int(recording.time_us[0])
     vehicle = re.search(r"veh-\d+", recording.log_name)
@@ -255,13 +254,14 @@ def _insert_frames(
         ((scene.token, keys.log, scene.name, scene.goal_token, scene.roadblock_ids) for scene in scenes),
     )
     scene_of_frame = [scene.token for scene in scenes for _ in range(scene.start, scene.stop)]
-    columns = zip(_chained(keys.frames), keys.ego_poses, scene_of_frame, recording.time_us.tolist(), strict=True)
+    chain = zip(keys.frames, [*keys.frames[1:], NO_FRAME], [NO_FRAME, *keys.frames[:-1]], strict=True)
+    columns = zip(chain, keys.ego_poses, scene_of_frame, recording.time_us.tolist(), strict=True)
     _insert(
         connection,
         "lidar_pc",
         (
-            (*chain, pose, keys.lidar, scene, f"{recording.log_name}/{_LIDAR}/{chain[0].hex()}.pcd", time)
-            for chain, pose, scene, time in columns
+            (*links, pose, keys.lidar, scene, f"{recording.log_name}/{_LIDAR}/{links[0].hex()}.pcd", time)
+            for links, pose, scene, time in columns
         ),
     )
 
