@@ -13,7 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 Arguments = TypeVar("Arguments", bound="CommonArguments")
 
-console = Console()
+# Tables in a file or a pipe are not squeezed into 80 columns.
+WIDE = 200
+console = Console(width=None if sys.stdout.isatty() else WIDE)
 errors = Console(stderr=True)
 
 

@@ -1,0 +1,1 @@
+"""Many scenarios, several planners, any number of workers: results on disk as they come, and a report."""
