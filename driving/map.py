@@ -18,6 +18,10 @@ from jaxtyping import Bool, Float64, Int8, Int64
 from driving.geometry import Polyline, wrap_angle
 
 
+Row = int | np.integer
+"""A row of a table, also as numpy hands it out."""
+
+
 class StopLineKind(IntEnum):
     """Why one stops there, numbered as nuPlan's `StopLineType`."""
 
@@ -68,7 +72,7 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, row: int) -> np.ndarray:
+    def __getitem__(self, row: Row) -> np.ndarray:
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
 
@@ -188,9 +192,9 @@ class Lanes:
         """Ids of lanes and connectors."""
         return self.areas.ids
 
-    def is_connector(self, row: int) -> bool:
+    def is_connector(self, row: Row) -> bool:
         """Whether the row is a lane connector."""
-        return row >= self.num_lanes
+        return bool(row >= self.num_lanes)
 
 
 @runtime_checkable
@@ -290,11 +294,11 @@ class MapGraph:
     def _centerlines(self) -> dict[int, Polyline]:
         return {}
 
-    def centerline(self, row: int) -> Polyline:
+    def centerline(self, row: Row) -> Polyline:
         """Baseline of a lane or connector."""
-        line = self._centerlines.get(row)
+        line = self._centerlines.get(int(row))
         if line is None:
-            line = self._centerlines[row] = Polyline(self.lanes.centerlines[row])
+            line = self._centerlines[int(row)] = Polyline(self.lanes.centerlines[row])
         return line
 
     @cached_property
@@ -302,15 +306,15 @@ class MapGraph:
         lanes = self.lanes
         return {(int(lanes.roadblock_ids[row]), int(lanes.lane_index[row])): row for row in range(lanes.num_lanes)}
 
-    def left_neighbor(self, row: int) -> int | None:
+    def left_neighbor(self, row: Row) -> int | None:
         """Row of the lane to the left in the same roadblock; None at the edge and for connectors."""
         return self._neighbor(row, -1)
 
-    def right_neighbor(self, row: int) -> int | None:
+    def right_neighbor(self, row: Row) -> int | None:
         """Row of the lane to the right in the same roadblock; None at the edge and for connectors."""
         return self._neighbor(row, +1)
 
-    def _neighbor(self, row: int, step: int) -> int | None:
+    def _neighbor(self, row: Row, step: int) -> int | None:
         if self.lanes.is_connector(row):
             return None
         key = (int(self.lanes.roadblock_ids[row]), int(self.lanes.lane_index[row]) + step)
@@ -383,7 +387,7 @@ class MapGraph:
             polygons=np.concatenate([part.polygons for part in parts]),
         )
 
-    def stop_lines_of(self, connector_row: int) -> list[int]:
+    def stop_lines_of(self, connector_row: Row) -> list[int]:
         """Rows (in `stop_lines`) of the stop lines that hold traffic at a connector's lights.
 
         Those named by the map whose polygon touches the connector's baseline; if none does, the one
@@ -403,7 +407,7 @@ class MapGraph:
         start = shapely.Point(self.lanes.centerlines[connector_row][0])
         return [min(rows, key=lambda row: float(shapely.distance(self.stop_lines.polygons[row], start)))]
 
-    def speed_limit_mps(self, row: int, default: float | None = None) -> float | None:
+    def speed_limit_mps(self, row: Row, default: float | None = None) -> float | None:
         """Speed limit of a lane or connector, `default` where the map has none."""
         limit = float(self.lanes.speed_limit_mps[row])
         return default if np.isnan(limit) else limit
