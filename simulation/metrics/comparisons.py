@@ -1,7 +1,7 @@
-"""Measures that are in no score: mean speed, distance from the logged ego, stopping at stop lines.
+"""Measures that are in no score: mean speed, and distance from the logged ego.
 
 Source:
-    nuPlan devkit, `ego_mean_speed`, `ego_expert_l2_error`, `ego_expert_l2_error_with_yaw`, `ego_stop_at_stop_line`.
+    nuPlan devkit, `ego_mean_speed`, `ego_expert_l2_error`, `ego_expert_l2_error_with_yaw`.
 """
 
 import numpy as np

@@ -87,6 +87,10 @@ class Drive:
             self._facts[measure] = measure(self)
         return self._facts[measure]
 
+    def remember(self, measure: Callable[["Drive"], Fact], found: Fact) -> None:
+        """State a finding instead of measuring it, for example whether the ego is in its lane where no map tells."""
+        self._facts[measure] = found
+
     def logged_drive(self, metric: str) -> "Drive":
         """The drive of the log.
 

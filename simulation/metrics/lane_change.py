@@ -55,20 +55,18 @@ def ego_lane_change(drive: Drive) -> list[MetricResult]:
 
 
 def _result(drive: Drive, changes: list[LaneChange]) -> MetricResult:
-    statistics = {"number_of_ego_lane_change": float(len(changes)), "ego_lane_change_fail_rate_below_threshold": 1.0}
-    notes = []
+    statistics = {"number_of_ego_lane_change": float(len(changes))}
+    failed, notes = 0.0, []
     if changes:
         time_us = drive.motion.time_us
         durations_s = [float(time_us[change.stop] - time_us[change.start]) * 1e-6 for change in changes]
         failed = sum(not change.succeeded for change in changes) / len(changes)
-        statistics |= {
-            "max_ego_lane_change_duration": max(durations_s),
-            "avg_ego_lane_change_duration": float(np.mean(durations_s)),
-            "ratio_of_failed_ego_lane_change": failed,
-            "ego_lane_change_fail_rate_below_threshold": float(failed <= MAX_FAIL_RATE),
-        }
+        statistics["max_ego_lane_change_duration"] = max(durations_s)
+        statistics["avg_ego_lane_change_duration"] = float(np.mean(durations_s))
+        statistics["ratio_of_failed_ego_lane_change"] = failed
         for change, duration_s in zip(changes, durations_s, strict=True):
             start_s = float(drive.time_s[change.start])
             how = "changed lanes" if change.succeeded else "began to change lanes in vain"
             notes.append(Violation(time_s=start_s, sentence=f"{how} at {start_s:.1f} s for {duration_s:.1f} s"))
+    statistics["ego_lane_change_fail_rate_below_threshold"] = float(failed <= MAX_FAIL_RATE)
     return MetricResult(name="ego_lane_change", score=None, statistics=statistics, notes=tuple(notes))

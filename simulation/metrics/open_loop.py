@@ -61,11 +61,16 @@ def _logged_seconds(drive: Drive) -> tuple[EgoMotion, Int64[np.ndarray, "samples
                 [logged.yaw_acceleration_radps2, behind.yaw_acceleration_radps2], axis=1
             ),
         )
-    per_second = 10
+    per_second = steps_per_second(drive)
     last_plan = (drive.num_steps - 1) // per_second * per_second
     frames = np.arange(0, logged.num_steps, per_second)
     behind_frames = last_plan + per_second * np.arange(1, max(HORIZONS_S) + 1)
     return whole, np.concatenate([frames, behind_frames[behind_frames < whole.num_steps]])
+
+
+def steps_per_second(drive: Drive) -> int:
+    """Instants from one compared plan to the next."""
+    return max(1, round(1e6 / drive.mean_step_us))
 
 
 def plan_errors(drive: Drive) -> PlanErrors:
@@ -80,7 +85,7 @@ def plan_errors(drive: Drive) -> PlanErrors:
     times_us = whole.time_us[samples]
     poses = whole.rear_axle_poses[0, samples]
     steps, errors = [], []
-    planned = np.arange(0, drive.num_steps, 10)
+    planned = np.arange(0, drive.num_steps, steps_per_second(drive))
     for frame, step in enumerate(planned):
         found = _errors_of_plan(drive, drive.plans[step], int(step), frame, times_us, poses)
         if found is not None:

@@ -9,7 +9,6 @@ from numba import njit
 from driving.map import MapGraph
 from simulation.kernels.polygons import FlatPolygons, contains_point, flatten_polygons
 from simulation.kernels.polylines import arc_lengths, project
-from simulation.map_arrays import arrays_of
 
 
 class Road(NamedTuple):
@@ -61,9 +60,8 @@ def _build_road(map_graph: MapGraph) -> Road:
         found = (connectors if is_connector else blocks).row(int(lanes.roadblock_ids[row]))
         if found is not None:
             block_rows[row] = found
-    arrays = arrays_of(map_graph)
     return Road(
-        lanes=arrays.lanes,
+        lanes=flatten_polygons(lanes.areas.polygons),
         num_lanes=int(lanes.num_lanes),
         successors=np.ascontiguousarray(lanes.successors.values, dtype=np.int64),
         successor_offsets=np.ascontiguousarray(lanes.successors.offsets),
@@ -73,11 +71,11 @@ def _build_road(map_graph: MapGraph) -> Road:
         centerline_offsets=np.ascontiguousarray(lines.offsets),
         centerline_arc=np.concatenate([np.zeros(0), *arcs]),
         speed_limit_mps=np.ascontiguousarray(lanes.speed_limit_mps, dtype=np.float64),
-        roadblocks=arrays.roadblocks,
-        roadblock_connectors=arrays.roadblock_connectors,
+        roadblocks=flatten_polygons(blocks.polygons),
+        roadblock_connectors=flatten_polygons(connectors.polygons),
         roadblock_rows=block_rows,
         roadblock_ids=np.ascontiguousarray(lanes.roadblock_ids),
-        intersections=arrays.intersections,
+        intersections=flatten_polygons(map_graph.intersections.polygons),
         drivable=flatten_polygons(map_graph.drivable_area.polygons),
     )
 

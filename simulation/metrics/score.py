@@ -19,6 +19,7 @@ from simulation.metrics import (
     open_loop,
     progress,
     speed_limit,
+    stop_lines,
     time_to_collision,
 )
 from simulation.metrics.drive import Drive, drive_of
@@ -43,6 +44,7 @@ METRICS: dict[str, Metric] = {
     "ego_mean_speed": comparisons.ego_mean_speed,
     "ego_expert_L2_error": comparisons.ego_expert_l2_error,
     "ego_expert_l2_error_with_yaw": comparisons.ego_expert_l2_error_with_yaw,
+    "ego_stop_at_stop_line": stop_lines.ego_stop_at_stop_line,
     "planner_expert_average_l2_error_within_bound": open_loop.planner_expert_average_l2_error_within_bound,
     "planner_expert_final_l2_error_within_bound": open_loop.planner_expert_final_l2_error_within_bound,
     "planner_expert_average_heading_error_within_bound": open_loop.planner_expert_average_heading_error_within_bound,

@@ -166,12 +166,17 @@ class TimesToCollision:
     """The soonest straight-on collision at each instant."""
 
     times_s: Float64[np.ndarray, "motions time"]
-    """Infinite without a collision within 3 s; 0 where an at-fault collision begins."""
+    """Infinite without a collision within the horizon; 0 where an at-fault collision begins."""
     agents: Int64[np.ndarray, "motions time"]
     """Row of the agent, -1 for none."""
 
 
 def times_to_collision(drive: Drive) -> TimesToCollision:
+    """Within 3 s."""
+    return find_times_to_collision(drive, HORIZON_S)
+
+
+def find_times_to_collision(drive: Drive, horizon_s: float) -> TimesToCollision:
     """Of agents ahead; also of those beside when the ego is not within one lane or in an intersection."""
     found = drive.fact(collisions)
     agents = drive.agents
@@ -189,7 +194,7 @@ def times_to_collision(drive: Drive) -> TimesToCollision:
         agents.sizes,
         agent_speeds(agents),
         agents.valid,
-        np.arange(STEP_S, HORIZON_S, STEP_S),
+        np.arange(STEP_S, horizon_s, STEP_S),
     )
     return TimesToCollision(times_s=times, agents=rows)
 
