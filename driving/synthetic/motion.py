@@ -123,7 +123,7 @@ class SmoothPath:
 
 def shifted_aside(
     points: Float64[np.ndarray, "points 2"], begin_m: float, length_m: float, left_m: float
-) -> Float64[np.ndarray, "points 2"]:
+) -> Float64[np.ndarray, "samples 2"]:
     """A line that moves aside by `left_m` between arc lengths `begin_m` and `begin_m + length_m`.
 
     The shift is a quintic, 10 u^3 - 15 u^4 + 6 u^5, without jumps in curvature: half of it after half the way.

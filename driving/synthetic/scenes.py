@@ -76,13 +76,13 @@ def red_light() -> Recording:
     """The ego stops at a red light, which turns green at 9.0 s, and drives on from 10 s.
 
     It brakes from 10 m/s from 2 s to 7 s and stands with its front at x = -18, 2 m before the stop line; from
-    10 s to 15 s it speeds up to 8 m/s over 20 m. East and west are red up to iteration 89 and green from 90
+    10 s to 16 s it speeds up to 8 m/s over 24 m. East and west are red up to iteration 89 and green from 90
     on; north and south are green, yellow from 5.0 s, red from 8.0 s. A car crosses the middle northwards at 4 s.
     """
     site = proving_ground().sites["crossroads"]
     changes = (
         SpeedChange(begin_s=2.0, duration_s=5.0, speed_mps=0.0),
-        SpeedChange(begin_s=10.0, duration_s=5.0, speed_mps=8.0),
+        SpeedChange(begin_s=10.0, duration_s=6.0, speed_mps=8.0),
     )
     ego = _on(site, "west_to_east", 220.0 - 18.0 - 4.049 - 45.0, SpeedProfile(start_mps=10.0, changes=changes))
     car = _on(site, "south_to_north", 220.0 - 4.0 * 8.0, SpeedProfile(start_mps=8.0))
@@ -142,12 +142,12 @@ def pedestrian_crossing() -> Recording:
 
     The pedestrian, track 1, walks north at x = 62 with 1.25 m/s: on the road from 3.6 s to 9.2 s. The ego
     brakes from 10 m/s from 1 s to 6 s, stands with its front at x = 57, 3 m before the crosswalk, and speeds
-    up again from 10 s to 16 s. A second one, on the northern footpath, is first seen at 5.0 s.
+    up to 8 m/s from 10 s to 16 s. A second one, on the northern footpath, is first seen at 5.0 s.
     """
     site = proving_ground().sites["crossing"]
     changes = (
         SpeedChange(begin_s=1.0, duration_s=5.0, speed_mps=0.0),
-        SpeedChange(begin_s=10.0, duration_s=6.0, speed_mps=10.0),
+        SpeedChange(begin_s=10.0, duration_s=6.0, speed_mps=8.0),
     )
     ego = _on(site, "east_0", 57.0 - 4.049 - 35.0, SpeedProfile(start_mps=10.0, changes=changes))
     walk = SpeedProfile(start_mps=1.25)

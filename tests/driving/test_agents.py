@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from driving import STATIC_KINDS, AgentKind, AgentTracks, LightStatus, TrafficLights
+
+
+def three_tracks() -> AgentTracks:
+    """Over 4 steps: `a` always seen, `b` only in the first two, `c` only in the last."""
+    valid = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [0, 0, 0, 1]], dtype=bool)
+    hidden = ~valid[..., np.newaxis]
+    return AgentTracks(
+        track_ids=("a", "b", "c"),
+        kinds=np.array([AgentKind.VEHICLE, AgentKind.BICYCLE, AgentKind.PEDESTRIAN], dtype=np.int8),
+        poses=np.where(hidden, np.nan, np.arange(36.0).reshape(3, 4, 3)),
+        velocities_mps=np.where(hidden, np.nan, np.ones((3, 4, 2))),
+        sizes=np.where(hidden, np.nan, np.full((3, 4, 2), [4.0, 2.0])),
+        valid=valid,
+    )
+
+
+def test_kinds_are_numbered_as_in_nuplan():
+    assert [kind.value for kind in AgentKind] == list(range(8))
+    assert {kind for kind in AgentKind if kind.is_static} == STATIC_KINDS
+    assert not AgentKind.BICYCLE.is_static
+
+
+def test_left_out_fields_follow_from_the_others():
+    agents = three_tracks()
+    np.testing.assert_array_equal(agents.order[:, 3][agents.valid[:, 3]], [0, 1])
+    np.testing.assert_array_equal(agents.heights_m, [1.6, 1.6, 1.6])
+    np.testing.assert_array_equal(np.isnan(agents.z_m), ~agents.valid)
+
+
+def test_rows_come_in_the_order_of_the_source():
+    agents = three_tracks()
+    turned = AgentTracks(
+        **{**vars(agents), "order": np.array([[1, 1, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]], dtype=np.int32)}
+    )
+    assert agents.rows_at(0).tolist() == [0, 1]
+    assert turned.rows_at(0).tolist() == [1, 0]
+    assert turned.rows_at(3).tolist() == [2, 0]
+
+
+def test_steps_leave_out_who_is_unseen_there():
+    past = three_tracks().steps(0, 2)
+    assert past.track_ids == ("a", "b")
+    assert past.num_steps == 2
+    later = three_tracks().steps(2, 4)
+    assert later.track_ids == ("a", "c")
+    assert later.valid.tolist() == [[True, True], [False, True]]
+
+
+def test_steps_are_copies():
+    agents = three_tracks()
+    for name, part in vars(agents.steps(0, 2)).items():
+        if isinstance(part, np.ndarray):
+            assert part.base is None or part.base.size == part.size, name
+            assert not np.shares_memory(part, getattr(agents, name)), name
+
+
+def test_taking_rows_keeps_their_order():
+    assert three_tracks().take(np.array([2, 0])).track_ids == ("c", "a")
+
+
+def test_an_empty_road_has_steps_but_no_agents():
+    nobody = AgentTracks.none(7)
+    assert (nobody.num_agents, nobody.num_steps) == (0, 7)
+    assert nobody.rows_at(3).tolist() == []
+    assert nobody.steps(2, 5).num_steps == 3
+
+
+def test_ids_and_poses_must_match_the_agents():
+    fields = vars(three_tracks())
+    with pytest.raises(ValueError, match="one track id and kind per agent, got 2 and 3 for 3 agents"):
+        AgentTracks(**{**fields, "track_ids": ("a", "b")})
+
+
+class TestTrafficLights:
+    lights = TrafficLights.from_dense(np.array([7, 5]), np.array([[0, 2, 2], [2, 2, 0]], dtype=np.int8))
+
+    def test_a_dense_table_is_read_step_by_step(self):
+        ids, statuses = self.lights.at(1)
+        assert ids.tolist() == [7, 5]
+        assert statuses.tolist() == [LightStatus.RED, LightStatus.RED]
+
+    def test_connectors_are_found_by_what_they_show(self):
+        assert self.lights.ids_showing(0, LightStatus.GREEN) == {7}
+        assert self.lights.ids_showing(2, LightStatus.GREEN) == {5}
+        assert self.lights.ids_showing(2, LightStatus.YELLOW) == frozenset()
+
+    def test_a_part_keeps_its_rows_as_copies(self):
+        part = self.lights.steps(2, 3)
+        assert part.num_steps == 1
+        assert part.at(0)[1].tolist() == [LightStatus.RED, LightStatus.GREEN]
+        assert not np.shares_memory(part.statuses, self.lights.statuses)
+
+    def test_no_light_at_any_step(self):
+        assert TrafficLights.none(3).num_steps == 3
+        assert TrafficLights.none(3).at(2)[0].tolist() == []
+
+    def test_offsets_must_span_the_rows(self):
+        with pytest.raises(ValueError, match="from 0 to the number of rows, 2"):
+            TrafficLights(
+                offsets=np.array([0, 1]), lane_connector_ids=np.array([7, 5]), statuses=np.zeros(2, dtype=np.int8)
+            )
