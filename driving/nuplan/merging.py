@@ -4,20 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from driving.agents import AgentTracks, TrafficLights
 from driving.cameras import CameraFrames
 from driving.ego import EgoMotion
+from driving.nuplan.entries import KNOWN_CUT_S, OTHER_CUT_S, STRIDE
 from driving.nuplan.log_rate import at_log_rate
-from driving.recording import ANCHOR_OFFSET_S, Mission, Recording, Tag
+from driving.recording import Mission, Recording, Tag
 from driving.scenario import Scenario
+from driving.scenario_types import KNOWN_SCENARIO_TYPES
 
 AGREEMENT = 1e-3
 """Scenarios of one log may differ by this at the same time [m, rad, m/s]."""
 
 _ROW_US = 50_000
-_OFFSET_US = round(ANCHOR_OFFSET_S * 1e6)
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class _Places:
     """The union of the scenarios' time axes."""
 
     time_us: Int64[np.ndarray, "time"]
-    of_scenario: tuple[Int64[np.ndarray, "steps"], ...]
-    """Per scenario, the place of each of its steps."""
+    of_scenario: tuple[np.ndarray, ...]
+    """Per scenario, the place of each of its steps: (steps,) int64."""
     source: Int64[np.ndarray, "time"]
     """The first scenario that has the place."""
 
@@ -67,8 +68,16 @@ def _merged(scenarios: list[Scenario]) -> Recording:
             metadata={key: value for scenario in scenarios for key, value in scenario.metadata.items()},
         )
     )
-    anchors = [_anchor_row(scenario, recording.time_us) for scenario in scenarios]
-    return replace(recording, missions=_missions(scenarios, anchors), tags=_tags(scenarios, anchors))
+    time_us = recording.time_us.copy()
+    is_added = ~np.isin(time_us, places.time_us)
+    anchors = [_anchor_row(scenario, time_us, is_added) for scenario in scenarios]
+    return replace(
+        recording,
+        time_us=time_us,
+        ego=replace(recording.ego, time_us=time_us),
+        missions=_missions(scenarios, anchors),
+        tags=_tags(scenarios, anchors),
+    )
 
 
 def _places(scenarios: list[Scenario]) -> _Places:
@@ -196,20 +205,35 @@ def _cameras(scenarios: list[Scenario]) -> CameraFrames | None:
     )
 
 
-def _anchor_row(scenario: Scenario, time_us: Int64[np.ndarray, "rows"]) -> int:
-    """The row to tag, such that nuPlan's rule (from 3 s before the tag on) starts at the scenario's first frame."""
-    first_us, anchor_us = scenario.start_time_us, int(scenario.time_us[scenario.anchor_frame])
-    anchor = int(np.searchsorted(time_us, anchor_us))
-    if abs(anchor_us - first_us - _OFFSET_US) > 2 * _ROW_US:
-        return anchor
-    # With stamps that jitter, the frame 3 s behind may be one of those in between.
-    first = int(np.searchsorted(time_us, first_us))
-    before_us = int(time_us[first - 1]) if first else first_us - _ROW_US
-    starts_us = time_us - _OFFSET_US
-    fitting = np.flatnonzero((starts_us > before_us) & (starts_us <= first_us))
-    if not len(fitting):
-        return anchor
-    return int(fitting[np.argmin(np.abs(time_us[fitting] - anchor_us))])
+def _anchor_row(scenario: Scenario, time_us: Int64[np.ndarray, "rows"], is_added: Bool[np.ndarray, "rows"]) -> int:
+    """The row to tag, such that nuPlan's rule cuts out the scenario's frames.
+
+    nuPlan's stamps jitter, so that the tagged frame may be a row in between, which the scenario does not have.
+    That row's time is then moved (in place) by a little to where the rule gives the same frames. Where no row does,
+    for example because the scenario was made longer by hand, the anchor frame itself is tagged.
+    """
+    duration_s, offset_s = KNOWN_CUT_S if scenario.scenario_type in KNOWN_SCENARIO_TYPES else OTHER_CUT_S
+    duration_us, offset_us = round(duration_s * 1e6), round(offset_s * 1e6)
+    frames_us = scenario.time_us[scenario.frames]
+    first, last = np.searchsorted(time_us, frames_us[[0, -1]]).tolist()
+    anchor = int(np.searchsorted(time_us, scenario.time_us[scenario.anchor_frame]))
+    # The window that begins at the tagged row begins with the first frame and ends with the last, or a row later.
+    earliest = int(time_us[first - 1]) + 1 if first else int(time_us[0]) - _ROW_US
+    earliest = max(earliest, int(frames_us[-1]) - duration_us) - offset_us
+    latest = int(frames_us[0])
+    if last + STRIDE < len(time_us):
+        latest = min(latest, int(time_us[last + STRIDE]) - 1 - duration_us)
+    latest -= offset_us
+    near = range(max(anchor - STRIDE, 0), min(anchor + STRIDE + 1, len(time_us)))
+    by_distance = sorted(near, key=lambda row: abs(row - anchor))
+    for row in by_distance:
+        if earliest <= time_us[row] <= latest:
+            return row
+    for row in by_distance:
+        if is_added[row] and time_us[row - 1] < latest and time_us[row + 1] > earliest and earliest <= latest:
+            time_us[row] = np.clip(time_us[row], earliest, latest)
+            return row
+    return anchor
 
 
 def _missions(scenarios: list[Scenario], anchors: list[int]) -> tuple[Mission, ...]:
