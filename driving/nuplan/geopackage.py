@@ -54,17 +54,20 @@ class LayerReader:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self.meta: dict[str, str] = {}
+        """All entries of the table `meta`."""
         self._tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         self.epsg = self._projected_epsg()
         self._transformers: dict[int, pyproj.Transformer] = {}
 
     def _projected_epsg(self) -> int:
         self._require("meta")
-        row = self._connection.execute("SELECT value FROM meta WHERE key = 'projectedCoordSystem'").fetchone()
-        code = str(row[0]).lower().removeprefix("epsg:").strip() if row else ""
+        self.meta = {str(key): str(value) for key, value in self._connection.execute("SELECT key, value FROM meta")}
+        named = self.meta.get("projectedCoordSystem", "nothing")
+        code = named.lower().removeprefix("epsg:").strip()
         if not code.isdigit():
             raise ValueError(
-                f"{self._path}: the table `meta` must name projectedCoordSystem as for example epsg:32611, got {row}."
+                f"{self._path}: the table `meta` must name projectedCoordSystem, for example epsg:32611, got {named}."
             )
         return int(code)
 
@@ -82,6 +85,10 @@ class LayerReader:
             ValueError: When the file has no such layer or column, or a geometry that cannot be read.
         """
         self._require(layer)
+        present = {row[1] for row in self._connection.execute(f'PRAGMA table_info("{layer}")')}
+        absent = sorted({"fid", "geom", *columns} - present)
+        if absent:
+            raise ValueError(f"{self._path}: layer `{layer}` has no column {absent}, which nuPlan's maps have.")
         fields = "".join(f', "{column}"' for column in columns)
         rows = self._connection.execute(f'SELECT fid, geom{fields} FROM "{layer}" ORDER BY fid').fetchall()  # noqa: S608
         by_column = list(zip(*rows, strict=True)) if rows else [()] * (2 + len(columns))

@@ -260,3 +260,11 @@ def read_mission(connection: sqlite3.Connection, frame_token: bytes) -> LogMissi
         heading = headings_of(np.array([row[3:]], dtype=np.float64))[0]
         goal = (float(row[1]), float(row[2]), float(heading))
     return LogMission(roadblock_ids=tuple((row[0] or "").split()), goal_pose=goal)
+
+
+def read_metadata(connection: sqlite3.Connection) -> dict[str, str]:
+    """Notes on origin and assumptions that our writer leaves in a log; nuPlan's own logs have none."""
+    query = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'recording_metadata'"
+    if not connection.execute(query).fetchone()[0]:
+        return {}
+    return {str(key): str(value) for key, value in connection.execute("SELECT key, value FROM recording_metadata")}

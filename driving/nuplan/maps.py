@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 VERSION_FILE = "nuplan-maps-v1.0.json"
 """Names the version of each location's map."""
 
+_TECHNICAL_KEYS = ("projectedCoordSystem", "geographicCoordSystem", "creator")
+"""Entries of a map's `meta` table that say nothing about how its content came about."""
+
 _LINE = np.zeros((0, 2))
 _IDS = np.zeros(0, dtype=np.int64)
 _ROWS = np.zeros(0, dtype=np.int64)
@@ -131,7 +134,7 @@ def read_map(path: Path, name: str, version: str) -> MapGraph:
     """
     with reading(path) as connection:
         reader = LayerReader(connection, path)
-        notes: dict[str, str] = {}
+        notes = {key: text for key, text in reader.meta.items() if key not in _TECHNICAL_KEYS}
         connectors = reader.read(
             "lane_group_connectors", ("from_lane_group_fid", "to_lane_group_fid", "intersection_fid")
         )

@@ -16,6 +16,7 @@ from driving.nuplan.logs import (
     log_name_of,
     read_agents,
     read_frames,
+    read_metadata,
     read_mission,
     read_traffic_lights,
 )
@@ -70,9 +71,10 @@ def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras:
         agents = read_agents(connection, index, frames)
         lights = read_traffic_lights(connection, index, frames)
         mission = read_mission(connection, bytes.fromhex(entry.token))
-        cameras = (
-            read_cameras(connection, entry.log_name, entry.sensor_root, frames.time_us) if with_cameras else None
-        )
+        metadata = read_metadata(connection)
+        cameras = None
+        if with_cameras:
+            cameras = read_cameras(connection, entry.log_name, entry.sensor_root, frames.time_us)
     first = len(window.history)
     goal = None if mission.goal_pose is None else np.array(mission.goal_pose)
     roadblock_ids = roadblock_numbers(entry, mission.roadblock_ids)
@@ -90,7 +92,7 @@ def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras:
         num_frames=len(window.frames),
         anchor_frame=int(np.argmin(np.abs(frames.time_us - entry.time_us))),
         cameras=cameras,
-        metadata={"source": f"nuPlan log {entry.log_name}"},
+        metadata={"source": f"nuPlan log {entry.log_name}", **metadata},
     )
 
 

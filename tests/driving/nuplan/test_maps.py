@@ -1,0 +1,256 @@
+import json
+import logging
+import pickle
+import sqlite3
+import threading
+
+import numpy as np
+import pytest
+import shapely
+
+from driving.map import IntersectionKind, MapGraph, StopLineKind, TurnKind
+from driving.nuplan import maps
+from driving.nuplan.cache import cache_folder
+from driving.nuplan.map_cache import cache_file, load_map
+from driving.nuplan.maps import find_map, open_map, read_map
+
+NAME, VERSION = "us-nv-las-vegas-strip", "9.15.1915"
+X0, Y0 = 664_000.0, 3_998_000.0
+
+
+@pytest.fixture
+def gpkg(data_root):
+    return data_root / "maps" / NAME / VERSION / "map.gpkg"
+
+
+@pytest.fixture
+def small_map(gpkg):
+    return read_map(gpkg, NAME, VERSION)
+
+
+def edit(path, sql):
+    with sqlite3.connect(path) as connection:
+        connection.executescript(sql)
+    connection.close()
+
+
+def assert_same(first: MapGraph, second: MapGraph):
+    assert (first.name, first.version, first.epsg) == (second.name, second.version, second.epsg)
+    for name in ("lanes", "roadblocks", "intersections", "stop_lines", "crosswalks", "carparks", "road_segments"):
+        ours, theirs = (getattr(graph, name) for graph in (first, second))
+        ours, theirs = getattr(ours, "areas", ours), getattr(theirs, "areas", theirs)
+        np.testing.assert_array_equal(ours.ids, theirs.ids)
+        np.testing.assert_array_equal(ours.kinds, theirs.kinds)
+        assert shapely.equals_exact(ours.polygons, theirs.polygons, 0.0).all()
+    for name in ("centerlines", "left_boundaries", "successors", "predecessors", "stop_line_ids", "connector_lines"):
+        np.testing.assert_array_equal(getattr(first.lanes, name).values, getattr(second.lanes, name).values)
+        np.testing.assert_array_equal(getattr(first.lanes, name).offsets, getattr(second.lanes, name).offsets)
+    np.testing.assert_array_equal(first.lanes.speed_limit_mps, second.lanes.speed_limit_mps)
+
+
+def test_lanes_come_before_connectors(small_map):
+    assert small_map.lanes.ids.tolist() == [20, 21, 30]
+    assert small_map.lanes.num_lanes == 2
+    assert small_map.lanes.roadblock_ids.tolist() == [10, 11, 40]
+
+
+def test_points_are_in_the_metres_of_the_utm_zone(small_map):
+    assert small_map.epsg == 32611
+    np.testing.assert_allclose(small_map.lanes.centerlines[0], [[X0 + x, Y0] for x in (0, 150, 300)], atol=1e-6)
+    assert not shapely.has_z(small_map.lanes.areas.polygons).any()
+
+
+def test_connectors_link_the_lanes(small_map):
+    lanes = small_map.lanes
+    assert [lanes.successors[row].tolist() for row in range(3)] == [[2], [], [1]]
+    assert [lanes.predecessors[row].tolist() for row in range(3)] == [[], [2], [0]]
+    assert small_map.roadblock_edges.tolist() == [[10, 11, 50]]
+    assert lanes.turn_kinds[2] == TurnKind.LEFT
+    assert lanes.intersection_ids.tolist() == [0, 0, 50]
+
+
+def test_boundaries_run_in_driving_direction(small_map):
+    lanes = small_map.lanes
+    np.testing.assert_allclose(lanes.left_boundaries[1][[0, -1], 0], [X0 + 320, X0 + 700], atol=1e-6)
+    np.testing.assert_allclose(lanes.left_boundaries[1][:, 1], Y0 + 2, atol=1e-6)
+    assert len(lanes.right_boundaries[2]) == 0
+
+
+def test_a_missing_speed_limit_is_not_a_number(small_map):
+    np.testing.assert_array_equal(small_map.lanes.speed_limit_mps, [13.5, np.nan, 9.0])
+
+
+def test_stop_lines_of_lights_are_a_list_in_text(small_map):
+    assert small_map.lanes.has_traffic_lights.tolist() == [False, False, True]
+    assert small_map.lanes.stop_line_ids[2].tolist() == [60, 61]
+    assert small_map.stop_lines.kinds.tolist() == [StopLineKind.TRAFFIC_LIGHT] * 2
+    assert small_map.intersections.kinds.tolist() == [IntersectionKind.TRAFFIC_LIGHT]
+
+
+def test_areas_may_have_several_parts_and_layers_may_be_empty(small_map):
+    assert small_map.road_segments.polygons[0].geom_type == "MultiPolygon"
+    assert small_map.drivable_area.ids.tolist() == [90, 50, 80]
+    assert len(small_map.walkways) == 0
+
+
+def test_a_map_opened_again_is_the_same_object(data_root):
+    assert open_map(data_root / "maps", NAME) is open_map(data_root / "maps", NAME)
+
+
+def test_a_changed_file_is_read_again(data_root, gpkg):
+    before = open_map(data_root / "maps", NAME)
+    edit(gpkg, "UPDATE lanes_polygons SET speed_limit_mps = 5.0 WHERE fid = 20")
+    after = open_map(data_root / "maps", NAME)
+    assert (before.lanes.speed_limit_mps[0], after.lanes.speed_limit_mps[0]) == (13.5, 5.0)
+
+
+def test_the_cache_gives_what_was_read(data_root, gpkg, monkeypatch):
+    fresh = open_map(data_root / "maps", NAME)
+    maps._open_maps.clear()
+    monkeypatch.setattr(maps, "read_map", lambda *_: pytest.fail("was read from the file again"))
+    assert_same(open_map(data_root / "maps", NAME), fresh)
+
+
+def test_two_files_of_one_content_share_a_cache_entry(data_root, gpkg, tmp_path):
+    copy = tmp_path / "copy.gpkg"
+    copy.write_bytes(gpkg.read_bytes())
+    assert cache_file(copy, NAME) == cache_file(gpkg, NAME)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda whole: whole[:500], lambda whole: b"", lambda whole: whole[:-700] + b"x" * 700]
+)
+def test_a_damaged_cache_file_is_made_again(data_root, gpkg, damage, caplog):
+    fresh = open_map(data_root / "maps", NAME)
+    file = cache_file(gpkg, NAME)
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    maps._open_maps.clear()
+    with caplog.at_level(logging.WARNING):
+        assert_same(open_map(data_root / "maps", NAME), fresh)
+    assert "is damaged" in caplog.text
+    assert_same(load_map(gpkg, NAME, VERSION), fresh)
+
+
+def test_a_flipped_bit_in_the_cache_is_noticed(data_root, gpkg, caplog):
+    fresh = open_map(data_root / "maps", NAME)
+    file = cache_file(gpkg, NAME)
+    flipped = bytearray(file.read_bytes())
+    place = flipped.index(fresh.lanes.centerlines.values.tobytes()) + 9
+    flipped[place] ^= 1
+    file.write_bytes(bytes(flipped))
+    with caplog.at_level(logging.WARNING):
+        assert load_map(gpkg, NAME, VERSION) is None
+    assert "is damaged" in caplog.text
+
+
+def test_two_writers_at_once_leave_one_whole_file(data_root, gpkg):
+    results = []
+
+    def work():
+        maps._open_maps.clear()
+        results.append(open_map(data_root / "maps", NAME))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    assert_same(load_map(gpkg, NAME, VERSION), results[0])
+    assert not [path for path in cache_folder().rglob("*") if path.name.startswith(".")]
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(data_root, tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("a file where a folder is needed")
+    monkeypatch.setenv("CAMBER_CACHE", str(tmp_path / "file"))
+    with caplog.at_level(logging.WARNING):
+        assert open_map(data_root / "maps", NAME).lanes.ids.tolist() == [20, 21, 30]
+    assert "Could not keep the map" in caplog.text
+
+
+def test_maps_travel_by_reference(data_root):
+    small_map = open_map(data_root / "maps", NAME)
+    assert pickle.loads(pickle.dumps(small_map)) is small_map
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        *("lanes_polygons", "lane_connectors", "gen_lane_connectors_scaled_width_polygons", "baseline_paths"),
+        *("boundaries", "lane_groups_polygons", "lane_group_connectors", "intersections", "stop_polygons"),
+        *("crosswalks", "walkways", "carpark_areas", "generic_drivable_areas", "road_segments", "meta"),
+    ],
+)
+def test_a_missing_layer_is_named(gpkg, layer):
+    edit(gpkg, f"DROP TABLE {layer}")
+    with pytest.raises(ValueError, match=f"has no layer `{layer}`, which nuPlan's maps have"):
+        read_map(gpkg, NAME, VERSION)
+
+
+@pytest.mark.parametrize(
+    ("sql", "sentence"),
+    [
+        (
+            "ALTER TABLE lane_connectors DROP COLUMN entry_lane_fid",
+            r"`lane_connectors` has no column \['entry_lane_fid'\]",
+        ),
+        ("UPDATE meta SET value = 'somewhere'", "must name projectedCoordSystem.* got somewhere"),
+        ("DELETE FROM meta", "got nothing"),
+        ("UPDATE crosswalks SET geom = x'00'", "`crosswalks` has a geometry that is not in GeoPackage form"),
+        ("UPDATE crosswalks SET geom = x'47500001e61000000101'", "`crosswalks` has a damaged geometry"),
+        ("DELETE FROM baseline_paths WHERE fid = 2", r"has no path for 1 lanes, for example \[21\]"),
+    ],
+)
+def test_bad_maps_are_told_in_one_sentence(gpkg, sql, sentence):
+    edit(gpkg, sql)
+    with pytest.raises(ValueError, match=sentence):
+        read_map(gpkg, NAME, VERSION)
+
+
+def test_a_truncated_map_is_told(gpkg):
+    gpkg.write_bytes(gpkg.read_bytes()[:20_000])
+    with pytest.raises(ValueError, match="is truncated"):
+        read_map(gpkg, NAME, VERSION)
+
+
+def test_what_is_made_up_for_a_connector_is_noted(gpkg):
+    edit(gpkg, "DELETE FROM gen_lane_connectors_scaled_width_polygons; DELETE FROM baseline_paths WHERE fid = 3")
+    small_map = read_map(gpkg, NAME, VERSION)
+    assert small_map.metadata == {
+        "centerline": "1 lane connectors without a baseline use their own line",
+        "polygon": "1 lane connectors without a polygon are 3.5 m wide",
+    }
+    assert small_map.lanes.areas.polygons[2].area == pytest.approx(20 * 3.5, abs=1e-3)
+    np.testing.assert_allclose(small_map.lanes.centerlines[2][-1], [X0 + 320, Y0], atol=1e-6)
+
+
+def test_an_unknown_location_says_which_there_are(data_root):
+    with pytest.raises(
+        FileNotFoundError, match=r"No map of 'atlantis' in .* There: \['us-nv-las-vegas-strip/9.15.1915'"
+    ):
+        open_map(data_root / "maps", "atlantis")
+    with pytest.raises(FileNotFoundError, match=r"No maps folder .*absent"):
+        open_map(data_root / "absent", NAME)
+
+
+def test_a_missing_version_says_which_there_are(data_root):
+    (data_root / "maps" / "nuplan-maps-v1.0.json").write_text(json.dumps({NAME: {"version": "9.99"}}))
+    with pytest.raises(FileNotFoundError, match=r"asks for version 9.99 .* holds only \['9.15.1915'\]"):
+        open_map(data_root / "maps", NAME)
+
+
+def test_without_a_version_file_the_only_version_counts(data_root, gpkg):
+    (data_root / "maps" / "nuplan-maps-v1.0.json").unlink()
+    assert find_map(data_root / "maps", NAME) == (gpkg, VERSION)
+    second = gpkg.parent.with_name("9.16")
+    second.mkdir()
+    (second / "map.gpkg").write_bytes(gpkg.read_bytes())
+    with pytest.raises(FileNotFoundError, match=r"holds the versions \['9.15.1915', '9.16'\] .* says which is meant"):
+        find_map(data_root / "maps", NAME)
+
+
+def test_a_damaged_version_file_is_told(data_root):
+    (data_root / "maps" / "nuplan-maps-v1.0.json").write_text('{"us-nv')
+    with pytest.raises(ValueError, match=r"nuplan-maps-v1.0.json must hold .* but is damaged"):
+        open_map(data_root / "maps", NAME)
