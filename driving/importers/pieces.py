@@ -1,0 +1,316 @@
+"""Pieces of road as a source draws them: a lane or a part of a junction between its two boundaries.
+
+Importers turn what they read into pieces; `links` and `roads` turn pieces into nuPlan's graph. Pieces
+can be cut across, joined lengthwise, and made into polygons. All points are global [m].
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import shapely
+from jaxtyping import Float64
+
+STATION_STEP_M = 2.0
+"""Centerlines and boundaries that are computed have a point at least this often."""
+
+MIN_HALF_WIDTH_M, MAX_HALF_WIDTH_M = 0.5, 6.0
+"""A lane reaches at least and at most so far to each side of its centerline."""
+
+MAX_OVERHANG_M = 60.0
+"""Drawn lanes reach at most so far beyond the end of their centerline."""
+
+MIN_POINT_GAP_M = 0.02
+"""Points of a line that lie closer are one point: headings of shorter steps mean nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Piece:
+    """A piece of road in driving direction, with its links by the source's names."""
+
+    key: str
+    """Name in the source, unique in the map."""
+    is_connector: bool
+    """Whether it lies in a junction, where pieces may cross and overlap."""
+    left: Float64[np.ndarray, "left_points 2"]
+    """Left boundary."""
+    right: Float64[np.ndarray, "right_points 2"]
+    centerline: Float64[np.ndarray, "points 2"]
+    polygon: shapely.Polygon
+    successors: tuple[str, ...] = ()
+    """Names of the pieces behind it; names that the map does not hold are passed over."""
+    predecessors: tuple[str, ...] = ()
+    left_neighbor: str | None = None
+    """Name of the lane beside it that leads in the same direction."""
+    right_neighbor: str | None = None
+    speed_limit_mps: float | None = None
+    """None where the source has none."""
+
+    @property
+    def length_m(self) -> float:
+        """Length of the centerline."""
+        return float(np.hypot(*np.diff(self.centerline, axis=0).T).sum())
+
+
+def piece_between(
+    *,
+    key: str,
+    is_connector: bool,
+    left: Float64[np.ndarray, "left_points 2"],
+    right: Float64[np.ndarray, "right_points 2"],
+    successors: Iterable[str] = (),
+    predecessors: Iterable[str] = (),
+    left_neighbor: str | None = None,
+    right_neighbor: str | None = None,
+    speed_limit_mps: float | None = None,
+) -> Piece:
+    """A piece whose centerline is the mean of its two boundaries, taken at equal fractions of their lengths.
+
+    Raises:
+        ValueError: When a boundary has fewer than two distinct points.
+    """
+    left, right = _clean_boundary(left, key), _clean_boundary(right, key)
+    count = max(2, len(left), len(right), int(np.ceil(max(_length_m(left), _length_m(right)) / STATION_STEP_M)) + 1)
+    fractions = np.linspace(0.0, 1.0, count)
+    middle = (points_at(left, fractions) + points_at(right, fractions)) / 2
+    centerline = without_repeats(middle)
+    if len(centerline) < 2:
+        raise ValueError(f"The boundaries of road piece {key!r} enclose nothing.")
+    return Piece(
+        key=key,
+        is_connector=is_connector,
+        left=left,
+        right=right,
+        centerline=centerline,
+        polygon=ribbon(left, right),
+        successors=tuple(successors),
+        predecessors=tuple(predecessors),
+        left_neighbor=left_neighbor,
+        right_neighbor=right_neighbor,
+        speed_limit_mps=speed_limit_mps,
+    )
+
+
+def piece_along(
+    *,
+    key: str,
+    is_connector: bool,
+    centerline: Float64[np.ndarray, "points 2"],
+    widths_m: tuple[float, float],
+    successors: Iterable[str] = (),
+    predecessors: Iterable[str] = (),
+    speed_limit_mps: float | None = None,
+) -> Piece:
+    """A piece around a centerline whose width changes evenly between the widths at its two ends."""
+    centerline = _clean_boundary(centerline, key)
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(centerline, axis=0).T))])
+    half_m = np.interp(along / along[-1], [0.0, 1.0], widths_m)[:, np.newaxis] / 2
+    normals = _normals(centerline)
+    left, right = centerline + half_m * normals, centerline - half_m * normals
+    quads = [
+        shapely.Polygon([left[i], left[i + 1], right[i + 1], right[i]]).convex_hull
+        for i in range(len(centerline) - 1)
+    ]
+    return Piece(
+        key=key,
+        is_connector=is_connector,
+        left=without_repeats(left),
+        right=without_repeats(right),
+        centerline=centerline,
+        polygon=one_polygon(quads),
+        successors=tuple(successors),
+        predecessors=tuple(predecessors),
+        speed_limit_mps=speed_limit_mps,
+    )
+
+
+def piece_inside(
+    *,
+    key: str,
+    centerline: Float64[np.ndarray, "points 2"],
+    polygon: shapely.Polygon,
+    successors: Sequence[str] = (),
+    predecessors: Sequence[str] = (),
+    speed_limit_mps: float | None = None,
+) -> Piece:
+    """A lane that is drawn as a polygon around a centerline; its boundaries are where cross-sections leave it.
+
+    Where another piece follows, the polygon is cut off at the end of the centerline: there the other begins.
+
+    Raises:
+        ValueError: When the polygon has no area or the centerline fewer than two distinct points.
+    """
+    centerline = _clean_boundary(centerline, key)
+    area = largest_part(shapely.make_valid(polygon))
+    if area is None:
+        raise ValueError(f"The polygon of lane {key!r} has no area.")
+    area = _between_ends(area, centerline, at_start=bool(predecessors), at_end=bool(successors))
+    length_m = _length_m(centerline)
+    stations = points_at(centerline, np.linspace(0.0, 1.0, max(2, int(np.ceil(length_m / STATION_STEP_M)) + 1)))
+    normals = _normals(stations)
+    usual_m = min(max(area.area / length_m / 2, MIN_HALF_WIDTH_M), MAX_HALF_WIDTH_M)
+    sides = []
+    for sign in (1.0, -1.0):
+        rays = shapely.linestrings(np.stack([stations, stations + sign * MAX_HALF_WIDTH_M * normals], axis=1))
+        reach_m = shapely.distance(shapely.points(stations), shapely.intersection(rays, area.exterior))
+        # A station on the end edge of the polygon meets the polygon at once; the usual width stands in there.
+        reach_m = np.where(np.isnan(reach_m) | (reach_m < MIN_HALF_WIDTH_M), usual_m, reach_m)
+        sides.append(without_repeats(stations + sign * reach_m[:, np.newaxis] * normals))
+    return Piece(
+        key=key,
+        is_connector=False,
+        left=sides[0],
+        right=sides[1],
+        centerline=centerline,
+        polygon=area,
+        successors=tuple(successors),
+        predecessors=tuple(predecessors),
+        speed_limit_mps=speed_limit_mps,
+    )
+
+
+def cut(piece: Piece, start: float, end: float) -> Piece:
+    """The part of a piece between two fractions of its length, without links."""
+    if (start, end) == (0.0, 1.0):
+        return piece
+    left, right = part_of(piece.left, start, end), part_of(piece.right, start, end)
+    return replace(
+        piece,
+        left=left,
+        right=right,
+        centerline=part_of(piece.centerline, start, end),
+        polygon=ribbon(left, right),
+        successors=(),
+        predecessors=(),
+    )
+
+
+def joined(key: str, parts: Sequence[Piece]) -> Piece:
+    """Pieces one behind the other as one, with the lowest of their speed limits."""
+    if len(parts) == 1:
+        return replace(parts[0], key=key)
+    limits = [part.speed_limit_mps for part in parts if part.speed_limit_mps is not None]
+    return Piece(
+        key=key,
+        is_connector=True,
+        left=without_repeats(np.concatenate([part.left for part in parts])),
+        right=without_repeats(np.concatenate([part.right for part in parts])),
+        centerline=without_repeats(np.concatenate([part.centerline for part in parts])),
+        polygon=one_polygon([part.polygon for part in parts]),
+        speed_limit_mps=min(limits, default=None),
+    )
+
+
+# ---------------------------------------------------------------------- lines
+
+
+def without_repeats(points: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "kept 2"]:
+    """A line without points that (almost) repeat the one before. The last point stays where it is."""
+    kept = [0]
+    for index in range(1, len(points)):
+        if np.hypot(*(points[index] - points[kept[-1]])) > MIN_POINT_GAP_M:
+            kept.append(index)
+    if len(kept) > 1:
+        kept[-1] = len(points) - 1
+    return points[kept]
+
+
+def points_at(
+    line: Float64[np.ndarray, "points 2"], fractions: Float64[np.ndarray, "queries"]
+) -> Float64[np.ndarray, "queries 2"]:
+    """Points at fractions of a line's length."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    wanted = fractions * along[-1]
+    return np.stack([np.interp(wanted, along, line[:, 0]), np.interp(wanted, along, line[:, 1])], axis=-1)
+
+
+def part_of(line: Float64[np.ndarray, "points 2"], start: float, end: float) -> Float64[np.ndarray, "part 2"]:
+    """The part of a line between two fractions of its length."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    inside = (along > start * along[-1]) & (along < end * along[-1])
+    ends = points_at(line, np.array([start, end]))
+    return without_repeats(np.concatenate([ends[:1], line[inside], ends[1:]]))
+
+
+def _normals(line: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "points 2"]:
+    """Unit vectors to the left of a line at its points."""
+    steps = np.diff(line, axis=0)
+    steps = steps / np.hypot(*steps.T)[:, np.newaxis]
+    ahead = np.concatenate([steps[:1], steps[:-1] + steps[1:], steps[-1:]])
+    # A line that turns back on itself has no normal there: that of the step before is as good.
+    ahead = np.where(np.hypot(*ahead.T)[:, np.newaxis] > 1e-6, ahead, np.concatenate([steps, steps[-1:]]))
+    return np.stack([-ahead[:, 1], ahead[:, 0]], axis=-1) / np.hypot(*ahead.T)[:, np.newaxis]
+
+
+def _length_m(line: Float64[np.ndarray, "points 2"]) -> float:
+    return float(np.hypot(*np.diff(line, axis=0).T).sum())
+
+
+def _clean_boundary(line: Float64[np.ndarray, "points 2"], key: str) -> Float64[np.ndarray, "kept 2"]:
+    if not np.isfinite(line).all():
+        raise ValueError(f"A boundary of road piece {key!r} has points that are not finite.")
+    line = without_repeats(line)
+    if len(line) < 2:
+        raise ValueError(f"A boundary of road piece {key!r} needs at least 2 distinct points, got {len(line)}.")
+    return line
+
+
+# ---------------------------------------------------------------------- polygons
+
+
+def ribbon(
+    left: Float64[np.ndarray, "left_points 2"], right: Float64[np.ndarray, "right_points 2"]
+) -> shapely.Polygon:
+    """The polygon between two boundaries; where they cross, the parts on both sides are joined."""
+    polygon = shapely.Polygon(np.concatenate([left, right[::-1]]))
+    return polygon if polygon.is_valid else one_polygon([shapely.make_valid(polygon)])
+
+
+def one_polygon(parts: Iterable[shapely.Geometry]) -> shapely.Polygon:
+    """The union of areas as one polygon without holes; gaps between the parts are bridged as narrowly as possible."""
+    union = shapely.union_all([part for area in parts for part in _areas(area)])
+    for bridge_m in (0.0, 0.05, 0.3, 1.0, 2.0):
+        closed = (
+            union.buffer(bridge_m, join_style="mitre").buffer(-bridge_m, join_style="mitre") if bridge_m else union
+        )
+        if isinstance(closed, shapely.Polygon):
+            return shapely.Polygon(closed.exterior)
+    hull = union.convex_hull
+    if not isinstance(hull, shapely.Polygon):
+        raise ValueError("A piece of road has no area.")
+    return hull
+
+
+def _between_ends(
+    area: shapely.Polygon, centerline: Float64[np.ndarray, "points 2"], at_start: bool, at_end: bool
+) -> shapely.Polygon:
+    """A lane's polygon without what lies before the first or behind the last point of its centerline."""
+    beyond = []
+    ends = [(centerline[0], centerline[0] - centerline[1])] if at_start else []
+    ends += [(centerline[-1], centerline[-1] - centerline[-2])] if at_end else []
+    for point, outward in ends:
+        ahead = outward / np.hypot(*outward)
+        across = MAX_HALF_WIDTH_M * np.array([-ahead[1], ahead[0]])
+        far = point + MAX_OVERHANG_M * ahead
+        beyond.append(shapely.Polygon([point + across, far + across, far - across, point - across]))
+    # A lane that bends back passes its own end: its course stays.
+    course = shapely.LineString(centerline).buffer(MIN_HALF_WIDTH_M, cap_style="flat")
+    rest = area.difference(shapely.union_all(beyond).difference(course)) if beyond else area
+    middle = shapely.LineString(centerline)
+    parts = _areas(rest)
+    if not parts:
+        return area
+    kept = max(parts, key=lambda part: (part.intersection(middle).length, part.area))
+    return shapely.Polygon(kept.exterior)
+
+
+def largest_part(area: shapely.Geometry) -> shapely.Polygon | None:
+    """The largest polygon of a geometry, without holes; None when it has no area."""
+    parts = _areas(area)
+    return shapely.Polygon(max(parts, key=lambda part: part.area).exterior) if parts else None
+
+
+def _areas(geometry: shapely.Geometry) -> list[shapely.Polygon]:
+    # Twice, as a collection may hold multi-polygons.
+    parts = shapely.get_parts(shapely.get_parts(geometry)).tolist()
+    return [part for part in parts if isinstance(part, shapely.Polygon) and part.area > 0]

@@ -1,0 +1,45 @@
+"""The formats that can be imported, by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from driving.importers import argoverse2, commonroad, track_archive
+from driving.recording import Recording
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importer:
+    """How the recordings of a format are found and read."""
+
+    find: Callable[[Path], list[Path]]
+    """Recordings below a path; raises FileNotFoundError when there is none."""
+    read: Callable[[Path], Recording]
+    """One of them as a recording; raises FileNotFoundError or ValueError in a sentence."""
+    title: str
+
+
+IMPORTERS = {
+    "argoverse2": Importer(
+        find=argoverse2.find_logs, read=argoverse2.import_recording, title="Argoverse 2 sensor logs"
+    ),
+    "track_archive": Importer(
+        find=track_archive.find_scenes, read=track_archive.import_recording, title="track archives, own data"
+    ),
+    "commonroad": Importer(
+        find=commonroad.find_scenarios, read=commonroad.import_recording, title="CommonRoad XML 2020a"
+    ),
+}
+
+
+def importer_of(name: str) -> Importer:
+    """The importer of a format.
+
+    Raises:
+        KeyError: For an unknown format, with the nearest known one.
+    """
+    if name not in IMPORTERS:
+        near = get_close_matches(name, IMPORTERS, n=1, cutoff=0.0)
+        raise KeyError(f"No importer for {name!r}. Did you mean {near[0]!r}? Known: {sorted(IMPORTERS)}.")
+    return IMPORTERS[name]

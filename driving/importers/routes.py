@@ -1,0 +1,186 @@
+"""Which way a recorded ego went through the map: its lanes, and the roadblocks of its route."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from jaxtyping import Float64
+
+from driving.geometry import wrap_angle
+from driving.map import MapGraph
+
+REACH_M = 4.0
+"""Lanes further from the ego than this are not considered."""
+
+SAMPLE_STEP_M = 1.0
+"""The path is looked at once per metre."""
+
+MAX_MISSING_BLOCKS = 8
+"""Roadblocks and connectors that are filled in where the path skips some."""
+
+ROUTE_BEYOND_M = 100.0
+"""The route goes on so far behind the last pose, straight ahead: planners look further than the recording lasts."""
+
+CHANGE_TURN_RAD = 0.2
+"""Straight ahead from a neighboring lane is taken as so much less straight."""
+
+NEXT_COST, BESIDE_COST, JUMP_COST = 0.1, 2.0, 40.0
+"""Of moving on to a successor, to a lane of the same roadblock, to any other lane [m]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrivenRoute:
+    """The route of a recorded ego."""
+
+    roadblock_ids: tuple[int, ...]
+    """In driving order, each connected to the next; empty where no lane is near the start."""
+    note: str
+    """For the metadata: what was filled in or added, or why the route ends early."""
+
+
+def lane_rows_along(map_graph: MapGraph, poses: Float64[np.ndarray, "poses 3"]) -> list[int]:
+    """The lane or connector of each pose: together the most plausible way through the lane graph.
+
+    Costs are metres: beside the polygon, off the centerline, per heading error, per change of lane. Poses
+    without a lane in reach are passed over.
+
+    Source:
+        Viterbi's algorithm, as in Newson and Krumm, "Hidden Markov Map Matching Through Noise and Sparseness",
+        2009. The costs are our own.
+    """
+    steps = [_candidates(map_graph, pose) for pose in poses]
+    steps = [candidates for candidates in steps if candidates]
+    if not steps:
+        return []
+    costs = dict(steps[0])
+    before: list[dict[int, int]] = []
+    for candidates in steps[1:]:
+        links: dict[int, int] = {}
+        totals: dict[int, float] = {}
+        for row, cost in candidates.items():
+            best = min(costs, key=lambda other: costs[other] + _change_cost(map_graph, other, row))
+            links[row] = best
+            totals[row] = cost + costs[best] + _change_cost(map_graph, best, row)
+        before.append(links)
+        costs = totals
+    rows = [min(costs, key=lambda row: costs[row])]
+    for links in reversed(before):
+        rows.append(links[rows[-1]])
+    return rows[::-1]
+
+
+def _candidates(map_graph: MapGraph, pose: Float64[np.ndarray, "3"]) -> dict[int, float]:
+    point = shapely.Point(pose[0], pose[1])
+    areas = map_graph.lanes.areas
+    rows = np.sort(areas.tree.query(point, predicate="dwithin", distance=REACH_M)).tolist()
+    costs = {}
+    for row in rows:
+        line = map_graph.centerline(row)
+        along, offset_m = line.project(pose[np.newaxis, :2])[0]
+        turn = abs(float(wrap_angle(line.at(np.array([along]))[0, 2] - pose[2])))
+        gap_m = float(shapely.distance(areas.polygons[row], point))
+        costs[row] = 3.0 * gap_m + 0.3 * abs(float(offset_m)) + 3.0 * turn
+    return costs
+
+
+def _change_cost(map_graph: MapGraph, start: int, end: int) -> float:
+    if start == end:
+        return 0.0
+    if end in map_graph.lanes.successors[start]:
+        return NEXT_COST
+    if map_graph.lanes.roadblock_ids[start] == map_graph.lanes.roadblock_ids[end]:
+        return BESIDE_COST
+    return JUMP_COST
+
+
+def driven_route(map_graph: MapGraph, poses: Float64[np.ndarray, "poses 3"]) -> DrivenRoute:
+    """Roadblocks that a path passes, connected, and on for another 100 m.
+
+    Args:
+        map_graph: The map.
+        poses: Rear-axle poses from where the route shall start.
+    """
+    rows = lane_rows_along(map_graph, _spaced(poses))
+    if not rows:
+        return DrivenRoute(roadblock_ids=(), note=f"none: no lane within {REACH_M} m of the ego")
+    blocks = [int(map_graph.lanes.roadblock_ids[rows[0]])]
+    filled = 0
+    for row in rows[1:]:
+        block = int(map_graph.lanes.roadblock_ids[row])
+        if block == blocks[-1]:
+            continue
+        way = _way(map_graph, blocks[-1], block)
+        if way is None:
+            return DrivenRoute(
+                roadblock_ids=tuple(blocks),
+                note=f"roadblocks that the ego passed, up to where no road of the map leads on from {blocks[-1]}"
+                f" to {block}",
+            )
+        filled += len(way) - 1
+        blocks += way
+    beyond = _beyond(map_graph, rows[-1], poses[-1])
+    return DrivenRoute(
+        roadblock_ids=(*blocks, *beyond),
+        note=f"roadblocks that the ego passed, {filled} of them filled in, and {len(beyond)} more straight ahead",
+    )
+
+
+def _spaced(poses: Float64[np.ndarray, "poses 3"]) -> Float64[np.ndarray, "kept 3"]:
+    kept = [0]
+    for step in range(1, len(poses)):
+        if np.hypot(*(poses[step, :2] - poses[kept[-1], :2])) >= SAMPLE_STEP_M:
+            kept.append(step)
+    return poses[kept]
+
+
+def _way(map_graph: MapGraph, start: int, end: int) -> list[int] | None:
+    """Shortest way in the roadblock graph, without its start."""
+    queue = deque([[start]])
+    seen = {start}
+    while queue:
+        way = queue.popleft()
+        if len(way) > MAX_MISSING_BLOCKS + 1:
+            return None
+        for block in map_graph.roadblock_successors(way[-1]):
+            if block == end:
+                return [*way[1:], block]
+            if block not in seen:
+                seen.add(block)
+                queue.append([*way, block])
+    return None
+
+
+def _beyond(map_graph: MapGraph, row: int, pose: Float64[np.ndarray, "3"]) -> list[int]:
+    """Blocks behind the last lane, always the straightest, up to a roadblock at least 100 m ahead."""
+    lanes = map_graph.lanes
+    line = map_graph.centerline(row)
+    ahead_m = line.length_m - float(line.project(pose[np.newaxis, :2])[0, 0])
+    blocks: list[int] = []
+    visited = {row}
+    while ahead_m < ROUTE_BEYOND_M or lanes.is_connector(row):
+        turns = {
+            other: _turn(map_graph, row, other) + (0.0 if beside == row else CHANGE_TURN_RAD)
+            for beside in [row, *_lanes_beside(map_graph, row)]
+            for other in reversed(lanes.successors[beside].tolist())
+            if other not in visited
+        }
+        if not turns:
+            break
+        row = min(turns, key=lambda other: turns[other])
+        visited.add(row)
+        ahead_m += map_graph.centerline(row).length_m
+        blocks.append(int(lanes.roadblock_ids[row]))
+    return blocks
+
+
+def _lanes_beside(map_graph: MapGraph, row: int) -> list[int]:
+    if map_graph.lanes.is_connector(row):
+        return []
+    block = int(map_graph.lanes.roadblock_ids[row])
+    return [other for other in map_graph.lane_rows_of_roadblock(block) if other != row]
+
+
+def _turn(map_graph: MapGraph, row: int, other: int) -> float:
+    before, behind = map_graph.centerline(row).headings[-1], map_graph.centerline(other).headings[-1]
+    return abs(float(wrap_angle(behind - before)))
