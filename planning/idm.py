@@ -8,7 +8,7 @@ from planning.lane_search import breadth_first_lanes, joined_centerlines, starti
 from simulation.kernels.corridors import chunk_bounds
 from simulation.kernels.idm_plan import plan_idm
 from simulation.kernels.polylines import arc_lengths
-from simulation.map_arrays import arrays_of
+from simulation.metrics.road import road_of
 
 TARGET_SPEED_MPS = 10.0
 """Where the first lane has no speed limit."""
@@ -55,7 +55,7 @@ class IdmPlanner:
                 f"Map {map.name} has no lane on the route {route.roadblock_ids}; this planner follows lanes."
             )
         self._lights = {int(map.lanes.ids[row]): row for row in self._route_lanes if map.lanes.is_connector(row)}
-        self._areas = arrays_of(map).lanes
+        self._areas = road_of(map).lanes
         self._is_started = False
 
     def plan(self, observation: Observation) -> Trajectory:

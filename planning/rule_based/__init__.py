@@ -1,0 +1,1 @@
+"""PDM-Closed: propose by IDM on some parallel paths, simulate, score, take the best (Dauner et al., CoRL 2023)."""

@@ -1,0 +1,46 @@
+"""Brake when even the best proposal is about to hit somebody.
+
+Source:
+    tuPlan garage, `PDMEmergencyBrake`.
+"""
+
+import numpy as np
+
+from driving import PACIFICA, EgoState, Trajectory
+
+MAX_TIME_S = 2.0
+"""A collision sooner than this is an emergency ..."""
+MAX_SPEED_MPS = 5.0
+"""... when the ego is not faster than this."""
+MAX_ACCEL_MPS2 = 2.40
+MIN_ACCEL_MPS2 = -4.05
+_SLOW_MPS = 0.2
+
+
+def is_emergency(ego: EgoState, collision_time_s: float | None) -> bool:
+    """Whether to brake, given when the best proposal first collides at fault (None for never)."""
+    return collision_time_s is not None and collision_time_s <= MAX_TIME_S and ego.speed_mps <= MAX_SPEED_MPS
+
+
+def braking_plan(ego: EgoState, num_steps: int, step_s: float) -> Trajectory:
+    """Straight on at the speed that makes the tracker brake: chosen for its effect, and often backwards."""
+    speed_mps = float(ego.velocity_mps[0])
+    # quirk: center_acceleration (both terms act forward; in truth the centripetal one points back, the other left)
+    accel_mps2 = float(ego.acceleration_mps2[0]) + PACIFICA.rear_axle_to_center_m * (
+        ego.yaw_rate_radps**2 + ego.yaw_acceleration_radps2
+    )
+    if speed_mps > _SLOW_MPS:
+        target_mps = 11 / 10 * (speed_mps + float(np.clip(-10.0 * speed_mps, MIN_ACCEL_MPS2, MAX_ACCEL_MPS2)))
+    else:
+        target_mps = float(np.clip(-4.0 * speed_mps - accel_mps2, MIN_ACCEL_MPS2, MAX_ACCEL_MPS2))
+    times_s = np.arange(num_steps + 1) * step_s
+    x, y, heading = ego.rear_axle_pose
+    poses = np.stack(
+        [
+            x + target_mps * times_s * np.cos(heading),
+            y + target_mps * times_s * np.sin(heading),
+            np.full_like(times_s, heading),
+        ],
+        axis=-1,
+    )
+    return Trajectory(time_s=times_s, poses=poses)

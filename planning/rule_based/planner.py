@@ -1,0 +1,132 @@
+"""PDM-Closed: fifteen proposals a step, each simulated and scored, the best one driven."""
+
+import numpy as np
+
+from driving import PACIFICA, EgoState, MapGraph, Observation, Route, Trajectory
+from planning.rule_based.centerline import dijkstra_lanes, lane_under, parallel_paths
+from planning.rule_based.emergency import braking_plan, is_emergency
+from planning.rule_based.forecast import RADIUS_M, Forecaster
+from planning.rule_based.route_correction import corrected_route
+from simulation.dynamics import state_array
+from simulation.kernels.proposals import STEP_S, Obstacles, Rollout, extend_proposal, roll_out_proposals
+from simulation.metrics.pdm import (
+    Centerline,
+    PdmScene,
+    PdmScores,
+    constant_velocity_others,
+    score_motions,
+    scoring_areas,
+)
+from simulation.metrics.road import road_of
+from simulation.tracking import track_proposals
+
+PROPOSAL_STEPS = 40
+PLAN_STEPS = 80
+LATERAL_OFFSETS_M = (-1.0, 1.0)
+"""Paths beside the centerline, left positive."""
+SPEED_FRACTIONS = np.array([0.2, 0.4, 0.6, 0.8, 1.0])
+"""Of the speed limit."""
+FALLBACK_SPEED_MPS = 15.0
+"""Where the lane has no limit."""
+
+_SIZE = (PACIFICA.length_m, PACIFICA.width_m)
+_OFFSET_M = PACIFICA.rear_axle_to_center_m
+
+
+class PdmClosedPlanner:
+    """PDM-Closed with the settings of the nuPlan challenge: 3 paths by 5 speeds, 4 s simulated, 8 s returned.
+
+    Source:
+        Dauner et al., Parting with Misconceptions about Learning-based Vehicle Motion Planning, CoRL 2023; tuPlan
+        garage b51d5d0, `PDMClosedPlanner`.
+    """
+
+    name = "pdm_closed"
+
+    def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002
+        """Take map and route; paths are laid at the first step, when the ego is known."""
+        self._map, self._route = map, route
+        self._is_started = False
+
+    def plan(self, observation: Observation) -> Trajectory:
+        """Propose, simulate, score; brake in an emergency, else roll the best proposal on to 8 s."""
+        ego = observation.ego_now
+        if not self._is_started:
+            self._start(ego)
+            self._is_started = True
+        obstacles = self._forecaster.obstacles(observation)
+        targets = SPEED_FRACTIONS * self._speed_limit_mps(ego)
+        rollout = self._proposals(ego, obstacles, targets)
+        states = track_proposals(state_array(ego), rollout.poses[:, : PROPOSAL_STEPS + 1])
+        self.scores = score_motions(states, self._scene(ego, obstacles))
+        best = int(np.argmax(self.scores.score))
+        if is_emergency(ego, self._collision_time_s(best)):
+            return braking_plan(ego, PLAN_STEPS, STEP_S)
+        extend_proposal(
+            self._paths, obstacles, rollout, targets, _SIZE, _OFFSET_M, best, PROPOSAL_STEPS + 1, PLAN_STEPS
+        )
+        return Trajectory(time_s=np.arange(PLAN_STEPS + 1) * STEP_S, poses=rollout.poses[best].copy())
+
+    scores: PdmScores
+    """Of the proposals of the last step: path by path, from slow to fast."""
+
+    def _start(self, ego: EgoState) -> None:
+        blocks = corrected_route(self._map, self._route.roadblock_ids, ego)
+        self._route_rows = list(
+            dict.fromkeys(row for block in dict.fromkeys(blocks) for row in self._map.lane_rows_of_roadblock(block))
+        )
+        self._on_route = set(self._route_rows)
+        self._forecaster = Forecaster(self._map, road_of(self._map).lanes, self._route_rows)
+        start = lane_under(self._map, self._route_rows, self._on_route, ego, RADIUS_M)
+        lanes = dijkstra_lanes(self._map, list(dict.fromkeys(blocks)), self._on_route, start)
+        self._paths = parallel_paths(self._map, lanes, LATERAL_OFFSETS_M)
+        self._centerline = Centerline(points=self._paths.points[0])
+        self._areas = scoring_areas(self._map)
+        self._is_on_route = self._areas.on_route(self._route_rows)
+        num_paths, num_proposals = len(self._paths.points), len(self._paths.points) * len(SPEED_FRACTIONS)
+        self._rollout = Rollout(
+            progress=np.zeros((num_proposals, PLAN_STEPS + 1)),
+            speed=np.zeros((num_proposals, PLAN_STEPS + 1)),
+            lead=np.zeros((num_proposals, PLAN_STEPS + 1, 3)),
+            poses=np.zeros((num_proposals, PLAN_STEPS + 1, 3)),
+            pieces=np.zeros((num_paths, 4)),
+        )
+
+    def _speed_limit_mps(self, ego: EgoState) -> float:
+        lane = lane_under(self._map, self._route_rows, self._on_route, ego, RADIUS_M)
+        limit_mps = self._map.speed_limit_mps(lane, FALLBACK_SPEED_MPS)
+        assert limit_mps is not None  # a default was given
+        return limit_mps
+
+    def _proposals(self, ego: EgoState, obstacles: Obstacles, targets: np.ndarray) -> Rollout:
+        roll_out_proposals(
+            self._paths,
+            obstacles,
+            self._rollout,
+            ego.rear_axle_pose[0],
+            ego.rear_axle_pose[1],
+            ego.velocity_mps[0],
+            targets,
+            _SIZE,
+            _OFFSET_M,
+            PROPOSAL_STEPS,
+            PLAN_STEPS * STEP_S,
+        )
+        return self._rollout
+
+    def _scene(self, ego: EgoState, obstacles: Obstacles) -> PdmScene:
+        others = constant_velocity_others(
+            obstacles.poses,
+            obstacles.sizes,
+            obstacles.velocities,
+            obstacles.speeds,
+            obstacles.is_static,
+            obstacles.is_ignored,
+            PROPOSAL_STEPS + 1,
+        )
+        kinds = self._areas.kinds_near(ego.center_pose()[:2], RADIUS_M, self._is_on_route)
+        return PdmScene(areas=self._areas, kinds=kinds, others=others, centerline=self._centerline)
+
+    def _collision_time_s(self, proposal: int) -> float | None:
+        step = int(self.scores.collision_step[proposal])
+        return None if step < 0 else step * STEP_S
