@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.path import Path as Outline
 
 from driving import AgentKind, AreaLayer, LightStatus, Scenario
@@ -233,18 +233,14 @@ def _draw_arrows(view: _View, starts: np.ndarray, velocities: np.ndarray) -> Non
 
 
 def _draw_scale(view: _View) -> None:
-    left, bottom = -0.94 * view.radius_m, -0.95 * view.radius_m
-    view.axes.plot(
-        [left, left + SCALE_BAR_M], [bottom, bottom], color=BLACK, linewidth=3, solid_capstyle="butt", zorder=8
-    )
-    view.axes.text(
-        left + SCALE_BAR_M / 2,
-        bottom + 0.012 * view.radius_m,
-        f"{SCALE_BAR_M:.0f} m",
-        ha="center",
-        va="bottom",
-        zorder=8,
-    )
+    left, bottom = -0.95 * view.radius_m, -0.95 * view.radius_m
+    right, top = left + SCALE_BAR_M, bottom + 0.05 * view.radius_m
+    margin_m = 0.02 * view.radius_m
+    sheet = (left - margin_m, bottom - margin_m), SCALE_BAR_M + 2 * margin_m, top - bottom + margin_m
+    view.axes.add_patch(Rectangle(*sheet, facecolor="#ffffff", edgecolor="#cccccc", alpha=0.9, zorder=8))
+    view.axes.plot([left, right], [bottom, bottom], color=BLACK, linewidth=3, solid_capstyle="butt", zorder=8.1)
+    middle = (left + right) / 2
+    view.axes.text(middle, bottom + margin_m / 2, f"{SCALE_BAR_M:.0f} m", ha="center", va="bottom", zorder=8.1)
 
 
 def _draw_words(view: _View, scenario: Scenario, iteration: int) -> None:
