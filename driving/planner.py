@@ -1,6 +1,7 @@
 """What every planner offers, and a checker that tells what was forgotten."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -125,13 +126,21 @@ def _plans(planner: Planner, scenario: Scenario, iterations: range) -> list[Traj
     begin(planner, scenario)
     plans = []
     for iteration in iterations:
-        observation, untouched = scenario.observation_at(iteration), scenario.observation_at(iteration)
+        observation = scenario.observation_at(iteration)
+        untouched = {name: values.copy() for name, values in _arrays(observation)}
         plans.append(require_valid_plan(planner.plan(observation), observation))
-        for ours, theirs in (
-            (untouched.ego.rear_axle_poses, observation.ego.rear_axle_poses),
-            (untouched.agents.poses, observation.agents.poses),
-            (untouched.agents.velocities_mps, observation.agents.velocities_mps),
-        ):
-            if not np.array_equal(ours, theirs, equal_nan=True):
-                raise ValueError(f"{planner.name} writes into its observation; it must copy what it changes.")
+        for name, values in _arrays(observation):
+            if not np.array_equal(values, untouched[name], equal_nan=values.dtype.kind == "f"):
+                raise ValueError(
+                    f"{planner.name} writes into its observation ({name}); it must copy what it changes."
+                )
     return plans
+
+
+def _arrays(observation: Observation) -> Iterator[tuple[str, np.ndarray]]:
+    for part in ("ego", "agents", "traffic_lights", "route"):
+        holder = getattr(observation, part)
+        for item in fields(holder):
+            values = getattr(holder, item.name)
+            if isinstance(values, np.ndarray):
+                yield f"{part}.{item.name}", values

@@ -81,6 +81,12 @@ class MovesTheEgo(StraightOn):
         return plan
 
 
+class MovesTheRoute(StraightOn):
+    def plan(self, observation):
+        observation.route.centerline[0] += 1.0
+        return super().plan(observation)
+
+
 class ReturnsAnArray(StraightOn):
     def plan(self, observation):
         return super().plan(observation).poses
@@ -103,8 +109,9 @@ def test_a_planner_that_keeps_the_contract_passes():
         (PlansBackInTime, ValueError, "must start at 0 and rise"),
         (ForgetsToReset, ValueError, "plans differently after a second reset at iteration 0"),
         (RollsDice, ValueError, "plans differently"),
-        (MovesAgents, ValueError, "writes into its observation"),
-        (MovesTheEgo, ValueError, "writes into its observation"),
+        (MovesAgents, ValueError, r"writes into its observation \(agents\.poses\)"),
+        (MovesTheEgo, ValueError, r"writes into its observation \(ego\.rear_axle_poses\)"),
+        (MovesTheRoute, ValueError, r"writes into its observation \(route\.centerline\)"),
         (ReturnsAnArray, TypeError, "returns a driving.Trajectory, got ndarray"),
         (HasNoName, ValueError, "has an empty name"),
         (dict, TypeError, "dict needs `name`, `reset"),
