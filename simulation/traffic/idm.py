@@ -1,0 +1,207 @@
+"""Reactive traffic: vehicles on their lanes that keep their distance; everything else that is left follows the log.
+
+Source:
+    nuPlan devkit, `IDMAgents`, `IDMAgentManager`, `IDMAgent`, with the values of `idm_agents_observation.yaml`.
+"""
+
+import numpy as np
+from numba import njit
+
+from driving.agents import LightStatus
+from driving.scenario import Scenario
+from driving.vehicle import PACIFICA, VehicleParameters
+from simulation.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
+from simulation.kernels.boxes import box_corners
+from simulation.traffic.idm_paths import build_path
+from simulation.traffic.idm_roads import IdmRoads, roads_of
+from simulation.traffic.idm_shapes import CORNERS, parts_needed, set_part
+from simulation.traffic.idm_start import REPLAYED_KINDS, StartingAgent, starting_agents
+from simulation.traffic.idm_step import MAX_ROUTE, Agents, Lights, Others, Storage, place_agent, step_agents
+from simulation.traffic.tracks import TrackArrays, arrays_of_tracks
+
+_PATH_CAPACITY = 128
+
+
+class IdmTraffic:
+    """The reactive agents of one rollout."""
+
+    def __init__(self, scenario: Scenario, vehicle: VehicleParameters = PACIFICA) -> None:
+        self._scenario = scenario
+        self._vehicle = vehicle
+        self._roads = roads_of(scenario.map)
+        found = starting_agents(scenario, self._roads, vehicle)
+        self._rows = np.array([agent.row for agent in found], dtype=np.int64)
+        self._agents, self._storage = _agents_from(found, self._roads)
+        self._lights = _lights_of(scenario, self._roads)
+        self._tracks = _tracks_from_first_frame(scenario)
+        self._show(scenario.first_frame)
+
+    @property
+    def tracks(self) -> TrackArrays:
+        """Log boxes before the first frame; from it on the agents in the order of creation, then what is replayed."""
+        return self._tracks
+
+    def step(self, iteration: int, ego: np.ndarray) -> None:
+        """Move on to frame `iteration + 1`, with its lights and replayed objects, and the ego of `iteration`."""
+        scenario = self._scenario
+        now = scenario.first_frame + iteration
+        # quirk: float_seconds (the step is a difference of seconds since 1970 in float64: 2.4e-7 s coarse)
+        dt_s = int(scenario.time_us[now + 1]) * 1e-6 - int(scenario.time_us[now]) * 1e-6
+        shift = self._vehicle.rear_axle_to_center_m
+        center = np.array(
+            [ego[X] + shift * np.cos(ego[HEADING]), ego[Y] + shift * np.sin(ego[HEADING]), ego[HEADING]]
+        )
+        others = Others(
+            *_other_boxes(self._tracks, now + 1, center, self._vehicle.length_m, self._vehicle.width_m),
+            float(np.hypot(ego[VELOCITY_X], ego[VELOCITY_Y])),
+            float(ego[HEADING]),
+        )
+        ids, statuses = scenario.traffic_lights.at(now + 1)
+        _set_lights(self._lights, self._light_rows(ids), statuses)
+        self._storage = step_agents(
+            self._agents, self._storage, self._roads.arrays, self._lights, others, center, dt_s
+        )
+        self._show(now + 1)
+
+    def _light_rows(self, ids: np.ndarray) -> np.ndarray:
+        areas = self._scenario.map.lanes.areas
+        rows = [areas.row(lane_id) for lane_id in ids.tolist()]
+        return np.array([-1 if row is None else row for row in rows], dtype=np.int64)
+
+    def _show(self, step: int) -> None:
+        _write_frame(self._tracks, step, self._rows, self._agents)
+
+
+def _agents_from(found: list[StartingAgent], roads: IdmRoads) -> tuple[Agents, Storage]:
+    road, num = roads.arrays, len(found)
+    lines = [
+        np.concatenate([road.points[piece], road.headings[piece, np.newaxis]], axis=1)
+        for piece in (slice(road.offsets[each.lane_row], road.offsets[each.lane_row + 1]) for each in found)
+    ]
+    capacity = max([_PATH_CAPACITY, *(len(line) for line in lines)])
+    agents = Agents(
+        alive=np.ones(num, dtype=bool),
+        progress=np.array([each.progress_m for each in found]),
+        speed=np.array([each.speed_mps for each in found]),
+        target=np.array([each.target_speed_mps for each in found]),
+        length=np.array([each.length_m for each in found]),
+        width=np.array([each.width_m for each in found]),
+        pose=np.zeros((num, 3)),
+        route=np.zeros((num, MAX_ROUTE), dtype=np.int64),
+        route_count=np.ones(num, dtype=np.int64),
+        path_count=np.zeros(num, dtype=np.int64),
+        part_count=np.ones(num, dtype=np.int64),
+        bounds=np.zeros((num, 4)),
+    )
+    num_parts = parts_needed(_PATH_CAPACITY)
+    storage = Storage(
+        paths=np.zeros((num, capacity, 4)),
+        parts=np.zeros((num, num_parts, CORNERS, 2)),
+        part_bounds=np.zeros((num, num_parts, 4)),
+    )
+    for a, (each, line) in enumerate(zip(found, lines, strict=True)):
+        agents.route[a, 0] = each.lane_row
+        agents.path_count[a] = build_path(line, len(line), storage.paths[a])
+        set_part(storage.parts[a], storage.part_bounds[a], 0, each.corners)
+        agents.bounds[a] = storage.part_bounds[a, 0]
+        place_agent(agents, storage, a)
+    return agents, storage
+
+
+def _lights_of(scenario: Scenario, roads: IdmRoads) -> Lights:
+    """No light yet, but the stop lines of all connectors that ever turn red."""
+    lights, areas = scenario.traffic_lights, scenario.map.lanes.areas
+    num_rows = len(scenario.map.lanes)
+    red_ids = np.unique(lights.lane_connector_ids[lights.statuses == LightStatus.RED]).tolist()
+    rows = sorted(row for row in (areas.row(lane_id) for lane_id in red_ids) if row is not None)
+    counts = np.zeros(num_rows, dtype=np.int64)
+    stops = [roads.stop_rows(row) if row >= roads.num_lanes else () for row in rows]
+    counts[rows] = [len(each) for each in stops]
+    return Lights(
+        green=np.zeros(num_rows, dtype=bool),
+        red=np.zeros(num_rows, dtype=bool),
+        stop_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        stop_rows=np.array([row for each in stops for row in each], dtype=np.int64),
+    )
+
+
+def _tracks_from_first_frame(scenario: Scenario) -> TrackArrays:
+    """Copies of the log's tracks in which, from the first frame on, only replayed kinds are left."""
+    tracks = TrackArrays(*(array.copy() for array in arrays_of_tracks(scenario.agents)))
+    gone = ~np.isin(tracks.kinds, [int(kind) for kind in REPLAYED_KINDS])
+    start = scenario.first_frame
+    tracks.valid[gone, start:] = False
+    for array in (tracks.poses, tracks.velocities, tracks.sizes, tracks.z):
+        array[gone, start:] = np.nan
+    return tracks
+
+
+_REPLAYED = np.array([int(kind) for kind in REPLAYED_KINDS], dtype=np.int8)
+
+
+@njit(cache=True)
+def _replayed_rows(tracks: TrackArrays, step: int) -> np.ndarray:
+    """Rows of the replayed objects of a frame, kind after kind, each kind in the log's order."""
+    num_tracks = len(tracks.valid)
+    rows = np.empty(num_tracks, dtype=np.int64)
+    count = 0
+    for kind in _REPLAYED:
+        first = count
+        for row in range(num_tracks):
+            if tracks.kinds[row] != kind or not tracks.valid[row, step]:
+                continue
+            at = count
+            while at > first and tracks.order[rows[at - 1], step] > tracks.order[row, step]:
+                rows[at] = rows[at - 1]
+                at -= 1
+            rows[at] = row
+            count += 1
+    return rows[:count]
+
+
+@njit(cache=True)
+def _other_boxes(
+    tracks: TrackArrays, step: int, ego_center: np.ndarray, ego_length: float, ego_width: float
+) -> tuple[np.ndarray, np.ndarray]:
+    rows = _replayed_rows(tracks, step)
+    parts, bounds = np.empty((len(rows) + 1, 1, CORNERS, 2)), np.empty((len(rows) + 1, 1, 4))
+    corners = box_corners(ego_center[0], ego_center[1], ego_center[2], ego_length, ego_width)
+    set_part(parts[0], bounds[0], 0, corners)
+    for i in range(len(rows)):
+        pose, size = tracks.poses[rows[i], step], tracks.sizes[rows[i], step]
+        set_part(parts[i + 1], bounds[i + 1], 0, box_corners(pose[0], pose[1], pose[2], size[0], size[1]))
+    return parts, bounds
+
+
+@njit(cache=True)
+def _set_lights(lights: Lights, rows: np.ndarray, statuses: np.ndarray) -> None:
+    lights.green[:] = False
+    lights.red[:] = False
+    for i in range(len(rows)):
+        if rows[i] >= 0:
+            lights.green[rows[i]] = lights.green[rows[i]] or statuses[i] == 0
+            lights.red[rows[i]] = lights.red[rows[i]] or statuses[i] == 2
+
+
+@njit(cache=True)
+def _write_frame(tracks: TrackArrays, step: int, rows: np.ndarray, agents: Agents) -> None:
+    """Put the agents into a frame, and number the boxes: agents first, then what is replayed."""
+    replayed = _replayed_rows(tracks, step)
+    place = 0
+    for a in range(len(rows)):
+        if not agents.alive[a]:
+            continue
+        row = rows[a]
+        heading = agents.pose[a, 2]
+        tracks.valid[row, step] = True
+        tracks.poses[row, step, 0], tracks.poses[row, step, 1] = agents.pose[a, 0], agents.pose[a, 1]
+        tracks.poses[row, step, 2] = heading
+        tracks.velocities[row, step, 0] = agents.speed[a] * np.cos(heading)
+        tracks.velocities[row, step, 1] = agents.speed[a] * np.sin(heading)
+        tracks.sizes[row, step, 0], tracks.sizes[row, step, 1] = agents.length[a], agents.width[a]
+        tracks.z[row, step] = 0.0
+        tracks.order[row, step] = place
+        place += 1
+    for i in range(len(replayed)):
+        tracks.order[replayed[i], step] = place
+        place += 1
