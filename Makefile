@@ -25,7 +25,7 @@ lint: setup
 
 types: setup
 	@.venv/bin/mypy
-	@MYPYPATH=scripts .venv/bin/mypy --explicit-package-bases scripts benchmarks
+	@MYPYPATH=scripts:benchmarks .venv/bin/mypy --explicit-package-bases scripts benchmarks
 
 format: setup
 	@.venv/bin/ruff check --fix .

@@ -21,7 +21,19 @@ from simulation.files import write_atomically
 from simulation.report_page import html_page
 
 FIRST_COLUMNS = ("planner", "scenario", "log_name", "scenario_type", "traffic", "status")
-STAGES = ("opening", "loading", "planning", "control", "traffic", "observation", "metrics", "packing", "total")
+STAGES = (
+    "opening",
+    "loading",
+    "set_up",
+    "planning",
+    "control",
+    "traffic",
+    "observation",
+    "metrics",
+    "packing",
+    "rollout",
+    "total",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,10 +158,15 @@ class Report:
             "is_complete": self.is_complete,
             "seconds_per_scenario": seconds.get("total"),
             "seconds_per_scenario_by_stage": {name: value for name, value in seconds.items() if name != "total"},
+            "worker_memory_mib": self.worker_memory(),
             "final": [_group_summary(group) for group in named],
             "probes": [_group_summary(group) for group in self.groups if group.is_probe],
             **{key: self.run.get(key) for key in keys},
         }
+
+    def worker_memory(self) -> dict[str, float]:
+        """Largest resident memory of any worker [MiB]."""
+        return {"largest": max((r.memory_mib for group in self.groups for r in group.results), default=0.0)}
 
     def write(self, folder: Path) -> None:
         """Write scores, summaries and the page into a folder."""

@@ -76,7 +76,7 @@ def _scores_by_type(groups: tuple["Group", ...]) -> Figure:
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.set_xlabel("score, failed scenarios counted as 0")
-    figure.legend(loc="outside upper left", fontsize="small", ncols=min(4, len(groups)), frameon=False)
+    figure.legend(loc="outside upper left", fontsize="small", ncols=min(3, len(groups)), frameon=False)
     return figure
 
 
@@ -100,14 +100,14 @@ def _distribution(groups: tuple["Group", ...]) -> Figure:
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("score")
     axes.set_ylabel("share of scenarios at or below")
-    axes.legend(fontsize="small", frameon=False)
+    figure.legend(loc="outside right upper", fontsize="small", frameon=False)
     return figure
 
 
 def _time_per_stage(groups: tuple["Group", ...]) -> Figure:
     seconds = [group.seconds() for group in groups]
     stages = [stage for times in seconds for stage in times]
-    stages = [stage for stage in dict.fromkeys(stages) if stage not in ("total", "rollout")]
+    stages = [stage for stage in dict.fromkeys(stages) if stage not in ("total", "rollout", "set_up")]
     figure = Figure(figsize=(9, 1.2 + 0.4 * len(groups)), layout="constrained")
     axes = figure.subplots()
     left = np.zeros(len(groups))
@@ -118,5 +118,6 @@ def _time_per_stage(groups: tuple["Group", ...]) -> Figure:
     axes.set_yticks(range(len(groups)), [_label(group) for group in groups])
     axes.invert_yaxis()
     axes.set_xlabel("seconds per scenario")
-    figure.legend(loc="outside upper left", fontsize="small", ncols=max(1, len(stages)), frameon=False)
+    if stages:
+        figure.legend(loc="outside upper left", fontsize="small", ncols=max(1, min(6, len(stages))), frameon=False)
     return figure

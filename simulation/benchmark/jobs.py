@@ -63,11 +63,15 @@ class JobResult:
     traceback: str = ""
     stage_time_s: dict[str, float] = field(default_factory=dict)
     """Seconds in opening, planning, control, traffic, metrics, and in whole."""
+    worker_pid: int = 0
+    """Process that ran it; 0 when that process died."""
+    memory_mib: float = 0.0
+    """Resident memory of that process when it was done."""
     log_bytes: bytes | None = None
     """The `SimulationLog` file; the driver writes it, so that workers need no common disk."""
 
 
-def failed(job: Job, reason: str, traceback: str = "", stage_time_s: dict[str, float] | None = None) -> JobResult:
+def failed(job: Job, reason: str, traceback: str = "") -> JobResult:
     """The row of a scenario that could not be finished."""
     return JobResult(
         planner=job.planner,
@@ -78,5 +82,4 @@ def failed(job: Job, reason: str, traceback: str = "", stage_time_s: dict[str, f
         status="failed",
         reason=reason,
         traceback=traceback,
-        stage_time_s=stage_time_s or {},
     )

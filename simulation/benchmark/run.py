@@ -74,7 +74,12 @@ def run_benchmark(
     on_progress(Progress(done=done, total=len(jobs), failed=num_failed, newest=None))
     startup_s, work_s = 0.0, 0.0
     if pending:
-        setup = WorkerSetup(load_planner=load_planner, step_timeout_s=settings.step_timeout_s)
+        setup = WorkerSetup(
+            load_planner=load_planner,
+            step_timeout_s=settings.step_timeout_s,
+            traffic=settings.traffic,
+            planners=(*settings.planners, *settings.probe_planners),
+        )
         backend = make_backend(settings, setup)
         startup_s, started = backend.startup_s, time.perf_counter()
         try:

@@ -35,6 +35,8 @@ _SCHEMA = pa.schema(
         ("reason", pa.string()),
         ("traceback", pa.string()),
         ("stage_time_s", pa.map_(pa.string(), pa.float64())),
+        ("worker_pid", pa.int64()),
+        ("memory_mib", pa.float64()),
     ]
 )
 _MAPS = ("metrics", "sentences", "violation_times_s", "violation_tracks", "stage_time_s")

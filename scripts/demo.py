@@ -1,0 +1,124 @@
+"""Show in a few minutes what camber does: worlds to drive in, real recordings, pictures, and planners compared.
+
+    python scripts/demo.py --output demo
+    python scripts/demo.py --output demo --recordings ~/argoverse2/sensor
+
+It runs the other commands one after the other and prints each, so that they can be repeated by hand.
+"""
+
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from command_line import CommonArguments, console, run
+
+SCRIPTS = Path(__file__).resolve().parent
+PLANNERS = ("log_future", "simple", "idm", "pdm_closed")
+WORLD_SCENARIOS = 120
+DRIVEN_SCENARIOS = 28
+"""Of the worlds: what drives in a minute; `--limit` of the benchmark command drives more or fewer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments(CommonArguments):
+    """Where to, and which recordings to import."""
+
+    output: Path = Path("demo")
+    """Folder for everything that is made. What is there already is kept."""
+    recordings: Path | None = None
+    """Folder with real recordings: Argoverse 2 sensor logs or track archives, at any depth."""
+    seed: int = 0
+    """Of the worlds."""
+    workers: int = 2
+    """Of the benchmark."""
+
+
+def main(arguments: Arguments) -> None:
+    """Run the commands."""
+    output = arguments.output
+    data = [("worlds", output / "worlds")]
+    if not (output / "worlds" / "maps").is_dir():
+        step("A starter world: two towns with everyday traffic", arguments, *make_worlds(arguments))
+    if has_recordings(arguments.recordings):
+        data.append(("recordings", output / "recordings"))
+        import_recordings(arguments)
+    else:
+        console.print("\nNo real recordings given (DATA=folder): the towns have to do.")
+    for name, folder in data:
+        step(f"What there is to drive: {name}", arguments, "list_scenarios.py", "--data", folder, "--by-type")
+        step(
+            "One picture for each scenario type",
+            arguments,
+            *("draw_scenarios.py", "--data", folder, "--output", output / "pictures" / name, "--one-per-type"),
+        )
+    for name, folder in data:
+        limit = ("--limit", DRIVEN_SCENARIOS) if name == "worlds" else ()
+        step(f"Closed loop: {name}", arguments, *benchmark(arguments, name, folder), *limit)
+    console.print(f"\nPictures: {output / 'pictures'}. Reports: {output / 'results'}/*/report.html", soft_wrap=True)
+
+
+def has_recordings(folder: Path | None) -> bool:
+    """Whether there is anything to import."""
+    return folder is not None and folder.is_dir() and any(sources(folder))
+
+
+def sources(folder: Path) -> list[tuple[str, Path]]:
+    """Kinds and folders of the recordings below a folder."""
+    found = []
+    if any(folder.rglob("city_SE3_egovehicle.feather")):
+        logs = {path.parent.parent for path in folder.rglob("city_SE3_egovehicle.feather")}
+        found += [("argoverse2", log_folder) for log_folder in sorted(logs)]
+    archives = {path.parent.parent for path in folder.rglob("tracks/*.npz")}
+    return found + [("track_archive", archive) for archive in sorted(archives)]
+
+
+def import_recordings(arguments: Arguments) -> None:
+    """Import what is not imported yet."""
+    target = arguments.output / "recordings"
+    if (target / "maps").is_dir() or arguments.recordings is None:
+        return
+    for kind, source in sources(arguments.recordings):
+        title = f"Real recordings: {kind}"
+        step(title, arguments, "import_logs.py", source, "--format", kind, "--output", target)
+
+
+def make_worlds(arguments: Arguments) -> tuple[object, ...]:
+    """The command for the starter world."""
+    amount = ("--towns", 2, "--scenarios", WORLD_SCENARIOS, "--seed", arguments.seed)
+    return ("make_worlds.py", "--output", arguments.output / "worlds", *amount)
+
+
+def benchmark(arguments: Arguments, name: str, data: Path) -> tuple[object, ...]:
+    """The command for a benchmark of all planners in both kinds of traffic."""
+    planners = [word for planner in PLANNERS for word in ("--planner", planner)]
+    traffic = ("--traffic", "nonreactive", "--traffic", "reactive")
+    results = arguments.output / "results" / name
+    return (
+        *("benchmark.py", "--data", data, *planners, *traffic, "--workers", arguments.workers),
+        *("--output", results, "--resume"),
+    )
+
+
+def step(title: str, arguments: Arguments, *words: object) -> None:
+    """Print a command and run it.
+
+    Raises:
+        ValueError: When it fails.
+    """
+    script, *options = (str(word) for word in words)
+    command = [script, *options]
+    if arguments.quiet:
+        command.append("--quiet")
+    console.print(f"\n[bold]{title}[/]")
+    console.print(
+        f"$ python scripts/{shlex.join(command)}", style="dim", markup=False, highlight=False, soft_wrap=True
+    )
+    finished = subprocess.run([sys.executable, SCRIPTS / script, *command[1:]], check=False)  # noqa: S603
+    if finished.returncode != 0:
+        raise ValueError(f"{script} ended with exit code {finished.returncode}; its message stands above.")
+
+
+if __name__ == "__main__":
+    run(Arguments, main, __doc__)
