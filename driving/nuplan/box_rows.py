@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Int64, UInt64
 
 from driving.nuplan.cache import cache_folder, replacing
-from driving.nuplan.database import has_index, placeholders, reading
+from driving.nuplan.database import has_index, reading
 
 logger = logging.getLogger(__name__)
 
@@ -44,30 +44,30 @@ def rows_of_frames(
     table: str,
     columns: str,
     frame_tokens: tuple[bytes, ...],
-) -> list[tuple[Any, ...]]:
-    """Rows of a table that belong to some frames; those of one frame stand in the order of the file.
+) -> list[list[tuple[Any, ...]]]:
+    """For each frame its rows of a table, in the order of the file.
 
     Args:
         connection: To the log.
         path: The log, to find its cached look-up.
         stamp: Size and modification time of the log.
         table: Has a column `lidar_pc_token`.
-        columns: To select, the first must be `lidar_pc_token`.
+        columns: To select.
         frame_tokens: Tokens of `lidar_pc`.
     """
     if has_index(connection, table, "lidar_pc_token"):
-        return connection.execute(
-            f"SELECT {columns} FROM {table} WHERE lidar_pc_token IN ({placeholders(len(frame_tokens))})",  # noqa: S608
-            frame_tokens,
-        ).fetchall()
+        query = f"SELECT {columns} FROM {table} WHERE lidar_pc_token = ? ORDER BY rowid"  # noqa: S608
+        return [connection.execute(query, (token,)).fetchall() for token in frame_tokens]
     stretches = _stretches(path, stamp, table)
-    wanted = set(frame_tokens)
-    picked = np.isin(stretches.frame_keys, _as_keys(frame_tokens))
-    rows: list[tuple[Any, ...]] = []
-    query = f"SELECT {columns} FROM {table} WHERE rowid BETWEEN ? AND ? ORDER BY rowid"  # noqa: S608
+    found: dict[bytes, list[tuple[Any, ...]]] = {token: [] for token in frame_tokens}
+    picked = np.isin(stretches.frame_keys, as_keys(frame_tokens))
+    query = f"SELECT lidar_pc_token, {columns} FROM {table} WHERE rowid BETWEEN ? AND ? ORDER BY rowid"  # noqa: S608
     for first, last in _joined(stretches.first_row_ids[picked], stretches.last_row_ids[picked]):
-        rows += [row for row in connection.execute(query, (first, last)) if row[0] in wanted]
-    return rows
+        for row in connection.execute(query, (first, last)):
+            rows = found.get(row[0])
+            if rows is not None:
+                rows.append(row[1:])
+    return [found[token] for token in frame_tokens]
 
 
 def _joined(first: Int64[np.ndarray, "n"], last: Int64[np.ndarray, "n"]) -> list[tuple[int, int]]:
@@ -88,7 +88,7 @@ def _scan(path: Path, table: str) -> Stretches:
         cursor = connection.execute(f"SELECT rowid, lidar_pc_token FROM {table} ORDER BY rowid")  # noqa: S608
         while rows := cursor.fetchmany(100_000):
             row_ids.append(np.array([row[0] for row in rows], dtype=np.int64))
-            keys.append(_as_keys([row[1] for row in rows]))
+            keys.append(as_keys([row[1] for row in rows]))
     joined = np.concatenate([np.zeros(0, dtype=np.uint64), *keys])
     joined_ids = np.concatenate([np.zeros(0, dtype=np.int64), *row_ids])
     is_start = np.concatenate([[True], joined[1:] != joined[:-1]])[: len(joined)]
@@ -98,10 +98,12 @@ def _scan(path: Path, table: str) -> Stretches:
     )
 
 
-def _as_keys(tokens: Sequence[bytes]) -> UInt64[np.ndarray, "tokens"]:
-    if any(len(token) != 8 for token in tokens):
-        raise ValueError("Frame tokens must be 8 bytes long, as in nuPlan's logs.")
-    return np.frombuffer(b"".join(tokens), dtype=">u8").astype(np.uint64)
+def as_keys(tokens: Sequence[bytes]) -> UInt64[np.ndarray, "tokens"]:
+    """Tokens as numbers, which arrays can hold and compare."""
+    joined = b"".join(tokens)
+    if len(joined) != 8 * len(tokens) or {*map(len, tokens)} - {8}:
+        raise ValueError("Tokens must be 8 bytes long, as in nuPlan's logs.")
+    return np.frombuffer(joined, dtype=">u8").astype(np.uint64)
 
 
 def _file(path: Path, table: str) -> Path:

@@ -5,10 +5,12 @@ frames. A file is never written to. Where it has no index on the frames of its b
 looked up once and kept in the user's cache folder.
 """
 
+import logging
 import math
 import sqlite3
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ from jaxtyping import Float64, Int64
 
 from driving.agents import STATIC_KINDS, AgentKind, AgentTracks, LightStatus, TrafficLights
 from driving.ego import EgoMotion
-from driving.nuplan.box_rows import rows_of_frames
+from driving.nuplan.box_rows import as_keys, rows_of_frames
 from driving.nuplan.database import placeholders, reading
+
+logger = logging.getLogger(__name__)
 
 MASTER_CHANNEL = "MergedPointCloud"
 """The lidar whose sweeps are nuPlan's frames."""
@@ -34,7 +38,7 @@ KIND_OF_CATEGORY = {
 }
 
 _LIGHTS = {"green": LightStatus.GREEN, "yellow": LightStatus.YELLOW, "red": LightStatus.RED}
-_BOX_COLUMNS = "lidar_pc_token, track_token, x, y, yaw, vx, vy, length, width, height, z"
+_BOX_COLUMNS = "track_token, x, y, yaw, vx, vy, length, width, height, z"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -173,25 +177,32 @@ def read_agents(connection: sqlite3.Connection, index: LogIndex, frames: FrameRo
         ValueError: When a box has a pose, size or velocity that is not a number.
     """
     found = rows_of_frames(connection, index.path, index.stamp, "lidar_box", _BOX_COLUMNS, frames.tokens)
-    place = {token: step for step, token in enumerate(frames.tokens)}
-    found = [row for row in found if row[1] in index.kinds]
-    steps = np.array([place[row[0]] for row in found], dtype=np.int64)
-    in_time = np.argsort(steps, kind="stable")
-    steps = steps[in_time]
-    track_rows: dict[bytes, int] = {}
-    agents = np.array([track_rows.setdefault(found[i][1], len(track_rows)) for i in in_time], dtype=np.int64)
-    kinds = np.array([index.kinds[token] for token in track_rows], dtype=np.int8)
-    values = np.array([row[2:] for row in found], dtype=np.float64).reshape(-1, 9)[in_time]
+    steps = np.repeat(np.arange(len(found)), [len(rows) for rows in found])
+    boxes = list(chain.from_iterable(found))
+    tokens = [box[0] for box in boxes]
+    values = np.array([value for box in boxes for value in box[1:]], dtype=np.float64).reshape(-1, 9)
+    _, first, agents = np.unique(as_keys(tokens), return_index=True, return_inverse=True)
+    by_appearance = np.argsort(first)
+    agents = np.argsort(by_appearance)[agents]
+    track_tokens = [tokens[row] for row in first[by_appearance]]
+    if any(token not in index.kinds for token in track_tokens):
+        # As the devkit's joins do: a box whose track or category is not listed is not there.
+        is_known = np.array([token in index.kinds for token in track_tokens])
+        kept = is_known[agents]
+        steps, values = steps[kept], values[kept]
+        agents = (np.cumsum(is_known) - 1)[agents[kept]]
+        track_tokens = [token for token in track_tokens if token in index.kinds]
+    kinds = np.array([index.kinds[token] for token in track_tokens], dtype=np.int8)
     is_static = np.isin(kinds, [int(kind) for kind in STATIC_KINDS])
     values[is_static[agents], 3:5] = 0.0
     if not np.isfinite(values[:, :7]).all():
         bad = int(np.flatnonzero(~np.isfinite(values[:, :7]).all(axis=1))[0])
-        token = list(track_rows)[agents[bad]].hex()
+        token = track_tokens[agents[bad]].hex()
         raise ValueError(
             f"Log {log_name_of(index.path)}: the box of track {token} at {frames.time_us[steps[bad]]} us has a pose,"
             " size or velocity that is missing or not a number. Leave this log out, or get it again."
         )
-    return _tracks(values, steps, agents, tuple(token.hex() for token in track_rows), kinds, len(frames.tokens))
+    return _tracks(values, steps, agents, tuple(token.hex() for token in track_tokens), kinds, len(frames.tokens))
 
 
 def _tracks(
@@ -207,6 +218,10 @@ def _tracks(
     dense[agents, steps] = values
     valid = np.zeros((num_agents, num_steps), dtype=bool)
     valid[agents, steps] = True
+    if valid.sum() < len(steps):
+        logger.warning(
+            "%d boxes are the second of their track in one frame; the last counts.", len(steps) - valid.sum()
+        )
     counts = np.bincount(steps, minlength=num_steps)
     firsts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
     order = np.zeros((num_agents, num_steps), dtype=np.int32)
@@ -228,16 +243,13 @@ def _tracks(
 
 def read_traffic_lights(connection: sqlite3.Connection, index: LogIndex, frames: FrameRows) -> TrafficLights:
     """Observed states of lane connectors at some frames; a state that is no colour is UNKNOWN."""
-    columns = "lidar_pc_token, lane_connector_id, status"
+    columns = "lane_connector_id, status"
     found = rows_of_frames(connection, index.path, index.stamp, "traffic_light_status", columns, frames.tokens)
-    place = {token: step for step, token in enumerate(frames.tokens)}
-    steps = np.array([place[row[0]] for row in found], dtype=np.int64)
-    in_time = np.argsort(steps, kind="stable")
-    counts = np.bincount(steps, minlength=len(frames.tokens))
+    rows = list(chain.from_iterable(found))
     return TrafficLights(
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        lane_connector_ids=np.array([int(row[1]) for row in found], dtype=np.int64)[in_time],
-        statuses=np.array([_LIGHTS.get(row[2], LightStatus.UNKNOWN) for row in found], dtype=np.int8)[in_time],
+        offsets=np.cumsum([0, *(len(rows) for rows in found)], dtype=np.int64),
+        lane_connector_ids=np.array([int(row[0]) for row in rows], dtype=np.int64),
+        statuses=np.array([_LIGHTS.get(row[1], LightStatus.UNKNOWN) for row in rows], dtype=np.int8),
     )
 
 

@@ -302,20 +302,23 @@ def _boundaries(
     centerlines: Ragged,
 ) -> Ragged:
     """The boundary of each lane, turned to its driving direction; empty where the map names none."""
-    rows = _first_rows(ids, wanted).tolist()
-    turned = [
-        _along(lines[row], centerlines[lane]) if row >= 0 and len(centerlines[lane]) else _LINE
-        for lane, row in enumerate(rows)
-    ]
+    rows = _first_rows(ids, wanted)
+    has_points = np.append(np.diff(lines.offsets) > 0, False)
+    lanes = np.flatnonzero(has_points[rows] & (np.diff(centerlines.offsets) > 0))
+    starts, ends = _ends(lines, rows[lanes])
+    lane_starts, lane_ends = _ends(centerlines, lanes)
+    same = np.abs(starts - lane_starts).sum(axis=1) + np.abs(ends - lane_ends).sum(axis=1)
+    opposite = np.abs(starts - lane_ends).sum(axis=1) + np.abs(ends - lane_starts).sum(axis=1)
+    turned = [_LINE] * len(wanted)
+    for lane, is_turned in zip(lanes.tolist(), (opposite < same).tolist(), strict=True):
+        line = lines[rows[lane]]
+        turned[lane] = line[::-1] if is_turned else line
     return Ragged.from_rows(turned, _LINE)
 
 
-def _along(line: np.ndarray, centerline: np.ndarray) -> np.ndarray:
-    if len(line) < 2:
-        return line
-    same = np.abs(line[0] - centerline[0]).sum() + np.abs(line[-1] - centerline[-1]).sum()
-    opposite = np.abs(line[0] - centerline[-1]).sum() + np.abs(line[-1] - centerline[0]).sum()
-    return line if same <= opposite else line[::-1]
+def _ends(lines: Ragged, rows: Int64[np.ndarray, "rows"]) -> tuple[np.ndarray, np.ndarray]:
+    """First and last points of lines, none of which is empty."""
+    return lines.values[lines.offsets[rows]], lines.values[lines.offsets[rows + 1] - 1]
 
 
 def _links(lanes: Layer, connectors: Layer) -> tuple[Ragged, Ragged]:
