@@ -53,10 +53,12 @@ def angle_off_heading(rear_x: float, rear_y: float, heading: float, x: float, y:
     """Unsigned angle between the ego's heading and the way from its rear axle to a point [rad].
 
     Quirk: for a point dead ahead, rounding may push the cosine above 1 and the angle is NaN, which is neither
-    ahead nor behind.
+    ahead nor behind; so it is for a point on the axle.
     """
     dx, dy = x - rear_x, y - rear_y
     length = math.sqrt(dx * dx + dy * dy)
+    if length == 0.0:
+        return np.nan
     return np.arccos(math.cos(heading) * (dx / length) + math.sin(heading) * (dy / length))
 
 

@@ -55,15 +55,14 @@ def motion(
     speed = np.gradient(x, 0.1, axis=1) if speed_mps is None else np.broadcast_to(speed_mps, x.shape)
     velocities = np.stack([speed, np.zeros_like(x)], axis=-1)
     accelerations = np.stack([np.gradient(speed, 0.1, axis=1), np.zeros_like(x)], axis=-1)
-    zeros = np.zeros_like(x)
     return EgoMotion(
         time_us=np.arange(x.shape[1]) * 100_000,
         rear_axle_poses=np.ascontiguousarray(np.stack([x, y, heading], axis=-1)),
         velocities_mps=velocities,
         accelerations_mps2=accelerations,
-        steering_rad=zeros,
-        yaw_rate_radps=zeros,
-        yaw_acceleration_radps2=zeros,
+        steering_rad=np.zeros_like(x),
+        yaw_rate_radps=np.zeros_like(x),
+        yaw_acceleration_radps2=np.zeros_like(x),
     )
 
 
