@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,6 +30,7 @@ from driving.map import AreaLayer, Lanes, MapGraph, Ragged
 from driving.nuplan.cache import replacing
 from driving.nuplan.drivable_raster import drivable_raster
 from driving.nuplan.map_tables import CREATOR, MapTable, map_tables
+from driving.nuplan.maps import MapFile, find_map
 from driving.nuplan.writable import check_map
 
 MAPS_FILE = "nuplan-maps-v1.0.json"
@@ -77,6 +79,8 @@ _GEOPACKAGE_TABLES = (
 def write_map(map_graph: MapGraph, maps_root: Path) -> Path:
     """Write a map package and list it in the json beside; an equal one that is there already is kept.
 
+    A map that was opened from a package, and is unchanged, is copied as it is.
+
     Returns:
         The `.gpkg` file.
 
@@ -85,8 +89,9 @@ def write_map(map_graph: MapGraph, maps_root: Path) -> Path:
             `maps_root` holds another map of that name.
         OSError: When the folder may not be written to.
     """
-    check_map(map_graph)
-    tables = [_in_degrees(table, map_graph) for table in map_tables(map_graph)]
+    origin = opened_from(map_graph)
+    if origin is None:
+        check_map(map_graph)
     path = maps_root / map_graph.name / map_graph.version / "map.gpkg"
     listed = _read_listed(maps_root).get(map_graph.name)
     if listed is not None and listed["version"] != map_graph.version:
@@ -96,9 +101,16 @@ def write_map(map_graph: MapGraph, maps_root: Path) -> Path:
                 f"{maps_root} holds version {listed['version']} of map {map_graph.name}, so that version"
                 f" {map_graph.version} does not fit into it. Write to another folder, or give the map another name."
             )
+    tables = [] if origin else [_in_degrees(table, map_graph) for table in map_tables(map_graph)]
     with replacing(path) as temporary:
-        _write_package(temporary, map_graph, tables)
-        if path.is_file() and not _is_same(path, temporary) and not _is_placeholder(path):
+        if origin is not None:
+            shutil.copyfile(origin, temporary)
+        else:
+            _write_package(temporary, map_graph, tables)
+        if path.is_file() and _is_same(path, temporary):
+            # So that caches of the map, which go by size and time, stay valid.
+            shutil.copystat(path, temporary)
+        elif path.is_file() and not _is_placeholder(path):
             raise ValueError(
                 f"{path} is there already and holds a different map. Write to another folder, or give the map another"
                 " name or version."
@@ -155,6 +167,19 @@ def empty_map(name: str, version: str, epsg: int) -> MapGraph:
         roadblock_connectors=AreaLayer.empty(),
         roadblock_edges=np.zeros((0, 3), dtype=np.int64),
     )
+
+
+def opened_from(map_graph: MapGraph) -> Path | None:
+    """The package that an unchanged map was opened from."""
+    source = map_graph.source
+    if not isinstance(source, MapFile):
+        return None
+    try:
+        is_unchanged = source.open() is map_graph
+    except FileNotFoundError:
+        # The package is gone since, but all that matters of it is in memory.
+        return None
+    return find_map(Path(source.maps_root), source.name)[0] if is_unchanged else None
 
 
 # ---------------------------------------------------------------------- the package

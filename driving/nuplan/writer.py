@@ -28,7 +28,7 @@ from driving.nuplan.log_images import ImageRows, image_rows
 from driving.nuplan.log_rate import at_log_rate
 from driving.nuplan.log_scenes import scene_rows
 from driving.nuplan.log_tables import fill_log, log_keys, tokens
-from driving.nuplan.map_writer import write_map, write_official_placeholders
+from driving.nuplan.map_writer import opened_from, write_map, write_official_placeholders
 from driving.nuplan.merging import merged_recordings
 from driving.nuplan.writable import check_log, check_map
 from driving.recording import Recording
@@ -48,6 +48,9 @@ def write_world(
     on_log_written: Callable[[str], None] = lambda log_name: None,
 ) -> list[Path]:
     """Write recordings and their maps as a nuPlan data root, or add them to one.
+
+    The devkit lists every tagged frame. To simulate one in closed loop it needs at least one frame before the first,
+    so a tag 3.1 s after the start or later, and 12 s behind it; in open loop 20 s behind it.
 
     Args:
         recordings: At 10 Hz. Those on one map share the map object, or hold equal ones.
@@ -143,7 +146,8 @@ def _write(
         log_keys(recording)
     maps = _maps_of(recordings)
     for map_graph in maps:
-        check_map(map_graph)
+        if opened_from(map_graph) is None:
+            check_map(map_graph)
     _check_folder(output)
     maps_root, base = output / "maps", output / "nuplan-v1.1"
     for map_graph in maps:

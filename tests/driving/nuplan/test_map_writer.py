@@ -1,4 +1,5 @@
 import json
+import shutil
 import sqlite3
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import shapely
 from driving.map import AreaLayer, IntersectionKind, Ragged, StopLineKind, polygon_array
 from driving.nuplan.drivable_raster import drivable_raster
 from driving.nuplan.map_writer import OFFICIAL_LOCATIONS, write_map, write_official_placeholders
-from driving.nuplan.maps import read_map
+from driving.nuplan.maps import open_map, read_map
 from driving.synthetic.curves import straight
 from driving.synthetic.roads import RoadBuilder
 
@@ -155,6 +156,21 @@ def test_where_the_map_comes_from_is_kept(town, tmp_path):
     connection.close()
     assert meta["speed_limit"] == "assumed"
     assert meta["projectedCoordSystem"] == "epsg:32611"
+
+
+def test_a_map_that_was_opened_is_copied_and_a_changed_one_is_written(town, tmp_path):
+    path = write_map(town, tmp_path / "a")
+    opened = open_map(tmp_path / "a", "town-0001")
+    before = path.stat()
+    write_map(opened, tmp_path / "a")
+    assert (path.stat().st_mtime_ns, path.stat().st_size) == (before.st_mtime_ns, before.st_size)
+    assert write_map(opened, tmp_path / "b").read_bytes() == path.read_bytes()
+    changed = replace(opened, crosswalks=AreaLayer.empty())
+    assert len(read_map(write_map(changed, tmp_path / "c"), "town-0001", "1.0").crosswalks) == 0
+    with pytest.raises(ValueError, match="holds a different map"):
+        write_map(changed, tmp_path / "a")
+    shutil.rmtree(tmp_path / "a")
+    assert len(read_map(write_map(opened, tmp_path / "d"), "town-0001", "1.0").crosswalks) == 1
 
 
 def with_ids(town, layer, ids):
