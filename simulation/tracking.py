@@ -37,21 +37,24 @@ MIN_PLAN_HORIZON_S = STEP_S
 
 
 @njit(cache=True)
-def fit_profiles(poses: np.ndarray, speed: np.ndarray, curvature: np.ndarray) -> None:
+def fit_profiles(poses: np.ndarray, speed: np.ndarray, curvature: np.ndarray, is_proposal: bool = False) -> None:
     """Fit speed and curvature at the start of each interval of a path sampled every `STEP_S`.
 
     Args:
         poses: (K + 1, 3) x, y, heading.
         speed: (K,) receives speeds [m/s], the jerk penalised.
         curvature: (K,) receives curvatures [1/m], their rate penalised.
+        is_proposal: Penalise as tuPlan garage does for proposals.
     """
-    _fit_speed(poses, speed)
+    _fit_speed(poses, speed, is_proposal)
     _fit_curvature(poses, speed, curvature)
 
 
 @njit(cache=True)
-def _fit_speed(poses: np.ndarray, speed: np.ndarray) -> None:
+def _fit_speed(poses: np.ndarray, speed: np.ndarray, is_proposal: bool) -> None:
     """Minimise sum |dp_k - h v_k u_k|^2 + penalty * sum (second difference of v / h)^2 by banded LDL^T."""
+    # quirk: accel_for_jerk (tuPlan garage's difference matrix loses all its ones but the last: it penalises the
+    # accelerations themselves, and the jerk at the end only)
     num = len(speed)
     penalty = JERK_PENALTY / (STEP_S * STEP_S)
     diagonal = np.full(num, STEP_S * STEP_S)
@@ -61,6 +64,11 @@ def _fit_speed(poses: np.ndarray, speed: np.ndarray) -> None:
         dx, dy = poses[k + 1, 0] - poses[k, 0], poses[k + 1, 1] - poses[k, 1]
         speed[k] = STEP_S * (math.cos(poses[k, 2]) * dx + math.sin(poses[k, 2]) * dy)
     for k in range(num - 2):
+        if is_proposal and k < num - 3:
+            diagonal[k] += penalty
+            diagonal[k + 1] += penalty
+            first[k] -= penalty
+            continue
         diagonal[k] += penalty
         diagonal[k + 1] += 4.0 * penalty
         diagonal[k + 2] += penalty
@@ -255,7 +263,7 @@ def _track_proposals(state: np.ndarray, proposals: np.ndarray, wheelbase_m: floa
     speeds, curvature = np.empty(num), np.empty(num)
     ahead = np.empty(HORIZON)
     for p in range(num_proposals):
-        fit_profiles(proposals[p], speeds, curvature)
+        fit_profiles(proposals[p], speeds, curvature, True)
         driven[p, 0] = state
         for i in range(num):
             now = driven[p, i]
