@@ -17,8 +17,11 @@ RADIUS_M = 50.0
 MOST = {AgentKind.VEHICLE: 50, AgentKind.PEDESTRIAN: 25, AgentKind.BICYCLE: 10}
 """Nearest agents of a kind that are looked at."""
 MOST_STATIC = 50
-_GROUPS = [np.array([int(kind) for kind in STATIC_KINDS]), *(np.array([int(kind)]) for kind in MOST)]
-_LIMITS = [MOST_STATIC, *MOST.values()]
+_LIMITS = (MOST_STATIC, *MOST.values())
+_GROUP_OF_KIND = np.full(len(AgentKind), -1)
+"""Place in `_LIMITS` of each kind; -1 for the ego, which is nobody's obstacle."""
+_GROUP_OF_KIND[[int(kind) for kind in STATIC_KINDS]] = 0
+_GROUP_OF_KIND[[int(kind) for kind in MOST]] = 1 + np.arange(len(MOST))
 _BOX = np.array([PACIFICA.length_m, PACIFICA.width_m])
 
 
@@ -50,7 +53,7 @@ class Forecaster:
         rows = self._nearest(observation, center)
         agents = observation.agents
         poses = np.ascontiguousarray(agents.poses[rows, -1])
-        is_static = np.isin(agents.kinds[rows], _GROUPS[0])
+        is_static = _GROUP_OF_KIND[agents.kinds[rows]] == 0
         velocities, speeds = _straight_on(poses[:, 2], agents.velocities_mps[rows, -1], is_static)
         lights = self._red_lights(observation)
         obstacles = Obstacles(
@@ -80,10 +83,9 @@ class Forecaster:
         if self._touched_tracks:
             near &= np.array([agents.track_ids[row] not in self._touched_tracks for row in seen.tolist()], dtype=bool)
         seen, distances_m = seen[near], distances_m[near]
-        kinds = agents.kinds[seen]
         order = np.argsort(distances_m)
-        groups = [order[np.isin(kinds[order], group)][:most] for group, most in zip(_GROUPS, _LIMITS, strict=True)]
-        return seen[np.concatenate(groups)]
+        groups = _GROUP_OF_KIND[agents.kinds[seen[order]]]
+        return seen[np.concatenate([order[groups == group][:most] for group, most in enumerate(_LIMITS)])]
 
     def _red_lights(self, observation: Observation) -> Int64[np.ndarray, "lights"]:
         ids, statuses = observation.traffic_lights.at(0)

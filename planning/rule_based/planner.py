@@ -90,6 +90,7 @@ class PdmClosedPlanner:
             lead=np.zeros((num_proposals, PLAN_STEPS + 1, 3)),
             poses=np.zeros((num_proposals, PLAN_STEPS + 1, 3)),
             pieces=np.zeros((num_paths, 4)),
+            standing=np.zeros((num_paths, 0)),
         )
 
     def _speed_limit_mps(self, ego: EgoState) -> float:
@@ -99,10 +100,12 @@ class PdmClosedPlanner:
         return limit_mps
 
     def _proposals(self, ego: EgoState, obstacles: Obstacles, targets: np.ndarray) -> Rollout:
+        num_obstacles = len(obstacles.poses) + len(obstacles.light_rows)
+        rollout = self._rollout._replace(standing=np.full((len(self._paths.points), num_obstacles), np.nan))
         roll_out_proposals(
             self._paths,
             obstacles,
-            self._rollout,
+            rollout,
             ego.rear_axle_pose[0],
             ego.rear_axle_pose[1],
             ego.velocity_mps[0],
@@ -112,7 +115,7 @@ class PdmClosedPlanner:
             PROPOSAL_STEPS,
             PLAN_STEPS * STEP_S,
         )
-        return self._rollout
+        return rollout
 
     def _scene(self, ego: EgoState, obstacles: Obstacles) -> PdmScene:
         others = constant_velocity_others(

@@ -149,7 +149,10 @@ def box_area_distance(areas: FlatPolygons, row: int, corners: np.ndarray, limit_
     dy = max(max(bounds[row, 1] - cy, cy - bounds[row, 3]), 0.0)
     if math.hypot(dx, dy) - reach >= limit_m:
         return np.inf
-    if overlaps_convex(areas, row, corners):
+    center_gap = distance_to_point(areas, row, cx, cy)
+    if center_gap - reach >= limit_m:
+        return np.inf
+    if center_gap <= reach and overlaps_convex(areas, row, corners):
         return 0.0
     best = limit_m
     points = areas.points

@@ -77,6 +77,9 @@ class Rollout(NamedTuple):
     """(P, T + 1, 3) rear axle."""
     pieces: np.ndarray
     """(L, 4) corridor of each path, as `corridor_meets` takes it."""
+    standing: np.ndarray
+    """(L, N + R) of obstacles that do not move: place along the path where they are in its corridor [m], else
+    infinitely far behind; NaN where not yet looked at."""
 
 
 @njit(cache=True)
@@ -180,24 +183,38 @@ def _find_leads(
             continue
         x = obstacles.poses[i, 0] + time_s * obstacles.velocities[i, 0]
         y = obstacles.poses[i, 1] + time_s * obstacles.velocities[i, 1]
+        stands = obstacles.velocities[i, 0] == 0.0 and obstacles.velocities[i, 1] == 0.0
+        place = rollout.standing[path, i] if stands else np.nan
+        if place == -np.inf:
+            continue
         length, width = obstacles.sizes[i, 0], obstacles.sizes[i, 1]
         corners[count] = box_corners(x, y, obstacles.poses[i, 2], length, width)
-        if corridor_meets(points, arc, chunks, piece, half_width, corners[count], obstacles.areas, -1):
+        if np.isnan(place):
+            place = -np.inf
+            if corridor_meets(points, arc, chunks, piece, half_width, corners[count], obstacles.areas, -1):
+                place = project_chunked(points, arc, chunks, x, y)
+            if stands:
+                rollout.standing[path, i] = place
+        if place > -np.inf:
             found[count] = i
-            places[count, 0], places[count, 1] = x, y
-            places[count, 2] = project_chunked(points, arc, chunks, x, y)
+            places[count, 0], places[count, 1], places[count, 2] = x, y, place
             reach[count] = 0.5 * math.hypot(length, width)
             count += 1
     num_found_objects = count
     for r in range(num_lights):
         if obstacles.is_light_ignored[r]:
             continue
-        row = obstacles.light_rows[r]
-        if corridor_meets(points, arc, chunks, piece, half_width, corners[:1, 0], obstacles.areas, row):
+        x, y = obstacles.light_centroids[r, 0], obstacles.light_centroids[r, 1]
+        place = rollout.standing[path, num_objects + r]
+        if np.isnan(place):
+            place = -np.inf
+            row = obstacles.light_rows[r]
+            if corridor_meets(points, arc, chunks, piece, half_width, corners[:1, 0], obstacles.areas, row):
+                place = project_chunked(points, arc, chunks, x, y)
+            rollout.standing[path, num_objects + r] = place
+        if place > -np.inf:
             found[count] = r
-            x, y = obstacles.light_centroids[r, 0], obstacles.light_centroids[r, 1]
-            places[count, 0], places[count, 1] = x, y
-            places[count, 2] = project_chunked(points, arc, chunks, x, y)
+            places[count, 0], places[count, 1], places[count, 2] = x, y, place
             count += 1
 
     ego_reach = 0.5 * math.hypot(size[0], size[1])

@@ -383,7 +383,7 @@ def progress_along(
 def touches_areas(
     states: np.ndarray, areas: FlatPolygons, rows: np.ndarray, size: tuple[float, float], rear_to_center: float
 ) -> np.ndarray:
-    """Whether the ego box touches an area at each pose, (M, T); `rows` (T, R) name the areas of each step, -1 none."""
+    """Whether the ego box touches an area at each pose, (M, T); `rows` (T, R): areas of each step, -1 none."""
     num_motions, num_steps = states.shape[:2]
     touched = np.zeros((num_motions, num_steps), dtype=np.bool_)
     reach = 0.5 * math.hypot(size[0], size[1])
