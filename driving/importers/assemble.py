@@ -52,7 +52,7 @@ def recording_of(
     steps = ego.num_steps
     if steps < MIN_STEPS:
         raise ValueError(
-            f"Log {log_name} has {steps} steps of 0.1 s with an ego, but nuPlan's form of a scenario needs {MIN_STEPS}."
+            f"Log {log_name} has {steps} steps of 0.1 s with an ego; a scenario in nuPlan's form needs {MIN_STEPS}."
         )
     first, anchor = scenario_frames(steps)
     route = _route_around(map_graph, ego, first)
@@ -92,7 +92,7 @@ def _route_around(map_graph: MapGraph, ego: EgoMotion, first: int) -> DrivenRout
 
 def _changes_lane(map_graph: MapGraph, ego: EgoMotion, anchor: int) -> bool:
     """Whether the ego changes to another lane of its roadblock from 1 s before to 3 s after the anchor."""
-    centers = ego.center_poses()[0, max(0, anchor - 10) : anchor + 31 : 5]
+    centers = ego.center_poses()[0, max(0, anchor - 10) : anchor + 31]
     rows = lane_rows_along(map_graph, centers)
     lanes = map_graph.lanes
     return any(

@@ -22,7 +22,7 @@ import shapely
 from jaxtyping import Float64
 
 from driving.geometry import wrap_angle
-from driving.importers.pieces import Piece, cut, joined, without_repeats
+from driving.importers.pieces import Piece, cut, joined, one_polygon, without_repeats
 
 TRIM_M = 1.5
 """What a lane gives to the connector at an end where a lane follows directly on a lane."""
@@ -307,7 +307,11 @@ class _Lanes:
             *parts,
             *([self.heads[end]] if end in self.heads else []),
         ]
-        piece = replace(joined(f"{start} to {end}", parts), is_connector=True)
+        piece = joined(f"{start} to {end}", parts)
+        grounds = [piece.polygon, self.lanes[start].beyond_end, self.lanes[end].beyond_start]
+        piece = replace(
+            piece, is_connector=True, polygon=one_polygon([ground for ground in grounds if ground is not None])
+        )
         line = _snapped(piece.centerline, self.lanes[start].centerline[-1], self.lanes[end].centerline[0])
         return Connection(piece=replace(piece, centerline=line), start=start, end=end)
 

@@ -45,6 +45,9 @@ class Piece:
     right_neighbor: str | None = None
     speed_limit_mps: float | None = None
     """None where the source has none."""
+    beyond_start: shapely.Polygon | None = None
+    """What a source draws of a lane before its centerline begins: ground of the connectors that lead there."""
+    beyond_end: shapely.Polygon | None = None
 
     @property
     def length_m(self) -> float:
@@ -135,7 +138,8 @@ def piece_inside(
 ) -> Piece:
     """A lane that is drawn as a polygon around a centerline; its boundaries are where cross-sections leave it.
 
-    Where another piece follows, the polygon is cut off at the end of the centerline: there the other begins.
+    Where another piece follows, the polygon is cut off at the end of the centerline: there the other begins,
+    and gets what is cut off.
 
     Raises:
         ValueError: When the polygon has no area or the centerline fewer than two distinct points.
@@ -144,7 +148,11 @@ def piece_inside(
     area = largest_part(shapely.make_valid(polygon))
     if area is None:
         raise ValueError(f"The polygon of lane {key!r} has no area.")
-    area = _between_ends(area, centerline, at_start=bool(predecessors), at_end=bool(successors))
+    before, behind = None, None
+    if predecessors:
+        area, before = _cut_off(area, centerline[::-1])
+    if successors:
+        area, behind = _cut_off(area, centerline)
     length_m = _length_m(centerline)
     stations = points_at(centerline, np.linspace(0.0, 1.0, max(2, int(np.ceil(length_m / STATION_STEP_M)) + 1)))
     normals = _normals(stations)
@@ -166,6 +174,8 @@ def piece_inside(
         successors=tuple(successors),
         predecessors=tuple(predecessors),
         speed_limit_mps=speed_limit_mps,
+        beyond_start=before,
+        beyond_end=behind,
     )
 
 
@@ -281,27 +291,23 @@ def one_polygon(parts: Iterable[shapely.Geometry]) -> shapely.Polygon:
     return hull
 
 
-def _between_ends(
-    area: shapely.Polygon, centerline: Float64[np.ndarray, "points 2"], at_start: bool, at_end: bool
-) -> shapely.Polygon:
-    """A lane's polygon without what lies before the first or behind the last point of its centerline."""
-    beyond = []
-    ends = [(centerline[0], centerline[0] - centerline[1])] if at_start else []
-    ends += [(centerline[-1], centerline[-1] - centerline[-2])] if at_end else []
-    for point, outward in ends:
-        ahead = outward / np.hypot(*outward)
-        across = MAX_HALF_WIDTH_M * np.array([-ahead[1], ahead[0]])
-        far = point + MAX_OVERHANG_M * ahead
-        beyond.append(shapely.Polygon([point + across, far + across, far - across, point - across]))
+def _cut_off(
+    area: shapely.Polygon, centerline: Float64[np.ndarray, "points 2"]
+) -> tuple[shapely.Polygon, shapely.Polygon | None]:
+    """A lane's polygon up to the last point of its centerline, and the part of it that lies behind."""
+    ahead = centerline[-1] - centerline[-2]
+    ahead = ahead / np.hypot(*ahead)
+    across = MAX_HALF_WIDTH_M * np.array([-ahead[1], ahead[0]])
+    near, far = centerline[-1], centerline[-1] + MAX_OVERHANG_M * ahead
+    line = shapely.LineString(centerline)
     # A lane that bends back passes its own end: its course stays.
-    course = shapely.LineString(centerline).buffer(MIN_HALF_WIDTH_M, cap_style="flat")
-    rest = area.difference(shapely.union_all(beyond).difference(course)) if beyond else area
-    middle = shapely.LineString(centerline)
-    parts = _areas(rest)
+    course = line.buffer(MIN_HALF_WIDTH_M, cap_style="flat")
+    beyond = shapely.Polygon([near + across, far + across, far - across, near - across]).difference(course)
+    parts = _areas(area.difference(beyond))
     if not parts:
-        return area
-    kept = max(parts, key=lambda part: (part.intersection(middle).length, part.area))
-    return shapely.Polygon(kept.exterior)
+        return area, None
+    kept = max(parts, key=lambda part: (part.intersection(line).length, part.area))
+    return shapely.Polygon(kept.exterior), largest_part(area.intersection(beyond))
 
 
 def largest_part(area: shapely.Geometry) -> shapely.Polygon | None:

@@ -40,16 +40,18 @@ class DrivenRoute:
 
 
 def lane_rows_along(map_graph: MapGraph, poses: Float64[np.ndarray, "poses 3"]) -> list[int]:
-    """The lane or connector of each pose: together the most plausible way through the lane graph.
+    """The lanes and connectors of a path at 10 Hz, once per metre: the most plausible way through the lane graph.
 
-    Costs are metres: beside the polygon, off the centerline, per heading error, per change of lane. Poses
-    without a lane in reach are passed over.
+    Costs are metres: beside the polygon, off the centerline, per heading error, per change of lane. Where the ego
+    stands or creeps, each second counts like a metre. Places without a lane in reach are passed over.
 
     Source:
         Viterbi's algorithm, as in Newson and Krumm, "Hidden Markov Map Matching Through Noise and Sparseness",
         2009. The costs are our own.
     """
-    steps = [_candidates(map_graph, pose) for pose in poses]
+    steps = [
+        {row: weight * cost for row, cost in _candidates(map_graph, pose).items()} for pose, weight in _spaced(poses)
+    ]
     steps = [candidates for candidates in steps if candidates]
     if not steps:
         return []
@@ -101,7 +103,7 @@ def driven_route(map_graph: MapGraph, poses: Float64[np.ndarray, "poses 3"]) -> 
         map_graph: The map.
         poses: Rear-axle poses from where the route shall start.
     """
-    rows = lane_rows_along(map_graph, _spaced(poses))
+    rows = lane_rows_along(map_graph, poses)
     if not rows:
         return DrivenRoute(roadblock_ids=(), note=f"none: no lane within {REACH_M} m of the ego")
     blocks = [int(map_graph.lanes.roadblock_ids[rows[0]])]
@@ -126,12 +128,16 @@ def driven_route(map_graph: MapGraph, poses: Float64[np.ndarray, "poses 3"]) -> 
     )
 
 
-def _spaced(poses: Float64[np.ndarray, "poses 3"]) -> Float64[np.ndarray, "kept 3"]:
+def _spaced(poses: Float64[np.ndarray, "poses 3"]) -> list[tuple[Float64[np.ndarray, "3"], float]]:
+    """A pose per metre, the last one included, and how many seconds were spent there, at least 1."""
     kept = [0]
     for step in range(1, len(poses)):
         if np.hypot(*(poses[step, :2] - poses[kept[-1], :2])) >= SAMPLE_STEP_M:
             kept.append(step)
-    return poses[kept]
+    dwell_s = np.diff([*kept, len(poses)]) / 10
+    samples = [(poses[step], max(1.0, float(spent_s))) for step, spent_s in zip(kept, dwell_s, strict=True)]
+    # The last stop is where the ego ended, not where it came to within a metre of it.
+    return [*samples[:-1], (poses[-1], samples[-1][1])] if len(samples) > 1 else samples
 
 
 def _way(map_graph: MapGraph, start: int, end: int) -> list[int] | None:
