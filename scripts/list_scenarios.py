@@ -16,6 +16,7 @@ code 1.
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from command_line import CommonArguments, console, errors, progress, run
@@ -61,11 +62,13 @@ def main(arguments: Arguments) -> None:
         # Log by log, because a log is read faster while it is known.
         for entry in bar.track(sorted(entries, key=lambda entry: entry.log_file), description="scenarios"):
             try:
-                summaries[entry.token] = _listed(entry, arguments)
+                summary, arrays = _read(entry, arguments)
             except (ValueError, OSError) as error:
-                if isinstance(error, PermissionError):
-                    raise
                 complaints[str(error)] = None
+                continue
+            summaries[entry.token] = summary
+            if arguments.arrays is not None:
+                _write(arrays, arguments.arrays / f"{entry.token}.npz")
     _print([summaries[entry.token] for entry in entries if entry.token in summaries], as_json=arguments.json)
     for complaint in complaints:
         errors.print("[bold red]Left out:[/] ", end="", highlight=False)
@@ -74,15 +77,21 @@ def main(arguments: Arguments) -> None:
         sys.exit(1)
 
 
-def _listed(entry: ScenarioEntry, arguments: Arguments) -> ScenarioSummary:
+def _read(entry: ScenarioEntry, arguments: Arguments) -> tuple[ScenarioSummary, dict[str, Any]]:
     summary = summarize(entry)
     if summary.is_short and not arguments.allow_short:
         raise ValueError(short_sentence(entry, summary.frames, summary.expected_frames))
-    if arguments.arrays is not None:
-        arrays = listing_arrays(open_scenario(entry, allow_short=arguments.allow_short, with_cameras=False))
-        with replacing(arguments.arrays / f"{entry.token}.npz") as temporary, temporary.open("wb") as file:
+    if arguments.arrays is None:
+        return summary, {}
+    return summary, listing_arrays(open_scenario(entry, allow_short=arguments.allow_short, with_cameras=False))
+
+
+def _write(arrays: dict[str, Any], path: Path) -> None:
+    try:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
-    return summary
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(f"Cannot write {path}: a file stands where a folder is needed.") from error
 
 
 def _print(summaries: list[ScenarioSummary], *, as_json: bool) -> None:

@@ -78,8 +78,13 @@ class LayerReader:
                 " get it again, or write the layer (it may be empty)."
             )
 
-    def read(self, layer: str, columns: tuple[str, ...] = ()) -> Layer:
+    def read(self, layer: str, columns: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> Layer:
         """Read one layer.
+
+        Args:
+            layer: Name of the table.
+            columns: Attributes besides id and geometry.
+            optional: More of them, which are NULL throughout where the layer has no such column.
 
         Raises:
             ValueError: When the file has no such layer or column, or a geometry that cannot be read.
@@ -89,7 +94,8 @@ class LayerReader:
         absent = sorted({"fid", "geom", *columns} - present)
         if absent:
             raise ValueError(f"{self._path}: layer `{layer}` has no column {absent}, which nuPlan's maps have.")
-        fields = "".join(f', "{column}"' for column in columns)
+        columns = (*columns, *optional)
+        fields = "".join(f', "{column}"' if column in present else ", NULL" for column in columns)
         rows = self._connection.execute(f'SELECT fid, geom{fields} FROM "{layer}" ORDER BY fid').fetchall()  # noqa: S608
         by_column = list(zip(*rows, strict=True)) if rows else [()] * (2 + len(columns))
         return Layer(

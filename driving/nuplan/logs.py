@@ -107,6 +107,10 @@ def _read_index(path: Path, stamp: tuple[int, int]) -> LogIndex:
     unknown = {name for _, name in tracks} - KIND_OF_CATEGORY.keys()
     if unknown:
         raise ValueError(f"{path} has tracks of unknown categories {sorted(map(str, unknown))}.")
+    if frames and frames[0][0] is None:
+        raise ValueError(
+            f"{path} has frames without a time stamp in `lidar_pc`. Leave this log out, or get it again."
+        )
     stamps = np.array(frames, dtype=np.int64).reshape(-1, 2)
     return LogIndex(
         path=path,
@@ -203,6 +207,23 @@ def read_agents(connection: sqlite3.Connection, index: LogIndex, frames: FrameRo
             " size or velocity that is missing or not a number. Leave this log out, or get it again."
         )
     return _tracks(values, steps, agents, tuple(token.hex() for token in track_tokens), kinds, len(frames.tokens))
+
+
+def check_boxes(connection: sqlite3.Connection, index: LogIndex, frames: FrameRows) -> None:
+    """See whether all boxes of some frames have poses, at a fraction of the time that reading them takes.
+
+    Raises:
+        ValueError: When one has none.
+    """
+    # SQLite keeps what is not a number as NULL.
+    condition = "x IS NULL OR y IS NULL OR yaw IS NULL"
+    found = rows_of_frames(connection, index.path, index.stamp, "lidar_box", condition, frames.tokens)
+    for time_us, rows in zip(frames.time_us.tolist(), found, strict=True):
+        if any(row[0] for row in rows):
+            raise ValueError(
+                f"Log {log_name_of(index.path)}: a box at {time_us} us has a pose that is missing or not a number."
+                " Leave this log out, or get it again."
+            )
 
 
 def _tracks(

@@ -146,7 +146,7 @@ def read_map(path: Path, name: str, version: str) -> MapGraph:
             roadblocks=_areas(reader.read("lane_groups_polygons")),
             roadblock_connectors=_areas(connectors),
             roadblock_edges=np.column_stack([connectors.integers(column) for column in connectors.columns]),
-            intersections=_areas(reader.read("intersections", ("intersection_type_fid",))),
+            intersections=_areas(reader.read("intersections", optional=("intersection_type_fid",))),
             stop_lines=_areas(reader.read("stop_polygons", ("stop_polygon_type_fid",))),
             crosswalks=_areas(reader.read("crosswalks")),
             walkways=_areas(reader.read("walkways")),
@@ -174,11 +174,10 @@ def _lanes(reader: LayerReader, notes: dict[str, str]) -> Lanes:
             "exit_lane_fid",
             "entry_lane_fid",
             "lane_group_connector_fid",
-            "intersection_fid",
-            "turn_type_fid",
             "traffic_light_stop_line_fids",
             "speed_limit_mps",
         ),
+        optional=("intersection_fid", "turn_type_fid"),
     )
     shapes = reader.read(
         "gen_lane_connectors_scaled_width_polygons", ("lane_connector_fid", "left_boundary_fid", "right_boundary_fid")

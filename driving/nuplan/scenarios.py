@@ -12,6 +12,7 @@ from driving.nuplan.database import reading
 from driving.nuplan.entries import ScenarioEntry, roadblock_numbers, scenario_window, short_sentence
 from driving.nuplan.filters import ScenarioFilter
 from driving.nuplan.logs import (
+    check_boxes,
     log_index,
     log_name_of,
     read_agents,
@@ -109,6 +110,7 @@ def summarize(entry: ScenarioEntry) -> ScenarioSummary:
     with reading(Path(entry.log_file)) as connection:
         mission = read_mission(connection, bytes.fromhex(entry.token))
         frames = read_frames(connection, index, window.frames)
+        check_boxes(connection, index, frames)
     return ScenarioSummary(
         entry=entry,
         frames=len(window.frames),
@@ -173,7 +175,8 @@ def _candidates(connection: sqlite3.Connection, chosen: ScenarioFilter) -> list[
         goals = {row[0] for row in connection.execute(query)}
     tags: dict[bytes, str] = {}
     for token, scenario_type in connection.execute("SELECT lidar_pc_token, type FROM scenario_tag"):
-        if chosen.scenario_types is None or scenario_type in chosen.scenario_types:
+        is_wanted = chosen.scenario_types is None or scenario_type in chosen.scenario_types
+        if is_wanted and scenario_type is not None:
             tags[token] = max(scenario_type, tags.get(token, scenario_type))
     rows = connection.execute(
         "SELECT lp.token, lp.timestamp, l.map_version, lp.scene_token FROM lidar_pc AS lp"

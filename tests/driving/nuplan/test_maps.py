@@ -225,6 +225,14 @@ def test_what_is_made_up_for_a_connector_is_noted(gpkg):
     np.testing.assert_allclose(small_map.lanes.centerlines[2][-1], [X0 + 320, Y0], atol=1e-6)
 
 
+def test_columns_that_the_devkit_does_not_read_may_be_absent(gpkg):
+    edit(gpkg, "ALTER TABLE lane_connectors DROP COLUMN turn_type_fid")
+    edit(gpkg, "ALTER TABLE intersections DROP COLUMN intersection_type_fid")
+    small_map = read_map(gpkg, NAME, VERSION)
+    assert small_map.lanes.turn_kinds.tolist() == [TurnKind.STRAIGHT, TurnKind.STRAIGHT, TurnKind.UNKNOWN]
+    assert small_map.intersections.kinds.tolist() == [IntersectionKind.DEFAULT]
+
+
 def test_an_unknown_location_says_which_there_are(data_root):
     with pytest.raises(
         FileNotFoundError, match=r"No map of 'atlantis' in .* There: \['us-nv-las-vegas-strip/9.15.1915'"

@@ -179,6 +179,7 @@ def test_a_missing_sweep_in_the_middle_of_a_log_is_no_cut(data_root, change):
         ("UPDATE scene SET roadblock_ids = '10 left 11'", "roadblock ids must be integers.*left"),
         ("UPDATE category SET name = 'tram' WHERE rowid = 1", "unknown categories .*tram"),
         ("UPDATE lidar SET channel = 'other'", "has no lidar 'MergedPointCloud'"),
+        ("UPDATE lidar_pc SET timestamp = NULL WHERE rowid = 900", "frames without a time stamp"),
         ("DROP TABLE lidar_box", "not in nuPlan's format: no such table: lidar_box"),
         ("ALTER TABLE ego_pose DROP COLUMN qz", "not in nuPlan's format: no such column: ep.qz"),
         ("UPDATE camera SET rotation = x'80045d942e'", "Camera CAM_F0: rotation must have shape"),
@@ -189,6 +190,13 @@ def test_bad_logs_are_told_in_one_sentence(data_root, change, sql, sentence):
     change(sql)
     with pytest.raises((ValueError, FileNotFoundError), match=sentence):
         open_scenario(only_entry(data_root))
+
+
+@pytest.mark.parametrize("column", ["x", "y", "yaw"])
+def test_a_listing_notices_boxes_without_a_pose(data_root, change, column):
+    change(f"UPDATE lidar_box SET {column} = NULL WHERE rowid = 1041")
+    with pytest.raises(ValueError, match="a box at 1626000026000000 us has a pose that is missing or not a number"):
+        summarize(only_entry(data_root))
 
 
 class Intruder:
