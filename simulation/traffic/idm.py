@@ -13,7 +13,7 @@ from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
 from simulation.kernels.boxes import box_corners
 from simulation.traffic.idm_paths import build_path
-from simulation.traffic.idm_roads import IdmRoads, roads_of
+from simulation.traffic.idm_roads import IdmRoads, RoadArrays, roads_of
 from simulation.traffic.idm_shapes import CORNERS, parts_needed, set_part
 from simulation.traffic.idm_start import REPLAYED_KINDS, StartingAgent, starting_agents
 from simulation.traffic.idm_step import MAX_ROUTE, Agents, Lights, Others, Storage, place_agent, step_agents
@@ -27,14 +27,15 @@ class IdmTraffic:
 
     def __init__(self, scenario: Scenario, vehicle: VehicleParameters = PACIFICA) -> None:
         self._scenario = scenario
-        self._vehicle = vehicle
         self._roads = roads_of(scenario.map)
         found = starting_agents(scenario, self._roads, vehicle)
         self._rows = np.array([agent.row for agent in found], dtype=np.int64)
         self._agents, self._storage = _agents_from(found, self._roads)
         self._lights = _lights_of(scenario, self._roads)
+        self._light_rows = _rows_of_lights(scenario)
+        self._ego_box = (vehicle.rear_axle_to_center_m, vehicle.length_m, vehicle.width_m)
         self._tracks = _tracks_from_first_frame(scenario)
-        self._show(scenario.first_frame)
+        _write_frame(self._tracks, scenario.first_frame, self._rows, self._agents)
 
     @property
     def tracks(self) -> TrackArrays:
@@ -47,29 +48,21 @@ class IdmTraffic:
         now = scenario.first_frame + iteration
         # quirk: float_seconds (the step is a difference of seconds since 1970 in float64: 2.4e-7 s coarse)
         dt_s = int(scenario.time_us[now + 1]) * 1e-6 - int(scenario.time_us[now]) * 1e-6
-        shift = self._vehicle.rear_axle_to_center_m
-        center = np.array(
-            [ego[X] + shift * np.cos(ego[HEADING]), ego[Y] + shift * np.sin(ego[HEADING]), ego[HEADING]]
+        start, stop = scenario.traffic_lights.offsets[now + 1], scenario.traffic_lights.offsets[now + 2]
+        self._storage = _advance(
+            self._tracks,
+            now + 1,
+            self._rows,
+            self._agents,
+            self._storage,
+            self._roads.arrays,
+            self._lights,
+            self._light_rows[start:stop],
+            scenario.traffic_lights.statuses[start:stop],
+            ego,
+            dt_s,
+            self._ego_box,
         )
-        others = Others(
-            *_other_boxes(self._tracks, now + 1, center, self._vehicle.length_m, self._vehicle.width_m),
-            float(np.hypot(ego[VELOCITY_X], ego[VELOCITY_Y])),
-            float(ego[HEADING]),
-        )
-        ids, statuses = scenario.traffic_lights.at(now + 1)
-        _set_lights(self._lights, self._light_rows(ids), statuses)
-        self._storage = step_agents(
-            self._agents, self._storage, self._roads.arrays, self._lights, others, center, dt_s
-        )
-        self._show(now + 1)
-
-    def _light_rows(self, ids: np.ndarray) -> np.ndarray:
-        areas = self._scenario.map.lanes.areas
-        rows = [areas.row(lane_id) for lane_id in ids.tolist()]
-        return np.array([-1 if row is None else row for row in rows], dtype=np.int64)
-
-    def _show(self, step: int) -> None:
-        _write_frame(self._tracks, step, self._rows, self._agents)
 
 
 def _agents_from(found: list[StartingAgent], roads: IdmRoads) -> tuple[Agents, Storage]:
@@ -125,6 +118,14 @@ def _lights_of(scenario: Scenario, roads: IdmRoads) -> Lights:
     )
 
 
+def _rows_of_lights(scenario: Scenario) -> np.ndarray:
+    """Lane row of each row of the scenario's lights, -1 where the map lacks the connector."""
+    areas = scenario.map.lanes.areas
+    ids, inverse = np.unique(scenario.traffic_lights.lane_connector_ids, return_inverse=True)
+    rows = [areas.row(lane_id) for lane_id in ids.tolist()]
+    return np.array([-1 if row is None else row for row in rows], dtype=np.int64)[inverse]
+
+
 def _tracks_from_first_frame(scenario: Scenario) -> TrackArrays:
     """Copies of the log's tracks in which, from the first frame on, only replayed kinds are left."""
     tracks = TrackArrays(*(array.copy() for array in arrays_of_tracks(scenario.agents)))
@@ -157,6 +158,47 @@ def _replayed_rows(tracks: TrackArrays, step: int) -> np.ndarray:
             rows[at] = row
             count += 1
     return rows[:count]
+
+
+@njit(cache=True)
+def _advance(
+    tracks: TrackArrays,
+    step: int,
+    rows: np.ndarray,
+    agents: Agents,
+    storage: Storage,
+    road: RoadArrays,
+    lights: Lights,
+    light_rows: np.ndarray,
+    statuses: np.ndarray,
+    ego: np.ndarray,
+    dt_s: float,
+    ego_box: tuple[float, float, float],
+) -> Storage:
+    """One call a step, because taking so many arrays apart costs more than most steps.
+
+    Args:
+        tracks: Receive the agents at `step`.
+        step: Where to move on to, on the scenario's time axis.
+        rows: (A,) of the agents in `tracks`.
+        agents: At the step before.
+        storage: Of the agents.
+        road: The map.
+        lights: Overwritten with what is shown at `step`.
+        light_rows: (R,) lane rows of the lights shown at `step`, -1 for unknown ones.
+        statuses: (R,) of these lights.
+        ego: (10,) state at the step before.
+        dt_s: Time from the step before.
+        ego_box: From the rear axle to the centre, length and width [m].
+    """
+    _set_lights(lights, light_rows, statuses)
+    shift, length, width = ego_box
+    center = np.array([ego[X] + shift * np.cos(ego[HEADING]), ego[Y] + shift * np.sin(ego[HEADING]), ego[HEADING]])
+    parts, bounds = _other_boxes(tracks, step, center, length, width)
+    others = Others(parts, bounds, np.hypot(ego[VELOCITY_X], ego[VELOCITY_Y]), ego[HEADING])
+    storage = step_agents(agents, storage, road, lights, others, center, dt_s)
+    _write_frame(tracks, step, rows, agents)
+    return storage
 
 
 @njit(cache=True)

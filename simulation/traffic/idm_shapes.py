@@ -12,11 +12,13 @@ import math
 import numpy as np
 from numba import njit
 
-from simulation.kernels.boxes import convex_distance, convex_overlap
+from simulation.kernels.boxes import convex_overlap
 from simulation.kernels.polygons import FlatPolygons, distance_to_convex, overlaps_convex
 
 CORNERS = 5
 ARC_STEP_RAD = math.pi / 2 / 16
+GENTLE_TURN = math.tan(ARC_STEP_RAD)
+"""Tangent of a turn whose join surely has no arc point."""
 
 
 @njit(cache=True)
@@ -60,10 +62,13 @@ def corridor_parts(
         after = _next_segment(line, num_points, k + 1)
         if after < num_points - 1:
             ex, ey = line[after + 1, 0] - line[after, 0], line[after + 1, 1] - line[after, 1]
-            turn = math.atan2(dx * ey - dy * ex, dx * ex + dy * ey)
+            cross, dot = dx * ey - dy * ex, dx * ex + dy * ey
             # The outer side of a right turn is the left one.
-            outer = -1.0 if turn > 0.0 else 1.0
-            pieces = int(abs(turn) / ARC_STEP_RAD + 0.5)
+            outer = -1.0 if cross > 0.0 else 1.0
+            pieces, turn = 1, 0.0
+            if abs(cross) > GENTLE_TURN * dot:
+                turn = math.atan2(cross, dot)
+                pieces = int(abs(turn) / ARC_STEP_RAD + 0.5)
             if pieces > 1 and count + pieces + (num_points - k) <= len(parts):
                 start = math.atan2(outer * oy, outer * ox)
                 triangle[0, 0], triangle[0, 1] = bx, by
@@ -131,16 +136,56 @@ def shapes_overlap(
 
 @njit(cache=True)
 def shapes_distance(
-    a: np.ndarray, a_bounds: np.ndarray, num_a: int, b: np.ndarray, b_bounds: np.ndarray, num_b: int, limit_m: float
+    a: np.ndarray, a_bounds: np.ndarray, num_a: int, b: np.ndarray, b_bounds: np.ndarray, num_b: int
 ) -> float:
-    """Distance of two sets of parts, or `limit_m` when it is not below; 0 when they overlap."""
-    best = limit_m
+    """Distance of two sets of parts, 0 when they overlap."""
+    # The pair with the nearest boxes first: it rules out most others.
+    least, first_i, first_j = np.inf, 0, 0
     for i in range(num_a):
         for j in range(num_b):
-            if bounds_gap(a_bounds[i], b_bounds[j]) < best:
-                best = min(best, convex_distance(a[i], b[j]))
-                if best == 0.0:
-                    return 0.0
+            gap = bounds_gap(a_bounds[i], b_bounds[j])
+            if gap < least:
+                least, first_i, first_j = gap, i, j
+    best = _part_distance(a[first_i], b[first_j], least, np.inf)
+    for i in range(num_a):
+        for j in range(num_b):
+            if best == 0.0:
+                return 0.0
+            gap = bounds_gap(a_bounds[i], b_bounds[j])
+            if gap < best:
+                best = min(best, _part_distance(a[i], b[j], gap, best))
+    return best
+
+
+@njit(cache=True)
+def _part_distance(a: np.ndarray, b: np.ndarray, bounds_gap_m: float, limit_m: float) -> float:
+    """Distance of two parts whose bounding boxes are `bounds_gap_m` apart, or `limit_m` when it is not below."""
+    if bounds_gap_m == 0.0 and convex_overlap(a, b):
+        return 0.0
+    best = limit_m * limit_m
+    # Apart, the nearest pair of places holds a corner of one of them.
+    for i in range(CORNERS):
+        best = min(best, _corner_squared(a[i, 0], a[i, 1], b))
+        best = min(best, _corner_squared(b[i, 0], b[i, 1], a))
+    return math.sqrt(best)
+
+
+@njit(cache=True)
+def _corner_squared(px: float, py: float, part: np.ndarray) -> float:
+    """Squared distance of a point from the edges of a part."""
+    best = np.inf
+    ax, ay = part[CORNERS - 1, 0], part[CORNERS - 1, 1]
+    for k in range(CORNERS):
+        bx, by = part[k, 0], part[k, 1]
+        dx, dy = bx - ax, by - ay
+        rx, ry = px - ax, py - ay
+        squared = dx * dx + dy * dy
+        t = 0.0
+        if squared > 0.0:
+            t = min(1.0, max(0.0, (rx * dx + ry * dy) / squared))
+        gx, gy = rx - t * dx, ry - t * dy
+        best = min(best, gx * gx + gy * gy)
+        ax, ay = bx, by
     return best
 
 

@@ -59,7 +59,8 @@ def starting_agents(
         for kind in REPLAYED_KINDS
         for row in rows[agents.kinds[rows] == kind]
     ]
-    taken.append(box_corners(*ego.center_pose(vehicle), vehicle.length_m, vehicle.width_m))
+    x, y, heading = ego.center_pose(vehicle).tolist()
+    taken.append(box_corners(x, y, heading, vehicle.length_m, vehicle.width_m))
     # quirk: inherited_target_speed (a lane without limit gets that of the agent before)
     target_speed = TARGET_SPEED_MPS
     found: list[StartingAgent] = []

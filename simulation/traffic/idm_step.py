@@ -279,13 +279,11 @@ def _distance(
     parts, bounds, count = storage.parts[a], storage.part_bounds[a], agents.part_count[a]
     if who < num_agents:
         other, other_bounds = storage.parts[who], storage.part_bounds[who]
-        gap = shapes_distance(parts, bounds, count, other, other_bounds, agents.part_count[who], np.inf)
+        gap = shapes_distance(parts, bounds, count, other, other_bounds, agents.part_count[who])
         return gap, agents.bounds[who]
     if who < num_agents + num_others:
         b = who - num_agents
-        return shapes_distance(parts, bounds, count, others.parts[b], others.bounds[b], 1, np.inf), others.bounds[
-            b, 0
-        ]
+        return shapes_distance(parts, bounds, count, others.parts[b], others.bounds[b], 1), others.bounds[b, 0]
     row = stops[who - num_agents - num_others]
     return area_distance(road.stop_lines, row, parts, bounds, count), road.stop_lines.bounds[row]
 

@@ -114,7 +114,7 @@ def test_distances_of_shapes_are_those_of_their_unions():
         lines = [np.cumsum(random.uniform(0, 3, (6, 2)), axis=0) + random.uniform(-15, 15, 2) for _ in range(2)]
         (a, a_bounds, num_a), (b, b_bounds, num_b) = (_parts(line, 2.0) for line in lines)
         expected = shapely.distance(_union(a, num_a), _union(b, num_b))
-        assert shapes_distance(a, a_bounds, num_a, b, b_bounds, num_b, np.inf) == pytest.approx(expected, abs=1e-9)
+        assert shapes_distance(a, a_bounds, num_a, b, b_bounds, num_b) == pytest.approx(expected, abs=1e-9)
         whole = np.empty(4)
         join_bounds(b_bounds, num_b, whole)
         assert shapes_overlap(a, a_bounds, num_a, b, b_bounds, num_b, whole) == (expected == 0)
