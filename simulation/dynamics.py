@@ -55,7 +55,7 @@ def step_bicycle(
         wheelbase_m: Distance of the axles.
         out: Receives the next state; may not be `state` itself.
     """
-    # quirk: velocity_before_lag (position, heading and speed move by the old velocity but the new acceleration)
+    # quirk: euler_step (position and heading move by the speed and steering of before, however the car speeds up)
     steering = state[STEERING]
     accel = dt_s / (dt_s + ACCEL_TIME_CONSTANT_S) * (accel_command - state[ACCEL_X]) + state[ACCEL_X]
     wanted_steering = dt_s * steering_rate_command + steering
@@ -67,6 +67,7 @@ def step_bicycle(
     out[X] = state[X] + speed * math.cos(heading) * dt_s
     out[Y] = state[Y] + speed * math.sin(heading) * dt_s
     out[HEADING] = wrap(heading + speed * math.tan(steering) / wheelbase_m * dt_s)
+    # quirk: negative_speed (a car that brakes on after it stands goes backwards)
     out[VELOCITY_X] = speed + accel * dt_s
     out[VELOCITY_Y] = 0.0
     out[ACCEL_X] = accel

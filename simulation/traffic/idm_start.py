@@ -13,6 +13,7 @@ from simulation.traffic.idm_roads import IdmRoads, nearest_pose
 
 TARGET_SPEED_MPS = 10.0
 """Where the map has no speed limit."""
+# quirk: no_bicycles (they are neither reactive nor replayed)
 REPLAYED_KINDS = (
     AgentKind.PEDESTRIAN,
     AgentKind.BARRIER,
@@ -20,7 +21,7 @@ REPLAYED_KINDS = (
     AgentKind.TRAFFIC_CONE,
     AgentKind.GENERIC_OBJECT,
 )
-"""Kinds that follow the log, in the order in which nuPlan lists them. Bicycles are in neither world."""
+"""Kinds that follow the log, in the order in which nuPlan lists them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,7 @@ def starting_agents(
     taken.append(box_corners(x, y, heading, vehicle.length_m, vehicle.width_m))
     # quirk: inherited_target_speed (a lane without limit gets that of the agent before)
     target_speed = TARGET_SPEED_MPS
+    # quirk: only_cars_of_the_first_frame (later ones never appear, and parked ones off the lanes are gone)
     found: list[StartingAgent] = []
     for row in rows[agents.kinds[rows] == AgentKind.VEHICLE].tolist():
         pose, size = agents.poses[row, now], agents.sizes[row, now]

@@ -112,6 +112,7 @@ def step_agents(
 ) -> Storage:
     """Move all agents on by one frame; returns the storage, larger where it had to grow."""
     num_agents = len(agents.alive)
+    # quirk: range_from_the_second_frame (at the first frame, agents farther away are still shown)
     for a in range(num_agents):
         if math.hypot(agents.pose[a, 0] - ego_center[0], agents.pose[a, 1] - ego_center[1]) > RADIUS_M:
             agents.alive[a] = False
