@@ -14,6 +14,7 @@ code 1.
 """
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,13 @@ def main(arguments: Arguments) -> None:
     """List, write, complain."""
     data_root = DataRoot.find(arguments.data, arguments.maps)
     chosen = ScenarioFilter.from_yaml(arguments.filter, arguments.splitter) if arguments.filter else None
-    entries = list_scenarios(data_root, chosen)
     summaries: dict[str, ScenarioSummary] = {}
     complaints: dict[str, None] = {}
+    try:
+        entries = list_scenarios(data_root, chosen, on_bad_log=lambda reason: complaints.update({reason: None}))
+    finally:
+        _complain(complaints)
+    bad_logs = set(complaints)
     with progress(arguments) as bar:
         # Log by log, because a log is read faster while it is known.
         for entry in bar.track(sorted(entries, key=lambda entry: entry.log_file), description="scenarios"):
@@ -70,11 +75,15 @@ def main(arguments: Arguments) -> None:
             if arguments.arrays is not None:
                 _write(arrays, arguments.arrays / f"{entry.token}.npz")
     _print([summaries[entry.token] for entry in entries if entry.token in summaries], as_json=arguments.json)
+    _complain([complaint for complaint in complaints if complaint not in bad_logs])
+    if complaints:
+        sys.exit(1)
+
+
+def _complain(complaints: Iterable[str]) -> None:
     for complaint in complaints:
         errors.print("[bold red]Left out:[/] ", end="", highlight=False)
         errors.print(complaint, markup=False, highlight=False, soft_wrap=True)
-    if complaints:
-        sys.exit(1)
 
 
 def _read(entry: ScenarioEntry, arguments: Arguments) -> tuple[ScenarioSummary, dict[str, Any]]:

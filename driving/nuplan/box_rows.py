@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 FORMAT = 1
 """Counts up when the cached arrays change their meaning."""
 
+_SMALL_GAP_ROWS = 8
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stretches:
@@ -74,7 +76,7 @@ def _joined(first: Int64[np.ndarray, "n"], last: Int64[np.ndarray, "n"]) -> list
     """Fewer, longer ranges: reading over a small gap is faster than starting anew."""
     ranges: list[tuple[int, int]] = []
     for start, stop in zip(first.tolist(), last.tolist(), strict=True):
-        if ranges and start - ranges[-1][1] < 500:
+        if ranges and start - ranges[-1][1] <= _SMALL_GAP_ROWS:
             ranges[-1] = (ranges[-1][0], stop)
         else:
             ranges.append((start, stop))

@@ -1,6 +1,7 @@
 """nuPlan's scenarios: which frames of the logs are one, and opening them."""
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,12 +122,17 @@ def summarize(entry: ScenarioEntry) -> ScenarioSummary:
     )
 
 
-def list_scenarios(data_root: DataRoot, scenario_filter: ScenarioFilter | None = None) -> list[ScenarioEntry]:
+def list_scenarios(
+    data_root: DataRoot,
+    scenario_filter: ScenarioFilter | None = None,
+    on_bad_log: Callable[[str], None] | None = None,
+) -> list[ScenarioEntry]:
     """The scenarios of a data set that pass a filter, sorted by token (or shuffled), as the devkit lists them.
 
     Args:
         data_root: The data set.
         scenario_filter: Without it, the tagged scenarios of nuPlan's known types that have a goal.
+        on_bad_log: Told why a log cannot be read, which is then left out; without it, that is an error.
 
     Raises:
         OSError: When a log is locked.
@@ -137,7 +143,14 @@ def list_scenarios(data_root: DataRoot, scenario_filter: ScenarioFilter | None =
     for log_file in data_root.log_files:
         if chosen.log_names is not None and log_name_of(log_file) not in chosen.log_names:
             continue
-        for entry in _entries_of_log(log_file, data_root, chosen):
+        try:
+            entries = _entries_of_log(log_file, data_root, chosen)
+        except (OSError, ValueError) as error:
+            if on_bad_log is None:
+                raise
+            on_bad_log(str(error))
+            continue
+        for entry in entries:
             by_type.setdefault(entry.scenario_type, []).append(entry)
     return apply_filter(by_type, chosen)
 

@@ -112,6 +112,15 @@ def test_poses_that_are_no_numbers_are_said(world, tmp_path, call):
     assert err.count("Left out") == 2
 
 
+def test_one_bad_log_does_not_hide_the_others(world, tmp_path, call):
+    log = log_of(tmp_path)
+    log.with_name("2021.01.01.bad.db").write_bytes(log.read_bytes()[:50_000])
+    code, out, err = call("--data", tmp_path, "--json")
+    assert (code, len(out.splitlines())) == (1, 2)
+    assert err.count("Left out") == 1
+    assert "2021.01.01.bad.db is truncated" in err
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
