@@ -12,6 +12,7 @@ Planners: a name of the registry (log_future, stand_still, constant_velocity, ig
 them by scripts/compare.py.
 """
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -70,6 +71,7 @@ def main(arguments: Arguments) -> None:
     """Run, write the report, print the table."""
     if not arguments.planner:
         raise ValueError("Name at least one planner, for example --planner idm.")
+    sys.path.append(str(Path.cwd()))  # A planner of one's own is often a file in the folder one is in.
     settings = BenchmarkSettings(
         data=arguments.data,
         output=arguments.output,

@@ -1,6 +1,7 @@
 """Jobs on Ray, on this machine or on a cluster: one actor a worker, each with its planners and maps kept open."""
 
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -40,7 +41,7 @@ class RayBackend:
         self._setup = setup
         self._owns_ray = not ray.is_initialized()
         if self._owns_ray:
-            _start_ray(settings)
+            start_ray(settings)
         _require_gpus(settings)
         self._actors = [self._new_actor() for _ in range(settings.workers)]
         ray.get([actor.is_ready.remote() for actor in self._actors])
@@ -96,9 +97,11 @@ class RayBackend:
             ray.shutdown()
 
 
-def _start_ray(settings: BenchmarkSettings) -> None:
+def start_ray(settings: BenchmarkSettings) -> None:
+    """Start Ray on this machine, or join the cluster that the settings name."""
     # Workers import from where the driver does; one thread each, as there is one worker a core.
-    environment = {name: os.environ[name] for name in ("PYTHONPATH", "CAMBER_CACHE") if name in os.environ}
+    environment = {name: os.environ[name] for name in ("CAMBER_CACHE",) if name in os.environ}
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     environment |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     options: dict[str, Any] = {
         "address": settings.ray_address,
