@@ -126,5 +126,5 @@ def _in_one_direction(pieces: list[Piece]) -> list[Piece]:
     ]
 
 
-def _points(points: list[dict[str, float]], place: Place) -> Float64[np.ndarray, "points 2"]:
+def _points(points: list[dict[str, Any]], place: Place) -> Float64[np.ndarray, "points 2"]:
     return place.to_global(np.array([[point["x"], point["y"]] for point in points], dtype=np.float64))

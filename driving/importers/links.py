@@ -80,6 +80,8 @@ def lane_network(pieces: Sequence[Piece], driven: Float64[np.ndarray, "poses 3"]
     Raises:
         ValueError: When there is no lane.
     """
+    if all(piece.is_connector for piece in pieces):
+        raise ValueError("The map holds no lane for vehicles.")
     overlaid = overlaid_lanes(pieces, driven)
     by_key = {piece.key: replace(piece, is_connector=piece.is_connector or piece.key in overlaid) for piece in pieces}
     after, before = mutual_links(by_key)
@@ -89,8 +91,6 @@ def lane_network(pieces: Sequence[Piece], driven: Float64[np.ndarray, "poses 3"]
     groups = lanes_beside_each_other(by_key)
     lanes = _Lanes(groups, by_key, after, before)
     connections = lanes.connections()
-    if not lanes.groups:
-        raise ValueError("The map holds no lane for vehicles.")
     return LaneNetwork(
         groups=tuple(tuple(lanes.lanes[key] for key in group) for group in lanes.groups),
         connections=connections,

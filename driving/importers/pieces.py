@@ -110,17 +110,14 @@ def piece_along(
     half_m = np.interp(along / along[-1], [0.0, 1.0], widths_m)[:, np.newaxis] / 2
     normals = _normals(centerline)
     left, right = centerline + half_m * normals, centerline - half_m * normals
-    quads = [
-        shapely.Polygon([left[i], left[i + 1], right[i + 1], right[i]]).convex_hull
-        for i in range(len(centerline) - 1)
-    ]
+    quads = shapely.polygons(np.stack([left[:-1], left[1:], right[1:], right[:-1]], axis=1))
     return Piece(
         key=key,
         is_connector=is_connector,
         left=without_repeats(left),
         right=without_repeats(right),
         centerline=centerline,
-        polygon=one_polygon(quads),
+        polygon=one_polygon(shapely.convex_hull(quads).tolist()),
         successors=tuple(successors),
         predecessors=tuple(predecessors),
         speed_limit_mps=speed_limit_mps,
@@ -278,12 +275,13 @@ def ribbon(
 
 def one_polygon(parts: Iterable[shapely.Geometry]) -> shapely.Polygon:
     """The union of areas as one polygon without holes; gaps between the parts are bridged as narrowly as possible."""
-    union = shapely.union_all([part for area in parts for part in _areas(area)])
+    union = shapely.union_all(list(parts))
+    if not isinstance(union, shapely.Polygon):
+        union = shapely.union_all(_areas(union))
     for bridge_m in (0.0, 0.05, 0.3, 1.0, 2.0):
-        closed = (
-            union.buffer(bridge_m, join_style="mitre").buffer(-bridge_m, join_style="mitre") if bridge_m else union
-        )
-        if isinstance(closed, shapely.Polygon):
+        # Grown with corners and shrunk with arcs, so that a bridge stays where two parts meet in a point.
+        closed = union.buffer(bridge_m, join_style="mitre").buffer(-bridge_m, quad_segs=4) if bridge_m else union
+        if isinstance(closed, shapely.Polygon) and closed.area > 0:
             return shapely.Polygon(closed.exterior)
     hull = union.convex_hull
     if not isinstance(hull, shapely.Polygon):
