@@ -52,42 +52,23 @@ def interpolated_piece(arc: np.ndarray, start_m: float, end_m: float) -> tuple[i
 
 @njit(cache=True)
 def _rectangle(
-    points: np.ndarray, arc: np.ndarray, k: int, low: float, high: float, half_width: float, out: np.ndarray
-) -> None:
-    length = arc[k + 1] - arc[k]
-    ux, uy = (points[k + 1, 0] - points[k, 0]) / length, (points[k + 1, 1] - points[k, 1]) / length
+    segment: tuple[float, float, float, float], length: float, low: float, high: float, half_width: float
+) -> np.ndarray:
+    """Corners (4, 2) of a segment from `low` to `high` along it, widened to both sides."""
+    ax, ay, bx, by = segment
+    ux, uy = (bx - ax) / length, (by - ay) / length
     ox, oy = -uy * half_width, ux * half_width
-    ax, ay = points[k, 0] + low * ux, points[k, 1] + low * uy
-    bx, by = points[k, 0] + high * ux, points[k, 1] + high * uy
-    out[0, 0], out[0, 1] = ax + ox, ay + oy
-    out[1, 0], out[1, 1] = ax - ox, ay - oy
-    out[2, 0], out[2, 1] = bx - ox, by - oy
-    out[3, 0], out[3, 1] = bx + ox, by + oy
+    corners = np.empty((4, 2))
+    corners[0, 0], corners[0, 1] = ax + low * ux + ox, ay + low * uy + oy
+    corners[1, 0], corners[1, 1] = ax + low * ux - ox, ay + low * uy - oy
+    corners[2, 0], corners[2, 1] = ax + high * ux - ox, ay + high * uy - oy
+    corners[3, 0], corners[3, 1] = ax + high * ux + ox, ay + high * uy + oy
+    return corners
 
 
 @njit(cache=True)
-def corridor_meets(
-    points: np.ndarray,
-    arc: np.ndarray,
-    chunks: np.ndarray,
-    piece: tuple[int, int, float, float],
-    half_width: float,
-    corners: np.ndarray,
-    areas: FlatPolygons,
-    area_row: int,
-) -> bool:
-    """Whether the corridor shares a point with a convex polygon, or with an area of any shape.
-
-    Args:
-        points: Vertices (P, 2) of the path.
-        arc: Their arc lengths (P,).
-        chunks: `chunk_bounds` of the path.
-        piece: First and last segment, where it starts on the first and ends on the last [m].
-        half_width: Width to each side; the caps reach as far beyond the ends.
-        corners: Convex polygon (n, 2); looked at when `area_row` is negative.
-        areas: Areas of any shape.
-        area_row: Which of them, or -1 for `corners`.
-    """
+def _trimmed(arc: np.ndarray, piece: tuple[int, int, float, float]) -> tuple[int, int, float, float]:
+    """The piece without doubled vertices at its ends, where the caps are."""
     first, last, low_m, high_m = piece
     while first < last and arc[first + 1] <= arc[first]:
         first += 1
@@ -95,16 +76,45 @@ def corridor_meets(
     while last > first and arc[last + 1] <= arc[last]:
         last -= 1
         high_m = arc[last + 1] - arc[last]
-    if area_row >= 0:
-        low_x, low_y = areas.bounds[area_row, 0], areas.bounds[area_row, 1]
-        high_x, high_y = areas.bounds[area_row, 2], areas.bounds[area_row, 3]
-    else:
-        low_x, low_y = corners[:, 0].min(), corners[:, 1].min()
-        high_x, high_y = corners[:, 0].max(), corners[:, 1].max()
+    return first, last, low_m, high_m
+
+
+@njit(cache=True)
+def piece_bounds(chunks: np.ndarray, piece: tuple[int, int, float, float]) -> tuple[float, float, float, float]:
+    """Min x, min y, max x, max y of the chunks that hold a piece: its corridor reaches no farther than its caps."""
+    low_x, low_y, high_x, high_y = np.inf, np.inf, -np.inf, -np.inf
+    for c in range(piece[0] // CHUNK, piece[1] // CHUNK + 1):
+        low_x, low_y = min(low_x, chunks[c, 0]), min(low_y, chunks[c, 1])
+        high_x, high_y = max(high_x, chunks[c, 2]), max(high_y, chunks[c, 3])
+    return low_x, low_y, high_x, high_y
+
+
+@njit(cache=True)
+def corridor_meets_box(
+    points: np.ndarray,
+    arc: np.ndarray,
+    chunks: np.ndarray,
+    piece: tuple[int, int, float, float],
+    half_width: float,
+    corners: np.ndarray,
+) -> bool:
+    """Whether the corridor shares a point with a convex polygon.
+
+    Args:
+        points: Vertices (P, 2) of the path.
+        arc: Their arc lengths (P,).
+        chunks: `chunk_bounds` of the path.
+        piece: First and last segment, where it starts on the first and ends on the last [m].
+        half_width: Width to each side; the caps reach as far beyond the ends.
+        corners: Convex polygon (n, 2).
+    """
+    first, last, low_m, high_m = _trimmed(arc, piece)
     # A square cap's corner lies the diagonal away from the line's end.
     margin = half_width * math.sqrt(2.0)
-    low_x, low_y, high_x, high_y = low_x - margin, low_y - margin, high_x + margin, high_y + margin
-    rectangle = np.empty((4, 2))
+    low_x, low_y, high_x, high_y = np.inf, np.inf, -np.inf, -np.inf
+    for k in range(len(corners)):
+        low_x, low_y = min(low_x, corners[k, 0] - margin), min(low_y, corners[k, 1] - margin)
+        high_x, high_y = max(high_x, corners[k, 0] + margin), max(high_y, corners[k, 1] + margin)
     for c in range(first // CHUNK, last // CHUNK + 1):
         if chunks[c, 0] > high_x or chunks[c, 2] < low_x or chunks[c, 1] > high_y or chunks[c, 3] < low_y:
             continue
@@ -115,19 +125,56 @@ def corridor_meets(
             length = arc[k + 1] - arc[k]
             if length <= 0.0:
                 continue
-            low = low_m - half_width if k == first else 0.0
-            high = high_m + half_width if k == last else length
-            _rectangle(points, arc, k, low, high, half_width, rectangle)
-            if area_row >= 0:
-                if overlaps_convex(areas, area_row, rectangle):
-                    return True
-                if k > first and distance_to_point(areas, area_row, ax, ay) <= half_width:
-                    return True
-            else:
-                if convex_overlap(rectangle, corners):
-                    return True
-                if k > first and convex_point_distance(corners, ax, ay) <= half_width:
-                    return True
+            rectangle = _rectangle(
+                (ax, ay, bx, by),
+                length,
+                low_m - half_width if k == first else 0.0,
+                high_m + half_width if k == last else length,
+                half_width,
+            )
+            if convex_overlap(rectangle, corners):
+                return True
+            if k > first and convex_point_distance(corners, ax, ay) <= half_width:
+                return True
+    return False
+
+
+@njit(cache=True)
+def corridor_meets_area(
+    points: np.ndarray,
+    arc: np.ndarray,
+    chunks: np.ndarray,
+    piece: tuple[int, int, float, float],
+    half_width: float,
+    areas: FlatPolygons,
+    row: int,
+) -> bool:
+    """Whether the corridor shares a point with an area of any shape; arguments as of `corridor_meets_box`."""
+    first, last, low_m, high_m = _trimmed(arc, piece)
+    margin = half_width * math.sqrt(2.0)
+    low_x, low_y = areas.bounds[row, 0] - margin, areas.bounds[row, 1] - margin
+    high_x, high_y = areas.bounds[row, 2] + margin, areas.bounds[row, 3] + margin
+    for c in range(first // CHUNK, last // CHUNK + 1):
+        if chunks[c, 0] > high_x or chunks[c, 2] < low_x or chunks[c, 1] > high_y or chunks[c, 3] < low_y:
+            continue
+        for k in range(max(first, c * CHUNK), min(last, c * CHUNK + CHUNK - 1) + 1):
+            ax, ay, bx, by = points[k, 0], points[k, 1], points[k + 1, 0], points[k + 1, 1]
+            if min(ax, bx) > high_x or max(ax, bx) < low_x or min(ay, by) > high_y or max(ay, by) < low_y:
+                continue
+            length = arc[k + 1] - arc[k]
+            if length <= 0.0:
+                continue
+            rectangle = _rectangle(
+                (ax, ay, bx, by),
+                length,
+                low_m - half_width if k == first else 0.0,
+                high_m + half_width if k == last else length,
+                half_width,
+            )
+            if overlaps_convex(areas, row, rectangle):
+                return True
+            if k > first and distance_to_point(areas, row, ax, ay) <= half_width:
+                return True
     return False
 
 

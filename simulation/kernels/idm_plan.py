@@ -6,7 +6,12 @@ import numpy as np
 from numba import njit
 
 from simulation.kernels.boxes import box_corners, convex_distance, convex_overlap
-from simulation.kernels.corridors import box_area_distance, corridor_meets, interpolated_piece
+from simulation.kernels.corridors import (
+    box_area_distance,
+    corridor_meets_area,
+    corridor_meets_box,
+    interpolated_piece,
+)
 from simulation.kernels.polygons import FlatPolygons
 from simulation.kernels.polylines import project
 
@@ -75,7 +80,7 @@ def _lead(
         if away >= nearest:
             continue
         is_met = away <= 0.0 and convex_overlap(ego, corners[i])
-        if is_met or corridor_meets(points, arc, chunks, piece, 0.5 * size[1], corners[i], areas, -1):
+        if is_met or corridor_meets_box(points, arc, chunks, piece, 0.5 * size[1], corners[i]):
             gap = 0.0 if is_met else convex_distance(ego, corners[i])
             if gap < nearest:
                 nearest = gap
@@ -83,7 +88,7 @@ def _lead(
     for row in area_rows:
         gap = box_area_distance(areas, row, ego, nearest)
         if gap < nearest and (
-            gap == 0.0 or corridor_meets(points, arc, chunks, piece, 0.5 * size[1], ego, areas, row)
+            gap == 0.0 or corridor_meets_area(points, arc, chunks, piece, 0.5 * size[1], areas, row)
         ):
             nearest, lead_speed = gap, 0.0
     return nearest, lead_speed

@@ -14,7 +14,14 @@ import numpy as np
 from numba import njit
 
 from simulation.kernels.boxes import box_corners, convex_distance, convex_overlap
-from simulation.kernels.corridors import CHUNK, box_area_distance, corridor_meets, interpolated_piece
+from simulation.kernels.corridors import (
+    CHUNK,
+    box_area_distance,
+    corridor_meets_area,
+    corridor_meets_box,
+    interpolated_piece,
+    piece_bounds,
+)
 from simulation.kernels.idm_plan import pose_at
 from simulation.kernels.polygons import FlatPolygons, overlaps_convex
 
@@ -178,27 +185,34 @@ def _find_leads(
     corners = np.empty((num_objects, 4, 2))
     reach = np.zeros(num_objects + num_lights)
     count = 0
+    # Arrays by their own names: each access through a tuple costs a reference count.
+    poses, sizes, velocities = obstacles.poses, obstacles.sizes, obstacles.velocities
+    ignored, standing = obstacles.is_ignored, rollout.standing
+    low_x, low_y, high_x, high_y = piece_bounds(chunks, piece)
     for i in range(num_objects):
-        if obstacles.is_ignored[i]:
+        place = standing[path, i]
+        if ignored[i] or place == -np.inf:
             continue
-        x = obstacles.poses[i, 0] + time_s * obstacles.velocities[i, 0]
-        y = obstacles.poses[i, 1] + time_s * obstacles.velocities[i, 1]
-        stands = obstacles.velocities[i, 0] == 0.0 and obstacles.velocities[i, 1] == 0.0
-        place = rollout.standing[path, i] if stands else np.nan
-        if place == -np.inf:
+        x, y = poses[i, 0] + time_s * velocities[i, 0], poses[i, 1] + time_s * velocities[i, 1]
+        length, width = sizes[i, 0], sizes[i, 1]
+        radius = 0.5 * math.hypot(length, width)
+        away = radius + math.sqrt(2.0) * half_width
+        stands = velocities[i, 0] == 0.0 and velocities[i, 1] == 0.0
+        if x < low_x - away or x > high_x + away or y < low_y - away or y > high_y + away:
+            if stands:
+                standing[path, i] = -np.inf
             continue
-        length, width = obstacles.sizes[i, 0], obstacles.sizes[i, 1]
-        corners[count] = box_corners(x, y, obstacles.poses[i, 2], length, width)
+        corners[count] = box_corners(x, y, poses[i, 2], length, width)
         if np.isnan(place):
             place = -np.inf
-            if corridor_meets(points, arc, chunks, piece, half_width, corners[count], obstacles.areas, -1):
+            if corridor_meets_box(points, arc, chunks, piece, half_width, corners[count]):
                 place = project_chunked(points, arc, chunks, x, y)
             if stands:
-                rollout.standing[path, i] = place
+                standing[path, i] = place
         if place > -np.inf:
             found[count] = i
             places[count, 0], places[count, 1], places[count, 2] = x, y, place
-            reach[count] = 0.5 * math.hypot(length, width)
+            reach[count] = radius
             count += 1
     num_found_objects = count
     for r in range(num_lights):
@@ -209,7 +223,7 @@ def _find_leads(
         if np.isnan(place):
             place = -np.inf
             row = obstacles.light_rows[r]
-            if corridor_meets(points, arc, chunks, piece, half_width, corners[:1, 0], obstacles.areas, row):
+            if corridor_meets_area(points, arc, chunks, piece, half_width, obstacles.areas, row):
                 place = project_chunked(points, arc, chunks, x, y)
             rollout.standing[path, num_objects + r] = place
         if place > -np.inf:

@@ -14,9 +14,9 @@ import numpy as np
 from numba import njit
 
 from simulation.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
-from simulation.kernels.area_raster import AreaRaster, entry_holds, raster_cell
+from simulation.kernels.area_raster import AreaRaster, crossings_to, entry_holds, raster_cell
 from simulation.kernels.boxes import box_corners, convex_overlap
-from simulation.kernels.polygons import FlatPolygons, overlaps_convex, rows_in_bounds
+from simulation.kernels.polygons import FlatPolygons, contains_point, overlaps_convex, rows_in_bounds
 from simulation.kernels.proposals import project_chunked
 from simulation.metrics.collision import CollisionKind, collision_kind, is_ahead, is_at_fault, is_behind
 
@@ -84,65 +84,79 @@ def ego_areas(
     """
     num_motions, num_steps = states.shape[:2]
     areas = np.zeros((num_motions, num_steps), dtype=np.uint8)
-    lanes = np.empty(256, dtype=np.int64)
-    touched = np.empty(256, dtype=np.int64)
+    half_length, half_width = 0.5 * size[0], 0.5 * size[1]
+    # Arrays by their own names: each access through the tuple costs a reference count, twenty times the look-up.
+    offsets, rows, covers, holds_middle = raster.offsets, raster.rows, raster.covers, raster.holds_middle
+    edge_spans, edges, points = raster.edge_spans, raster.edges, raster.areas.points
+    low_x, low_y, cell_m = raster.origin[0], raster.origin[1], raster.cell_m
+    num_i, num_j = raster.shape[0], raster.shape[1]
+    lanes, touched = np.empty(256, dtype=np.int64), np.empty(256, dtype=np.int64)
     for m in range(num_motions):
         for t in range(num_steps):
             heading = states[m, t, HEADING]
-            x = states[m, t, X] + rear_to_center * math.cos(heading)
-            y = states[m, t, Y] + rear_to_center * math.sin(heading)
-            corners = box_corners(x, y, heading, size[0], size[1])
-            count, on_road, flags = 0, 0, 0
-            for c in range(4):
-                cell = raster_cell(raster, corners[c, 0], corners[c, 1])
-                if cell < 0:
+            cos, sin = math.cos(heading), math.sin(heading)
+            center_x, center_y = states[m, t, X] + rear_to_center * cos, states[m, t, Y] + rear_to_center * sin
+            count, on_road, flags = 0, 0, ONCOMING
+            # The corners, and the centre as the fifth.
+            for c in range(5):
+                ahead = 0.0 if c == 4 else half_length if c == 0 or c == 3 else -half_length
+                aside = 0.0 if c == 4 else half_width if c < 2 else -half_width
+                x, y = center_x + ahead * cos - aside * sin, center_y + ahead * sin + aside * cos
+                i, j = math.floor((x - low_x) / cell_m), math.floor((y - low_y) / cell_m)
+                if i < 0 or j < 0 or i >= num_i or j >= num_j:
                     continue
-                is_drivable = False
-                for k in range(raster.offsets[cell], raster.offsets[cell + 1]):
-                    entry = raster.entries[k]
-                    kind = kinds[entry >> 1]
-                    if kind & (LANE | DRIVABLE) == 0 or not entry_holds(raster, entry, corners[c, 0], corners[c, 1]):
+                wanted = ON_ROUTE | INTERSECTION if c == 4 else LANE | DRIVABLE
+                found = 0
+                for k in range(offsets[i * num_j + j], offsets[i * num_j + j + 1]):
+                    kind = kinds[rows[k]] & wanted
+                    if kind == 0:
                         continue
-                    is_drivable = is_drivable or kind & DRIVABLE != 0
+                    if not covers[k]:
+                        mx, my = low_x + (i + 0.5) * cell_m, low_y + (j + 0.5) * cell_m
+                        crossings = crossings_to(points, edges[edge_spans[k, 0] : edge_spans[k, 1]], x, y, mx, my)
+                        inside = holds_middle[k] != (crossings % 2 == 1)
+                        if not (contains_point(raster.areas, rows[k], x, y) if crossings < 0 else inside):
+                            continue
+                    found |= kind
                     if kind & LANE != 0:
-                        place = 0
-                        while place < count and lanes[place] != entry >> 1:
-                            place += 1
-                        if place == count and count < len(lanes):
-                            lanes[count] = entry >> 1
-                            touched[count] = 0
-                            count += 1
-                        touched[min(place, len(lanes) - 1)] |= 1 << c
-                on_road += int(is_drivable)
+                        count = _touch(lanes, touched, count, rows[k], c)
+                on_road += 1 if found & DRIVABLE != 0 else 0
+                if c == 4:
+                    flags = found & INTERSECTION | (0 if found & ON_ROUTE != 0 else ONCOMING)
             if on_road < 4:
                 flags |= OFF_ROAD
-            if count > 1:
-                is_within_one = False
-                for place in range(count):
-                    is_within_one = is_within_one or touched[place] == 15
-                if not is_within_one:
-                    flags |= MULTIPLE_LANES
-            flags |= _center_flags(raster, kinds, x, y)
+            if count > 1 and not (touched[:count] == 15).any():
+                flags |= MULTIPLE_LANES
             areas[m, t] = flags
     return areas
 
 
 @njit(cache=True)
-def _center_flags(raster: AreaRaster, kinds: np.ndarray, x: float, y: float) -> int:
-    flags = ONCOMING
+def _touch(lanes: np.ndarray, touched: np.ndarray, count: int, row: int, corner: int) -> int:
+    """Note that a corner is in a lane; returns how many lanes are noted."""
+    place = 0
+    while place < count and lanes[place] != row:
+        place += 1
+    if place == len(lanes):
+        return count
+    if place == count:
+        lanes[place] = row
+        touched[place] = 0
+        count += 1
+    touched[place] |= 1 << corner
+    return count
+
+
+@njit(cache=True)
+def is_in_intersection(raster: AreaRaster, kinds: np.ndarray, x: float, y: float) -> bool:
+    """Whether a point is in a polygon that counts as `INTERSECTION`."""
     cell = raster_cell(raster, x, y)
     if cell < 0:
-        return flags
+        return False
     for k in range(raster.offsets[cell], raster.offsets[cell + 1]):
-        entry = raster.entries[k]
-        kind = kinds[entry >> 1]
-        if kind & (ON_ROUTE | INTERSECTION) == 0 or not entry_holds(raster, entry, x, y):
-            continue
-        if kind & ON_ROUTE != 0:
-            flags &= ~ONCOMING
-        if kind & INTERSECTION != 0:
-            flags |= INTERSECTION
-    return flags
+        if kinds[raster.rows[k]] & INTERSECTION != 0 and entry_holds(raster, cell, k, x, y):
+            return True
+    return False
 
 
 @njit(cache=True)
@@ -312,7 +326,7 @@ def time_to_collision_scores(
                     if is_ahead(rear_x, rear_y, heading, agent_x, agent_y) or (
                         (
                             areas[m, t] & (MULTIPLE_LANES | OFF_ROAD) != 0
-                            or _center_flags(raster, kinds, rear_x, rear_y) & INTERSECTION != 0
+                            or is_in_intersection(raster, kinds, rear_x, rear_y)
                         )
                         and not is_behind(rear_x, rear_y, heading, agent_x, agent_y)
                     ):
