@@ -65,7 +65,8 @@ class AgentTracks:
     """Position of the box in its frame as the source lists it; meaningless where not valid.
 
     nuPlan's reactive traffic is updated one agent after the other in this order, so that it
-    belongs to the scenario. Left out, agents stand in the order of their rows.
+    belongs to the scenario. Left out, agents stand by kind and then in the order of their rows, as the devkit
+    lists them.
     """
     heights_m: Float64[np.ndarray, "agents"] = field(default=None)  # type: ignore[assignment, arg-type]
     """Box height [m]; 1.6 where the source has none (nothing in the plane depends on it)."""
@@ -82,8 +83,10 @@ class AgentTracks:
         if self.poses.shape[:2] != (num_agents, num_steps):
             raise ValueError(f"Need poses for {num_agents} agents at {num_steps} steps, got {self.poses.shape}.")
         if self.order is None:
-            ranks = np.cumsum(self.valid, axis=0, dtype=np.int32) - 1
-            object.__setattr__(self, "order", ranks.astype(np.int32))
+            by_kind = np.argsort(self.kinds, kind="stable")
+            order = np.empty(self.valid.shape, dtype=np.int32)
+            order[by_kind] = np.cumsum(self.valid[by_kind], axis=0, dtype=np.int32) - 1
+            object.__setattr__(self, "order", order)
         if self.heights_m is None:
             object.__setattr__(self, "heights_m", np.full(num_agents, 1.6))
         if self.z_m is None:

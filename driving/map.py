@@ -17,7 +17,6 @@ from jaxtyping import Bool, Float64, Int8, Int64
 
 from driving.geometry import Polyline, wrap_angle
 
-
 Row = int | np.integer
 """A row of a table, also as numpy hands it out."""
 

@@ -34,8 +34,9 @@ def listing_arrays(scenario: Scenario) -> dict[str, Any]:
 
     Returns:
         `time_us` (T,); `ego` (T, 7): rear-axle x, y, heading, body vx, vy, ax, ay; `boxes` (K, 10): frame, track
-        number, kind, x, y, heading, vx, vy, length, width, in the order of the file; `tracks`: the id of each track
-        number, numbered as they first appear; `lights` (L, 3): frame, lane connector id, status.
+        number, kind, x, y, heading, vx, vy, length, width, in the devkit's order: by kind, then as in the file;
+        `tracks`: the id of each track number, numbered as they first appear; `lights` (L, 3): frame, lane connector
+        id, status.
     """
     frames = scenario.frames
     ego = scenario.ego

@@ -177,6 +177,9 @@ def headings_of(quaternions: Float64[np.ndarray, "poses 4"]) -> Float64[np.ndarr
 def read_agents(connection: sqlite3.Connection, index: LogIndex, frames: FrameRows) -> AgentTracks:
     """All boxes at some frames. Tracks are numbered in the order in which the file shows them first.
 
+    Within a frame boxes are ordered by kind and then as in the file, because the devkit's `TrackedObjects` sorts them
+    so; its reactive traffic and PDM-Closed go through them in that order.
+
     Raises:
         ValueError: When a box has a pose, size or velocity that is not a number.
     """
@@ -197,6 +200,8 @@ def read_agents(connection: sqlite3.Connection, index: LogIndex, frames: FrameRo
         agents = (np.cumsum(is_known) - 1)[agents[kept]]
         track_tokens = [token for token in track_tokens if token in index.kinds]
     kinds = np.array([index.kinds[token] for token in track_tokens], dtype=np.int8)
+    by_kind = np.lexsort((kinds[agents], steps))
+    steps, agents, values = steps[by_kind], agents[by_kind], values[by_kind]
     is_static = np.isin(kinds, [int(kind) for kind in STATIC_KINDS])
     values[is_static[agents], 3:5] = 0.0
     if not np.isfinite(values[:, :7]).all():
