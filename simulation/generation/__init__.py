@@ -1,0 +1,1 @@
+"""Scenarios that nobody recorded: generators and their registry."""

@@ -1,0 +1,47 @@
+"""Generators of scenarios by name. An entry is a small function that imports what it needs when it is called."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Protocol, runtime_checkable
+
+from driving.scenario import Scenario
+
+
+@runtime_checkable
+class ScenarioGenerator(Protocol):
+    """Makes scenarios that nobody recorded."""
+
+    def generate(self, seed: int, condition: str | None = None) -> Scenario:
+        """One scenario.
+
+        Args:
+            seed: The same seed and condition give the same scenario.
+            condition: What shall happen in it, in the generator's words; None leaves that to the seed.
+
+        Raises:
+            ValueError: When the generator does not know the condition.
+        """
+        ...
+
+
+def _town() -> ScenarioGenerator:
+    from simulation.generation.town.generator import TownGenerator
+
+    return TownGenerator()
+
+
+GENERATORS: dict[str, Callable[[], ScenarioGenerator]] = {"town": _town}
+"""Name to loader."""
+
+
+def scenario_generator(name: str) -> ScenarioGenerator:
+    """The generator of a name.
+
+    Raises:
+        KeyError: When there is none, with the nearest known name.
+    """
+    if name not in GENERATORS:
+        near = get_close_matches(name, GENERATORS, n=1, cutoff=0.0)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise KeyError(f"No scenario generator named {name!r}.{hint} Known: {sorted(GENERATORS)}.")
+    return GENERATORS[name]()

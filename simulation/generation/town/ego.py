@@ -1,0 +1,175 @@
+"""One of the vehicles as the recorder: its motion as nuPlan stores it, whom it saw, where it was going."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from driving.agents import AgentKind, AgentTracks, TrafficLights
+from driving.ego import EgoMotion
+from driving.geometry import shifted_along_heading
+from driving.recording import Mission
+from driving.vehicle import PACIFICA
+from simulation.generation.town.motion import Motions
+from simulation.generation.town.network import Network
+from simulation.generation.town.roads import TownRoads
+from simulation.generation.town.traffic import STEP_S, TrafficHistory
+
+SIGHT_M = 100.0
+"""Road users farther from the ego are not in the recording."""
+LIGHT_SIGHT_M = 150.0
+ROUTE_M = 500.0
+"""A route reaches at least this far beyond its start."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Watched:
+    """A town while it was watched: everything that recordings are cut from."""
+
+    roads: TownRoads
+    net: Network
+    drivers: np.ndarray
+    history: TrafficHistory
+    motions: Motions
+    lights: np.ndarray
+    """(connectors with lights, T) `LightStatus`."""
+    parked_poses: np.ndarray
+    """(places, 3)."""
+    parked_sizes: np.ndarray
+    """(places, 3) length, width, height."""
+    people_sizes: np.ndarray
+    """(people, 3) length, width, height."""
+    name: str
+    """Of the town."""
+
+
+def ego_motion(watched: Watched, vehicle: int, start: int, stop: int, time_us: np.ndarray) -> EgoMotion:
+    """What the vehicle's own sensors would have measured, at the rear axle."""
+    centers = watched.motions.poses[start:stop, vehicle]
+    poses = shifted_along_heading(centers, -PACIFICA.rear_axle_to_center_m)
+    v, slip = watched.history.v[start:stop, vehicle], watched.motions.slip[start:stop, vehicle]
+    forward_mps = v * np.cos(slip)
+    yaw_rate = v * np.sin(slip) / PACIFICA.rear_axle_to_center_m
+    zeros = np.zeros_like(v)
+    return EgoMotion.from_log(
+        time_us=time_us,
+        rear_axle_poses=np.ascontiguousarray(poses),
+        velocities_mps=np.stack([forward_mps, zeros], axis=-1),
+        accelerations_mps2=np.stack([np.gradient(forward_mps, STEP_S), forward_mps * yaw_rate], axis=-1),
+    )
+
+
+def seen_agents(watched: Watched, vehicle: int, start: int, stop: int) -> AgentTracks:
+    """Everybody within sight of the vehicle, moving or parked, over the given steps."""
+    eye = watched.motions.poses[start:stop, vehicle, :2]
+    moving = watched.motions.poses[start:stop].transpose(1, 0, 2)
+    steps = stop - start
+    parked = np.repeat(watched.parked_poses[:, np.newaxis], steps, axis=1)
+    people = watched.history.people[start:stop].transpose(1, 0, 2)
+    speed = people[..., 3:]
+    walking = speed * np.stack([np.cos(people[..., 2]), np.sin(people[..., 2])], axis=-1)
+    drivers = watched.drivers
+    parts = [
+        (moving, watched.motions.velocities[start:stop].transpose(1, 0, 2), _sizes(drivers), drivers["kind"]),
+        (
+            parked,
+            np.zeros((*parked.shape[:2], 2)),
+            watched.parked_sizes,
+            np.full(len(parked), int(AgentKind.VEHICLE)),
+        ),
+        (people[..., :3], walking, watched.people_sizes, np.full(len(people), int(AgentKind.PEDESTRIAN))),
+    ]
+    tracks: dict[str, list[np.ndarray]] = {
+        name: [] for name in ("ids", "kinds", "poses", "velocities", "sizes", "valid")
+    }
+    first_id = 0
+    for poses, velocities, sizes, kinds in parts:
+        valid = ((poses[..., :2] - eye) ** 2).sum(axis=-1) < SIGHT_M**2
+        if first_id == 0:
+            valid[vehicle] = False
+        rows = np.flatnonzero(valid.any(axis=1))
+        mask = valid[rows, :, np.newaxis]
+        tracks["ids"].append(first_id + rows)
+        tracks["kinds"].append(kinds[rows])
+        tracks["poses"].append(np.where(mask, poses[rows], np.nan))
+        tracks["velocities"].append(np.where(mask, velocities[rows], np.nan))
+        tracks["sizes"].append(np.repeat(sizes[rows, np.newaxis], steps, axis=1))
+        tracks["valid"].append(valid[rows])
+        first_id += len(poses)
+    sizes_all, valid_all = np.concatenate(tracks["sizes"]), np.concatenate(tracks["valid"])
+    heights = sizes_all[:, 0, 2].copy()
+    mask = valid_all[..., np.newaxis]
+    return AgentTracks(
+        track_ids=tuple(track_id(watched.name, int(number)) for number in np.concatenate(tracks["ids"])),
+        kinds=np.concatenate(tracks["kinds"]).astype(np.int8),
+        poses=np.concatenate(tracks["poses"]),
+        velocities_mps=np.concatenate(tracks["velocities"]),
+        sizes=np.where(mask, sizes_all[..., :2], np.nan),
+        valid=valid_all,
+        heights_m=heights,
+        z_m=np.where(valid_all, heights[:, np.newaxis] / 2, np.nan),
+    )
+
+
+def _sizes(drivers: np.ndarray) -> np.ndarray:
+    return np.stack([drivers["length"], drivers["width"], drivers["height"]], axis=-1)
+
+
+def track_id(town: str, number: int) -> str:
+    """The 16 hex digits of a road user, the same in all recordings of a town."""
+    return hashlib.blake2b(f"{town}/track/{number}".encode(), digest_size=8).hexdigest()
+
+
+def seen_lights(watched: Watched, vehicle: int, start: int, stop: int) -> TrafficLights:
+    """The lights of all junctions in sight of the vehicle."""
+    lanes = watched.roads.map.lanes
+    rows = np.flatnonzero(lanes.has_traffic_lights)
+    places = np.array([lanes.centerlines[row][0] for row in rows]).reshape(-1, 2)
+    eye = watched.motions.poses[start:stop, vehicle, :2]
+    near = ((places[np.newaxis] - eye[:, np.newaxis]) ** 2).sum(axis=-1) < LIGHT_SIGHT_M**2
+    steps, numbers = np.nonzero(near)
+    offsets = np.concatenate([[0], np.cumsum(near.sum(axis=1))]).astype(np.int64)
+    return TrafficLights(
+        offsets=offsets,
+        lane_connector_ids=lanes.ids[rows][numbers],
+        statuses=watched.lights[numbers, start + steps].astype(np.int8),
+    )
+
+
+def mission_from(watched: Watched, vehicle: int, step: int, first_frame: int) -> Mission:
+    """The route from where the vehicle is at `step` along the way it will take, and on beyond.
+
+    It ends before a roadblock would come a second time, so that it never runs in a circle.
+
+    Args:
+        watched: The town.
+        vehicle: The ego.
+        step: Step of the first iteration of the scenario.
+        first_frame: Frame of the recording from which the mission holds.
+    """
+    graph, net = watched.roads.map, watched.net
+    lane = watched.history.lane[step:, vehicle]
+    rows = lane[np.concatenate([[True], lane[1:] != lane[:-1]])].tolist()
+    blocks: list[int] = []
+    length_m = 0.0
+    row = last = int(rows[0])
+    place = 0
+    while True:
+        block = int(graph.lanes.roadblock_ids[row])
+        if not blocks or blocks[-1] != block:
+            if block in blocks or (length_m > ROUTE_M and row >= net.num_lanes):
+                break
+            blocks.append(block)
+            length_m += float(net.lanes["length"][row])
+        last = row
+        place += 1
+        if place < len(rows):
+            row = int(rows[place])
+        else:
+            followers = graph.lanes.successors[row].tolist()
+            row = min(followers, key=lambda one: float(net.lanes["bend"][one]))
+    if last >= net.num_lanes:
+        # A route ends on a street; its last connector would lead to a roadblock that is left out.
+        blocks, last = blocks[:-1], int(net.lanes["from_lane"][last])
+    goal = graph.centerline(last).at(np.array([0.75 * graph.centerline(last).length_m]))[0]
+    return Mission(first_frame=first_frame, roadblock_ids=tuple(blocks), goal_pose=goal)
