@@ -17,11 +17,11 @@ from driving.vehicle import PACIFICA
 STANDING_MPS, SLOW_MPS, FAST_MPS = 0.1, 1.5, 9.0
 """Below the first the ego stands; nuPlan's low and high `magnitude_speed` as we draw the lines."""
 
-TURN_RAD, UTURN_RAD = np.deg2rad(45.0), np.deg2rad(150.0)
-"""Change of heading within 8 s that makes a turn."""
+TURN_RAD, UTURN_RAD = np.deg2rad(55.0), np.deg2rad(150.0)
+"""Change of heading within 10 s that makes a turn; roads through junctions bend by less."""
 
 TURN_START_RAD = np.deg2rad(5.0)
-"""A turn starts when the heading has changed by so much within the next 3 s."""
+"""A turn starts when the heading changes by so much within the next 5 s."""
 
 LATERAL_MPS2 = 1.5
 """nuPlan's `high_lateral_acceleration`: 1.5 to 3 m/s2."""
@@ -54,7 +54,7 @@ def scenario_type_at(frame: int, ego: EgoMotion, agents: AgentTracks, changes_la
     """
     speed_mps = ego.speed_mps[0]
     headings = ego.rear_axle_poses[0, :, 2]
-    ahead = headings[frame : frame + 81] - headings[frame]
+    ahead = headings[frame : frame + 101] - headings[frame]
     lead = lead_at(frame, ego, agents)
     soon_mps = speed_mps[frame : frame + 31]
 
@@ -146,7 +146,7 @@ def _crossing_pedestrians(frame: int, ego: EgoMotion, agents: AgentTracks) -> Bo
 
 def _turn(ahead: Float64[np.ndarray, "steps"]) -> str | None:
     change = float(ahead[np.argmax(np.abs(ahead))])
-    if abs(change) < TURN_RAD or np.abs(ahead[:31]).max() < TURN_START_RAD:
+    if abs(change) < TURN_RAD or np.abs(ahead[:51]).max() < TURN_START_RAD:
         return None
     if abs(change) > UTURN_RAD:
         return "starting_u_turn"

@@ -71,7 +71,7 @@ def test_turns_are_told_by_the_change_of_heading(turn_rad, scenario_type):
 
 
 def test_a_turn_that_starts_much_later_does_not_count():
-    turning = TIME_S >= 8
+    turning = TIME_S >= 9
     assert type_of(ego_along(5.0, np.where(turning, 0.6, 0.0))) == "medium_magnitude_speed"
 
 
