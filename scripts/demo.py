@@ -65,13 +65,10 @@ def has_recordings(folder: Path | None) -> bool:
 
 
 def sources(folder: Path) -> list[tuple[str, Path]]:
-    """Kinds and folders of the recordings below a folder."""
-    found = []
-    if any(folder.rglob("city_SE3_egovehicle.feather")):
-        logs = {path.parent.parent for path in folder.rglob("city_SE3_egovehicle.feather")}
-        found += [("argoverse2", log_folder) for log_folder in sorted(logs)]
+    """Kinds of the recordings below a folder, and the folders that hold them."""
+    logs = {path.parent.parent for path in folder.rglob("city_SE3_egovehicle.feather")}
     archives = {path.parent.parent for path in folder.rglob("tracks/*.npz")}
-    return found + [("track_archive", archive) for archive in sorted(archives)]
+    return [("argoverse2", path) for path in sorted(logs)] + [("track_archive", path) for path in sorted(archives)]
 
 
 def import_recordings(arguments: Arguments) -> None:

@@ -46,6 +46,8 @@ class Arguments(CommonArguments):
     """The devkit's splitter/nuplan.yaml, for filters that refer to it and name no tokens."""
     json: bool = False
     """One JSON object a line instead of a table."""
+    by_type: bool = False
+    """A table of scenario types with their numbers instead of one row a scenario."""
     arrays: Path | None = None
     """Also write each scenario's arrays to this folder."""
     allow_short: bool = False
@@ -74,7 +76,12 @@ def main(arguments: Arguments) -> None:
             summaries[entry.token] = summary
             if arguments.arrays is not None:
                 _write(arrays, arguments.arrays / f"{entry.token}.npz")
-    _print([summaries[entry.token] for entry in entries if entry.token in summaries], as_json=arguments.json)
+    listed = [summaries[entry.token] for entry in entries if entry.token in summaries]
+    if arguments.json:
+        for summary in listed:
+            print(listing_line(summary))
+    else:
+        console.print(_type_table(listed) if arguments.by_type else _scenario_table(listed))
     _complain([complaint for complaint in complaints if complaint not in bad_logs])
     if complaints:
         sys.exit(1)
@@ -103,11 +110,19 @@ def _write(arrays: dict[str, Any], path: Path) -> None:
         raise NotADirectoryError(f"Cannot write {path}: a file stands where a folder is needed.") from error
 
 
-def _print(summaries: list[ScenarioSummary], *, as_json: bool) -> None:
-    if as_json:
-        for summary in summaries:
-            print(listing_line(summary))
-        return
+def _type_table(summaries: list[ScenarioSummary]) -> Table:
+    logs = len({summary.entry.log_name for summary in summaries})
+    maps = sorted({summary.entry.map_name for summary in summaries})
+    table = Table(title=f"{len(summaries)} scenarios of {logs} logs on {len(maps)} maps", title_justify="left")
+    for column in ("type", "scenarios", "maps"):
+        table.add_column(column, justify="right" if column == "scenarios" else "left", overflow="fold")
+    for scenario_type in sorted({summary.entry.scenario_type for summary in summaries}):
+        found = [summary.entry for summary in summaries if summary.entry.scenario_type == scenario_type]
+        table.add_row(scenario_type, str(len(found)), escape(", ".join(sorted({entry.map_name for entry in found}))))
+    return table
+
+
+def _scenario_table(summaries: list[ScenarioSummary]) -> Table:
     table = Table(title=f"{len(summaries)} scenarios", title_justify="left")
     for column in ("token", "type", "map", "log", "frames", "goal [m]", "roadblocks"):
         table.add_column(column, justify="right" if column in ("frames", "roadblocks") else "left", overflow="fold")
@@ -119,7 +134,7 @@ def _print(summaries: list[ScenarioSummary], *, as_json: bool) -> None:
             "none" if goal is None else f"{goal[0]:.1f}, {goal[1]:.1f}",
             str(len(summary.roadblock_ids)),
         )
-    console.print(table)
+    return table
 
 
 if __name__ == "__main__":
