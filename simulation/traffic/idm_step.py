@@ -30,6 +30,8 @@ DECEL_MAX_MPS2 = 2.0
 MIN_PATH_M = 20.0
 MAX_ROUTE = 5
 RADIUS_M = 100.0
+INNER = {"cache": True, "no_cpython_wrapper": True}
+"""Settings of functions that only compiled code calls: the way in from Python takes half of their compilation."""
 
 
 class Agents(NamedTuple):
@@ -100,7 +102,7 @@ def wrapped(angle: float) -> float:
     return (angle + math.pi) % (2.0 * math.pi) - math.pi
 
 
-@njit(cache=True)
+@njit(**INNER)
 def step_agents(
     agents: Agents,
     storage: Storage,
@@ -135,7 +137,7 @@ def step_agents(
     return storage
 
 
-@njit(cache=True)
+@njit(**INNER)
 def _plan_route(
     agents: Agents, storage: Storage, road: RoadArrays, lights: Lights, a: int, line: np.ndarray
 ) -> tuple[Storage, np.ndarray]:
@@ -156,15 +158,13 @@ def _plan_route(
             line[num_points, 2] = road.headings[k]
             num_points += 1
         if num_points > storage.paths.shape[1]:
-            larger = np.empty((len(storage.paths), 2 * num_points, 4))
-            larger[:, : storage.paths.shape[1]] = storage.paths
-            storage = Storage(larger, storage.parts, storage.part_bounds)
+            storage = _with_longer_paths(storage, 2 * num_points)
         agents.path_count[a] = build_path(line, num_points, storage.paths[a])
         agents.progress[a] = 0.0
         _append_to_route(agents, a, edge)
 
 
-@njit(cache=True)
+@njit(**INNER)
 def _append_to_route(agents: Agents, a: int, edge: int) -> None:
     count = agents.route_count[a]
     if count == MAX_ROUTE:
@@ -175,7 +175,7 @@ def _append_to_route(agents: Agents, a: int, edge: int) -> None:
     agents.route_count[a] = count + 1
 
 
-@njit(cache=True)
+@njit(**INNER)
 def _next_edge(agents: Agents, road: RoadArrays, lights: Lights, a: int) -> int:
     """The straightest open successor of the route's last lane, -1 when there is none."""
     last = agents.route[a, agents.route_count[a] - 1]
@@ -189,7 +189,7 @@ def _next_edge(agents: Agents, road: RoadArrays, lights: Lights, a: int) -> int:
     return best
 
 
-@njit(cache=True)
+@njit(**INNER)
 def _lead(
     agents: Agents,
     storage: Storage,
@@ -246,7 +246,7 @@ def _lead(
     return _nearest(agents, storage, road, others, a, stops, found[:num_found])
 
 
-@njit(cache=True)
+@njit(**INNER)
 def _red_stop_lines(agents: Agents, lights: Lights, a: int) -> np.ndarray:
     """Rows of the stop lines of red connectors on the route, each once."""
     # quirk: passed_stop_lines (the route still holds lanes behind the agent, whose stop lines count as well)
@@ -271,7 +271,7 @@ def _red_stop_lines(agents: Agents, lights: Lights, a: int) -> np.ndarray:
     return stops[:count]
 
 
-@njit(cache=True)
+@njit(**INNER)
 def _distance(
     agents: Agents, storage: Storage, road: RoadArrays, others: Others, a: int, stops: np.ndarray, who: int
 ) -> tuple[float, np.ndarray]:
@@ -289,7 +289,7 @@ def _distance(
     return area_distance(road.stop_lines, row, parts, bounds, count), road.stop_lines.bounds[row]
 
 
-@njit(cache=True)
+@njit(**INNER)
 def _nearest(
     agents: Agents,
     storage: Storage,
@@ -303,7 +303,8 @@ def _nearest(
     num_agents = len(agents.alive)
     distances, bounds = np.empty(len(found)), np.empty((len(found), 4))
     for i in range(len(found)):
-        distances[i], bounds[i] = _distance(agents, storage, road, others, a, stops, found[i])
+        distances[i], box = _distance(agents, storage, road, others, a, stops, found[i])
+        bounds[i, 0], bounds[i, 1], bounds[i, 2], bounds[i, 3] = box[0], box[1], box[2], box[3]
     # quirk: tree_ties (of several at distance 0, the one that shapely's tree happens to hand out first)
     nearest = nearest_in_tree(bounds, distances, agents.bounds[a])
     who = found[nearest]
@@ -316,7 +317,7 @@ def _nearest(
     return distances[nearest], speed * math.cos(wrapped(heading - agents.pose[a, 2]))
 
 
-@njit(cache=True)
+@njit(**INNER)
 def _move(agents: Agents, road: RoadArrays, a: int, gap: float, lead_speed: float, dt_s: float) -> None:
     """The intelligent driver model, one Euler step from the old speed.
 
@@ -343,7 +344,7 @@ def place_agent(agents: Agents, storage: Storage, a: int) -> None:
     agents.pose[a, 0], agents.pose[a, 1], agents.pose[a, 2] = place[0], place[1], wrapped(place[2])
 
 
-@njit(cache=True)
+@njit(**INNER)
 def _occupy(agents: Agents, storage: Storage, a: int, line: np.ndarray) -> Storage:
     """Occupy the box and the way that the agent covers in its headway."""
     place_agent(agents, storage, a)
@@ -362,10 +363,27 @@ def _occupy(agents: Agents, storage: Storage, a: int, line: np.ndarray) -> Stora
     return storage
 
 
-@njit(cache=True)
+@njit(**INNER)
+def _with_longer_paths(storage: Storage, capacity: int) -> Storage:
+    num_agents, old = storage.paths.shape[:2]
+    paths = np.empty((num_agents, capacity, 4))
+    for a in range(num_agents):
+        for k in range(old):
+            for column in range(4):
+                paths[a, k, column] = storage.paths[a, k, column]
+    return Storage(paths, storage.parts, storage.part_bounds)
+
+
+@njit(**INNER)
 def _with_more_parts(storage: Storage, capacity: int) -> Storage:
+    # Loops, as numba takes seconds to compile an assignment of slices.
     num_agents, old = storage.parts.shape[:2]
     parts, bounds = np.empty((num_agents, capacity, CORNERS, 2)), np.empty((num_agents, capacity, 4))
-    parts[:, :old] = storage.parts
-    bounds[:, :old] = storage.part_bounds
+    for a in range(num_agents):
+        for k in range(old):
+            for corner in range(CORNERS):
+                parts[a, k, corner, 0] = storage.parts[a, k, corner, 0]
+                parts[a, k, corner, 1] = storage.parts[a, k, corner, 1]
+            for side in range(4):
+                bounds[a, k, side] = storage.part_bounds[a, k, side]
     return Storage(storage.paths, parts, bounds)

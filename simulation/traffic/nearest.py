@@ -36,13 +36,21 @@ def nearest_in_tree(bounds: np.ndarray, distances: np.ndarray, own_bounds: np.nd
     item = np.full(capacity, -1)
     first_child = np.full(capacity, -1)
     num_children = np.zeros(capacity, dtype=np.int64)
-    boxes[:num] = bounds
-    item[:num] = np.arange(num)
-    begin, end = 0, num
+    for i in range(num):
+        _copy_box(bounds, i, boxes, i)
+        item[i] = i
+    # Of one type from the start, or numba compiles everything below for literals as well.
+    begin, end = np.int64(0), np.int64(num)
     while end - begin > 1:
         made = _make_parents(boxes, item, first_child, num_children, begin, end)
         begin, end = end, end + made
     return _search(boxes, item, first_child, num_children, end - 1, distances, own_bounds)
+
+
+@njit(cache=True)
+def _copy_box(source: np.ndarray, i: int, target: np.ndarray, j: int) -> None:
+    for side in range(4):
+        target[j, side] = source[i, side]
 
 
 @njit(cache=True)
@@ -55,16 +63,17 @@ def _sort_nodes(
     hi: int,
     axis: int,
 ) -> None:
+    held = np.empty((1, 4))
     for i in range(lo + 1, hi):
-        box = boxes[i].copy()
+        _copy_box(boxes, i, held, 0)
         what, child, number = item[i], first_child[i], num_children[i]
-        key = box[axis] + box[axis + 2]
+        key = held[0, axis] + held[0, axis + 2]
         j = i - 1
         while j >= lo and key < boxes[j, axis] + boxes[j, axis + 2]:
-            boxes[j + 1] = boxes[j]
+            _copy_box(boxes, j, boxes, j + 1)
             item[j + 1], first_child[j + 1], num_children[j + 1] = item[j], first_child[j], num_children[j]
             j -= 1
-        boxes[j + 1] = box
+        _copy_box(held, 0, boxes, j + 1)
         item[j + 1], first_child[j + 1], num_children[j + 1] = what, child, number
 
 
@@ -75,17 +84,17 @@ def _make_parents(
     number = end - begin
     slices = math.ceil(math.sqrt(math.ceil(number / NODE_CAPACITY)))
     per_slice = math.ceil(number / slices)
-    _sort_nodes(boxes, item, first_child, num_children, begin, end, 0)
+    _sort_nodes(boxes, item, first_child, num_children, begin, end, np.int64(0))
     made = 0
     start = begin
     while start < end:
         stop = min(start + per_slice, end)
-        _sort_nodes(boxes, item, first_child, num_children, start, stop, 1)
+        _sort_nodes(boxes, item, first_child, num_children, start, stop, np.int64(1))
         child = start
         while child < stop:
             last = min(child + NODE_CAPACITY, stop)
             node = end + made
-            boxes[node] = boxes[child]
+            _copy_box(boxes, child, boxes, node)
             for k in range(child + 1, last):
                 boxes[node, 0] = min(boxes[node, 0], boxes[k, 0])
                 boxes[node, 1] = min(boxes[node, 1], boxes[k, 1])
@@ -111,7 +120,7 @@ def _search(
     heap_keys = np.empty(len(boxes))
     heap_nodes = np.empty(len(boxes), dtype=np.int64)
     heap_keys[0], heap_nodes[0] = 0.0, root
-    size = 1
+    size = np.int64(1)
     best, found = np.inf, -1
     while size > 0 and best > 0.0:
         key, node = heap_keys[0], heap_nodes[0]

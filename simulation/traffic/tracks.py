@@ -64,15 +64,18 @@ def _window(tracks: TrackArrays, start: int, stop: int) -> tuple[np.ndarray, Tra
     order = np.empty((count, steps), dtype=np.int32)
     heights = np.empty(count)
     z = np.empty((count, steps))
+    # Loops, as numba takes seconds to compile assignments of slices.
     for i in range(count):
         row = rows[i]
         kinds[i], heights[i] = tracks.kinds[row], tracks.heights[row]
-        poses[i] = tracks.poses[row, start:stop]
-        velocities[i] = tracks.velocities[row, start:stop]
-        sizes[i] = tracks.sizes[row, start:stop]
-        valid[i] = tracks.valid[row, start:stop]
-        order[i] = tracks.order[row, start:stop]
-        z[i] = tracks.z[row, start:stop]
+        for k in range(steps):
+            step = start + k
+            for column in range(3):
+                poses[i, k, column] = tracks.poses[row, step, column]
+            for column in range(2):
+                velocities[i, k, column] = tracks.velocities[row, step, column]
+                sizes[i, k, column] = tracks.sizes[row, step, column]
+            valid[i, k], order[i, k], z[i, k] = tracks.valid[row, step], tracks.order[row, step], tracks.z[row, step]
     return rows, TrackArrays(kinds, poses, velocities, sizes, valid, order, heights, z)
 
 
