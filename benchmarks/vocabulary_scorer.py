@@ -22,7 +22,14 @@ from command_line import CommonArguments, console, run
 from driving import PACIFICA
 from driving.synthetic.scenes import scene
 from simulation.dynamics import STATE_SIZE, step_bicycle
-from simulation.metrics.pdm import Centerline, PdmScene, constant_velocity_others, score_motions, scoring_areas
+from simulation.metrics.pdm import (
+    EPDMS_RULES,
+    Centerline,
+    PdmScene,
+    constant_velocity_others,
+    score_motions,
+    scoring_areas,
+)
 from simulation.tracking import track_proposals
 
 STEPS = 40
@@ -50,7 +57,7 @@ def main(arguments: Arguments) -> None:
     states = vocabulary(rng, arguments.motions, ego_pose)
     areas = scoring_areas(scenario.map)
     route_rows = [row for block in scenario.route.roadblock_ids for row in scenario.map.lane_rows_of_roadblock(block)]
-    kinds = areas.kinds_near(ego_pose[:2], 100.0, areas.on_route(route_rows))
+    kinds = areas.kinds_near(ego_pose[:2], areas.on_route(route_rows), EPDMS_RULES)
     line = Centerline(points=np.ascontiguousarray(scenario.route.centerline))
     poses, sizes, speeds = agents_around(rng, arguments.agents, ego_pose)
     velocities = speeds[:, np.newaxis] * np.stack([np.cos(poses[:, 2]), np.sin(poses[:, 2])], axis=-1)
@@ -60,7 +67,7 @@ def main(arguments: Arguments) -> None:
         started = time.perf_counter()
         others = constant_velocity_others(poses, sizes, velocities, speeds, nobody, nobody, STEPS + 1)
         judged = PdmScene(areas=areas, kinds=kinds, others=others, centerline=line)
-        scores = score_motions(states, judged)
+        scores = score_motions(states, judged, EPDMS_RULES)
         times_s.append(time.perf_counter() - started)
         started = time.perf_counter()
         track_proposals(states[0, 0], states[..., :3])

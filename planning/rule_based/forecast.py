@@ -13,7 +13,6 @@ from driving.geometry import box_corners, wrap_angle
 from simulation.kernels.polygons import FlatPolygons
 from simulation.kernels.proposals import Obstacles, touched_now
 
-RADIUS_M = 50.0
 MOST = {AgentKind.VEHICLE: 50, AgentKind.PEDESTRIAN: 25, AgentKind.BICYCLE: 10}
 """Nearest agents of a kind that are looked at."""
 MOST_STATIC = 50
@@ -28,14 +27,18 @@ _BOX = np.array([PACIFICA.length_m, PACIFICA.width_m])
 class Forecaster:
     """Turns observations into obstacles with velocities. Remembers, for one scenario, who touched the ego."""
 
-    def __init__(self, map_graph: MapGraph, areas: FlatPolygons, route_rows: list[int]) -> None:
+    def __init__(
+        self, map_graph: MapGraph, areas: FlatPolygons, route_rows: list[int], radius_m: float = 50.0
+    ) -> None:
         """Begin a scenario.
 
         Args:
             map_graph: The map.
             areas: Its lanes and connectors, in the rows of `MapGraph.lanes`.
             route_rows: Lanes and connectors of the route: the lights of others do not matter.
+            radius_m: Who is farther away is not seen.
         """
+        self._radius_m = radius_m
         self._areas = areas
         polygons = map_graph.lanes.areas.polygons
         connectors = [row for row in route_rows if map_graph.lanes.is_connector(row)]
@@ -79,7 +82,7 @@ class Forecaster:
         agents = observation.agents
         seen = agents.rows_at(-1)
         distances_m = np.hypot(*(agents.poses[seen, -1, :2] - center[:2]).T)
-        near = ~(distances_m > RADIUS_M)
+        near = ~(distances_m > self._radius_m)
         if self._touched_tracks:
             near &= np.array([agents.track_ids[row] not in self._touched_tracks for row in seen.tolist()], dtype=bool)
         seen, distances_m = seen[near], distances_m[near]

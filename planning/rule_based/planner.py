@@ -5,12 +5,15 @@ import numpy as np
 from driving import PACIFICA, EgoState, MapGraph, Observation, Route, Trajectory
 from planning.rule_based.centerline import dijkstra_lanes, lane_under, parallel_paths
 from planning.rule_based.emergency import braking_plan, is_emergency
-from planning.rule_based.forecast import RADIUS_M, Forecaster
+from planning.rule_based.forecast import Forecaster
 from planning.rule_based.route_correction import corrected_route
 from simulation.dynamics import state_array
 from simulation.kernels.proposals import STEP_S, Obstacles, Rollout, extend_proposal, roll_out_proposals
 from simulation.metrics.pdm import (
+    EPDMS_RULES,
+    TUPLAN_RULES,
     Centerline,
+    PdmRules,
     PdmScene,
     PdmScores,
     constant_velocity_others,
@@ -43,6 +46,11 @@ class PdmClosedPlanner:
 
     name = "pdm_closed"
 
+    def __init__(self, rules: PdmRules = TUPLAN_RULES) -> None:
+        """Choose by the rules of one version of the score; NAVSIM's planners see 100 m far and never brake."""
+        self._rules = rules
+        self._brakes = rules is TUPLAN_RULES
+
     def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002
         """Take map and route; paths are laid at the first step, when the ego is known."""
         self._map, self._route = map, route
@@ -58,9 +66,11 @@ class PdmClosedPlanner:
         targets = SPEED_FRACTIONS * self._speed_limit_mps(ego)
         rollout = self._proposals(ego, obstacles, targets)
         states = track_proposals(state_array(ego), rollout.poses[:, : PROPOSAL_STEPS + 1])
-        self.scores = score_motions(states, self._scene(ego, obstacles))
+        # NAVSIM v2 judges comfort together with the past, which its reference planner is not given.
+        comfort = np.ones(len(states)) if self._rules is EPDMS_RULES else None
+        self.scores = score_motions(states, self._scene(ego, obstacles), self._rules, comfort)
         best = int(np.argmax(self.scores.score))
-        if is_emergency(ego, self._collision_time_s(best)):
+        if self._brakes and is_emergency(ego, self._collision_time_s(best)):
             return braking_plan(ego, PLAN_STEPS, STEP_S)
         extend_proposal(
             self._paths, obstacles, rollout, targets, _SIZE, _OFFSET_M, best, PROPOSAL_STEPS + 1, PLAN_STEPS
@@ -72,17 +82,17 @@ class PdmClosedPlanner:
 
     def _start(self, ego: EgoState) -> None:
         blocks = corrected_route(self._map, self._route.roadblock_ids, ego)
-        self._route_rows = list(
+        self.route_rows = list(
             dict.fromkeys(row for block in dict.fromkeys(blocks) for row in self._map.lane_rows_of_roadblock(block))
         )
-        self._on_route = set(self._route_rows)
-        self._forecaster = Forecaster(self._map, road_of(self._map).lanes, self._route_rows)
-        start = lane_under(self._map, self._route_rows, self._on_route, ego, RADIUS_M)
+        self._on_route = set(self.route_rows)
+        self._forecaster = Forecaster(self._map, road_of(self._map).lanes, self.route_rows, self._rules.radius_m)
+        start = lane_under(self._map, self.route_rows, self._on_route, ego, self._rules.radius_m)
         lanes = dijkstra_lanes(self._map, list(dict.fromkeys(blocks)), self._on_route, start)
         self._paths = parallel_paths(self._map, lanes, LATERAL_OFFSETS_M)
-        self._centerline = Centerline(points=self._paths.points[0])
+        self.centerline = Centerline(points=self._paths.points[0])
         self._areas = scoring_areas(self._map)
-        self._is_on_route = self._areas.on_route(self._route_rows)
+        self._is_on_route = self._areas.on_route(self.route_rows)
         num_paths, num_proposals = len(self._paths.points), len(self._paths.points) * len(SPEED_FRACTIONS)
         self._rollout = Rollout(
             progress=np.zeros((num_proposals, PLAN_STEPS + 1)),
@@ -94,7 +104,7 @@ class PdmClosedPlanner:
         )
 
     def _speed_limit_mps(self, ego: EgoState) -> float:
-        lane = lane_under(self._map, self._route_rows, self._on_route, ego, RADIUS_M)
+        lane = lane_under(self._map, self.route_rows, self._on_route, ego, self._rules.radius_m)
         limit_mps = self._map.speed_limit_mps(lane, FALLBACK_SPEED_MPS)
         assert limit_mps is not None  # a default was given
         return limit_mps
@@ -113,7 +123,7 @@ class PdmClosedPlanner:
             _SIZE,
             _OFFSET_M,
             PROPOSAL_STEPS,
-            PLAN_STEPS * STEP_S,
+            self._rules.plan_s,
         )
         return rollout
 
@@ -127,8 +137,9 @@ class PdmClosedPlanner:
             obstacles.is_ignored,
             PROPOSAL_STEPS + 1,
         )
-        kinds = self._areas.kinds_near(ego.center_pose()[:2], RADIUS_M, self._is_on_route)
-        return PdmScene(areas=self._areas, kinds=kinds, others=others, centerline=self._centerline)
+        kinds = self._areas.kinds_near(ego.center_pose()[:2], self._is_on_route, self._rules)
+        red_rows = np.tile(obstacles.light_rows, (PROPOSAL_STEPS + 1, 1))
+        return PdmScene(areas=self._areas, kinds=kinds, others=others, centerline=self.centerline, red_rows=red_rows)
 
     def _collision_time_s(self, proposal: int) -> float | None:
         step = int(self.scores.collision_step[proposal])

@@ -91,7 +91,16 @@ class Rollout(NamedTuple):
 
 @njit(cache=True)
 def project_chunked(points: np.ndarray, arc: np.ndarray, chunks: np.ndarray, x: float, y: float) -> float:
-    """`project`, for long lines: chunks whose bounding box is farther than the best place so far are passed over."""
+    """`project`, for long lines."""
+    return nearest_place(points, arc, chunks, x, y)[1]
+
+
+@njit(cache=True)
+def nearest_place(points: np.ndarray, arc: np.ndarray, chunks: np.ndarray, x: float, y: float) -> tuple[float, float]:
+    """Squared distance of a point from a line, and the arc length of the nearest place, the first of equally near.
+
+    Chunks whose bounding box is farther than the best place so far are passed over.
+    """
     num_segments = len(points) - 1
     nearest_chunk, nearest_bound = 0, np.inf
     for c in range(len(chunks)):
@@ -105,7 +114,7 @@ def project_chunked(points: np.ndarray, arc: np.ndarray, chunks: np.ndarray, x: 
         gap, place = _nearest_in_chunk(points, arc, num_segments, c, x, y)
         if gap < best or (gap == best and place < along):
             best, along = gap, place
-    return along
+    return best, along
 
 
 @njit(cache=True)

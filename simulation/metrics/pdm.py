@@ -31,21 +31,98 @@ from simulation.metrics.pdm_kernels import (
     STEP_S,
     Others,
     ego_areas,
+    longest_stray,
     near_grid,
     no_collision_scores,
     oncoming_distances,
     progress_along,
     time_to_collision_scores,
+    touches_areas,
     touching_square,
 )
 
 COMPLIANT_ONCOMING_M = 2.0
 """Up to here, driving against traffic costs nothing; up to the next it halves the score, beyond it is 0."""
 VIOLATING_ONCOMING_M = 6.0
-PROGRESS_WEIGHT, TTC_WEIGHT, COMFORT_WEIGHT = 5.0, 5.0, 2.0
-MIN_BEST_PROGRESS_M = 0.1
-"""Where nobody gets farther, progress is not compared."""
+STRAY_LIMIT_M = 0.5
+"""Keeping the lane means to stay within this distance of the centerline ..."""
+STRAY_STEPS = 20
+"""... with fewer than so many poses in a row beyond."""
 _REGION_MARGIN_M = 40.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PdmRules:
+    """One published definition of the score. Numbers of different versions do not compare."""
+
+    version: str
+    radius_m: float
+    """Half side of the square around the ego in which the map is known."""
+    lanes_are_road: bool
+    """Whether lanes and connectors are the drivable area, or roadblocks and intersections; car parks always."""
+    oncoming_window: int
+    """Steps over which driving against traffic is added up; 0 adds up each stretch."""
+    spares_intersections: bool
+    """Whether driving against traffic does not count in intersections."""
+    multiplies_direction: bool
+    multiplies_lights: bool
+    min_best_progress_m: float
+    """Where nobody gets farther, progress is not compared."""
+    compares_allowed_progress: bool
+    """Whether a motion's own progress counts only as far as the multiplied scores allow it."""
+    looks_beyond: bool
+    """Whether the time to collision is also asked for poses whose look-ahead leaves the motion."""
+    plan_s: float
+    """How far PDM-Closed looks for leading objects when it chooses by these rules."""
+    weights: tuple[float, float, float, float] = (5.0, 5.0, 2.0, 0.0)
+    """Of progress, time to collision, comfort, lane keeping."""
+
+
+TUPLAN_RULES = PdmRules(
+    version="tuplan_garage b51d5d0",
+    radius_m=50.0,
+    lanes_are_road=True,
+    oncoming_window=0,
+    spares_intersections=False,
+    multiplies_direction=True,
+    multiplies_lights=False,
+    min_best_progress_m=0.1,
+    compares_allowed_progress=True,
+    looks_beyond=True,
+    plan_s=8.0,
+)
+"""How PDM-Closed chooses its proposal in nuPlan's challenge."""
+
+PDMS_RULES = PdmRules(
+    version="navsim v1.1",
+    radius_m=100.0,
+    lanes_are_road=False,
+    oncoming_window=10,
+    spares_intersections=False,
+    multiplies_direction=False,
+    multiplies_lights=False,
+    min_best_progress_m=5.0,
+    compares_allowed_progress=True,
+    looks_beyond=True,
+    plan_s=5.0,
+)
+"""NAVSIM v1: driving direction is measured, but has the weight 0."""
+
+EPDMS_RULES = PdmRules(
+    version="navsim v2 0a380a9",
+    radius_m=100.0,
+    lanes_are_road=False,
+    oncoming_window=10,
+    spares_intersections=True,
+    multiplies_direction=True,
+    multiplies_lights=True,
+    min_best_progress_m=5.0,
+    compares_allowed_progress=False,
+    looks_beyond=False,
+    plan_s=5.0,
+    weights=(5.0, 5.0, 2.0, 2.0),
+)
+"""NAVSIM v2, without the two-frame comfort, which needs a second plan."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,12 +134,18 @@ class PdmScores:
     drivable_area: Float64[np.ndarray, "motions"]
     driving_direction: Float64[np.ndarray, "motions"]
     time_to_collision: Float64[np.ndarray, "motions"]
+    traffic_lights: Float64[np.ndarray, "motions"]
+    """0 after touching a connector at a red light; 1 where the rules do not ask, or the scene names none."""
     comfort: Float64[np.ndarray, "motions"]
+    lane_keeping: Float64[np.ndarray, "motions"]
+    """0 after 2 s off the centerline; 1 where the rules do not weigh it."""
     progress: Float64[np.ndarray, "motions"]
     """Relative to the best of the motions."""
     progress_m: Float64[np.ndarray, "motions"]
+    allowed: Float64[np.ndarray, "motions"]
+    """Product of the scores that the rules multiply."""
     score: Float64[np.ndarray, "motions"]
-    """Product of the first three times the weighted mean of progress, time to collision and comfort."""
+    """`allowed` times the weighted mean of the other scores."""
     collision_step: Int64[np.ndarray, "motions"]
     """First pose that collides at fault, -1 for none."""
     ttc_step: Int64[np.ndarray, "motions"]
@@ -97,22 +180,27 @@ class ScoringAreas:
         return lanes, touching_square(self.flat, x, y, radius_m, self.starts[1])[:-1]
 
     def kinds_near(
-        self, center: Float64[np.ndarray, "2"], radius_m: float, is_on_route: Bool[np.ndarray, "areas"]
+        self, center: Float64[np.ndarray, "2"], is_on_route: Bool[np.ndarray, "areas"], rules: PdmRules
     ) -> UInt8[np.ndarray, "areas"]:
-        """What each polygon counts as for PDM-Closed: lanes and car parks near the ego are road and lane at once.
+        """What each polygon counts as for an ego with its middle at `center`; 0 for those too far away.
 
         Args:
             center: Middle of the ego box.
-            radius_m: Half side of the square that is looked at.
             is_on_route: As `on_route` gives it.
+            rules: Which polygons are road, and how far they are known.
         """
-        lanes, others = self.near(center, radius_m)
+        lanes, others = self.near(center, rules.radius_m)
         kinds = np.zeros(len(self.flat.bounds), dtype=np.uint8)
-        kinds[: self.starts[1]][lanes] = LANE | DRIVABLE
-        carparks = slice(self.starts[1], self.starts[2])
-        kinds[carparks][others[carparks]] = LANE | DRIVABLE
-        kinds[is_on_route & (kinds > 0)] |= ON_ROUTE
-        kinds[self.starts[2] : self.starts[3]] = INTERSECTION
+        first_carpark, first_intersection, first_roadblock = self.starts[1:4]
+        if rules.lanes_are_road:
+            kinds[:first_carpark][lanes] = LANE | DRIVABLE
+            kinds[first_carpark:first_intersection][others[first_carpark:first_intersection]] = LANE | DRIVABLE
+            kinds[is_on_route & (kinds > 0)] |= ON_ROUTE
+        else:
+            kinds[:first_carpark][lanes] = LANE
+            kinds[:first_carpark][is_on_route[:first_carpark] & lanes] |= ON_ROUTE
+            kinds[first_carpark:][others[first_carpark:]] = DRIVABLE
+        kinds[first_intersection:first_roadblock] |= INTERSECTION
         return kinds
 
     def on_route(self, lane_rows: list[int]) -> Bool[np.ndarray, "areas"]:
@@ -170,69 +258,36 @@ class PdmScene:
     """What each polygon counts as."""
     others: Others
     centerline: Centerline
+    red_rows: Int64[np.ndarray, "time lights"] | None = None
+    """Rows in `areas` of the connectors at red lights at each step, -1 for none; None judges no lights."""
     vehicle: VehicleParameters = PACIFICA
 
 
-def score_motions(states: Float64[np.ndarray, "motions time 10"], scene: PdmScene) -> PdmScores:
-    """Judge motions by the rules of PDM-Closed.
+def score_motions(
+    states: Float64[np.ndarray, "motions time 10"],
+    scene: PdmScene,
+    rules: PdmRules = TUPLAN_RULES,
+    comfort: Float64[np.ndarray, "motions"] | None = None,
+) -> PdmScores:
+    """Judge motions by the rules of one version.
 
     Args:
-        states: In the columns of `simulation.dynamics`, every 0.1 s; `scene.others` must reach 0.9 s farther.
-        scene: What they are judged against.
+        states: In the columns of `simulation.dynamics`, every 0.1 s.
+        scene: What they are judged against; its others must reach 0.9 s farther where the rules look beyond.
+        rules: Which version.
+        comfort: Where comfort is judged elsewhere, its scores; None judges the motions alone.
 
     Raises:
         ValueError: When the others are not known far enough ahead.
     """
-    parts = score_parts(states, scene, states.shape[1])
-    oncoming_m = oncoming_distances(states, parts.areas, scene.vehicle.rear_axle_to_center_m, 0, False)
-    direction = direction_scores(oncoming_m)
-    comfort = comfort_scores(states, comfort_filters(states.shape[1]))
-    allowed = parts.no_collision * parts.drivable_area * direction
-    progress = relative_progress(parts.progress_m, allowed)
-    weighted = PROGRESS_WEIGHT * progress + TTC_WEIGHT * parts.time_to_collision + COMFORT_WEIGHT * comfort
-    return PdmScores(
-        no_collision=parts.no_collision,
-        drivable_area=parts.drivable_area,
-        driving_direction=direction,
-        time_to_collision=parts.time_to_collision,
-        comfort=comfort,
-        progress=progress,
-        progress_m=parts.progress_m,
-        score=allowed * (weighted / (PROGRESS_WEIGHT + TTC_WEIGHT + COMFORT_WEIGHT)),
-        collision_step=parts.collision_step,
-        ttc_step=parts.ttc_step,
-        areas=parts.areas,
-    )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PdmParts:
-    """What all versions of the score share."""
-
-    no_collision: Float64[np.ndarray, "motions"]
-    drivable_area: Float64[np.ndarray, "motions"]
-    time_to_collision: Float64[np.ndarray, "motions"]
-    progress_m: Float64[np.ndarray, "motions"]
-    collision_step: Int64[np.ndarray, "motions"]
-    ttc_step: Int64[np.ndarray, "motions"]
-    areas: UInt8[np.ndarray, "motions time"]
-
-
-def score_parts(states: Float64[np.ndarray, "motions time 10"], scene: PdmScene, ttc_steps: int) -> PdmParts:
-    """Judge collisions, road, time to collision (of the first `ttc_steps` poses) and progress.
-
-    Raises:
-        ValueError: When the others are not known far enough ahead.
-    """
-    others, vehicle = scene.others, scene.vehicle
-    last = max(states.shape[1] - 1, ttc_steps - 1 + LOOK_AHEAD_STEPS[-1]) // others.stride
+    vehicle, line, others = scene.vehicle, scene.centerline, scene.others
+    num_steps = states.shape[1]
+    ttc_steps = num_steps if rules.looks_beyond else max(1, num_steps - LOOK_AHEAD_STEPS[-1])
+    last = max(num_steps - 1, ttc_steps - 1 + LOOK_AHEAD_STEPS[-1]) // others.stride
     if last >= len(others.valid):
-        raise ValueError(
-            f"The others are known at {len(others.valid)} instants, {last + 1} are needed: 0.9 s beyond the motions."
-        )
+        raise ValueError(f"The others are known at {len(others.valid)} instants, these motions need {last + 1}.")
     size, offset_m = (vehicle.length_m, vehicle.width_m), vehicle.rear_axle_to_center_m
-    reach_m = vehicle.length_m
-    places = states[..., :2]
+    places, reach_m = states[..., :2], vehicle.length_m
     raster = scene.areas.raster(places.min(axis=(0, 1)) - reach_m, places.max(axis=(0, 1)) + reach_m)
     areas = ego_areas(states, raster, scene.kinds, size, offset_m)
     grid = near_grid(states, others, size, offset_m)
@@ -240,16 +295,48 @@ def score_parts(states: Float64[np.ndarray, "motions time 10"], scene: PdmScene,
     in_time, ttc_step = time_to_collision_scores(
         states, areas, others, grid, raster, scene.kinds, size, offset_m, ttc_steps
     )
-    line = scene.centerline
-    return PdmParts(
+    road = np.where((areas & OFF_ROAD).any(axis=1), 0.0, 1.0)
+    direction = direction_scores(
+        oncoming_distances(states, areas, offset_m, rules.oncoming_window, rules.spares_intersections)
+    )
+    lights = _light_scores(states, scene) if rules.multiplies_lights else np.ones(len(states))
+    if comfort is None:
+        comfort = comfort_scores(states, comfort_filters(num_steps))
+    lane_keeping = np.ones(len(states))
+    if rules.weights[3] > 0.0:
+        stray = longest_stray(states, areas, line.points, line.arc, line.chunks, offset_m, STRAY_LIMIT_M)
+        lane_keeping[stray >= STRAY_STEPS] = 0.0
+    progress_m = progress_along(states, line.points, line.arc, line.chunks, offset_m)
+    allowed = no_collision * road * lights
+    if rules.multiplies_direction:
+        allowed = allowed * direction
+    progress = relative_progress(progress_m, allowed, rules)
+    parts = (progress, in_time, comfort, lane_keeping)
+    weighted = sum(weight * part for weight, part in zip(rules.weights, parts, strict=True))
+    return PdmScores(
         no_collision=no_collision,
-        drivable_area=np.where((areas & OFF_ROAD).any(axis=1), 0.0, 1.0),
+        drivable_area=road,
+        driving_direction=direction,
         time_to_collision=in_time,
-        progress_m=progress_along(states, line.points, line.arc, line.chunks, offset_m),
+        traffic_lights=lights,
+        comfort=comfort,
+        lane_keeping=lane_keeping,
+        progress=progress,
+        progress_m=progress_m,
+        allowed=allowed,
+        score=allowed * (weighted / sum(rules.weights)),
         collision_step=collision_step,
         ttc_step=ttc_step,
         areas=areas,
     )
+
+
+def _light_scores(states: Float64[np.ndarray, "motions time 10"], scene: PdmScene) -> Float64[np.ndarray, "motions"]:
+    if scene.red_rows is None or not scene.red_rows.size:
+        return np.ones(len(states))
+    size = (scene.vehicle.length_m, scene.vehicle.width_m)
+    touched = touches_areas(states, scene.areas.flat, scene.red_rows, size, scene.vehicle.rear_axle_to_center_m)
+    return np.where(touched.any(axis=1), 0.0, 1.0)
 
 
 def direction_scores(oncoming_m: Float64[np.ndarray, "motions"]) -> Float64[np.ndarray, "motions"]:
@@ -258,14 +345,16 @@ def direction_scores(oncoming_m: Float64[np.ndarray, "motions"]) -> Float64[np.n
 
 
 def relative_progress(
-    progress_m: Float64[np.ndarray, "motions"], allowed: Float64[np.ndarray, "motions"]
+    progress_m: Float64[np.ndarray, "motions"], allowed: Float64[np.ndarray, "motions"], rules: PdmRules
 ) -> Float64[np.ndarray, "motions"]:
-    """Allowed progress over the best; where nobody gets on 1, or 0 where not allowed."""
+    """Progress over the best allowed progress; where that is too short to compare 1, or 0 where not allowed."""
     counted_m = progress_m * allowed
     best_m = float(counted_m.max())
-    if best_m > MIN_BEST_PROGRESS_M:
-        return counted_m / best_m
-    return (allowed != 0.0).astype(np.float64)
+    if rules.compares_allowed_progress:
+        return counted_m / best_m if best_m > rules.min_best_progress_m else np.where(allowed != 0.0, 1.0, 0.0)
+    if best_m > rules.min_best_progress_m:
+        return np.clip(progress_m / best_m, 0.0, 1.0)
+    return np.ones(len(progress_m))
 
 
 def constant_velocity_others(

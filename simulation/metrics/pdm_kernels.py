@@ -17,7 +17,7 @@ from simulation.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
 from simulation.kernels.area_raster import AreaRaster, crossings_to, entry_holds, raster_cell
 from simulation.kernels.boxes import box_corners, convex_overlap
 from simulation.kernels.polygons import FlatPolygons, contains_point, overlaps_convex, rows_in_bounds
-from simulation.kernels.proposals import project_chunked
+from simulation.kernels.proposals import nearest_place, project_chunked
 from simulation.metrics.collision import CollisionKind, collision_kind, is_ahead, is_at_fault, is_behind
 
 LANE, DRIVABLE, ON_ROUTE, INTERSECTION = 1, 2, 4, 8
@@ -391,6 +391,36 @@ def progress_along(
             ends[e] = project_chunked(points, arc, chunks, x, y)
         progress[m] = max(0.0, ends[1] - ends[0])
     return progress
+
+
+@njit(cache=True)
+def longest_stray(
+    states: np.ndarray,
+    areas: np.ndarray,
+    points: np.ndarray,
+    arc: np.ndarray,
+    chunks: np.ndarray,
+    rear_to_center: float,
+    limit_m: float,
+) -> np.ndarray:
+    """Most poses in a row (M,) at which the box centre is farther than `limit_m` from a line.
+
+    Poses in an intersection are passed over: they neither count nor end the row.
+    """
+    num_motions, num_steps = areas.shape
+    longest = np.zeros(num_motions, dtype=np.int64)
+    for m in range(num_motions):
+        count = 0
+        for t in range(num_steps):
+            if areas[m, t] & INTERSECTION != 0:
+                continue
+            heading = states[m, t, HEADING]
+            x = states[m, t, X] + rear_to_center * math.cos(heading)
+            y = states[m, t, Y] + rear_to_center * math.sin(heading)
+            strays = math.sqrt(nearest_place(points, arc, chunks, x, y)[0]) > limit_m
+            count = count + 1 if strays else 0
+            longest[m] = max(longest[m], count)
+    return longest
 
 
 @njit(cache=True)
