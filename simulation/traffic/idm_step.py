@@ -1,7 +1,7 @@
 """One step of all reactive agents, compiled: each in turn plans its route, finds its lead and moves on."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -30,7 +30,7 @@ DECEL_MAX_MPS2 = 2.0
 MIN_PATH_M = 20.0
 MAX_ROUTE = 5
 RADIUS_M = 100.0
-INNER = {"cache": True, "no_cpython_wrapper": True}
+INNER: dict[str, Any] = {"cache": True, "no_cpython_wrapper": True}
 """Settings of functions that only compiled code calls: the way in from Python takes half of their compilation."""
 
 

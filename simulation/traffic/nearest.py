@@ -39,8 +39,7 @@ def nearest_in_tree(bounds: np.ndarray, distances: np.ndarray, own_bounds: np.nd
     for i in range(num):
         _copy_box(bounds, i, boxes, i)
         item[i] = i
-    # Of one type from the start, or numba compiles everything below for literals as well.
-    begin, end = np.int64(0), np.int64(num)
+    begin, end = 0, num
     while end - begin > 1:
         made = _make_parents(boxes, item, first_child, num_children, begin, end)
         begin, end = end, end + made
@@ -84,12 +83,12 @@ def _make_parents(
     number = end - begin
     slices = math.ceil(math.sqrt(math.ceil(number / NODE_CAPACITY)))
     per_slice = math.ceil(number / slices)
-    _sort_nodes(boxes, item, first_child, num_children, begin, end, np.int64(0))
+    _sort_nodes(boxes, item, first_child, num_children, begin, end, 0)
     made = 0
     start = begin
     while start < end:
         stop = min(start + per_slice, end)
-        _sort_nodes(boxes, item, first_child, num_children, start, stop, np.int64(1))
+        _sort_nodes(boxes, item, first_child, num_children, start, stop, 1)
         child = start
         while child < stop:
             last = min(child + NODE_CAPACITY, stop)
@@ -120,7 +119,7 @@ def _search(
     heap_keys = np.empty(len(boxes))
     heap_nodes = np.empty(len(boxes), dtype=np.int64)
     heap_keys[0], heap_nodes[0] = 0.0, root
-    size = np.int64(1)
+    size = 1
     best, found = np.inf, -1
     while size > 0 and best > 0.0:
         key, node = heap_keys[0], heap_nodes[0]
