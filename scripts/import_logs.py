@@ -7,8 +7,9 @@
 
 SOURCE is one recording (a file or a log folder) or a folder of many. The output is a nuPlan data root: each recording
 becomes one log with one tagged scenario, on a map of its own. What is assumed and not measured (speed limits, traffic
-lights, ...) is stated in docs/importing.md and printed with --verbose. Nothing is written when a recording cannot be
-read, unless --skip-broken leaves those out, names them, and makes the exit code 1.
+lights, ...) is stated in docs/importing.md and printed with --verbose. Recordings are read and written in batches of
+20; at one that cannot be read the command stops before its batch is written, unless --skip-broken leaves it out,
+names it, and makes the exit code 1.
 """
 
 import sys
@@ -27,6 +28,9 @@ from driving.importers import commonroad
 from driving.importers.registry import importer_of
 from driving.nuplan.writer import write_world
 from driving.recording import Recording
+
+BATCH = 20
+"""Recordings that are in memory at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,35 +62,30 @@ def main(arguments: Arguments) -> None:
         raise FileNotFoundError(f"No file or folder {arguments.source}.")
     read = importer.read if arguments.ego is None else partial(commonroad.import_recording, ego=arguments.ego)
     sources = importer.find(arguments.source)
-    recordings: list[Recording] = []
     complaints: list[str] = []
+    table = Table("log", "map", "seconds", "agents", "scenario type", "token")
     with progress(arguments) as bar:
-        task = bar.add_task("Reading", total=len(sources))
-        for source in sources:
-            try:
-                recordings.append(_checked(read(source)))
-            except (OSError, ValueError, LookupError) as error:
-                if not arguments.skip_broken:
-                    raise
-                complaints.append(f"{source}: {error.args[0] if error.args else error}")
-            bar.advance(task)
-        if recordings:
-            task = bar.add_task("Writing", total=len(recordings))
-            write_world(
-                recordings,
-                arguments.output,
-                arguments.split,
-                images=arguments.images,
-                on_log_written=lambda _: bar.advance(task),
-            )
-    if recordings:
-        console.print(_table(recordings))
-        console.print(f"Wrote {len(recordings)} logs to {arguments.output}.", highlight=False)
-    if arguments.verbose:
-        for recording in recordings:
-            console.print(f"\n{recording.log_name}", markup=False, highlight=False)
-            for key, sentence in {**recording.map.metadata, **recording.metadata}.items():
-                console.print(f"  {key}: {sentence}", markup=False, highlight=False)
+        task = bar.add_task("Importing", total=len(sources))
+        for start in range(0, len(sources), BATCH):
+            batch = []
+            for source in sources[start : start + BATCH]:
+                try:
+                    batch.append(_checked(read(source)))
+                except (OSError, ValueError, LookupError) as error:
+                    if not arguments.skip_broken:
+                        raise
+                    sentence = error.args[0] if isinstance(error, KeyError) else error
+                    complaints.append(f"{source}: {sentence}")
+                bar.advance(task)
+            if batch:
+                write_world(batch, arguments.output, arguments.split, images=arguments.images)
+            for recording in batch:
+                table.add_row(*_row(recording))
+                if arguments.verbose:
+                    _print_notes(recording)
+    if table.rows:
+        console.print(table)
+        console.print(f"Wrote {len(table.rows)} logs to {arguments.output}.", highlight=False)
     for complaint in complaints:
         errors.print(f"[bold yellow]Left out:[/] {escape(complaint)}", highlight=False, soft_wrap=True)
     if complaints:
@@ -99,20 +98,22 @@ def _checked(recording: Recording) -> Recording:
     return recording
 
 
-def _table(recordings: list[Recording]) -> Table:
-    table = Table("log", "map", "seconds", "agents", "scenario type", "token")
-    for recording in recordings:
-        seconds = (recording.time_us[-1] - recording.time_us[0]) / 1e6
-        tag = recording.tags[0]
-        table.add_row(
-            recording.log_name,
-            recording.map.name,
-            f"{seconds:.1f}",
-            str(recording.agents.num_agents),
-            tag.scenario_type,
-            recording.token(tag),
-        )
-    return table
+def _row(recording: Recording) -> tuple[str, ...]:
+    tag = recording.tags[0]
+    return (
+        recording.log_name,
+        recording.map.name,
+        f"{(recording.time_us[-1] - recording.time_us[0]) / 1e6:.1f}",
+        str(recording.agents.num_agents),
+        tag.scenario_type,
+        recording.token(tag),
+    )
+
+
+def _print_notes(recording: Recording) -> None:
+    console.print(recording.log_name, markup=False, highlight=False)
+    for key, sentence in {**recording.map.metadata, **recording.metadata}.items():
+        console.print(f"  {key}: {sentence}", markup=False, highlight=False)
 
 
 if __name__ == "__main__":
