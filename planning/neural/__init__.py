@@ -1,0 +1,1 @@
+"""The student: a network that scores a vocabulary of trajectories, as a planner."""
