@@ -6,7 +6,7 @@ from driving import Planner
 from planning.registry import PLANNERS, load_planner
 
 
-@pytest.mark.parametrize("name", sorted(set(PLANNERS) - {"pdm_closed"}))
+@pytest.mark.parametrize("name", sorted(PLANNERS))
 def test_each_name_gives_a_planner_of_that_name(name):
     planner = load_planner(name)
     assert isinstance(planner, Planner)
