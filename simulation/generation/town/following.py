@@ -46,6 +46,21 @@ class Order(NamedTuple):
 
 
 @njit(cache=True)
+def beside(net: Network, lane: int, s: float, other: int) -> float:
+    """Place on a neighbouring lane beside a place on a lane: both have their vertices at the same stations."""
+    low, high = net.lanes[lane].point_begin, net.lanes[lane].point_end - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if net.points[middle, 2] <= s:
+            low = middle
+        else:
+            high = middle
+    share = (s - net.points[low, 2]) / (net.points[low + 1, 2] - net.points[low, 2])
+    there = net.lanes[other].point_begin + low - net.lanes[lane].point_begin
+    return net.points[there, 2] + share * (net.points[there + 1, 2] - net.points[there, 2])
+
+
+@njit(cache=True)
 def sort_by_lane(net: Network, now: np.ndarray) -> Order:
     """Order all vehicles by lane and place."""
     num_lanes, num_vehicles = len(net.lanes), len(now)
@@ -66,7 +81,7 @@ def sort_by_lane(net: Network, now: np.ndarray) -> Order:
                 if now[i].old_lane < 0 or now[i].shift >= LANE_CHANGE_BODY:
                     continue
                 lane = now[i].old_lane
-                s = now[i].s * net.lanes[lane].length / net.lanes[now[i].lane].length
+                s = beside(net, now[i].lane, now[i].s, lane)
             k = fill[lane]
             while k > offsets[lane] and place[k - 1] > s:
                 place[k], vehicle[k] = place[k - 1], vehicle[k - 1]

@@ -1,6 +1,7 @@
 """A town from a seed: streets, traffic, and recordings of drives through it, tagged by what happens in them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 import numpy as np
@@ -25,6 +26,8 @@ HISTORY_FRAMES = 53
 """Frames before the first tag: 3 s of scenario, 2.2 s of history and one more."""
 FUTURE_FRAMES = 201
 """Frames behind the last tag: 12 s of scenario and 8 s after it."""
+LEAD_IN_STEPS = 40
+"""Steps before the watched ones, in which headings settle on where the vehicles go."""
 MAX_PLANS, MAX_ATTEMPTS = 20, 4
 """Plans that are drawn until one can be built, and towns until one shows what is wanted."""
 STARTS_EVERY = 50
@@ -70,12 +73,13 @@ def watch_town(seed: int, settings: TownSettings, attempt: int = 0) -> Watched:
         break
     net = build_network(roads)
     watched_steps = round(settings.watched_s / STEP_S)
-    steps = round(settings.warm_up_s / STEP_S) + watched_steps
+    steps = round(settings.warm_up_s / STEP_S) + LEAD_IN_STEPS + watched_steps
     lights = light_statuses(rng, roads, steps, STEP_S)
     foot = build_foot_network(roads, net)
     drivers = draw_drivers(rng, settings)
     people = draw_people(rng, settings, foot)
-    history = run_traffic(rng, net, foot, drivers, people, lights, watched_steps)
+    history = run_traffic(rng, net, foot, drivers, people, lights, watched_steps + LEAD_IN_STEPS)
+    motions = vehicle_motions(rng, net, history, drivers).since(LEAD_IN_STEPS)
     places = roads.parking_poses
     places = places[rng.uniform(size=len(places)) < settings.parked_share]
     jitter = rng.normal(size=(len(places), 3)) * np.array([0.08, 0.05, 0.015])
@@ -84,8 +88,8 @@ def watch_town(seed: int, settings: TownSettings, attempt: int = 0) -> Watched:
         roads=roads,
         net=net,
         drivers=drivers,
-        history=history,
-        motions=vehicle_motions(rng, net, history, drivers),
+        history=history.since(LEAD_IN_STEPS),
+        motions=motions,
         lights=lights[:, -watched_steps:],
         parked_poses=parked,
         parked_sizes=rng.uniform([4.0, 1.7, 1.4], [5.2, 1.95, 1.95], (len(parked), 3)),
@@ -111,7 +115,7 @@ def generate_town(
 
     Returns:
         As many recordings as are needed for the scenarios. Every tagged scenario passes `check_scenario`. Where a
-        type does not happen often enough, others take its place; each happens once at least.
+        type does not happen often enough, others take its place; each of the `quotas` is met once at least.
 
     Raises:
         ValueError: When `MAX_ATTEMPTS` towns of the seed do not show what is wanted.
@@ -121,7 +125,7 @@ def generate_town(
     for attempt in range(MAX_ATTEMPTS):
         recordings = _record_town(watch_town(seed, settings, attempt), settings, wanted, seed)
         found = {tag.scenario_type for one in recordings for tag in one.tags}
-        missing = [name for name, count in wanted.items() if count and name not in found]
+        missing = [name for name, count in wanted.items() if quotas is not None and count and name not in found]
         if not missing and sum(len(one.tags) for one in recordings) == sum(wanted.values()):
             return recordings
     raise ValueError(
@@ -173,9 +177,9 @@ def quotas_of_towns(scenarios: int, towns: int) -> list[dict[str, int]]:
     return quotas
 
 
-def town_settings(number: int) -> TownSettings:
+def town_settings(number: int, *, is_small: bool = False) -> TownSettings:
     """The settings of the n-th town of a world: towns lie at different places on earth."""
-    return TownSettings(location=list(LOCATIONS)[number % len(LOCATIONS)])
+    return replace(small_town() if is_small else TownSettings(), location=list(LOCATIONS)[number % len(LOCATIONS)])
 
 
 class TownGenerator:
@@ -310,14 +314,4 @@ def _with_tags(recording: Recording, tags: tuple[Tag, ...]) -> Recording:
     first = recording.missions[0]
     kept = {tag.frame for tag in tags}
     missions = (first, *[mission for mission in recording.missions[1:] if mission.first_frame in kept])
-    return Recording(
-        log_name=recording.log_name,
-        map=recording.map,
-        time_us=recording.time_us,
-        ego=recording.ego,
-        agents=recording.agents,
-        traffic_lights=recording.traffic_lights,
-        missions=missions,
-        tags=tags,
-        metadata=recording.metadata,
-    )
+    return replace(recording, missions=missions, tags=tags)

@@ -25,6 +25,10 @@ class Motions:
     slip: np.ndarray
     """(T, N) direction of travel of the box centre, seen from the vehicle's heading [rad]."""
 
+    def since(self, step: int) -> "Motions":
+        """Without the steps before `step`."""
+        return Motions(poses=self.poses[step:], velocities=self.velocities[step:], slip=self.slip[step:])
+
 
 def vehicle_motions(rng: np.random.Generator, net: Network, history: TrafficHistory, drivers: np.ndarray) -> Motions:
     """Poses of all vehicles: box centres follow the lanes, and rear axles roll without slipping.

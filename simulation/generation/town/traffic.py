@@ -1,6 +1,6 @@
 """The traffic of a town over time: everybody drives by the same rules, each in a temper of their own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from simulation.generation.town.following import (
     STEEP_BRAKE_MPS2,
     TRAFFIC,
     Order,
+    beside,
     driven,
     follower_on,
     free_acceleration,
@@ -51,6 +52,10 @@ class TrafficHistory:
     """(T, P, 4) x, y, heading, speed."""
     is_waiting: np.ndarray
     """(T, P) whether the person waits at a kerb."""
+
+    def since(self, step: int) -> "TrafficHistory":
+        """Without the steps before `step`."""
+        return TrafficHistory(**{field.name: getattr(self, field.name)[step:] for field in fields(self)})
 
 
 class Log(NamedTuple):
@@ -178,6 +183,13 @@ def _wish(
     j, gap = leader_of(net, drv, now, order, i)
     if j >= 0:
         wanted = min(wanted, idm(gap, v, now[j].v, free, temper(drv, i)))
+    if now[i].old_lane >= 0 and now[i].shift < 0.55:
+        # Still halfway on the lane that is being left.
+        s = beside(net, now[i].lane, now[i].s, now[i].old_lane)
+        j, place = leader_on(order, now[i].old_lane, s, i)
+        if j >= 0:
+            gap = place - s - (drv[i].length + drv[j].length) / 2
+            wanted = min(wanted, idm(gap, v, now[j].v, free, temper(drv, i)))
     lane = now[i].lane
     wall = np.inf
     if lane < net.num_lanes:
@@ -219,7 +231,8 @@ def _ask(
     if now[i].grant > 0:
         if light >= 0 and lights[light] != GREEN and to_line > 0.0:
             is_clearing = lights[light] == YELLOW and net.lanes[connector].gives_way
-            if (not is_clearing or to_line > 6.0) and to_line > v * v / (2.0 * 2.6) + 1.0:
+            can_stop = to_line > v * v / (2.0 * 2.6) + 1.0 or (lights[light] == RED and v < 1.5)
+            if can_stop and (not is_clearing or to_line > 6.0):
                 now[i].grant = 0
         return
     reach = v * v / (2.0 * 1.5) + 1.4 * v + 8.0
@@ -302,7 +315,7 @@ def _change_lanes(
             if _gain(net, drv, now, order, i, target) + whim > 0.35:
                 now[i].old_lane = lane
                 now[i].side = -net.lanes[lane].width if goes_left else net.lanes[lane].width
-                now[i].s *= net.lanes[target].length / net.lanes[lane].length
+                now[i].s = beside(net, lane, now[i].s, target)
                 now[i].lane, now[i].shift, now[i].shift_m, now[i].last_change = target, 0.0, shift_m, 0.0
                 now[i].next = _straightest(net, target)
                 taken[target] = step
@@ -319,7 +332,7 @@ def _gain(net: Network, drv: np.ndarray, now: np.ndarray, order: Order, i: int, 
     if j >= 0:
         gap = place - now[i].s - (drv[i].length + drv[j].length) / 2
         here = min(here, idm(gap, v, now[j].v, free, temper(drv, i)))
-    s = now[i].s * net.lanes[target].length / net.lanes[lane].length
+    s = beside(net, lane, now[i].s, target)
     there = free
     j, place = leader_on(order, target, s, i)
     if j >= 0:

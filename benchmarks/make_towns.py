@@ -1,0 +1,87 @@
+"""Make towns of many seeds and hold every scenario against the checks that all scenarios must pass.
+
+    python benchmarks/make_towns.py --seeds 100
+    python benchmarks/make_towns.py --seeds 3 --full        # towns as large as those of scripts/make_worlds.py
+
+Small towns are made by the same code: 4 by 3 junctions, 110 vehicles, one recording of 40 s or a few. With
+`--twice` each town is made a second time, and both must be equal to the last bit.
+"""
+
+import hashlib
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
+
+from command_line import CommonArguments, console, progress, run
+
+from driving.checks import check_scenario
+from driving.recording import Recording
+from simulation.generation.town.generator import generate_town
+from simulation.generation.town.layout import TownSettings, small_town
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments(CommonArguments):
+    """Which towns to make."""
+
+    seeds: int = 100
+    """Number of seeds."""
+    first: int = 0
+    """First seed."""
+    full: bool = False
+    """Towns of full size."""
+    twice: bool = False
+    """Make each town twice and compare."""
+
+
+def main(arguments: Arguments) -> None:
+    """Print each town that fails, and the count of those that pass."""
+    settings = TownSettings() if arguments.full else small_town()
+    passed, types, seconds = 0, Counter[str](), []
+    with progress(arguments) as bar:
+        for seed in bar.track(range(arguments.first, arguments.first + arguments.seeds), description="Towns"):
+            begin = time.perf_counter()
+            try:
+                recordings = generate_town(seed, settings)
+                for recording in recordings:
+                    for scenario in recording.scenarios():
+                        check_scenario(scenario)
+                        types[scenario.scenario_type] += 1
+                if arguments.twice and fingerprint(recordings) != fingerprint(generate_town(seed, settings)):
+                    raise ValueError("The town differs when it is made again.")
+                passed += 1
+            except ValueError as error:
+                console.print(f"seed {seed}: {error}")
+            seconds.append(time.perf_counter() - begin)
+    size = "full" if arguments.full else "small"
+    console.print(
+        f"{passed} of {arguments.seeds} {size} towns pass, {sum(types.values())} scenarios of {len(types)} types."
+    )
+    console.print(
+        f"Median {np.median(seconds):.1f} s a town, slowest {max(seconds):.1f} s (compilation in the first)."
+    )
+
+
+def fingerprint(recordings: list[Recording]) -> str:
+    """A hash of everything that is written of a town's recordings."""
+    digest = hashlib.sha256()
+    for one in recordings:
+        lanes = one.map.lanes
+        arrays = [one.time_us, one.ego.rear_axle_poses, one.ego.velocities_mps, one.ego.accelerations_mps2]
+        arrays += [one.agents.poses, one.agents.velocities_mps, one.agents.sizes, one.agents.valid]
+        arrays += [one.traffic_lights.offsets, one.traffic_lights.statuses, lanes.centerlines.values, lanes.ids]
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(repr((one.log_name, one.agents.track_ids, one.tags)).encode())
+        digest.update(repr([mission.roadblock_ids for mission in one.missions]).encode())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    run(Arguments, main, __doc__)
