@@ -1,0 +1,109 @@
+"""The teacher judges hand-made scenes as their docstrings say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from distill.teacher import (
+    SUB_SCORES,
+    TEACHERS,
+    Future,
+    RuleTeacher,
+    check_teacher,
+    load_teacher,
+    logged_future,
+)
+from driving import AgentTracks, Route
+from driving.synthetic.scenes import scene
+from planning.neural.vocabulary import NUM_POSES, TrajectoryVocabulary
+
+TIME_S = np.arange(NUM_POSES) * 0.1
+
+
+def straight(*speeds_mps: float, curvature: float = 0.0) -> TrajectoryVocabulary:
+    """Entries of constant speed; with a curvature, circles to the left."""
+    poses = np.zeros((len(speeds_mps), NUM_POSES, 3), dtype=np.float32)
+    for row, speed in enumerate(speeds_mps):
+        turned = curvature * speed * TIME_S
+        poses[row, :, 0] = speed * TIME_S if curvature == 0 else np.sin(turned) / curvature
+        poses[row, :, 1] = 0.0 if curvature == 0 else (1 - np.cos(turned)) / curvature
+        poses[row, :, 2] = turned
+    return TrajectoryVocabulary(poses=poses)
+
+
+def judged(name: str, iteration: int, vocabulary: TrajectoryVocabulary) -> dict[str, np.ndarray]:
+    scenario = scene(name)
+    label = RuleTeacher(vocabulary).label(scenario.observation_at(iteration), logged_future(scenario, iteration))
+    return dict(zip(SUB_SCORES, label.scores.T, strict=True))
+
+
+def test_alone_on_a_straight_road_the_faster_one_gets_on_better_up_to_the_limit():
+    scores = judged("straight_road", 20, straight(5.0, 10.0, 13.0))
+    for name in set(SUB_SCORES) - {"progress", "comfort"}:
+        assert scores[name].tolist() == [1.0, 1.0, 1.0], name
+    assert scores["progress"][2] == 1.0
+    assert np.all(np.diff(scores["progress"]) > 0.05)
+
+
+def test_speeding_is_judged_apart_and_does_not_set_the_measure_of_progress():
+    scores = judged("straight_road", 20, straight(10.0, 20.0))
+    assert scores["speed_limit"][0] == 1.0
+    assert scores["speed_limit"][1] < 0.5
+    assert scores["progress"].tolist() == [1.0, 1.0]
+
+
+def test_leaving_the_road_and_the_own_direction_costs_both_scores():
+    scores = judged("straight_road", 20, straight(10.0, curvature=0.05))
+    assert scores["drivable_area"][0] == 0.0
+    assert scores["driving_direction"][0] < 1.0
+    assert scores["lane_keeping"][0] == 0.0
+
+
+def test_driving_on_through_a_red_light_is_seen_and_stopping_before_it_is_not():
+    # At 2 s the ego is 45 m before its stop, at 10 m/s; stopped by braking at 2.2 m/s2 it does not reach the line.
+    braking = straight(0.0).poses.copy()
+    scores = judged("red_light", 60, TrajectoryVocabulary(poses=np.concatenate([braking, straight(8.0).poses])))
+    assert scores["traffic_lights"].tolist() == [1.0, 0.0]
+
+
+def test_a_standing_car_ahead_makes_going_on_a_collision():
+    scenario = scene("queue")
+    vocabulary = straight(0.0, 12.0)
+    worst = np.ones(2)
+    for iteration in range(0, 150, 10):
+        label = RuleTeacher(vocabulary).label(scenario.observation_at(iteration), logged_future(scenario, iteration))
+        worst = np.minimum(worst, label.scores[:, 0])
+    assert worst.tolist() == [1.0, 0.0]
+
+
+def test_a_part_of_the_vocabulary_gets_the_same_labels_as_the_whole():
+    whole = straight(0.0, 4.0, 8.0, 12.0)
+    part = TrajectoryVocabulary(poses=whole.poses[:2])
+    first, second = judged("pedestrian_crossing", 30, whole), judged("pedestrian_crossing", 30, part)
+    for name in set(SUB_SCORES) - {"progress"}:
+        assert first[name][:2].tolist() == second[name].tolist(), name
+
+
+@pytest.mark.parametrize("name", sorted(TEACHERS))
+def test_each_teacher_keeps_the_contract(name):
+    check_teacher(TEACHERS[name], scene("cut_in"))
+
+
+def test_an_unknown_teacher_names_the_nearest():
+    with pytest.raises(KeyError, match="Did you mean 'rules'"):
+        load_teacher("rule", straight(1.0))
+
+
+def test_a_future_that_is_too_short_and_a_missing_route_are_refused():
+    scenario = scene("straight_road")
+    observation, future = scenario.observation_at(0), logged_future(scenario, 0)
+    teacher = RuleTeacher(straight(1.0))
+    short = Future(agents=AgentTracks.none(10), traffic_lights=future.traffic_lights.steps(0, 10))
+    with pytest.raises(ValueError, match="41 steps from now on, got 10"):
+        teacher.label(observation, short)
+    lost = Route(roadblock_ids=(), goal_pose=None, centerline=np.zeros((0, 2)))
+    with pytest.raises(ValueError, match="route names no lane"):
+        teacher.label(replace(observation, route=lost), future)
+    with pytest.raises(ValueError, match="share the future"):
+        Future(agents=AgentTracks.none(10), traffic_lights=future.traffic_lights)
