@@ -1,0 +1,85 @@
+"""Look at drives in a browser: replay them, compare planners, see where and why points were lost.
+
+    python scripts/view.py results/first
+    python scripts/view.py results/first results/second     # compare two runs
+    python scripts/view.py --data demo/worlds               # scenarios that nobody has driven yet
+    python scripts/view.py results/first --data ~/nuplan    # where the data has moved since
+
+It listens on this machine only. From another one, use a tunnel: ssh -L 8421:localhost:8421 HOST.
+"""
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import uvicorn
+from command_line import CommonArguments, console, run
+from tyro.conf import Positional, UseAppendAction
+
+from driving.nuplan.filters import ScenarioFilter
+from simulation.viewer.server import LOCAL_HOSTS, make_app
+from simulation.viewer.sources import open_sources
+
+DEFAULT_PORT = 8421
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments(CommonArguments):
+    """What to show, and where."""
+
+    results: Positional[tuple[Path, ...]] = ()
+    """Results folders of scripts/benchmark.py."""
+    data: Path | None = None
+    """nuPlan data root: of the results, where it has moved; or alone, to show its scenarios."""
+    maps: Path | None = None
+    """Maps folder, where it is not beside the data."""
+    filter: Path | None = None
+    """Of the scenarios of --data: a filter file of the devkit."""
+    port: int | None = None
+    """Port to listen on; without it 8421, or a free one where that is taken."""
+    host: str = "127.0.0.1"
+    """Address to listen on. Others than this machine can look at everything then: there is no password."""
+    allow_host: Annotated[UseAppendAction[tuple[str, ...]], None] = ()
+    """Further names under which browsers may call, for --host."""
+
+
+def main(arguments: Arguments) -> None:
+    """Serve until interrupted."""
+    chosen = None if arguments.filter is None else ScenarioFilter.from_yaml(arguments.filter)
+    sources = open_sources(arguments.results, arguments.data, arguments.maps, chosen)
+    app = make_app(sources, (*LOCAL_HOSTS, arguments.host, *arguments.allow_host))
+    listener = listen(arguments.host, arguments.port)
+    port = listener.getsockname()[1]
+    console.print(f"http://{arguments.host}:{port}/", highlight=False, soft_wrap=True)
+    if not arguments.quiet:
+        console.print("Stop with Ctrl-C.", style="dim")
+    level = "info" if arguments.verbose else "warning"
+    server = uvicorn.Server(uvicorn.Config(app, log_level=level, access_log=arguments.verbose))
+    server.run(sockets=[listener])
+
+
+def listen(host: str, port: int | None) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        OSError: When the port is taken, or the address is not of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for wanted in (DEFAULT_PORT, 0) if port is None else (port,):
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, wanted))
+        except OSError as error:
+            listener.close()
+            if port is not None or wanted == 0:
+                raise OSError(f"Cannot listen on {host}:{wanted}: {error.strerror}. Name another --port.") from error
+        else:
+            listener.listen(128)
+            return listener
+    raise AssertionError("a free port was asked for")
+
+
+if __name__ == "__main__":
+    run(Arguments, main, __doc__)

@@ -1,0 +1,165 @@
+"""What the page replays: the drive of a log, the logged drive of a scenario, and the scene around both."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from driving.agents import AgentKind, AgentTracks, LightStatus, TrafficLights
+from driving.ego import EgoMotion
+from driving.geometry import shifted_along_heading
+from driving.scenario import Scenario
+from driving.vehicle import PACIFICA
+from simulation.log import SimulationLog
+from simulation.viewer.map_shapes import add_shapes, map_shapes, region_around
+from simulation.viewer.packing import CENTIMETRE, MILLIMETRE, MILLIRADIAN, Message
+
+ORIGIN_GRID_M = 100.0
+"""Coordinates travel relative to a round point near the start, the same for all drives of a scenario."""
+CORRIDOR_M = 250.0
+"""So much of the route ahead is shown, beyond where anyone drove."""
+
+
+def origin_near(pose: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "2"]:
+    """The round point that coordinates are relative to."""
+    return np.round(pose[:2] / ORIGIN_GRID_M) * ORIGIN_GRID_M
+
+
+def drive_message(log: SimulationLog) -> bytes:
+    """A driven log: ego, agents, lights and plans over its T steps."""
+    time_s = _seconds(log.ego.time_us)
+    message = Message(
+        **_header(log.ego, log.agents, log.scenario_id),
+        scenario_type=log.scenario_type,
+        log_name=log.log_name,
+        map_name=log.map_name,
+        planner=log.planner_name,
+        traffic=log.traffic,
+        seed=log.seed,
+        stage_time_s=log.stage_time_s,
+        notes=log.metadata,
+    )
+    origin = origin_near(log.ego.rear_axle_poses[0, 0])
+    _add_ego(message, "ego", log.ego, origin)
+    _add_agents(message, log.agents, origin)
+    _add_lights(message, log.traffic_lights)
+    counts = np.array([len(plan.time_s) for plan in log.plans], dtype=np.int64)
+    # The front of the ego leads the eye better than its rear axle: plans are drawn at the box centre.
+    poses = np.concatenate([np.zeros((0, 3)), *(plan.poses for plan in log.plans)])
+    centers = shifted_along_heading(poses, PACIFICA.rear_axle_to_center_m)
+    message.add_integers("plans.offsets", np.concatenate([[0], np.cumsum(counts)]))
+    message.add_reals("plans.points", (centers[:, :2] - origin).T, CENTIMETRE)
+    message.add_reals("plans.time_s", np.concatenate([np.zeros(0), *(plan.time_s for plan in log.plans)]), 0.01)
+    message.add_reals("planning_time_s", log.planning_time_s, 1e-6)
+    message.add_reals("time_s", time_s, 1e-3)
+    return message.to_bytes()
+
+
+def logged_message(scenario: Scenario) -> bytes:
+    """A scenario as it was recorded, in the form of a drive without plans."""
+    steps = (scenario.frames.start, scenario.frames.stop)
+    ego, agents, lights = scenario.ego.steps(*steps), scenario.agents.steps(*steps), scenario.traffic_lights
+    message = Message(
+        **_header(ego, agents, scenario.scenario_id),
+        scenario_type=scenario.scenario_type,
+        log_name=scenario.log_name,
+        map_name=scenario.map_name,
+        planner="",
+        traffic="",
+        notes=scenario.metadata,
+    )
+    origin = origin_near(ego.rear_axle_poses[0, 0])
+    _add_ego(message, "ego", ego, origin)
+    _add_agents(message, agents, origin)
+    _add_lights(message, lights.steps(*steps))
+    message.add_integers("plans.offsets", np.zeros(ego.num_steps + 1, dtype=np.int64))
+    message.add_reals("plans.points", np.zeros((2, 0)), CENTIMETRE)
+    message.add_reals("plans.time_s", np.zeros(0), 0.01)
+    message.add_reals("planning_time_s", np.full(ego.num_steps, np.nan), 1e-6)
+    message.add_reals("time_s", _seconds(ego.time_us), 1e-3)
+    return message.to_bytes()
+
+
+def scene_message(scenario: Scenario) -> bytes:
+    """The surroundings of a scenario: map, route, and the logged ego over the scenario's frames."""
+    ego = scenario.ego.steps(scenario.frames.start, scenario.frames.stop)
+    origin = origin_near(ego.rear_axle_poses[0, 0])
+    driven = ego.rear_axle_poses[0, :, :2]
+    route = route_ahead(scenario)
+    region = region_around(np.concatenate([driven, route]))
+    goal = scenario.route.goal_pose
+    message = Message(
+        origin=origin.tolist(),
+        scenario=scenario.scenario_id,
+        map_name=scenario.map_name,
+        goal=None if goal is None else [*(goal[:2] - origin).tolist(), float(goal[2])],
+        anchor_s=float((scenario.time_us[scenario.anchor_frame] - scenario.start_time_us) * 1e-6),
+        has_cameras=scenario.cameras is not None and len(scenario.cameras.paths) > 0,
+        notes={**scenario.map.metadata, **scenario.metadata},
+    )
+    _add_ego(message, "logged", ego, origin)
+    message.add_reals("logged.time_s", _seconds(ego.time_us), 1e-3)
+    message.add_reals("route_line", (route - origin).T, CENTIMETRE)
+    for name, shapes in map_shapes(scenario.map, region, scenario.route.roadblock_ids).items():
+        add_shapes(message, name, shapes, origin)
+    return message.to_bytes()
+
+
+def route_ahead(scenario: Scenario) -> Float64[np.ndarray, "points 2"]:
+    """The route's centerline from where the ego starts, cut to what may be driven within the scenario."""
+    line = scenario.route.centerline
+    if len(line) < 2:
+        return np.zeros((0, 2))
+    ego = scenario.ego.rear_axle_poses[0, scenario.frames, :2]
+    reach_m = float(np.hypot(*np.diff(ego, axis=0).T).sum()) + CORRIDOR_M
+    start = int(np.argmin(np.hypot(*(line - ego[0]).T)))
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line[start:], axis=0).T))])
+    return line[start:][along <= reach_m]
+
+
+def _seconds(time_us: np.ndarray) -> np.ndarray:
+    return (time_us - time_us[0]) * 1e-6
+
+
+def _header(ego: EgoMotion, agents: AgentTracks, scenario: str) -> dict[str, Any]:
+    return {
+        "scenario": scenario,
+        "origin": origin_near(ego.rear_axle_poses[0, 0]).tolist(),
+        "num_steps": ego.num_steps,
+        "num_agents": agents.num_agents,
+        "track_ids": list(agents.track_ids),
+        "kinds": agents.kinds.tolist(),
+        "kind_names": {int(kind): kind.name.lower() for kind in AgentKind},
+        "light_names": {int(status): status.name.lower() for status in LightStatus},
+        "ego_size": [PACIFICA.length_m, PACIFICA.width_m],
+    }
+
+
+def _add_ego(message: Message, name: str, ego: EgoMotion, origin: np.ndarray) -> None:
+    centers = ego.center_poses()[0]
+    message.add_reals(f"{name}.x", centers[:, 0] - origin[0], MILLIMETRE)
+    message.add_reals(f"{name}.y", centers[:, 1] - origin[1], MILLIMETRE)
+    message.add_reals(f"{name}.heading", centers[:, 2], MILLIRADIAN / 10)
+    message.add_reals(f"{name}.speed", ego.speed_mps[0], MILLIMETRE)
+    message.add_reals(f"{name}.acceleration", ego.accelerations_mps2[0].T, MILLIMETRE)
+    message.add_reals(f"{name}.steering", ego.steering_rad[0], MILLIRADIAN / 10)
+
+
+def _add_agents(message: Message, agents: AgentTracks, origin: np.ndarray) -> None:
+    seen = np.where(agents.valid, 1.0, np.nan)
+    for name, values, scale in (
+        ("x", agents.poses[..., 0] - origin[0], MILLIMETRE * 5),
+        ("y", agents.poses[..., 1] - origin[1], MILLIMETRE * 5),
+        ("heading", agents.poses[..., 2], MILLIRADIAN),
+        ("vx", agents.velocities_mps[..., 0], CENTIMETRE),
+        ("vy", agents.velocities_mps[..., 1], CENTIMETRE),
+        ("length", agents.sizes[..., 0], CENTIMETRE),
+        ("width", agents.sizes[..., 1], CENTIMETRE),
+    ):
+        message.add_reals(f"agents.{name}", values * seen, scale)
+
+
+def _add_lights(message: Message, lights: TrafficLights) -> None:
+    message.add_integers("lights.offsets", lights.offsets)
+    message.add_integers("lights.connectors", lights.lane_connector_ids)
+    message.add_integers("lights.statuses", lights.statuses)

@@ -1,0 +1,144 @@
+/** Curves over time: bounds drawn in, the shown time as a line, a click jumps. */
+
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { Clock } from "./clock";
+import { Palette } from "./colors";
+
+export interface Line {
+  label: string;
+  color: string;
+  values: (number | null)[];
+  dash?: number[];
+}
+
+export interface Plot {
+  name: string;
+  title: string;
+  unit: string;
+  low: number | null;
+  high: number | null;
+  time: number[];
+  lines: Line[];
+}
+
+const HEIGHT_PX = 118;
+const BOUND = { light: "#c81e1e", dark: "#ff6b60" };
+
+export function Chart({ plot, clock, colors, isDark, marks }: {
+  plot: Plot; clock: Clock; colors: Palette; isDark: boolean; marks: number[];
+}) {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const chart = new uPlot(optionsOf(plot, isDark, marks, place.current!.clientWidth), [
+      plot.time, ...plot.lines.map((line) => line.values),
+    ] as uPlot.AlignedData, place.current!);
+    const now = document.createElement("div");
+    now.className = "chart-now";
+    now.style.background = colors.text;
+    chart.over.append(now);
+    const value = document.createElement("span");
+    value.className = "chart-value";
+    place.current!.append(value);
+    const move = () => {
+      now.style.transform = `translateX(${chart.valToPos(clock.seconds, "x")}px)`;
+      value.textContent = valueText(plot, clock.seconds);
+    };
+    const stop = clock.listen(move);
+    const seek = (event: PointerEvent) => {
+      if (event.buttons & 1) clock.seek(chart.posToVal(event.clientX - chart.over.getBoundingClientRect().left, "x"));
+    };
+    chart.over.addEventListener("pointerdown", seek);
+    chart.over.addEventListener("pointermove", seek);
+    const observer = new ResizeObserver(() => {
+      chart.setSize({ width: place.current!.clientWidth, height: HEIGHT_PX });
+      move();
+    });
+    observer.observe(place.current!);
+    move();
+    return () => { stop(); observer.disconnect(); chart.destroy(); value.remove(); };
+  }, [plot, colors]);
+  return (
+    <figure class="chart" data-curve={plot.name}>
+      <figcaption>{plot.title} <small>[{plot.unit}]</small></figcaption>
+      <div ref={place} style={{ height: `${HEIGHT_PX}px` }} />
+    </figure>
+  );
+}
+
+function valueText(plot: Plot, seconds: number): string {
+  let nearest = 0;
+  while (nearest + 1 < plot.time.length && plot.time[nearest + 1] <= seconds + 1e-6) nearest++;
+  return plot.lines
+    .filter((line) => !line.dash)
+    .map((line) => (line.values[nearest] === null || line.values[nearest] === undefined ? "–" : line.values[nearest]!.toFixed(2)))
+    .join("  ");
+}
+
+function optionsOf(plot: Plot, isDark: boolean, marks: number[], width: number): uPlot.Options {
+  const grid = isDark ? "#2b323c" : "#e3e6ea";
+  const axis = { stroke: isDark ? "#a7b0bd" : "#5b6675", grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: "10px system-ui" };
+  return {
+    width,
+    height: HEIGHT_PX,
+    padding: [6, 8, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false }, points: { size: 5 } },
+    scales: { x: { time: false }, y: { range: (_chart, low, high) => rangeOf(plot, low, high) } },
+    axes: [{ ...axis, size: 20, values: (_chart, ticks) => ticks.map((tick) => `${tick}`) }, { ...axis, size: 38 }],
+    series: [
+      {},
+      ...plot.lines.map((line) => ({
+        label: line.label, stroke: line.color, width: line.dash ? 1.2 : 1.6, dash: line.dash, points: { show: false }, spanGaps: false,
+      })),
+    ],
+    hooks: { drawAxes: [(chart) => drawBounds(chart, plot, marks, isDark ? BOUND.dark : BOUND.light)] },
+  };
+}
+
+/** The bounds are in sight where the curve comes near them, so that a calm curve does not become a flat line. */
+function rangeOf(plot: Plot, low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) [low, high] = [0, 1];
+  const bounds = [plot.low, plot.high].filter((bound) => bound !== null);
+  const reach = Math.max(Math.abs(low), Math.abs(high));
+  for (const bound of bounds) {
+    if (reach > 0.45 * Math.abs(bound)) {
+      low = Math.min(low, bound);
+      high = Math.max(high, bound);
+    }
+  }
+  if (low > 0 && low < 0.5 * high) low = 0;
+  const spare = Math.max((high - low) * 0.08, 0.05);
+  return [low - spare, high + spare];
+}
+
+function drawBounds(chart: uPlot, plot: Plot, marks: number[], color: string): void {
+  const { ctx } = chart;
+  const { left, top, width, height } = chart.bbox;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, top, width, height);
+  ctx.clip();
+  ctx.strokeStyle = color;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash([5 * devicePixelRatio, 4 * devicePixelRatio]);
+  for (const bound of [plot.low, plot.high]) {
+    if (bound === null) continue;
+    const y = Math.round(chart.valToPos(bound, "y", true)) + 0.5;
+    ctx.beginPath();
+    ctx.moveTo(left, y);
+    ctx.lineTo(left + width, y);
+    ctx.stroke();
+  }
+  ctx.setLineDash([]);
+  ctx.globalAlpha = 0.7;
+  for (const seconds of marks) {
+    const x = Math.round(chart.valToPos(seconds, "x", true)) + 0.5;
+    ctx.beginPath();
+    ctx.moveTo(x, top);
+    ctx.lineTo(x, top + height);
+    ctx.stroke();
+  }
+  ctx.restore();
+}

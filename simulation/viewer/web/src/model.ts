@@ -1,0 +1,195 @@
+/** What is drawn: the scene around a scenario, and the drives in it. Metres relative to `origin`. */
+
+import { Message } from "./messages";
+
+export interface Shapes {
+  /** All x, then all y. */
+  points: Float32Array;
+  offsets: Int32Array;
+  values: Int32Array;
+}
+
+export const LAYER_NAMES = [
+  "drivable", "carparks", "intersections", "walkways", "crosswalks", "stop_lines", "route", "boundaries", "lanes",
+  "connectors",
+] as const;
+export type LayerName = (typeof LAYER_NAMES)[number];
+
+export interface Motion {
+  x: Float32Array;
+  y: Float32Array;
+  heading: Float32Array;
+  speed: Float32Array;
+  acceleration: Float32Array;
+  time: Float32Array;
+}
+
+export interface Scene {
+  origin: [number, number];
+  scenario: string;
+  mapName: string;
+  goal: [number, number, number] | null;
+  anchor: number;
+  hasCameras: boolean;
+  notes: Record<string, string>;
+  logged: Motion;
+  routeLine: Float32Array;
+  layers: Record<LayerName, Shapes>;
+  /** Place of a lane connector by its id. */
+  connectorPlace: Map<number, number>;
+}
+
+export interface Drive {
+  scenario: string;
+  scenarioType: string;
+  logName: string;
+  mapName: string;
+  planner: string;
+  traffic: string;
+  origin: [number, number];
+  numSteps: number;
+  numAgents: number;
+  trackIds: string[];
+  kinds: number[];
+  kindNames: Record<string, string>;
+  egoSize: [number, number];
+  ego: Motion;
+  agents: Record<"x" | "y" | "heading" | "vx" | "vy" | "length" | "width", Float32Array>;
+  lights: { offsets: Int32Array; connectors: Int32Array; statuses: Int32Array };
+  plans: { offsets: Int32Array; points: Float32Array; time: Float32Array };
+  planningTime: Float32Array;
+  notes: Record<string, string>;
+}
+
+function motion(message: Message, name: string, time: string): Motion {
+  return {
+    x: message.reals(`${name}.x`),
+    y: message.reals(`${name}.y`),
+    heading: message.reals(`${name}.heading`),
+    speed: message.reals(`${name}.speed`),
+    acceleration: message.reals(`${name}.acceleration`),
+    time: message.reals(time),
+  };
+}
+
+export function readScene(buffer: ArrayBuffer): Scene {
+  const message = Message.read(buffer);
+  const { header } = message;
+  const layers = {} as Record<LayerName, Shapes>;
+  for (const name of LAYER_NAMES) {
+    layers[name] = {
+      points: message.reals(`${name}.points`),
+      offsets: message.integers(`${name}.offsets`),
+      values: message.integers(`${name}.values`),
+    };
+  }
+  const connectorPlace = new Map<number, number>();
+  layers.connectors.values.forEach((id, place) => connectorPlace.set(id, place));
+  return {
+    origin: header.origin,
+    scenario: header.scenario,
+    mapName: header.map_name,
+    goal: header.goal,
+    anchor: header.anchor_s,
+    hasCameras: header.has_cameras,
+    notes: header.notes,
+    logged: motion(message, "logged", "logged.time_s"),
+    routeLine: message.reals("route_line"),
+    layers,
+    connectorPlace,
+  };
+}
+
+export function readDrive(buffer: ArrayBuffer): Drive {
+  const message = Message.read(buffer);
+  const { header } = message;
+  const agents = {} as Drive["agents"];
+  for (const name of ["x", "y", "heading", "vx", "vy", "length", "width"] as const) {
+    agents[name] = message.reals(`agents.${name}`);
+  }
+  return {
+    scenario: header.scenario,
+    scenarioType: header.scenario_type,
+    logName: header.log_name,
+    mapName: header.map_name,
+    planner: header.planner,
+    traffic: header.traffic,
+    origin: header.origin,
+    numSteps: header.num_steps,
+    numAgents: header.num_agents,
+    trackIds: header.track_ids,
+    kinds: header.kinds,
+    kindNames: header.kind_names,
+    egoSize: header.ego_size,
+    ego: motion(message, "ego", "time_s"),
+    agents,
+    lights: {
+      offsets: message.integers("lights.offsets"),
+      connectors: message.integers("lights.connectors"),
+      statuses: message.integers("lights.statuses"),
+    },
+    plans: {
+      offsets: message.integers("plans.offsets"),
+      points: message.reals("plans.points"),
+      time: message.reals("plans.time_s"),
+    },
+    planningTime: message.reals("planning_time_s"),
+    notes: header.notes,
+  };
+}
+
+/** Moves a drive to the origin of the scene, where they differ. */
+export function aligned(drive: Drive, origin: [number, number]): Drive {
+  const dx = drive.origin[0] - origin[0];
+  const dy = drive.origin[1] - origin[1];
+  if (dx === 0 && dy === 0) return drive;
+  const moved = (values: Float32Array, by: number) => values.map((value) => value + by);
+  const half = drive.plans.points.length / 2;
+  return {
+    ...drive,
+    origin,
+    ego: { ...drive.ego, x: moved(drive.ego.x, dx), y: moved(drive.ego.y, dy) },
+    agents: { ...drive.agents, x: moved(drive.agents.x, dx), y: moved(drive.agents.y, dy) },
+    plans: { ...drive.plans, points: drive.plans.points.map((value, i) => value + (i < half ? dx : dy)) },
+  };
+}
+
+/** A place on a time axis: the step before, and how far it is to the next. */
+export interface Instant {
+  step: number;
+  share: number;
+}
+
+export function instantOf(time: Float32Array, seconds: number): Instant {
+  const last = time.length - 1;
+  if (last <= 0 || seconds <= time[0]) return { step: 0, share: 0 };
+  if (seconds >= time[last]) return { step: last, share: 0 };
+  let step = Math.min(last - 1, Math.floor((seconds / time[last]) * last));
+  while (step > 0 && time[step] > seconds) step--;
+  while (step < last - 1 && time[step + 1] <= seconds) step++;
+  return { step, share: (seconds - time[step]) / (time[step + 1] - time[step]) };
+}
+
+export function lerp(a: number, b: number, share: number): number {
+  return a + (b - a) * share;
+}
+
+export function lerpAngle(a: number, b: number, share: number): number {
+  const turn = ((((b - a + Math.PI) % (2 * Math.PI)) + 2 * Math.PI) % (2 * Math.PI)) - Math.PI;
+  return a + turn * share;
+}
+
+export interface Pose {
+  x: number;
+  y: number;
+  heading: number;
+}
+
+export function poseAt(of: Motion, { step, share }: Instant): Pose {
+  const next = Math.min(step + 1, of.x.length - 1);
+  return {
+    x: lerp(of.x[step], of.x[next], share),
+    y: lerp(of.y[step], of.y[next], share),
+    heading: lerpAngle(of.heading[step], of.heading[next], share),
+  };
+}

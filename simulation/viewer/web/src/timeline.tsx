@@ -1,0 +1,59 @@
+/** Play, step and scrub; what cost points stands as red marks on the line, and a click jumps there. */
+
+import { useEffect, useReducer, useRef } from "preact/hooks";
+import { Event } from "./answers";
+import { Clock } from "./clock";
+import { eventsOf } from "./panel";
+import { Judged } from "./why";
+
+export const SPEEDS = [0.25, 0.5, 1, 2, 4];
+
+export function Timeline({ clock, judged, onJump }: { clock: Clock; judged: Judged[]; onJump: (event: Event) => void }) {
+  const line = useRef<HTMLDivElement>(null);
+  const knob = useRef<HTMLDivElement>(null);
+  const text = useRef<HTMLSpanElement>(null);
+  const [, redraw] = useReducer((times: number) => times + 1, 0);
+  useEffect(() => {
+    let wasPlaying = clock.isPlaying;
+    const tell = () => {
+      if (knob.current) knob.current.style.left = `${(100 * clock.seconds) / (clock.end || 1)}%`;
+      if (text.current) text.current.textContent = `${clock.seconds.toFixed(1)} / ${clock.end.toFixed(1)} s`;
+      if (wasPlaying !== clock.isPlaying) redraw(0);
+      wasPlaying = clock.isPlaying;
+    };
+    tell();
+    return clock.listen(tell);
+  }, [clock]);
+  const scrub = (event: PointerEvent) => {
+    const box = line.current!.getBoundingClientRect();
+    clock.seek(((event.clientX - box.left) / box.width) * clock.end);
+  };
+  const press = (event: PointerEvent) => {
+    line.current!.setPointerCapture(event.pointerId);
+    clock.pause();
+    scrub(event);
+  };
+  return (
+    <div class="timeline">
+      <button class="play" aria-label={clock.isPlaying ? "Pause" : "Play"} title="Space" onClick={() => clock.toggle()}>{clock.isPlaying ? "❚❚" : "▶"}</button>
+      <select aria-label="Speed" value={String(clock.speed)} onChange={(event) => { clock.speed = Number(event.currentTarget.value); }}>
+        {SPEEDS.map((speed) => <option value={String(speed)}>{speed}×</option>)}
+      </select>
+      <div class="line" ref={line} role="slider" aria-label="Time" onPointerDown={press}
+        onPointerMove={(event) => { if (event.buttons & 1) scrub(event); }}>
+        <div class="track" />
+        {judged.map((one, row) => {
+          const { lost, notes } = eventsOf(one);
+          const mark = (event: Event, kind: string) => (
+            <button class={`mark ${kind}`} title={`${event.t.toFixed(1)} s: ${judged.length > 1 ? `${one.title}: ` : ""}${event.text}`}
+              style={{ left: `${(100 * event.t) / (clock.end || 1)}%`, top: `${judged.length > 1 ? 2 + row * 7 : 4}px`, height: judged.length > 1 ? "7px" : "22px" }}
+              onPointerDown={(press) => press.stopPropagation()} onClick={() => onJump(event)} />
+          );
+          return [...notes.map((event) => mark(event, "note")), ...lost.map((event) => mark(event, "lost"))];
+        })}
+        <div class="knob" ref={knob} />
+      </div>
+      <span class="seconds" ref={text} />
+    </div>
+  );
+}

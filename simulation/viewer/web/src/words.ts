@@ -1,0 +1,48 @@
+/** Names for people. */
+
+import { Row } from "./answers";
+
+const METRICS: Record<string, string> = {
+  no_ego_at_fault_collisions: "No at-fault collisions",
+  drivable_area_compliance: "Drivable area",
+  ego_is_making_progress: "Making progress",
+  driving_direction_compliance: "Driving direction",
+  ego_progress_along_expert_route: "Progress along route",
+  time_to_collision_within_bound: "Time to collision",
+  speed_limit_compliance: "Speed limit",
+  ego_is_comfortable: "Comfort",
+  planner_expert_average_l2_error_within_bound: "Average distance to log",
+  planner_expert_final_l2_error_within_bound: "Final distance to log",
+  planner_expert_average_heading_error_within_bound: "Average heading error",
+  planner_expert_final_heading_error_within_bound: "Final heading error",
+  planner_miss_rate_within_bound: "Miss rate",
+};
+
+export function metricTitle(name: string): string {
+  return METRICS[name] ?? name.replace(/^ego_/, "").replaceAll("_", " ");
+}
+
+export function typeTitle(type: string): string {
+  return type ? type.replaceAll("_", " ") : "unknown";
+}
+
+export function scoreText(score: number | null | undefined): string {
+  return score === null || score === undefined ? "–" : (Math.floor(score * 1000 + 1e-6) / 1000).toFixed(score === 1 ? 2 : 3);
+}
+
+/** Label of a drive; the folder is named only where several are shown. */
+export function driveTitle(row: Row, sources: number): string {
+  if (row.status === "logged") return "logged drive";
+  return sources > 1 ? `${row.planner} · ${row.source}` : row.planner;
+}
+
+export function trafficTitle(traffic: string): string {
+  return { nonreactive: "non-reactive", open_loop: "open loop" }[traffic] ?? traffic;
+}
+
+/** Class for a score: also told apart by its number, never by colour alone. */
+export function grade(row: { score: number | null; status: string }): string {
+  if (row.status === "failed" || row.status === "damaged") return "broken";
+  if (row.score === null) return "none";
+  return row.score >= 0.9 ? "good" : row.score >= 0.5 ? "fair" : "poor";
+}
