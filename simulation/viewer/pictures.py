@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 from PIL import Image, ImageDraw
 
-from driving.agents import AgentKind, AgentTracks
+from driving.agents import AgentKind, AgentTracks, LightStatus
 from driving.ego import EgoMotion
 from driving.geometry import box_corners
 from driving.map import MapGraph
@@ -38,6 +38,11 @@ KIND_COLORS: dict[int, Color] = {
     AgentKind.BARRIER: (230, 159, 0),
     AgentKind.CZONE_SIGN: (230, 159, 0),
     AgentKind.GENERIC_OBJECT: (110, 110, 110),
+}
+LIGHT_COLORS: dict[int, Color] = {
+    LightStatus.GREEN: (0, 147, 107),
+    LightStatus.YELLOW: (217, 164, 0),
+    LightStatus.RED: (216, 27, 27),
 }
 EGO_COLORS: tuple[Color, ...] = ((213, 94, 0), (0, 158, 115), (120, 94, 240), (150, 120, 0))
 """Of up to four overlaid drives."""

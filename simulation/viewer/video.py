@@ -13,7 +13,16 @@ from driving.map import MapGraph
 from driving.vehicle import PACIFICA
 from simulation.log import SimulationLog
 from simulation.viewer.map_shapes import map_shapes, region_around
-from simulation.viewer.pictures import EGO_COLORS, GHOST, Canvas, draw_agents, draw_ego, draw_map, draw_path
+from simulation.viewer.pictures import (
+    EGO_COLORS,
+    GHOST,
+    LIGHT_COLORS,
+    Canvas,
+    draw_agents,
+    draw_ego,
+    draw_map,
+    draw_path,
+)
 from simulation.viewer.sources import Source
 
 MEDIA_TYPES = {"mp4": "video/mp4", "gif": "image/gif"}
@@ -114,6 +123,7 @@ def _image(shots: Sequence[Shot], ground: Canvas, size_px: tuple[int, int], step
     corner = ground.corner + np.array([box[0], -box[1]]) / ground.px_per_m
     image = ground.image.crop((*box, box[0] + width, box[1] + height))
     canvas = Canvas(image=image, corner=corner, px_per_m=ground.px_per_m)
+    _draw_lights(canvas, shots[0], now)
     draw_agents(canvas, first.agents, now)
     for shot, color in reversed(list(zip(shots, EGO_COLORS, strict=False))):
         then = min(step, shot.log.num_steps - 1)
@@ -123,6 +133,15 @@ def _image(shots: Sequence[Shot], ground: Canvas, size_px: tuple[int, int], step
     image = image.resize(size_px, Image.Resampling.BOX)
     _write_words(image, shots, step)
     return image
+
+
+def _draw_lights(canvas: Canvas, shot: Shot, step: int) -> None:
+    if shot.map is None:
+        return
+    for connector, status in zip(*shot.log.traffic_lights.at(step), strict=True):
+        row, color = shot.map.lanes.areas.row(int(connector)), LIGHT_COLORS.get(int(status))
+        if row is not None and color is not None:
+            draw_path(canvas, shot.map.lanes.centerlines[row], color, 0.35)
 
 
 def _write_words(image: Image.Image, shots: Sequence[Shot], step: int) -> None:

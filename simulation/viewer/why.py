@@ -120,7 +120,7 @@ def _road_curves(drive: Drive) -> list[dict[str, Any]]:
             curves.append(
                 _curve(
                     "progress",
-                    f"Progress along the logged ego's route ({found.logged_m:.1f} m)",
+                    "Progress along the logged route",
                     "m",
                     time_s,
                     {"progress": made, "logged ego in whole": np.full(len(made), found.logged_m)},

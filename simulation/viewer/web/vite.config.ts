@@ -1,8 +1,25 @@
-import { defineConfig } from "vite";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { defineConfig, type Plugin } from "vite";
+
+/** Writes a digest of the sources, so that a test notices a page that was not built again. */
+function stamp(): Plugin {
+  return {
+    name: "stamp",
+    generateBundle() {
+      const hash = createHash("sha256");
+      for (const file of [...readdirSync("src").map((name) => `src/${name}`), "index.html", "package-lock.json"].sort()) {
+        hash.update(`${file}\n`).update(readFileSync(file));
+      }
+      this.emitFile({ type: "asset", fileName: "sources.sha256", source: `${hash.digest("hex")}\n` });
+    },
+  };
+}
 
 // One script and one style sheet under plain names: the saved page puts both into one file.
 export default defineConfig({
   base: "./",
+  plugins: [stamp()],
   build: {
     target: "es2022",
     modulePreload: false,

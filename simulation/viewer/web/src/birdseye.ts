@@ -41,6 +41,8 @@ export const TRIANGLE = ["traffic_cone", "czone_sign"];
 const LEAST_PX = 5;
 const ARROW_S = 1;
 const LEAST_SPEED_MPS = 0.3;
+/** Green, yellow, red: told apart without colour. */
+const LIGHT_DASHES = [[], [0.4, 0.8], [1.2, 0.9]];
 
 export function drawFrame(context: CanvasRenderingContext2D, frame: Frame): void {
   const { camera, ratio, colors, layers } = frame;
@@ -98,7 +100,7 @@ function drawLights(context: CanvasRenderingContext2D, frame: Frame, scene: Scen
     context.strokeStyle = frame.colors.lights[status];
     context.fillStyle = frame.colors.lights[status];
     context.lineWidth = width;
-    context.setLineDash(status === 2 ? [1.2, 0.9] : []);
+    context.setLineDash(LIGHT_DASHES[status]);
     context.globalAlpha = 0.75;
     context.beginPath();
     const marks: [number, number][] = [];
@@ -116,7 +118,12 @@ function drawLights(context: CanvasRenderingContext2D, frame: Frame, scene: Scen
     context.beginPath();
     for (const [x, y] of marks) {
       if (status === 2) context.rect(x - size * 0.8, y - size * 0.8, size * 1.6, size * 1.6);
-      else {
+      else if (status === 1) {
+        context.moveTo(x, y + size * 1.1);
+        context.lineTo(x - size, y - size * 0.7);
+        context.lineTo(x + size, y - size * 0.7);
+        context.closePath();
+      } else {
         context.moveTo(x + size, y);
         context.arc(x, y, size, 0, 2 * Math.PI);
       }
@@ -326,7 +333,7 @@ function drawLabels(context: CanvasRenderingContext2D, frame: Frame): void {
     if (!pose) continue;
     const [left, top] = toScreen(camera, pose.x, pose.y);
     if (left < 0 || top < 0 || left > camera.width || top > camera.height) continue;
-    const speed = pose.speed > LEAST_SPEED_MPS ? ` ${pose.speed.toFixed(1)}` : "";
+    const speed = pose.speed > LEAST_SPEED_MPS ? `  ${pose.speed.toFixed(1)} m/s` : "";
     const text = shortId(drive.trackIds[agent]) + speed;
     context.strokeText(text, left, top - 8);
     context.fillText(text, left, top - 8);

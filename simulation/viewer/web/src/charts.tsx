@@ -43,7 +43,7 @@ export function Chart({ plot, clock, colors, isDark, marks }: {
     place.current!.append(value);
     const move = () => {
       now.style.transform = `translateX(${chart.valToPos(clock.seconds, "x")}px)`;
-      value.textContent = valueText(plot, clock.seconds);
+      value.replaceChildren(...values(plot, clock.seconds));
     };
     const stop = clock.listen(move);
     const seek = (event: PointerEvent) => {
@@ -67,13 +67,15 @@ export function Chart({ plot, clock, colors, isDark, marks }: {
   );
 }
 
-function valueText(plot: Plot, seconds: number): string {
+function values(plot: Plot, seconds: number): HTMLElement[] {
   let nearest = 0;
   while (nearest + 1 < plot.time.length && plot.time[nearest + 1] <= seconds + 1e-6) nearest++;
-  return plot.lines
-    .filter((line) => !line.dash)
-    .map((line) => (line.values[nearest] === null || line.values[nearest] === undefined ? "–" : line.values[nearest]!.toFixed(2)))
-    .join("  ");
+  return plot.lines.filter((line) => !line.dash).map((line) => {
+    const element = document.createElement("b");
+    element.textContent = line.values[nearest]?.toFixed(2) ?? "–";
+    element.style.color = line.color;
+    return element;
+  });
 }
 
 function optionsOf(plot: Plot, isDark: boolean, marks: number[], width: number): uPlot.Options {

@@ -8,14 +8,13 @@ import { Clock } from "./clock";
 import { Palette } from "./colors";
 import { Drive, instantOf } from "./model";
 import { Judged } from "./why";
-import { driveTitle, grade, metricTitle, scoreText, trafficTitle } from "./words";
+import { driveTitle, grade, metricTitle, scoreText } from "./words";
 
 const MOST_DRIVES = 4;
 
-export function DriveChooser({ rows, chosen, colors, several, onChosen }: {
-  rows: Row[]; chosen: string[]; colors: Palette; several: boolean; onChosen: (ids: string[]) => void;
+export function DriveChooser({ rows, chosen, colors, onChosen }: {
+  rows: Row[]; chosen: string[]; colors: Palette; onChosen: (ids: string[]) => void;
 }) {
-  const traffics = new Set(rows.map((row) => row.traffic)).size > 1;
   const toggle = (id: string, alone: boolean) => {
     if (alone) onChosen([id]);
     else if (chosen.includes(id)) onChosen(chosen.length > 1 ? chosen.filter((one) => one !== id) : chosen);
@@ -33,8 +32,7 @@ export function DriveChooser({ rows, chosen, colors, several, onChosen }: {
               <i style={{ background: place >= 0 ? colors.drives[place] : "transparent", borderColor: place >= 0 ? colors.drives[place] : undefined }} />
             </label>
             <button disabled={!row.hasLog} title={row.reason || "Show only this drive"} onClick={() => toggle(id, true)}>
-              {driveTitle(row, several ? 2 : 1)}
-              {traffics && <small> {trafficTitle(row.traffic)}</small>}
+              {driveTitle(row, rows)}
             </button>
             {row.status !== "logged" && <span class={`score ${grade(row)}`}>{row.status === "failed" ? "failed" : row.status === "damaged" ? "damaged" : scoreText(row.score)}</span>}
           </li>

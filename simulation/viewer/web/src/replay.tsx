@@ -7,6 +7,7 @@ import { LAYERS, Shown } from "./birdseye";
 import { Cameras } from "./cameras";
 import { Clock } from "./clock";
 import { palette } from "./colors";
+import { columnKey, columnsOf } from "./list";
 import { aligned, Drive, Scene } from "./model";
 import { AgentFacts, DriveChooser, ScoreTable, Sentences } from "./panel";
 import { Stage } from "./stage";
@@ -28,8 +29,11 @@ export const STEP_S = 0.1;
 
 export function ReplayPage({ listing, view, isDark, onView, onStep, onList, position }: Props) {
   const colors = palette(isDark);
-  const several = listing.sources.length > 1;
-  const rows = useMemo(() => listing.rows.filter((row) => row.scenario === view.scenario), [listing, view.scenario]);
+  const rows = useMemo(() => {
+    const places = new Map(columnsOf(listing, true).map((column, i) => [column.key, column.isProbe ? 1000 + i : i]));
+    const place = (row: Row) => places.get(columnKey(row)) ?? 0;
+    return listing.rows.filter((row) => row.scenario === view.scenario).sort((a, b) => place(a) - place(b));
+  }, [listing, view.scenario]);
   const chosen = useMemo(() => view.drives.map((id) => rows.find((row) => idOf(row) === id)).filter((row) => row !== undefined), [rows, view.drives.join()]);
   const ids = chosen.map(idOf);
   const { drives, scene, whys, errors } = useAnswers(chosen);
@@ -42,8 +46,8 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
     return drive ? [{ drive: scene ? aligned(drive, scene.origin) : drive, color: colors.drives[i] }] : [];
   });
   const judged: Judged[] = useMemo(() => chosen.map((row, i) => ({
-    row, title: driveTitle(row, listing.sources.length), color: colors.drives[i], why: whys.get(idOf(row)) ?? null, error: errors.get(idOf(row)) ?? "",
-  })), [chosen, whys, errors, colors]);
+    row, title: driveTitle(row, rows), color: colors.drives[i], why: whys.get(idOf(row)) ?? null, error: errors.get(idOf(row)) ?? "",
+  })), [chosen, rows, whys, errors, colors]);
 
   const jump = useCallback((event: Event) => {
     clock.pause();
@@ -66,7 +70,7 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
   const fileName = first ? `${first.type}_${first.scenario}` : "scenario";
   if (!rows.length) return <main class="replay-page"><p class="empty">No scenario {view.scenario} is shown here. <button class="link" onClick={onList}>Back to the list</button></p></main>;
   const panes = view.side && shown.length > 1 ? shown.map((one) => [one]) : [shown];
-  const titles = chosen.map((row) => driveTitle(row, listing.sources.length));
+  const titles = chosen.map((row) => driveTitle(row, rows));
   const missing = errors.get("scene");
   return (
     <main class={`replay-page${view.why ? "" : " without-why"}`}>
@@ -114,10 +118,11 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
         </div>
         <aside class="panel">
           <h3>Drives <small>{rows.length > 1 ? "click one, tick up to four" : ""}</small></h3>
-          <DriveChooser rows={rows} chosen={ids} colors={colors} several={several} onChosen={(drives) => onView({ drives })} />
+          <DriveChooser rows={rows} chosen={ids} colors={colors} onChosen={(drives) => onView({ drives })} />
           {view.track && shown[0] && <AgentFacts shown={shown[0]} track={view.track} {...{ clock, colors, isDark }} onClose={() => onView({ track: "" })} />}
+          {judged.length > 1 && <ScoreTable judged={judged} />}
           <Sentences judged={judged} onJump={jump} />
-          <ScoreTable judged={judged} />
+          {judged.length === 1 && <ScoreTable judged={judged} />}
           <Facts drive={shown[0]?.drive ?? null} scene={scene} row={chosen[0]} />
         </aside>
       </div>

@@ -30,10 +30,14 @@ export function scoreText(score: number | null | undefined): string {
   return score === null || score === undefined ? "–" : (Math.floor(score * 1000 + 1e-6) / 1000).toFixed(score === 1 ? 2 : 3);
 }
 
-/** Label of a drive; the folder is named only where several are shown. */
-export function driveTitle(row: Row, sources: number): string {
+/** Label of a drive among others of its scenario: traffic and folder are named only where the planner does not tell. */
+export function driveTitle(row: Row, among: Row[]): string {
   if (row.status === "logged") return "logged drive";
-  return sources > 1 ? `${row.planner} · ${row.source}` : row.planner;
+  const same = among.filter((other) => other.planner === row.planner);
+  const words = [row.planner];
+  if (same.some((other) => other.traffic !== row.traffic)) words.push(trafficTitle(row.traffic));
+  if (same.some((other) => other.traffic === row.traffic && other.source !== row.source)) words.push(row.source);
+  return words.join(" · ");
 }
 
 export function trafficTitle(traffic: string): string {
