@@ -98,8 +98,8 @@ class Stage:
             map=self.map,
             time_us=time_us,
             ego=ego,
-            agents=self._agents(time_s),
-            traffic_lights=self._traffic_lights(time_s),
+            agents=self.agents(time_s),
+            traffic_lights=self.traffic_lights(time_s),
             missions=(
                 Mission(first_frame=0, roadblock_ids=self.roadblock_ids, goal_pose=ego.rear_axle_poses[0, -1]),
             ),
@@ -118,7 +118,8 @@ class Stage:
             accelerations_mps2=np.stack([self.ego.speed.acceleration_mps2(time_s), sideways_mps2], axis=-1),
         )
 
-    def _agents(self, time_s: Float64[np.ndarray, "time"]) -> AgentTracks:
+    def agents(self, time_s: Float64[np.ndarray, "time"]) -> AgentTracks:
+        """The cast at the given times, global."""
         if not self.cast:
             return AgentTracks.none(len(time_s))
         # Half a millisecond, as decimal steps such as -2.2 s are not exact.
@@ -140,7 +141,8 @@ class Stage:
             valid=valid,
         )
 
-    def _traffic_lights(self, time_s: Float64[np.ndarray, "time"]) -> TrafficLights:
+    def traffic_lights(self, time_s: Float64[np.ndarray, "time"]) -> TrafficLights:
+        """What the lights show at the given times."""
         if not self.lights:
             return TrafficLights.none(len(time_s))
         statuses = np.zeros((len(self.lights), len(time_s)), dtype=np.int8)

@@ -1,0 +1,62 @@
+"""Which of many motions touch nobody: a quick look before motions are judged by the metrics."""
+
+import math
+
+import numpy as np
+
+from simulation.kernels.boxes import box_corners, convex_overlap
+from simulation.kernels.compiling import njit
+
+
+@njit(cache=True)
+def untouched(
+    centers: np.ndarray,
+    length_m: float,
+    width_m: float,
+    poses: np.ndarray,
+    sizes: np.ndarray,
+    valid: np.ndarray,
+) -> np.ndarray:
+    """Whether each motion (M,) stays clear of all agents at all times.
+
+    Args:
+        centers: (M, T, 3) poses of the ego's box.
+        length_m: Of the ego's box, margin included.
+        width_m: Of the ego's box, margin included.
+        poses: (N, T, 3) of the agents' boxes.
+        sizes: (N, T, 2) lengths and widths.
+        valid: (N, T) whether the agent is there.
+    """
+    num_motions, num_steps = centers.shape[:2]
+    num_agents = len(poses)
+    corners = np.zeros((num_agents, num_steps, 4, 2))
+    reach = np.zeros((num_agents, num_steps))
+    own_reach = 0.5 * math.hypot(length_m, width_m)
+    for n in range(num_agents):
+        for t in range(num_steps):
+            if valid[n, t]:
+                corners[n, t] = box_corners(
+                    poses[n, t, 0], poses[n, t, 1], poses[n, t, 2], sizes[n, t, 0], sizes[n, t, 1]
+                )
+                reach[n, t] = own_reach + 0.5 * math.hypot(sizes[n, t, 0], sizes[n, t, 1])
+    clear = np.ones(num_motions, dtype=np.bool_)
+    for m in range(num_motions):
+        for t in range(num_steps):
+            x, y, heading = centers[m, t, 0], centers[m, t, 1], centers[m, t, 2]
+            has_box = False
+            box = corners[0, 0] if num_agents else np.zeros((4, 2))
+            for n in range(num_agents):
+                if not valid[n, t]:
+                    continue
+                dx, dy = poses[n, t, 0] - x, poses[n, t, 1] - y
+                if dx * dx + dy * dy >= reach[n, t] * reach[n, t]:
+                    continue
+                if not has_box:
+                    box = box_corners(x, y, heading, length_m, width_m)
+                    has_box = True
+                if convex_overlap(box, corners[n, t]):
+                    clear[m] = False
+                    break
+            if not clear[m]:
+                break
+    return clear
