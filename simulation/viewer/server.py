@@ -5,7 +5,8 @@ It reads only what the sources name: requests carry names and keys, never paths.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from simulation.viewer import cameras, frames, pictures, saved_page, video, why
+from simulation.viewer import cameras, frames, pictures, saved_page
 from simulation.viewer.recent import Recent
 from simulation.viewer.sources import Source, as_json, listing
 
@@ -83,8 +84,18 @@ class Viewer:
 
         return self._messages.get(("drive", name, key), made)
 
+    def prepare(self) -> None:
+        """Do what takes a moment before somebody asks: read the rows, load the compiled metrics."""
+        self.listing()
+        from simulation.viewer import video, why
+
+        log.debug("ready: %s, %s", why.__name__, video.__name__)
+
     def why(self, name: str, key: str) -> bytes:
         """Curves and sentences; without the scenario, curves of the motion alone and the reason."""
+        # Loading the metrics takes seconds; the page is there before.
+        from simulation.viewer import why
+
         source = self.source(name)
         source.row(key)
 
@@ -134,6 +145,8 @@ class Viewer:
 
     def video(self, drives: Sequence[tuple[str, str]], kind: str) -> bytes:
         """The drives overlaid, as MP4 or GIF."""
+        from simulation.viewer import video
+
         shots = [video.shot_of(self.source(name), key) for name, key in drives]
         return video.encode(shots, kind)
 
@@ -157,6 +170,11 @@ def make_app(sources: Sequence[Source], allowed_hosts: Sequence[str] = LOCAL_HOS
     if not (PAGE_FOLDER / "index.html").is_file():
         raise FileNotFoundError(f"The page is not built: run `npm ci && npm run build` in {PAGE_FOLDER.parent}.")
     viewer = Viewer(sources)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        threading.Thread(target=viewer.prepare, daemon=True).start()
+        yield
 
     async def index(_request: Request) -> Response:
         return FileResponse(PAGE_FOLDER / "index.html", headers={"Content-Security-Policy": POLICY})
@@ -184,7 +202,7 @@ def make_app(sources: Sequence[Source], allowed_hosts: Sequence[str] = LOCAL_HOS
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         Middleware(GZipMiddleware, minimum_size=20_000, compresslevel=1),
     ]
-    return Starlette(routes=routes, middleware=middleware)
+    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
 
 
 Answer = tuple[bytes, str]
@@ -237,4 +255,4 @@ def _saved(viewer: Viewer, request: Request) -> Answer:
 
 def _video(viewer: Viewer, request: Request) -> Answer:
     kind = request.query_params.get("kind", "mp4")
-    return viewer.video(_drives(request), kind), video.MEDIA_TYPES.get(kind, "application/octet-stream")
+    return viewer.video(_drives(request), kind), "image/gif" if kind == "gif" else "video/mp4"

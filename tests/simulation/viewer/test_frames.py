@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from driving.synthetic.scenes import scene
+from simulation.viewer.frames import drive_message, logged_message, scene_message
+from simulation.viewer.map_shapes import region_around
+from simulation.viewer.packing import unpack
+from simulation.viewer.sources import open_sources
+
+
+@pytest.fixture(scope="module")
+def driven(results):
+    source = open_sources([results], None, None)[0]
+    key = next(row.key for row in source.rows() if row.planner == "simple")
+    return source.log(key), source.scenario(key)
+
+
+def test_a_drive_arrives_within_a_millimetre(driven):
+    log, _ = driven
+    header, arrays = unpack(drive_message(log))
+    centers = log.ego.center_poses()[0, :, :2] - header["origin"]
+    assert np.abs(np.stack([arrays["ego.x"], arrays["ego.y"]], axis=-1) - centers).max() < 1e-3
+    assert header["track_ids"] == list(log.agents.track_ids)
+    np.testing.assert_array_equal(np.isfinite(arrays["agents.x"]), log.agents.valid)
+    assert arrays["plans.offsets"][-1] == sum(len(plan.time_s) for plan in log.plans)
+    assert arrays["time_s"][-1] == pytest.approx(14.9)
+
+
+def test_plans_are_drawn_at_the_box_centre_where_the_ego_stands(driven):
+    log, _ = driven
+    header, arrays = unpack(drive_message(log))
+    starts = arrays["plans.points"][:, arrays["plans.offsets"][:-1]].T
+    centers = log.ego.center_poses()[0, :, :2] - header["origin"]
+    assert np.abs(starts - centers).max() < 0.02
+
+
+def test_the_scene_has_its_map_and_the_logged_ego(driven):
+    _, scenario = driven
+    header, arrays = unpack(scene_message(scenario))
+    assert header["scenario"] == scenario.scenario_id
+    for name in ("drivable", "lanes", "boundaries", "route"):
+        assert len(arrays[f"{name}.offsets"]) > 1, name
+    assert set(arrays["connectors.values"].tolist()) <= set(scenario.map.lanes.ids.tolist())
+    logged = scenario.ego.center_poses()[0, scenario.frames, :2] - header["origin"]
+    assert np.abs(np.stack([arrays["logged.x"], arrays["logged.y"]], axis=-1) - logged).max() < 1e-3
+
+
+def test_drive_and_scene_share_an_origin(driven):
+    log, scenario = driven
+    assert unpack(drive_message(log))[0]["origin"] == unpack(scene_message(scenario))[0]["origin"]
+
+
+def test_a_scenario_nobody_drove_is_a_drive_without_plans():
+    scenario = scene("red_light")
+    header, arrays = unpack(logged_message(scenario))
+    assert header["planner"] == ""
+    assert len(arrays["time_s"]) == scenario.num_frames
+    assert arrays["plans.offsets"].tolist() == [0] * (scenario.num_frames + 1)
+    assert len(arrays["lights.offsets"]) == scenario.num_frames + 1
+
+
+def test_outlines_run_against_the_clock_and_holes_with_it():
+    _, arrays = unpack(scene_message(scene("roundabout")))
+    x, y = arrays["drivable.points"]
+    turns = []
+    for start, stop in zip(arrays["drivable.offsets"][:-1], arrays["drivable.offsets"][1:], strict=True):
+        ring_x, ring_y = x[start:stop], y[start:stop]
+        turns.append(np.sum(ring_x[:-1] * ring_y[1:] - ring_x[1:] * ring_y[:-1]) > 0)
+    assert any(turns)
+
+
+def test_a_region_holds_all_points_and_a_margin():
+    assert region_around(np.array([[0.0, 5.0], [10.0, -5.0]]), 2.0) == (-2.0, -7.0, 12.0, 7.0)

@@ -1,0 +1,155 @@
+import base64
+import gzip
+import hashlib
+import json
+import re
+import urllib.error
+import urllib.request
+
+import pytest
+
+from simulation.viewer.packing import unpack
+from simulation.viewer.server import PAGE_FOLDER, make_app
+from simulation.viewer.sources import open_sources
+
+
+@pytest.fixture(scope="module")
+def address(results, serve):
+    return serve(open_sources([results], None, None))
+
+
+def ask(url, **headers):
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read(), answer.headers
+    except urllib.error.HTTPError as error:
+        return error.code, error.read(), error.headers
+
+
+def first_row(address):
+    return json.loads(ask(address + "api/list")[1])["rows"][0]
+
+
+def test_page_list_drive_scene_and_reasons_are_served(address):
+    status, page, headers = ask(address)
+    assert status == 200
+    assert b'id="app"' in page
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    key = first_row(address)[1]
+    assert unpack(ask(f"{address}api/drive/results/{key}")[1])[0]["num_steps"] == 150
+    assert "origin" in unpack(ask(f"{address}api/scene/results/{key}")[1])[0]
+    assert json.loads(ask(f"{address}api/why/results/{key}")[1])["missing"] == ""
+    assert ask(f"{address}api/thumbnail/results/{key}")[1].startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "api/drive/results/..%2f..%2frun.json",
+        "api/drive/elsewhere/key",
+        "api/drive/results/simple.nonreactive.ffffffffffffffff",
+        "..%2fserver.py",
+        "%2e%2e/%2e%2e/server.py",
+        "api/camera/results/none/0",
+    ],
+)
+def test_what_is_not_shown_is_not_found(address, path):
+    status, content, _ = ask(address + path)
+    assert status == 404
+    assert b"import" not in content
+
+
+def test_refusals_are_sentences(address):
+    status, content, _ = ask(f"{address}api/why/elsewhere/x")
+    assert (status, json.loads(content)) == (
+        404,
+        {"error": "Nothing named 'elsewhere' is shown here. Shown: results."},
+    )
+    status, content, _ = ask(f"{address}api/save")
+    assert status == 422
+    assert "Name 1 to 4 drives" in json.loads(content)["error"]
+
+
+def test_a_foreign_name_for_this_machine_is_refused(address):
+    assert ask(address + "api/list", Host="results.example")[0] == 400
+    assert ask(address + "api/list", Host="localhost:8421")[0] == 200
+
+
+def test_a_damaged_log_is_a_row_and_the_others_still_show(results, serve, tmp_path):
+    import shutil
+
+    folder = tmp_path / "damaged"
+    shutil.copytree(results, folder)
+    broken = sorted((folder / "logs").iterdir())[0]
+    broken.write_bytes(broken.read_bytes()[:1000])
+    address = serve(open_sources([folder], None, None))
+    rows = json.loads(ask(address + "api/list")[1])["rows"]
+    assert [row[7] for row in rows].count("damaged") == 1
+    bad = next(row for row in rows if row[7] == "damaged")
+    status, content, _ = ask(f"{address}api/drive/damaged/{bad[1]}")
+    assert status == 404
+    assert "damaged" in json.loads(content)["error"]
+    assert ask(f"{address}api/drive/damaged/{rows[-1][1]}")[0] == 200
+
+
+def test_a_missing_map_is_a_sentence_and_the_drive_still_shows(results, world, serve, tmp_path):
+    import shutil
+
+    shutil.copytree(world, tmp_path / "world")
+    shutil.copytree(results, tmp_path / "results")
+    name = next((tmp_path / "world" / "maps").glob("synthetic*/*/map.gpkg"), None) or next(
+        path for path in (tmp_path / "world" / "maps").glob("*/*/map.gpkg") if path.stat().st_size > 200_000
+    )
+    name.unlink()
+    address = serve(open_sources([tmp_path / "results"], tmp_path / "world", None))
+    key = first_row(address)[1]
+    status, content, _ = ask(f"{address}api/scene/results/{key}")
+    assert status == 404
+    assert "map" in json.loads(content)["error"]
+    assert ask(f"{address}api/drive/results/{key}")[0] == 200
+
+
+def test_a_saved_page_is_small_complete_and_asks_nobody(address):
+    row = first_row(address)
+    status, page, _ = ask(f"{address}api/save?d=results/{row[1]}&view=replay")
+    text = page.decode()
+    assert status == 200
+    assert len(page) < 3e6
+    assert "Content-Security-Policy" in text
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=[\"'](?!data:)", text)
+    answers = dict(re.findall(r'data-answer="([^"]+)">([^<]*)<', text))
+    assert set(answers) == {"list", *(f"{kind}/results/{row[1]}" for kind in ("drive", "why", "scene"))}
+    assert unpack(gzip.decompress(base64.b64decode(answers[f"drive/results/{row[1]}"])))[0]["scenario"] == row[2]
+
+
+def test_the_built_page_belongs_to_its_sources_and_names_no_host():
+    web = PAGE_FOLDER.parent
+    digest = hashlib.sha256()
+    names = sorted(["index.html", "package-lock.json", *(f"src/{path.name}" for path in (web / "src").iterdir())])
+    for name in names:
+        digest.update(f"{name}\n".encode() + (web / name).read_bytes())
+    stamp = (PAGE_FOLDER / "sources.sha256").read_text().strip()
+    assert digest.hexdigest() == stamp, "run `npm ci && npm run build` in simulation/viewer/web"
+    code = (PAGE_FOLDER / "app.js").read_text()
+    hosts = set(re.findall(r"https?://[a-z0-9.-]+", code))
+    assert hosts <= {"http://www.w3.org"}, "names of XML dialects are no addresses; anything else is"
+    assert len(gzip.compress(code.encode())) < 1e6
+
+
+def test_a_page_that_is_not_built_says_how(monkeypatch, tmp_path):
+    monkeypatch.setattr("simulation.viewer.server.PAGE_FOLDER", tmp_path / "dist")
+    with pytest.raises(FileNotFoundError, match="npm run build"):
+        make_app([])
+
+
+def test_the_viewer_needs_no_planner_no_ray_and_no_torch(repository):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, simulation.viewer.server;"
+        "print([name for name in ('ray', 'torch', 'planning', 'matplotlib.pyplot') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
