@@ -53,7 +53,7 @@ class Arguments(CommonArguments):
     """Share of a GPU per worker, for planners with networks; Ray only."""
     ray_address: str | None = None
     """Address of a running Ray cluster; without it Ray is started on this machine."""
-    step_timeout: float = 10.0
+    step_timeout: float = 30.0
     """Seconds that a planner may take for one step before its scenario fails."""
     scenario_timeout: float = 900.0
     """Seconds after which a worker is killed over one scenario."""

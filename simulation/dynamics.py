@@ -11,10 +11,10 @@ import math
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from numba import njit
 
 from driving.ego import EgoMotion, EgoState
 from driving.vehicle import PACIFICA, VehicleParameters
+from simulation.kernels.compiling import njit
 
 X, Y, HEADING, VELOCITY_X, VELOCITY_Y, ACCEL_X, ACCEL_Y, STEERING, YAW_RATE, YAW_ACCEL = range(10)
 STATE_SIZE = 10

@@ -11,11 +11,11 @@ Source:
 import math
 
 import numpy as np
-from numba import njit
 
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.dynamics import HEADING, STATE_SIZE, STEERING, VELOCITY_X, X, Y, step_bicycle, wrap
+from simulation.kernels.compiling import njit
 
 STEP_S = 0.1
 """Discretisation of plan and linear model."""

@@ -35,7 +35,7 @@ class BenchmarkSettings:
     """Share of a GPU that each worker takes; Ray only."""
     ray_address: str | None = None
     """Address of a running cluster; None starts Ray on this machine."""
-    step_timeout_s: float = Field(default=10.0, gt=0.0)
+    step_timeout_s: float = Field(default=30.0, gt=0.0)
     """A planner that takes longer for one step fails its scenario."""
     scenario_timeout_s: float = Field(default=900.0, gt=0.0)
     """A worker that takes longer for one scenario is killed: for planners that hang where no signal reaches."""

@@ -25,6 +25,10 @@ from simulation.metrics.result import MetricResult
 from simulation.metrics.score import score_simulation
 from simulation.rollout import Rollout, valid_plan
 
+WARM_UP_SCENES = ("queue", "red_light", "pedestrian_crossing", "construction", "t_junction")
+WARM_UP_STRIDE = 25
+"""Steps between the plans of a warm-up."""
+
 RESET_PATIENCE = 10
 """Preparing for a scenario may take so many step timeouts: networks warm up there."""
 
@@ -52,19 +56,24 @@ class Worker:
         self._warm_up()
 
     def _warm_up(self) -> None:
-        """Load compiled code with a hand-made scene, so that starting up is not counted as the first scenario."""
-        scenario = scene("straight_road")
+        """Load compiled code, or compile it, on hand-made scenes with agents, lights, crossers and cones.
+
+        So starting up is not counted as the first scenario, nor held against a planner as a slow step.
+        """
+        scenarios = [scene(name) for name in WARM_UP_SCENES]
         for traffic in self._setup.traffic:
-            rollout = Rollout(scenario, traffic=traffic)
+            rollout = Rollout(scenarios[0], traffic=traffic)
             while not rollout.is_finished:
                 rollout.advance(_straight_on(rollout.observation()))
-            score_simulation(rollout.log(), scenario)
+            score_simulation(rollout.log(), scenarios[0])
         for name in self._setup.planners:
             if ":" in name:  # From outside: what it does at its first step is not ours to guess.
                 continue
             planner = self._planner(name)
-            begin(planner, scenario)
-            planner.plan(scenario.observation_at(0))
+            for scenario in scenarios:
+                begin(planner, scenario)
+                for iteration in range(0, scenario.num_frames, WARM_UP_STRIDE):
+                    planner.plan(scenario.observation_at(iteration))
 
     def run(self, job: Job) -> JobResult:
         """Open the scenario, drive it, score it. Whatever goes wrong becomes a failed result with its reason."""

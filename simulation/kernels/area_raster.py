@@ -9,8 +9,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from simulation.kernels.compiling import njit
 from simulation.kernels.polygons import FlatPolygons, contains_point, rows_in_bounds
 
 MIN_CELL_M = 0.5

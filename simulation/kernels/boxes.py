@@ -6,7 +6,8 @@ Polygons are open rings (n, 2) of any orientation [m]. Touching counts as overla
 import math
 
 import numpy as np
-from numba import njit
+
+from simulation.kernels.compiling import njit
 
 
 @njit(cache=True)

@@ -8,9 +8,9 @@ on them, so that one path serves many pieces. Most obstacles are far away; boxes
 import math
 
 import numpy as np
-from numba import njit
 
 from simulation.kernels.boxes import convex_overlap
+from simulation.kernels.compiling import njit
 from simulation.kernels.polygons import FlatPolygons, distance_to_point, overlaps_convex
 from simulation.kernels.polylines import convex_point_distance, segment_at
 

@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from simulation.kernels.boxes import box_corners, convex_distance, convex_overlap
+from simulation.kernels.compiling import njit
 from simulation.kernels.corridors import (
     box_area_distance,
     corridor_meets_area,

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import shapely
-from numba import njit
 
 from simulation.kernels.boxes import point_segment_distance, segments_cross
+from simulation.kernels.compiling import njit
 
 GRID_CELL_M = 10.0
 """About a lane piece: small enough to leave few candidates, large enough to keep the grid small."""

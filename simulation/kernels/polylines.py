@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from simulation.kernels.boxes import convex_overlap, point_segment_distance
+from simulation.kernels.compiling import njit
 
 
 @njit(cache=True)

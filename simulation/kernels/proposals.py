@@ -11,9 +11,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from simulation.kernels.boxes import box_corners, convex_distance, convex_overlap
+from simulation.kernels.compiling import njit
 from simulation.kernels.corridors import (
     CHUNK,
     box_area_distance,

@@ -12,10 +12,10 @@ from enum import IntEnum
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int64
-from numba import njit
 
 from driving.agents import STATIC_KINDS, AgentKind, AgentTracks
 from simulation.kernels.boxes import box_corners, convex_overlap
+from simulation.kernels.compiling import njit
 from simulation.metrics.drive import Drive
 from simulation.metrics.lanes import is_in_lane
 from simulation.metrics.result import MetricResult, Violation

@@ -10,11 +10,11 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float64
-from numba import njit
 from scipy.signal import savgol_filter
 
 from driving.ego import EgoMotion
 from driving.vehicle import VehicleParameters
+from simulation.kernels.compiling import njit
 from simulation.metrics.drive import Drive
 from simulation.metrics.result import MetricResult, Violation, stretches
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64
-from numba import njit
 
+from simulation.kernels.compiling import njit
 from simulation.kernels.polygons import any_contains, distance_to_point, nearest_distance
 from simulation.metrics.drive import Drive
 from simulation.metrics.lanes import center_lanes, corner_lanes

@@ -6,8 +6,8 @@ Source:
 
 import numpy as np
 from jaxtyping import Float64
-from numba import njit
 
+from simulation.kernels.compiling import njit
 from simulation.metrics.drive import Drive
 from simulation.metrics.lanes import center_lanes
 from simulation.metrics.result import MetricResult, Violation, stretches

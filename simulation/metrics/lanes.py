@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int64
-from numba import njit
 
+from simulation.kernels.compiling import njit
 from simulation.kernels.polygons import any_contains, contains_point, distance_to_point, rows_containing
 from simulation.metrics.drive import Drive
 from simulation.metrics.road import Road

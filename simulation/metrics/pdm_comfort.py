@@ -11,10 +11,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from scipy.signal import savgol_filter
 
 from simulation.dynamics import ACCEL_X, ACCEL_Y, HEADING
+from simulation.kernels.compiling import njit
 from simulation.metrics.pdm_kernels import STEP_S
 
 MAX_JERK_MPS3 = 8.37

@@ -11,11 +11,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from simulation.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
 from simulation.kernels.area_raster import AreaRaster, crossings_to, entry_holds, raster_cell
 from simulation.kernels.boxes import box_corners, convex_overlap
+from simulation.kernels.compiling import njit
 from simulation.kernels.polygons import FlatPolygons, contains_point, overlaps_convex, rows_in_bounds
 from simulation.kernels.proposals import nearest_place, project_chunked
 from simulation.metrics.collision import CollisionKind, collision_kind, is_ahead, is_at_fault, is_behind

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from numba import njit
 
+from simulation.kernels.compiling import njit
 from simulation.metrics.drive import Drive
 from simulation.metrics.lanes import center_lanes
 from simulation.metrics.result import MetricResult, Violation, stretches

@@ -4,9 +4,9 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numba import njit
 
 from driving.map import MapGraph
+from simulation.kernels.compiling import njit
 from simulation.kernels.polygons import FlatPolygons, contains_point, flatten_polygons
 from simulation.kernels.polylines import arc_lengths, project
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from numba import njit
 
 from simulation.kernels.boxes import box_corners as compiled_corners
+from simulation.kernels.compiling import njit
 from simulation.kernels.polylines import corridor_overlaps
 from simulation.metrics.drive import Drive
 from simulation.metrics.result import MetricResult, Violation

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from numba import njit
 
 from simulation.kernels.boxes import box_corners, convex_overlap
+from simulation.kernels.compiling import njit
 from simulation.kernels.polygons import any_contains
 from simulation.metrics.collision import (
     AHEAD_RAD,

@@ -5,13 +5,13 @@ Source:
 """
 
 import numpy as np
-from numba import njit
 
 from driving.agents import LightStatus
 from driving.scenario import Scenario
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
 from simulation.kernels.boxes import box_corners
+from simulation.kernels.compiling import njit
 from simulation.traffic.idm_paths import build_path
 from simulation.traffic.idm_roads import IdmRoads, RoadArrays, roads_of
 from simulation.traffic.idm_shapes import CORNERS, parts_needed, set_part

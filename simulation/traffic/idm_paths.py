@@ -6,7 +6,8 @@ A path is an array (capacity, 4) of which the first `count` rows hold progress [
 import math
 
 import numpy as np
-from numba import njit
+
+from simulation.kernels.compiling import njit
 
 PROGRESS, X, Y, HEADING = range(4)
 _REPEATED_M = 1e-8

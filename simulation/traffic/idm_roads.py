@@ -4,9 +4,9 @@ import weakref
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from driving.map import MapGraph
+from simulation.kernels.compiling import njit
 from simulation.kernels.polygons import FlatPolygons, flatten_polygons
 from simulation.kernels.polylines import interpolate, project
 from simulation.metrics.road import road_of

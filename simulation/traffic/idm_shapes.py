@@ -10,9 +10,9 @@ Source:
 import math
 
 import numpy as np
-from numba import njit
 
 from simulation.kernels.boxes import convex_overlap
+from simulation.kernels.compiling import njit
 from simulation.kernels.polygons import FlatPolygons, distance_to_convex, overlaps_convex
 
 CORNERS = 5

@@ -11,8 +11,8 @@ Source:
 import math
 
 import numpy as np
-from numba import njit
 
+from simulation.kernels.compiling import njit
 from simulation.traffic.idm_shapes import bounds_gap
 
 NODE_CAPACITY = 10

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from driving.agents import AgentTracks
+from simulation.kernels.compiling import njit
 
 
 class TrackArrays(NamedTuple):

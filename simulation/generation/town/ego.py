@@ -18,8 +18,9 @@ from simulation.generation.town.traffic import STEP_S, TrafficHistory
 SIGHT_M = 100.0
 """Road users farther from the ego are not in the recording."""
 LIGHT_SIGHT_M = 150.0
-ROUTE_M = 500.0
-"""A route reaches at least this far beyond its start."""
+ROUTE_M, ROUTE_BEYOND_M = 500.0, 120.0
+"""A route reaches this far from its start, and at least so far beyond what the ego drives in the scenario."""
+SCENARIO_STEPS = 150
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,7 +140,8 @@ def seen_lights(watched: Watched, vehicle: int, start: int, stop: int) -> Traffi
 def mission_from(watched: Watched, vehicle: int, step: int, first_frame: int) -> Mission:
     """The route from where the vehicle is at `step` along the way it will take, and on beyond.
 
-    It ends before a roadblock would come a second time, so that it never runs in a circle.
+    It ends before a roadblock would come a second time, so that it never runs in a circle; and, once it is
+    long enough, where it could not be followed without a change of lanes.
 
     Args:
         watched: The town.
@@ -147,29 +149,44 @@ def mission_from(watched: Watched, vehicle: int, step: int, first_frame: int) ->
         step: Step of the first iteration of the scenario.
         first_frame: Frame of the recording from which the mission holds.
     """
-    graph, net = watched.roads.map, watched.net
-    lane = watched.history.lane[step:, vehicle]
-    rows = lane[np.concatenate([[True], lane[1:] != lane[:-1]])].tolist()
-    blocks: list[int] = []
-    length_m = 0.0
-    row = last = int(rows[0])
+    lanes, net = watched.roads.map.lanes, watched.net
+    driven = watched.history.lane[step:, vehicle]
+    ahead = driven[np.concatenate([[True], driven[1:] != driven[:-1]])].tolist()
+    enough_m = float(watched.history.v[step : step + SCENARIO_STEPS, vehicle].sum()) * STEP_S + ROUTE_BEYOND_M
+    reached = [_lane_below(watched, vehicle, step)]
+    blocks = [int(lanes.roadblock_ids[ahead[0]])]
+    last = int(ahead[0])
+    length_m = float(net.lanes["length"][last])
     place = 0
-    while True:
-        block = int(graph.lanes.roadblock_ids[row])
-        if not blocks or blocks[-1] != block:
-            if block in blocks or (length_m > ROUTE_M and row >= net.num_lanes):
-                break
-            blocks.append(block)
-            length_m += float(net.lanes["length"][row])
-        last = row
+    while length_m < ROUTE_M or last >= net.num_lanes:
         place += 1
-        if place < len(rows):
-            row = int(rows[place])
+        if place < len(ahead):
+            row = int(ahead[place])
         else:
-            followers = graph.lanes.successors[row].tolist()
+            followers = [one for before in reached for one in lanes.successors[before].tolist()]
             row = min(followers, key=lambda one: float(net.lanes["bend"][one]))
+        block = int(lanes.roadblock_ids[row])
+        if block == blocks[-1]:
+            last = row
+            continue
+        onward = [one for before in reached for one in lanes.successors[before].tolist()]
+        onward = [one for one in dict.fromkeys(onward) if int(lanes.roadblock_ids[one]) == block]
+        if block in blocks or (not onward and length_m > enough_m):
+            break
+        reached, last = onward or [row], row
+        blocks.append(block)
+        length_m += float(net.lanes["length"][row])
     if last >= net.num_lanes:
-        # A route ends on a street; its last connector would lead to a roadblock that is left out.
+        # A route ends on a street: the connector would lead to a roadblock that is left out.
         blocks, last = blocks[:-1], int(net.lanes["from_lane"][last])
-    goal = graph.centerline(last).at(np.array([0.75 * graph.centerline(last).length_m]))[0]
+    line = watched.roads.map.centerline(last)
+    goal = line.at(np.array([0.75 * line.length_m]))[0]
     return Mission(first_frame=first_frame, roadblock_ids=tuple(blocks), goal_pose=goal)
+
+
+def _lane_below(watched: Watched, vehicle: int, step: int) -> int:
+    """The lane that holds the box centre: early in a lane change that is still the old one."""
+    table, row = watched.net.lanes, int(watched.history.lane[step, vehicle])
+    aside_m, half_m = watched.history.aside[step, vehicle], table["width"][row] / 2
+    beside = table["left"][row] if aside_m > half_m else table["right"][row] if aside_m < -half_m else -1
+    return row if beside < 0 else int(beside)

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from simulation.generation.town.network import Network
+from simulation.kernels.compiling import njit
 
 LOOK_AHEAD_M = 90.0
 STEEP_BRAKE_MPS2 = 7.0

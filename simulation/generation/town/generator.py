@@ -45,8 +45,8 @@ COMMON_TYPES = (
     "changing_lane",
 )
 """Types that happen in any town."""
-MIN_DRIVEN_M = 10.0
-"""Distance that the ego drives in a scenario."""
+MIN_DRIVEN_M = 16.0
+"""Distance that the ego drives in a scenario: below 10 m nuPlan's progress metric rewards standing still."""
 START_US = 1_620_000_000_000_000
 DAY_US = 86_400_000_000
 

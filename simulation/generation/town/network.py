@@ -3,13 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from driving.map import TurnKind
 from simulation.generation.town.junctions import CROSSWALK_FROM_M, CROSSWALK_TO_M
 from simulation.generation.town.layout import JunctionKind
 from simulation.generation.town.paths import arc_lengths, curvature
 from simulation.generation.town.roads import TownRoads
+from simulation.kernels.compiling import njit
 
 CLEARANCE_M = 2.8
 """Connectors whose centerlines come closer than this cannot be driven side by side."""

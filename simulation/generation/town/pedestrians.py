@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from driving.agents import LightStatus
 from simulation.generation.town.following import Order
@@ -13,6 +12,7 @@ from simulation.generation.town.network import Network
 from simulation.generation.town.paths import arc_lengths
 from simulation.generation.town.roads import TownRoads
 from simulation.generation.town.rules import MAX_WALKERS, place_on
+from simulation.kernels.compiling import njit
 
 RED = int(LightStatus.RED)
 

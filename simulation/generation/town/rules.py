@@ -5,11 +5,11 @@ cross, the earlier number goes first, so that nobody waits in a circle.
 """
 
 import numpy as np
-from numba import njit
 
 from driving.agents import LightStatus
 from simulation.generation.town.following import Order, idm, leader_on, temper
 from simulation.generation.town.network import Network
+from simulation.kernels.compiling import njit
 
 GREEN, YELLOW = int(LightStatus.GREEN), int(LightStatus.YELLOW)
 PATIENCE_S = 12.0
