@@ -8,11 +8,14 @@ from jaxtyping import Float64, Int64
 from driving.cameras import CameraFrames, CameraRig
 from driving.nuplan.safe_pickle import decode_numbers
 
+LEAD_US = 50_000
+"""Cameras fire up to this long before the sweep whose frame they belong to."""
+
 
 def read_cameras(
     connection: sqlite3.Connection, log_name: str, sensor_root: str, time_us: Int64[np.ndarray, "time"]
 ) -> CameraFrames | None:
-    """Images taken between the first and the last of some times; None when the log has no camera.
+    """Images that belong to the frames between the first and the last of some times; None without any camera.
 
     Raises:
         ValueError: When a calibration is not made of numbers.
@@ -28,7 +31,7 @@ def read_cameras(
         "SELECT i.camera_token, i.timestamp, i.filename_jpg, ep.x, ep.y, ep.z, ep.qw, ep.qx, ep.qy, ep.qz"
         " FROM image AS i INNER JOIN ego_pose AS ep ON ep.token = i.ego_pose_token"
         " WHERE i.timestamp BETWEEN ? AND ? ORDER BY i.timestamp, i.rowid",
-        (int(time_us[0]), int(time_us[-1])),
+        (int(time_us[0]) - LEAD_US, int(time_us[-1])),
     ).fetchall()
     row_of_camera = {camera[0]: row for row, camera in enumerate(cameras)}
     images = [image for image in images if image[0] in row_of_camera]
