@@ -48,7 +48,7 @@ def ego_motion(watched: Watched, vehicle: int, start: int, stop: int, time_us: n
     """What the vehicle's own sensors would have measured, at the rear axle."""
     centers = watched.motions.poses[start:stop, vehicle]
     poses = shifted_along_heading(centers, -PACIFICA.rear_axle_to_center_m)
-    v, slip = watched.history.v[start:stop, vehicle], watched.motions.slip[start:stop, vehicle]
+    v, slip = watched.motions.speed[start:stop, vehicle], watched.motions.slip[start:stop, vehicle]
     forward_mps = v * np.cos(slip)
     yaw_rate = v * np.sin(slip) / PACIFICA.rear_axle_to_center_m
     zeros = np.zeros_like(v)

@@ -1,6 +1,6 @@
 """From places on lanes to poses in the town: what every vehicle did, as one would have filmed it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -24,10 +24,12 @@ class Motions:
     """(T, N, 2) of the box centres [m/s]."""
     slip: np.ndarray
     """(T, N) direction of travel of the box centre, seen from the vehicle's heading [rad]."""
+    speed: np.ndarray
+    """(T, N) of the box centres: beside a bending centerline it differs from the speed along it [m/s]."""
 
     def since(self, step: int) -> "Motions":
         """Without the steps before `step`."""
-        return Motions(poses=self.poses[step:], velocities=self.velocities[step:], slip=self.slip[step:])
+        return Motions(**{field.name: getattr(self, field.name)[step:] for field in fields(self)})
 
 
 def vehicle_motions(rng: np.random.Generator, net: Network, history: TrafficHistory, drivers: np.ndarray) -> Motions:
@@ -50,10 +52,20 @@ def vehicle_motions(rng: np.random.Generator, net: Network, history: TrafficHist
         axis=-1,
     )
     lever = np.where(is_bicycle, 0.5, PIVOT_SHARE * drivers["length"])
-    poses, direction = _trace(net, history.lane, history.s, history.aside, history.v, wander, lever)
-    velocities = history.v[..., np.newaxis] * np.stack([np.cos(direction), np.sin(direction)], axis=-1)
+    poses, direction, speed = _trace(net, history.lane, history.s, history.aside, history.v, wander, lever)
+    velocities = speed[..., np.newaxis] * np.stack([np.cos(direction), np.sin(direction)], axis=-1)
     slip = (direction - poses[..., 2] + np.pi) % (2 * np.pi) - np.pi
-    return Motions(poses=poses, velocities=velocities, slip=slip)
+    return Motions(poses=poses, velocities=velocities, slip=slip, speed=speed)
+
+
+@njit(cache=True)
+def _bend(points: np.ndarray, k: int, share: float) -> float:
+    """Curvature [1/m] of a lane between its vertices k and k + 1, `share` of the way."""
+    found = np.zeros(2)
+    for end in range(2):
+        a, b = max(k + end - 1, 0), min(k + end + 1, len(points) - 1)
+        found[end] = (points[b, 3] - points[a, 3]) / (points[b, 2] - points[a, 2])
+    return found[0] + share * (found[1] - found[0])
 
 
 @njit(cache=True)
@@ -65,11 +77,12 @@ def _trace(
     v: np.ndarray,
     wander: np.ndarray,
     lever: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Poses (T, N, 3) of box centres and their directions of travel (T, N)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Poses (T, N, 3) of box centres, their directions of travel and their speeds (T, N)."""
     steps, count = lane.shape
     poses = np.zeros((steps, count, 3))
     travel = np.zeros((steps, count))
+    speed = v.copy()
     for i in range(count):
         driven, heading, before = 0.0, 0.0, 0.0
         k, last_lane = 0, -1
@@ -85,7 +98,9 @@ def _trace(
             a, b = net.points[k], net.points[k + 1]
             share = (s[t, i] - a[2]) / (b[2] - a[2])
             tangent = a[3] + share * (b[3] - a[3])
-            moved = 0.5 * (v[t, i] + v[t - 1, i]) * STEP_S if t > 0 else 0.0
+            if aside[t, i] != 0.0:
+                speed[t, i] *= 1.0 - aside[t, i] * _bend(net.points[begin:end], k - begin, share)
+            moved = 0.5 * (speed[t, i] + speed[t - 1, i]) * STEP_S if t > 0 else 0.0
             driven += moved
             w = wander[i]
             first, second = 2 * np.pi * driven / w[2] + w[3], 2 * np.pi * driven / w[5] + w[6]
@@ -106,4 +121,4 @@ def _trace(
             poses[t, i, 2] = (heading + np.pi) % (2 * np.pi) - np.pi
             travel[t, i] = direction
             last_lane = row
-    return poses, travel
+    return poses, travel, speed

@@ -14,7 +14,7 @@ def test_the_recorded_ego_rolls_without_slipping(recordings):
         forward = moved[:, 0] * np.cos(middle) + moved[:, 1] * np.sin(middle)
         sideways = moved[:, 1] * np.cos(middle) - moved[:, 0] * np.sin(middle)
         assert np.abs(sideways).max() < 0.03
-        assert forward / STEP_S == pytest.approx((v[1:, 0] + v[:-1, 0]) / 2, abs=0.12)
+        assert forward / STEP_S == pytest.approx((v[1:, 0] + v[:-1, 0]) / 2, abs=0.15)
         assert (v[:, 1] == 0.0).all()
 
 
