@@ -18,9 +18,10 @@ from driving.geometry import box_corners, poses_out_of_frame_of
 from planning.neural.road_ahead import SPACING_M, LaneSamples, RoadAhead, RoadCache
 from planning.neural.vocabulary import NUM_POSES, STEP_S, TrajectoryVocabulary
 from simulation.dynamics import VELOCITY_X, state_array
-from simulation.kernels.proposals import nearest_place
-from simulation.metrics.pdm import Centerline, PdmRules, PdmScene, score_motions
+from simulation.kernels.long_lines import nearest_place
+from simulation.metrics.pdm import Centerline, PdmScene, score_motions
 from simulation.metrics.pdm_kernels import LOOK_AHEAD_STEPS, Others
+from simulation.metrics.pdm_rules import PdmRules
 from simulation.tracking import track_proposals
 
 SUB_SCORES = (

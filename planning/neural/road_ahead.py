@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 
 from driving import EgoState, MapGraph, Route
 from planning.rule_based.centerline import dijkstra_lanes, lane_under
-from simulation.metrics.pdm import TUPLAN_RULES, ScoringAreas, scoring_areas
+from simulation.metrics.pdm_areas import ScoringAreas, scoring_areas
+from simulation.metrics.pdm_rules import TUPLAN_RULES
 
 SPACING_M = 2.0
 """Between samples of a lane."""
@@ -98,7 +99,7 @@ class RoadAhead:
                 " student and teacher need a route to follow."
             )
         self.rows: list[int] = list(dict.fromkeys(rows))
-        self._on_route = set(self.rows)
+        self.on_route: set[int] = set(self.rows)
         self._blocks: list[int] = [block for block in blocks if map_graph.lane_rows_of_roadblock(block)]
         self._chains: dict[int, LaneSamples] = {}
         self.areas: ScoringAreas = scoring_areas(map_graph)
@@ -108,7 +109,7 @@ class RoadAhead:
 
     def line(self, ego: EgoState) -> LaneSamples:
         """Samples of the lanes ahead, from the start of the one under the ego."""
-        start = lane_under(self.map, self.rows, self._on_route, ego, SEARCH_RADIUS_M)
+        start = lane_under(self.map, self.rows, self.on_route, ego, SEARCH_RADIUS_M)
         if start not in self._chains:
             self._chains[start] = self._chain(start)
         return self._chains[start]
@@ -117,10 +118,10 @@ class RoadAhead:
         beside = [start]
         for step in (self.map.left_neighbor, self.map.right_neighbor):
             row = step(start)
-            while row is not None and row in self._on_route:
+            while row is not None and row in self.on_route:
                 beside.append(row)
                 row = step(row)
-        chains = [dijkstra_lanes(self.map, self._blocks, self._on_route, row) for row in beside]
+        chains = [dijkstra_lanes(self.map, self._blocks, self.on_route, row) for row in beside]
         # The first of those that lead farthest: the ego's own lane where it leads as far as the others.
         best = max(range(len(chains)), key=lambda i: (self._stage(chains[i][-1]), -i))
         parts = [lane_samples(self.map, row) for row in chains[best]]

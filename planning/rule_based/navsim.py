@@ -8,15 +8,8 @@ import numpy as np
 
 from driving import Scenario, Trajectory
 from planning.rule_based.planner import PdmClosedPlanner
-from simulation.metrics.pdm import (
-    EPDMS_RULES,
-    PDMS_RULES,
-    PdmRules,
-    PdmScene,
-    PdmScores,
-    score_motions,
-    scoring_areas,
-)
+from simulation.metrics.pdm import PdmScene, PdmScores, score_motions
+from simulation.metrics.pdm_areas import scoring_areas
 from simulation.metrics.pdm_kernels import LOOK_AHEAD_STEPS, Others
 from simulation.metrics.pdm_navsim import (
     EXTENDED_COMFORT_WEIGHT,
@@ -31,6 +24,7 @@ from simulation.metrics.pdm_navsim import (
     replayed_others,
     two_frame_comfort,
 )
+from simulation.metrics.pdm_rules import EPDMS_RULES, PDMS_RULES, PdmRules
 
 _MULTIPLIED = {
     "no_at_fault_collisions": "no_collision",

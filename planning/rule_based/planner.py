@@ -9,17 +9,9 @@ from planning.rule_based.forecast import Forecaster
 from planning.rule_based.route_correction import corrected_route
 from simulation.dynamics import state_array
 from simulation.kernels.proposals import STEP_S, Obstacles, Rollout, extend_proposal, roll_out_proposals
-from simulation.metrics.pdm import (
-    EPDMS_RULES,
-    TUPLAN_RULES,
-    Centerline,
-    PdmRules,
-    PdmScene,
-    PdmScores,
-    constant_velocity_others,
-    score_motions,
-    scoring_areas,
-)
+from simulation.metrics.pdm import Centerline, PdmScene, PdmScores, constant_velocity_others, score_motions
+from simulation.metrics.pdm_areas import scoring_areas
+from simulation.metrics.pdm_rules import EPDMS_RULES, TUPLAN_RULES, PdmRules
 from simulation.metrics.road import road_of
 from simulation.tracking import track_proposals
 

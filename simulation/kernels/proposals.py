@@ -15,7 +15,6 @@ import numpy as np
 from simulation.kernels.boxes import box_corners, convex_distance, convex_overlap
 from simulation.kernels.compiling import njit
 from simulation.kernels.corridors import (
-    CHUNK,
     box_area_distance,
     corridor_meets_area,
     corridor_meets_box,
@@ -23,6 +22,7 @@ from simulation.kernels.corridors import (
     piece_bounds,
 )
 from simulation.kernels.idm_plan import pose_at
+from simulation.kernels.long_lines import project_chunked
 from simulation.kernels.polygons import FlatPolygons, overlaps_convex
 
 STEP_S = 0.1
@@ -87,60 +87,6 @@ class Rollout(NamedTuple):
     standing: np.ndarray
     """(L, N + R) of obstacles that do not move: place along the path where they are in its corridor [m], else
     infinitely far behind; NaN where not yet looked at."""
-
-
-@njit(cache=True)
-def project_chunked(points: np.ndarray, arc: np.ndarray, chunks: np.ndarray, x: float, y: float) -> float:
-    """`project`, for long lines."""
-    return nearest_place(points, arc, chunks, x, y)[1]
-
-
-@njit(cache=True)
-def nearest_place(points: np.ndarray, arc: np.ndarray, chunks: np.ndarray, x: float, y: float) -> tuple[float, float]:
-    """Squared distance of a point from a line, and the arc length of the nearest place, the first of equally near.
-
-    Chunks whose bounding box is farther than the best place so far are passed over.
-    """
-    num_segments = len(points) - 1
-    nearest_chunk, nearest_bound = 0, np.inf
-    for c in range(len(chunks)):
-        bound = _bound_squared(chunks, c, x, y)
-        if bound < nearest_bound:
-            nearest_chunk, nearest_bound = c, bound
-    best, along = _nearest_in_chunk(points, arc, num_segments, nearest_chunk, x, y)
-    for c in range(len(chunks)):
-        if c == nearest_chunk or _bound_squared(chunks, c, x, y) > best:
-            continue
-        gap, place = _nearest_in_chunk(points, arc, num_segments, c, x, y)
-        if gap < best or (gap == best and place < along):
-            best, along = gap, place
-    return best, along
-
-
-@njit(cache=True)
-def _bound_squared(chunks: np.ndarray, c: int, x: float, y: float) -> float:
-    dx = max(max(chunks[c, 0] - x, x - chunks[c, 2]), 0.0)
-    dy = max(max(chunks[c, 1] - y, y - chunks[c, 3]), 0.0)
-    return dx * dx + dy * dy
-
-
-@njit(cache=True)
-def _nearest_in_chunk(
-    points: np.ndarray, arc: np.ndarray, num_segments: int, c: int, x: float, y: float
-) -> tuple[float, float]:
-    best, along = np.inf, 0.0
-    for k in range(c * CHUNK, min(num_segments, (c + 1) * CHUNK)):
-        dx, dy = points[k + 1, 0] - points[k, 0], points[k + 1, 1] - points[k, 1]
-        rx, ry = x - points[k, 0], y - points[k, 1]
-        squared = dx * dx + dy * dy
-        t = 0.0
-        if squared > 0.0:
-            t = min(1.0, max(0.0, (rx * dx + ry * dy) / squared))
-        gx, gy = rx - t * dx, ry - t * dy
-        gap = gx * gx + gy * gy
-        if gap < best:
-            best, along = gap, arc[k] + t * (arc[k + 1] - arc[k])
-    return best, along
 
 
 @njit(cache=True)

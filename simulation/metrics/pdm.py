@@ -9,37 +9,32 @@ Source:
 
 from dataclasses import dataclass
 from functools import cached_property
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
-from driving.map import MapGraph
 from driving.vehicle import PACIFICA, VehicleParameters
-from simulation.kernels.area_raster import AreaRaster, rasterize
 from simulation.kernels.corridors import chunk_bounds
-from simulation.kernels.polygons import FlatPolygons, flatten_polygons
 from simulation.kernels.polylines import arc_lengths
+from simulation.metrics.pdm_areas import ScoringAreas
 from simulation.metrics.pdm_comfort import comfort_filters, comfort_scores
 from simulation.metrics.pdm_kernels import (
-    DRIVABLE,
-    INTERSECTION,
-    LANE,
     LOOK_AHEAD_STEPS,
-    OFF_ROAD,
-    ON_ROUTE,
     STEP_S,
     Others,
-    ego_areas,
-    longest_stray,
     near_grid,
     no_collision_scores,
+    time_to_collision_scores,
+)
+from simulation.metrics.pdm_road_kernels import (
+    OFF_ROAD,
+    ego_areas,
+    longest_stray,
     oncoming_distances,
     progress_along,
-    time_to_collision_scores,
     touches_areas,
-    touching_square,
 )
+from simulation.metrics.pdm_rules import TUPLAN_RULES, PdmRules
 
 COMPLIANT_ONCOMING_M = 2.0
 """Up to here, driving against traffic costs nothing; up to the next it halves the score, beyond it is 0."""
@@ -48,81 +43,6 @@ STRAY_LIMIT_M = 0.5
 """Keeping the lane means to stay within this distance of the centerline ..."""
 STRAY_STEPS = 20
 """... with fewer than so many poses in a row beyond."""
-_REGION_MARGIN_M = 40.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class PdmRules:
-    """One published definition of the score. Numbers of different versions do not compare."""
-
-    version: str
-    radius_m: float
-    """Half side of the square around the ego in which the map is known."""
-    lanes_are_road: bool
-    """Whether lanes and connectors are the drivable area, or roadblocks and intersections; car parks always."""
-    oncoming_window: int
-    """Steps over which driving against traffic is added up; 0 adds up each stretch."""
-    spares_intersections: bool
-    """Whether driving against traffic does not count in intersections."""
-    multiplies_direction: bool
-    multiplies_lights: bool
-    min_best_progress_m: float
-    """Where nobody gets farther, progress is not compared."""
-    compares_allowed_progress: bool
-    """Whether a motion's own progress counts only as far as the multiplied scores allow it."""
-    looks_beyond: bool
-    """Whether the time to collision is also asked for poses whose look-ahead leaves the motion."""
-    plan_s: float
-    """How far PDM-Closed looks for leading objects when it chooses by these rules."""
-    weights: tuple[float, float, float, float] = (5.0, 5.0, 2.0, 0.0)
-    """Of progress, time to collision, comfort, lane keeping."""
-
-
-TUPLAN_RULES = PdmRules(
-    version="tuplan_garage b51d5d0",
-    radius_m=50.0,
-    lanes_are_road=True,
-    oncoming_window=0,
-    spares_intersections=False,
-    multiplies_direction=True,
-    multiplies_lights=False,
-    min_best_progress_m=0.1,
-    compares_allowed_progress=True,
-    looks_beyond=True,
-    plan_s=8.0,
-)
-"""How PDM-Closed chooses its proposal in nuPlan's challenge."""
-
-PDMS_RULES = PdmRules(
-    version="navsim v1.1",
-    radius_m=100.0,
-    lanes_are_road=False,
-    oncoming_window=10,
-    spares_intersections=False,
-    multiplies_direction=False,
-    multiplies_lights=False,
-    min_best_progress_m=5.0,
-    compares_allowed_progress=True,
-    looks_beyond=True,
-    plan_s=5.0,
-)
-"""NAVSIM v1: driving direction is measured, but has the weight 0."""
-
-EPDMS_RULES = PdmRules(
-    version="navsim v2 0a380a9",
-    radius_m=100.0,
-    lanes_are_road=False,
-    oncoming_window=10,
-    spares_intersections=True,
-    multiplies_direction=True,
-    multiplies_lights=True,
-    min_best_progress_m=5.0,
-    compares_allowed_progress=False,
-    looks_beyond=False,
-    plan_s=5.0,
-    weights=(5.0, 5.0, 2.0, 2.0),
-)
-"""NAVSIM v2, without the two-frame comfort, which needs a second plan."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -150,86 +70,7 @@ class PdmScores:
     """First pose that collides at fault, -1 for none."""
     ttc_step: Int64[np.ndarray, "motions"]
     areas: UInt8[np.ndarray, "motions time"]
-    """Where each pose is, as `pdm_kernels.ego_areas` counts it."""
-
-
-class ScoringAreas:
-    """A map's polygons in one table: lanes and connectors, car parks, intersections, roadblocks."""
-
-    def __init__(self, map_graph: MapGraph) -> None:
-        layers = (map_graph.lanes.areas, map_graph.carparks, map_graph.intersections, map_graph.roadblocks)
-        self.flat: FlatPolygons = flatten_polygons(np.concatenate([layer.polygons for layer in layers]))
-        self.starts: list[int] = np.cumsum([0, *(len(layer) for layer in layers)]).tolist()
-        self.lane_ids: Int64[np.ndarray, lanes] = map_graph.lanes.ids
-        self.carpark_ids: Int64[np.ndarray, carparks] = map_graph.carparks.ids
-        blocks, connectors = map_graph.roadblocks, map_graph.roadblock_connectors
-        self._blocks: FlatPolygons = flatten_polygons(np.concatenate([blocks.polygons, connectors.polygons]))
-        # Lanes whose roadblock the map lacks have the row behind the last.
-        self._block_rows = np.full(len(map_graph.lanes), len(blocks) + len(connectors))
-        for layer, start in ((blocks, 0), (connectors, len(blocks))):
-            for row, block in enumerate(layer.ids.tolist()):
-                self._block_rows[map_graph.lane_rows_of_roadblock(block)] = start + row
-        self._raster: AreaRaster | None = None
-
-    def near(
-        self, center: Float64[np.ndarray, "2"], radius_m: float
-    ) -> tuple[Bool[np.ndarray, "lanes"], Bool[np.ndarray, "areas"]]:
-        """Which lanes belong to a roadblock that touches the square around a point; which other areas touch it."""
-        x, y = float(center[0]), float(center[1])
-        lanes = touching_square(self._blocks, x, y, radius_m, 0)[self._block_rows]
-        return lanes, touching_square(self.flat, x, y, radius_m, self.starts[1])[:-1]
-
-    def kinds_near(
-        self, center: Float64[np.ndarray, "2"], is_on_route: Bool[np.ndarray, "areas"], rules: PdmRules
-    ) -> UInt8[np.ndarray, "areas"]:
-        """What each polygon counts as for an ego with its middle at `center`; 0 for those too far away.
-
-        Args:
-            center: Middle of the ego box.
-            is_on_route: As `on_route` gives it.
-            rules: Which polygons are road, and how far they are known.
-        """
-        lanes, others = self.near(center, rules.radius_m)
-        kinds = np.zeros(len(self.flat.bounds), dtype=np.uint8)
-        first_carpark, first_intersection, first_roadblock = self.starts[1:4]
-        if rules.lanes_are_road:
-            kinds[:first_carpark][lanes] = LANE | DRIVABLE
-            kinds[first_carpark:first_intersection][others[first_carpark:first_intersection]] = LANE | DRIVABLE
-            kinds[is_on_route & (kinds > 0)] |= ON_ROUTE
-        else:
-            kinds[:first_carpark][lanes] = LANE
-            kinds[:first_carpark][is_on_route[:first_carpark] & lanes] |= ON_ROUTE
-            kinds[first_carpark:][others[first_carpark:]] = DRIVABLE
-        kinds[first_intersection:first_roadblock] |= INTERSECTION
-        return kinds
-
-    def on_route(self, lane_rows: list[int]) -> Bool[np.ndarray, "areas"]:
-        """Which polygons bear the id of one of the lanes. Ids of car parks count, too: PDM compares ids only."""
-        is_on_route = np.zeros(len(self.flat.bounds), dtype=bool)
-        is_on_route[lane_rows] = True
-        is_on_route[self.starts[1] : self.starts[2]] = np.isin(self.carpark_ids, self.lane_ids[lane_rows])
-        return is_on_route
-
-    def raster(self, low: Float64[np.ndarray, "2"], high: Float64[np.ndarray, "2"]) -> AreaRaster:
-        """A raster that covers a region, the last one where it does."""
-        kept = self._raster
-        if kept is not None:
-            top = kept.origin + kept.shape * kept.cell_m
-            if (low >= kept.origin).all() and (high <= top).all():
-                return kept
-        self._raster = rasterize(self.flat, low - _REGION_MARGIN_M, high + _REGION_MARGIN_M)
-        return self._raster
-
-
-_AREAS: WeakKeyDictionary[MapGraph, ScoringAreas] = WeakKeyDictionary()
-
-
-def scoring_areas(map_graph: MapGraph) -> ScoringAreas:
-    """The polygons of a map for scoring, laid out once and kept as long as the map."""
-    areas = _AREAS.get(map_graph)
-    if areas is None:
-        areas = _AREAS[map_graph] = ScoringAreas(map_graph)
-    return areas
+    """Where each pose is, as `pdm_road_kernels.ego_areas` counts it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -336,7 +177,7 @@ def _light_scores(states: Float64[np.ndarray, "motions time 10"], scene: PdmScen
         return np.ones(len(states))
     size = (scene.vehicle.length_m, scene.vehicle.width_m)
     touched = touches_areas(states, scene.areas.flat, scene.red_rows, size, scene.vehicle.rear_axle_to_center_m)
-    return np.where(touched.any(axis=1), 0.0, 1.0)
+    return np.where(touched, 0.0, 1.0)
 
 
 def direction_scores(oncoming_m: Float64[np.ndarray, "motions"]) -> Float64[np.ndarray, "motions"]:

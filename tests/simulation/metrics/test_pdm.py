@@ -8,17 +8,10 @@ import pytest
 
 from driving.synthetic.scenes import scene
 from simulation.dynamics import STATE_SIZE
-from simulation.metrics.pdm import (
-    EPDMS_RULES,
-    PDMS_RULES,
-    TUPLAN_RULES,
-    Centerline,
-    PdmScene,
-    constant_velocity_others,
-    score_motions,
-    scoring_areas,
-)
+from simulation.metrics.pdm import Centerline, PdmScene, constant_velocity_others, score_motions
+from simulation.metrics.pdm_areas import scoring_areas
 from simulation.metrics.pdm_kernels import Others
+from simulation.metrics.pdm_rules import EPDMS_RULES, PDMS_RULES, TUPLAN_RULES
 
 STEPS = 41
 TIME_S = np.arange(STEPS) * 0.1

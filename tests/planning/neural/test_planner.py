@@ -1,0 +1,109 @@
+"""The student plans from a checkpoint, alone and in batches, on empty and on crowded roads."""
+
+import json
+import os
+from dataclasses import replace
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+import pytest
+import torch
+
+from distill.motions import generated_motions
+from distill.teacher import SUB_SCORES
+from driving import AgentTracks, BatchedPlanner, Route, check_planner
+from driving.planner import require_valid_plan
+from driving.synthetic.scenes import scene
+from planning.neural.encoder import NetworkConfig
+from planning.neural.network import ScoreWeights, Student, StudentNetwork, joined_score
+from planning.neural.planner import StudentPlanner
+from planning.neural.vocabulary import build_vocabulary
+from planning.registry import load_planner
+
+CONFIG = NetworkConfig(width=16, heads=2, encoder_layers=1, feed_forward=16)
+
+
+@pytest.fixture(scope="module")
+def student() -> Student:
+    torch.manual_seed(0)
+    vocabulary = build_vocabulary(generated_motions(300, seed=0), 64, iterations=2)
+    network = StudentNetwork(CONFIG, SUB_SCORES, vocabulary.poses)
+    return Student(network=network, vocabulary=vocabulary, weights=ScoreWeights())
+
+
+@pytest.fixture(scope="module")
+def folder(student, tmp_path_factory):
+    path = tmp_path_factory.mktemp("student") / "first"
+    student.save(path)
+    return path
+
+
+def test_a_checkpoint_keeps_the_planners_contract_by_its_path(folder):
+    planner = load_planner(f"student:{folder}")
+    assert isinstance(planner, BatchedPlanner)
+    assert planner.name == "student:first"
+    check_planner(lambda: load_planner(f"student:{folder}"), scene("cut_in"))
+
+
+def test_a_batch_equals_its_members(student):
+    planner = StudentPlanner(student)
+    observations = [scene(name).observation_at(30) for name in ("queue", "red_light", "roundabout")]
+    together = planner.plan_batch(observations)
+    for observation, plan in zip(observations, together, strict=True):
+        assert planner.plan(observation).poses == pytest.approx(plan.poses, abs=1e-3)
+    assert planner.plan_batch([]) == []
+
+
+def test_nobody_around_and_five_hundred_agents_give_plans(student):
+    planner = StudentPlanner(student)
+    observation = scene("straight_road").observation_at(20)
+    steps = observation.agents.num_steps
+    poses = np.zeros((500, steps, 3))
+    poses[..., :2] = observation.ego_now.rear_axle_pose[:2]
+    poses[..., 0] += 10.0 + np.arange(500)[:, np.newaxis] * 0.1
+    many = AgentTracks(
+        track_ids=tuple(map(str, range(500))),
+        kinds=np.zeros(500, dtype=np.int8),
+        poses=poses,
+        velocities_mps=np.zeros((500, steps, 2)),
+        sizes=np.full((500, steps, 2), 2.0),
+        valid=np.ones((500, steps), dtype=bool),
+    )
+    for agents in (AgentTracks.none(steps), many):
+        seen = replace(observation, agents=agents)
+        assert require_valid_plan(planner.plan(seen), seen).horizon_s == pytest.approx(4.0)
+
+
+def test_a_scenario_without_a_route_is_refused_at_its_start(student):
+    lost = Route(roadblock_ids=(), goal_pose=None, centerline=np.zeros((0, 2)))
+    with pytest.raises(ValueError, match="route names no lane"):
+        StudentPlanner(student).reset(scene("queue").map, lost)
+
+
+def test_checkpoints_of_something_else_are_refused(student, tmp_path):
+    with pytest.raises(FileNotFoundError, match="No student in"):
+        Student.load(tmp_path / "nowhere")
+    student.save(tmp_path)
+    path = tmp_path / "student.json"
+    described = json.loads(path.read_text())
+    for change, match in [
+        ({"features": "features.0"}, r"has features features\.0, needed is"),
+        ({"vocabulary": "f" * 16}, "was trained on vocabulary ffffffffffffffff"),
+        ({"network": {**described["network"], "width": 32}}, "network of another configuration"),
+    ]:
+        path.write_text(json.dumps({**described, **change}))
+        with pytest.raises(ValueError, match=match):
+            Student.load(tmp_path)
+
+
+def test_the_joined_score_prefers_what_is_allowed_and_gets_on():
+    sure, never = 8.0, -8.0
+    names = ("no_collision", "drivable_area", "progress", "time_to_collision")
+    logits = {name: torch.tensor([[sure, sure, sure]]) for name in names}
+    logits["no_collision"] = torch.tensor([[sure, sure, never]])
+    logits["progress"] = torch.tensor([[never, sure, sure]])
+    logits["imitation"] = torch.zeros(1, 3)
+    score = joined_score(logits, ScoreWeights())
+    assert score.argmax() == 1
+    assert score[0, 2] < score[0, 0]
