@@ -13,8 +13,10 @@ from driving.route import Route
 from driving.scenario import Scenario
 from driving.trajectory import Trajectory
 
+MAX_DRIVEN_GAP_M = 50.0
+"""A plan that starts farther from the ego cannot be driven: it is in another frame."""
 MAX_START_GAP_M = 1.0
-"""How far ahead of or behind the ego a plan may start: more means a wrong frame or the box centre (1.461 m)."""
+"""For `check_planner`: how far ahead of or behind the ego a plan may start; the box centre is 1.461 m ahead."""
 MAX_START_OFFSET_M = 10.0
 """How far to its side: nuPlan's IDM planner starts on the lane's centerline, wherever the ego is."""
 
@@ -64,7 +66,7 @@ def begin(planner: Planner, scenario: Scenario) -> None:
 
 
 def require_valid_plan(
-    plan: object, observation: Observation, min_horizon_s: float = 0.0, starts_at_ego: bool = True
+    plan: object, observation: Observation, min_horizon_s: float = 0.0, max_start_gap_m: float = MAX_DRIVEN_GAP_M
 ) -> Trajectory:
     """Return the plan if it can be driven, else raise a sentence that says what is wrong with it.
 
@@ -72,7 +74,8 @@ def require_valid_plan(
         plan: What the planner returned.
         observation: What it was shown.
         min_horizon_s: How long the plan must be.
-        starts_at_ego: Whether the start is tested; planners that replay a recording may plan away from the ego.
+        max_start_gap_m: How far from the ego the plan may start. Driving is patient here, as nuPlan is: a planner may
+            project the ego onto its path. Infinite for planners that replay a recording.
 
     Raises:
         TypeError: When it is no `Trajectory`.
@@ -86,15 +89,22 @@ def require_valid_plan(
         raise ValueError(f"Plan times must start at 0 and rise, got {plan.time_s[:3]} ...")
     if plan.horizon_s < min_horizon_s:
         raise ValueError(f"The plan ends after {plan.horizon_s:.2f} s; {min_horizon_s:.2f} s are needed.")
-    if not starts_at_ego:
-        return plan
+    gap_m = float(np.hypot(*(plan.poses[0, :2] - observation.ego_now.rear_axle_pose[:2])))
+    if gap_m > max_start_gap_m:
+        raise ValueError(
+            f"The plan starts {gap_m:.2f} m from the ego's rear axle; plans are global poses of the rear axle,"
+            " the first one where the ego is now."
+        )
+    return plan
+
+
+def _require_start_at_ego(plan: Trajectory, observation: Observation) -> None:
     along_m, aside_m = np.abs(local_from_global(plan.poses[0, :2], observation.ego_now.rear_axle_pose)).tolist()
     if along_m > MAX_START_GAP_M or aside_m > MAX_START_OFFSET_M:
         raise ValueError(
             f"The plan starts {np.hypot(along_m, aside_m):.2f} m from the ego's rear axle; plans are global poses of"
             " the rear axle, the first one where the ego is now."
         )
-    return plan
 
 
 def check_planner(make_planner: Callable[[], Planner], scenario: Scenario, num_steps: int = 3) -> None:
@@ -128,7 +138,9 @@ def _plans(planner: Planner, scenario: Scenario, iterations: range) -> list[Traj
     for iteration in iterations:
         observation = scenario.observation_at(iteration)
         untouched = {name: values.copy() for name, values in _arrays(observation)}
-        plans.append(require_valid_plan(planner.plan(observation), observation))
+        plan = require_valid_plan(planner.plan(observation), observation)
+        _require_start_at_ego(plan, observation)
+        plans.append(plan)
         for name, values in _arrays(observation):
             if not np.array_equal(values, untouched[name], equal_nan=values.dtype.kind == "f"):
                 raise ValueError(

@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from driving.observation import Observation
-from driving.planner import BatchedPlanner, Planner, begin, require_valid_plan
+from driving.planner import MAX_DRIVEN_GAP_M, BatchedPlanner, Planner, begin, require_valid_plan
 from driving.scenario import HISTORY_STEPS, Scenario
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA, VehicleParameters
@@ -230,7 +230,7 @@ def valid_plan(planner: Planner, plan: object, rollout: Rollout) -> Trajectory:
         rollout.observation(),
         min_horizon_s=rollout.min_horizon_s - 1e-6,
         # What tells a PrivilegedPlanner; asking its protocol takes as long as the rest of the check.
-        starts_at_ego=not hasattr(planner, "reset_with_scenario"),
+        max_start_gap_m=np.inf if hasattr(planner, "reset_with_scenario") else MAX_DRIVEN_GAP_M,
     )
 
 

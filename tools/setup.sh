@@ -27,4 +27,6 @@ echo "Setting up .venv (once, about a minute) ..."
 links=()
 [[ -n "${PIP_FIND_LINKS:-}" ]] && links=(--find-links "$PIP_FIND_LINKS")
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet "${links[@]}" --editable . --group dev
+echo "Compiling kernels (once for each version, about a minute) ..."
+.venv/bin/python scripts/compile_kernels.py --quiet
 echo "$key" > "$stamp"
