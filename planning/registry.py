@@ -52,6 +52,12 @@ def _pdm_closed() -> Planner:
     return PdmClosedPlanner()
 
 
+def _student() -> Planner:
+    from planning.neural.planner import StudentPlanner
+
+    return StudentPlanner.load()
+
+
 PLANNERS: dict[str, Callable[[], Planner]] = {
     "log_future": _log_future,
     "stand_still": _stand_still,
@@ -70,12 +76,12 @@ def load_planner(spec: str) -> Planner:
     Args:
         spec: A name of `PLANNERS`; `package.module:Class` for a class of your own, made without arguments;
             `recorded:DIR` for plans stored as `DIR/<scenario id>.npz`; `devkit:package.module:Class` for a
-            planner written for nuPlan's devkit.
+            planner written for nuPlan's devkit; `student:DIR` for a trained student.
 
     Raises:
         KeyError: When no planner has that name; the message holds the nearest known one.
         ValueError: When a module or class cannot be found, or the class is no planner.
-        FileNotFoundError: When there is no folder of recorded plans.
+        FileNotFoundError: When there is no folder of recorded plans, or no student in it.
     """
     if spec in PLANNERS:
         return PLANNERS[spec]()
@@ -90,6 +96,10 @@ def load_planner(spec: str) -> Planner:
         from planning.recorded import RecordedPlanner
 
         return RecordedPlanner(rest)
+    if kind == "student":
+        from planning.neural.planner import StudentPlanner
+
+        return StudentPlanner.load(rest)
     if kind == "devkit":
         return _devkit(rest)
     planner = named_class(spec)()

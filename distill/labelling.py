@@ -1,0 +1,94 @@
+"""Label the scenarios of a data set, in this process, in local processes or on Ray."""
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+from distill.labels import LabelHeader, LabelStore, label_states
+from distill.states import StateSettings, reached_states, scenario_states
+from distill.teacher import Teacher, load_teacher
+from driving import Planner
+from driving.nuplan.entries import ScenarioEntry
+from driving.nuplan.scenarios import open_scenario
+from planning.neural.features import FeatureBuilder
+from planning.neural.vocabulary import TrajectoryVocabulary
+from planning.registry import load_planner
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelJob:
+    """One scenario to label."""
+
+    entry: ScenarioEntry
+    vocabulary: Path
+    output: Path
+    teacher: str = "rules"
+    settings: StateSettings = field(default_factory=StateSettings)
+    driven_by: str | None = None
+    """Label the states that this planner reaches, instead of those on and beside the log."""
+    name: str = ""
+    """Of the part in the store; the scenario's id where left out."""
+
+    @property
+    def part(self) -> str:
+        """Name of the part in the store."""
+        return self.name or self.entry.token
+
+
+def label_scenario(job: LabelJob) -> int:
+    """Label one scenario and write its part; gives the number of states. What is there already is kept."""
+    teacher, builder = _tools(job.vocabulary, job.teacher)
+    store = LabelStore(job.output, LabelHeader.of(teacher))
+    if store.has(job.part):
+        return 0
+    scenario = open_scenario(job.entry, allow_short=True, with_cameras=False)
+    if job.driven_by is None:
+        states = scenario_states(scenario, job.settings)
+    else:
+        states = reached_states(scenario, _planner(job.driven_by), job.settings.every_steps)
+    labelled = label_states(states, teacher, builder)
+    store.write(job.part, labelled)
+    return 0 if labelled is None else len(labelled)
+
+
+def label_all(jobs: list[LabelJob], processes: int = 1, on_ray: bool = False) -> Iterator[int]:
+    """Label scenarios, in the order in which they are finished; yields the number of states of each.
+
+    Args:
+        jobs: The scenarios.
+        processes: Local processes; 1 labels in this one.
+        on_ray: Use a Ray cluster instead.
+    """
+    if on_ray:
+        yield from _on_ray(jobs)
+    elif processes <= 1:
+        yield from map(label_scenario, jobs)
+    else:
+        # Spawned, as forked copies of a process with threads can hang.
+        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+            yield from pool.map(label_scenario, jobs)
+
+
+def _on_ray(jobs: list[LabelJob]) -> Iterator[int]:
+    import ray
+
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, include_dashboard=False)
+    remote = ray.remote(num_cpus=1)(label_scenario)
+    waiting = [remote.remote(job) for job in jobs]
+    while waiting:
+        done, waiting = ray.wait(waiting)
+        yield from ray.get(done)
+
+
+@lru_cache(maxsize=2)
+def _tools(vocabulary: Path, teacher: str) -> tuple[Teacher, FeatureBuilder]:
+    return load_teacher(teacher, TrajectoryVocabulary.load(vocabulary)), FeatureBuilder()
+
+
+@lru_cache(maxsize=1)
+def _planner(spec: str) -> Planner:
+    return load_planner(spec)

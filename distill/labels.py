@@ -1,0 +1,262 @@
+"""Labels on disk: Parquet files in a folder, one per scenario, bound to one vocabulary and one teacher.
+
+A file appears whole or not at all, so that a labelling that was killed goes on where it stopped.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
+
+from distill.states import State
+from distill.teacher import SUB_SCORES, Future, Teacher
+from driving import Observation
+from driving.geometry import poses_in_frame_of
+from planning.neural.features import FEATURE_NAMES, MAX_AGENTS, VERSION, FeatureBuilder, Features, nearest_agents
+from planning.neural.vocabulary import NUM_POSES
+from simulation.dynamics import state_array
+
+FORMAT = "camber.labels.1"
+HEADER = "labels.json"
+FORECAST_STEPS = np.arange(5, NUM_POSES, 5)
+"""Every half second: where the agents of the tokens will be."""
+SCALE = 255.0
+"""Scores are stored as whole numbers up to this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelHeader:
+    """What labels belong to; labels of another header are refused."""
+
+    vocabulary: str
+    """Digest."""
+    entries: int
+    teacher: str
+    """Version of the teacher."""
+    features: str = VERSION
+    sub_scores: tuple[str, ...] = SUB_SCORES
+    format: str = FORMAT
+
+    @classmethod
+    def of(cls, teacher: Teacher) -> "LabelHeader":
+        """The header of what a teacher writes now."""
+        return cls(vocabulary=teacher.vocabulary.digest, entries=len(teacher.vocabulary), teacher=teacher.version)
+
+    def require(self, wanted: "LabelHeader", where: Path) -> None:
+        """Raise a sentence when labels cannot be used.
+
+        Raises:
+            ValueError: When something differs, naming what.
+        """
+        mine, theirs = asdict(self), asdict(wanted)
+        for name, value in mine.items():
+            if value != theirs[name]:
+                raise ValueError(
+                    f"The labels in {where} are of another {name.replace('_', ' ')}: {value}, needed is"
+                    f" {theirs[name]}. Label again into another folder by scripts/label.py."
+                )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelledStates:
+    """B labelled states as arrays."""
+
+    scenario_ids: tuple[str, ...]
+    kinds: tuple[str, ...]
+    iterations: Int64[np.ndarray, "states"]
+    ego_states: Float64[np.ndarray, "states 10"]
+    """In the columns of `simulation.dynamics`, global."""
+    scores: UInt8[np.ndarray, "states entries sub_scores"]
+    """Times 255."""
+    example: Float32[np.ndarray, "states 41 3"]
+    """Where the logged ego drives, in the frame of the ego; NaN where there is no example."""
+    agents_ahead: Float32[np.ndarray, "states agents 8 2"]
+    """Where the agents of the tokens will be, in the frame of the ego; NaN where unknown."""
+    features: dict[str, np.ndarray]
+    """Fields of `Features`, stacked."""
+
+    def __len__(self) -> int:
+        return len(self.scenario_ids)
+
+    def take(self, rows: Int64[np.ndarray, "rows"] | Bool[np.ndarray, "states"]) -> "LabelledStates":
+        """Only the given states."""
+        numbers = np.arange(len(self))[rows]
+        return LabelledStates(
+            scenario_ids=tuple(self.scenario_ids[row] for row in numbers),
+            kinds=tuple(self.kinds[row] for row in numbers),
+            iterations=self.iterations[numbers],
+            ego_states=self.ego_states[numbers],
+            scores=self.scores[numbers],
+            example=self.example[numbers],
+            agents_ahead=self.agents_ahead[numbers],
+            features={name: values[numbers] for name, values in self.features.items()},
+        )
+
+
+def label_states(states: Iterable[State], teacher: Teacher, builder: FeatureBuilder) -> LabelledStates | None:
+    """Label states one by one; None when there are none."""
+    labelled = list(states)
+    if not labelled:
+        return None
+    scores = [teacher.label(state.observation, state.future).scores for state in labelled]
+    features = [builder.build(state.observation) for state in labelled]
+    return LabelledStates(
+        scenario_ids=tuple(state.scenario_id for state in labelled),
+        kinds=tuple(state.kind for state in labelled),
+        iterations=np.array([state.observation.iteration for state in labelled], dtype=np.int64),
+        ego_states=np.stack([state_array(state.observation.ego_now) for state in labelled]),
+        scores=np.stack([np.rint(one * SCALE).astype(np.uint8) for one in scores]),
+        example=np.stack([_example(state.observation, state.future) for state in labelled]),
+        agents_ahead=np.stack([_agents_ahead(state.observation, state.future) for state in labelled]),
+        features=stacked(features),
+    )
+
+
+def stacked(features: Sequence[Features]) -> dict[str, np.ndarray]:
+    """Features of several states, field by field."""
+    return {name: np.stack([getattr(one, name) for one in features]) for name in FEATURE_NAMES}
+
+
+def _example(observation: Observation, future: Future) -> np.ndarray:
+    if future.ego_poses is None or len(future.ego_poses) < NUM_POSES:
+        return np.full((NUM_POSES, 3), np.nan, dtype=np.float32)
+    return poses_in_frame_of(future.ego_poses[:NUM_POSES], observation.ego_now.rear_axle_pose).astype(np.float32)
+
+
+def _agents_ahead(observation: Observation, future: Future) -> np.ndarray:
+    ahead = np.full((MAX_AGENTS, len(FORECAST_STEPS), 2), np.nan, dtype=np.float32)
+    row_of_id = {track: row for row, track in enumerate(future.agents.track_ids)}
+    for place, row in enumerate(nearest_agents(observation).tolist()):
+        found = row_of_id.get(observation.agents.track_ids[row])
+        if found is not None:
+            poses = future.agents.poses[found, FORECAST_STEPS]
+            ahead[place] = poses_in_frame_of(poses, observation.ego_now.rear_axle_pose)[:, :2]
+    return ahead
+
+
+class LabelStore:
+    """A folder of labels."""
+
+    def __init__(self, folder: Path, header: LabelHeader | None = None) -> None:
+        """Open a folder, or begin one.
+
+        Args:
+            folder: Where the labels are.
+            header: What they must belong to; needed to begin a folder.
+
+        Raises:
+            FileNotFoundError: When there is no folder and no header to begin one.
+            ValueError: When the folder holds labels of another vocabulary, teacher or version.
+        """
+        self.folder = folder
+        path = folder / HEADER
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found.get("format") != FORMAT:
+                raise ValueError(f"{path} is of format {found.get('format')}, needed is {FORMAT}. Label again.")
+            self.header = LabelHeader(**{**found, "sub_scores": tuple(found["sub_scores"])})
+            if header is not None:
+                self.header.require(header, folder)
+        elif header is None:
+            raise FileNotFoundError(f"No labels in {folder}. Make them by scripts/label.py.")
+        else:
+            self.header = header
+            folder.mkdir(parents=True, exist_ok=True)
+            _write_whole(path, lambda part: part.write_text(json.dumps(asdict(header), indent=2), encoding="utf-8"))
+
+    def has(self, name: str) -> bool:
+        """Whether the part of that name is finished."""
+        return self._path(name).is_file()
+
+    def write(self, name: str, states: LabelledStates | None) -> None:
+        """Write a part: the states of one scenario; None notes that there are none."""
+        table = _table(states)
+        _write_whole(self._path(name), lambda part: pq.write_table(table, part, compression="zstd"))
+
+    def read(self) -> LabelledStates:
+        """All labels, in the order of the parts' names.
+
+        Raises:
+            ValueError: When there are none, or a file is damaged.
+        """
+        parts = []
+        for path in sorted(self.folder.glob("*.parquet")):
+            try:
+                table = pq.read_table(path)
+            except pa.ArrowInvalid as error:
+                raise ValueError(f"{path} is damaged: {error}. Delete it and label again.") from error
+            if len(table):
+                parts.append(self._states(table))
+        if not parts:
+            raise ValueError(f"{self.folder} holds no labelled state.")
+        return joined(parts)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.parquet"
+
+    def _states(self, table: pa.Table) -> LabelledStates:
+        count = len(table)
+        shapes = json.loads(table.schema.metadata[b"shapes"])
+        arrays = {}
+        for name, (dtype, shape) in shapes.items():
+            flat = np.frombuffer(b"".join(table[name].to_pylist()), dtype=dtype)
+            arrays[name] = flat.reshape(count, *shape)
+        entries = arrays["scores"].shape[1]
+        if entries != self.header.entries:
+            raise ValueError(f"A file in {self.folder} labels {entries} entries, its header {self.header.entries}.")
+        return LabelledStates(
+            scenario_ids=tuple(table["scenario_id"].to_pylist()),
+            kinds=tuple(table["kind"].to_pylist()),
+            iterations=table["iteration"].to_numpy().astype(np.int64),
+            ego_states=arrays["ego_state"],
+            scores=arrays["scores"],
+            example=arrays["example"],
+            agents_ahead=arrays["agents_ahead"],
+            features={name: arrays[name] for name in FEATURE_NAMES},
+        )
+
+
+def joined(parts: Sequence[LabelledStates]) -> LabelledStates:
+    """Several sets of states as one."""
+    return LabelledStates(
+        scenario_ids=tuple(name for part in parts for name in part.scenario_ids),
+        kinds=tuple(kind for part in parts for kind in part.kinds),
+        iterations=np.concatenate([part.iterations for part in parts]),
+        ego_states=np.concatenate([part.ego_states for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        example=np.concatenate([part.example for part in parts]),
+        agents_ahead=np.concatenate([part.agents_ahead for part in parts]),
+        features={name: np.concatenate([part.features[name] for part in parts]) for name in FEATURE_NAMES},
+    )
+
+
+def _table(states: LabelledStates | None) -> pa.Table:
+    if states is None:
+        return pa.table({"scenario_id": pa.array([], pa.string())})
+    arrays = {
+        "ego_state": states.ego_states,
+        "scores": states.scores,
+        "example": states.example,
+        "agents_ahead": states.agents_ahead,
+        **states.features,
+    }
+    columns = {
+        "scenario_id": pa.array(states.scenario_ids),
+        "kind": pa.array(states.kinds),
+        "iteration": pa.array(states.iterations),
+        **{name: pa.array([row.tobytes() for row in values], pa.binary()) for name, values in arrays.items()},
+    }
+    shapes = {name: (values.dtype.str, values.shape[1:]) for name, values in arrays.items()}
+    return pa.table(columns).replace_schema_metadata({"shapes": json.dumps(shapes)})
+
+
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    write(part)
+    part.replace(path)

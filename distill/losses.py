@@ -1,0 +1,84 @@
+"""What the student is told to do: imitate the logged drive, agree with the teacher, foresee the others.
+
+Source:
+    Hydra-MDP, arXiv 2406.06978: cross entropy with a soft nearest entry, binary cross entropy per sub-score.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from distill.samples import Batch
+from distill.teacher import SUB_SCORES
+from planning.neural.decoder import IMITATION
+
+HALF_IS_ZERO = ("no_collision", "driving_direction")
+"""Sub-scores whose 1/2 counts as 0 in training."""
+FORECAST = "forecast"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """Shares of the losses."""
+
+    imitation: float = 0.3
+    teacher: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "no_collision": 3.0,
+            "drivable_area": 3.0,
+            "driving_direction": 1.0,
+            "traffic_lights": 2.0,
+            "time_to_collision": 3.0,
+            "progress": 3.0,
+            "lane_keeping": 1.0,
+            "comfort": 1.0,
+            "speed_limit": 1.0,
+        }
+    )
+    """By sub-score; none of them trains by imitation only."""
+    forecast: float = 0.2
+    imitation_scale_m2: float = 4.0
+    """How soft "nearest" is: entries are weighted by exp(-squared distance / scale)."""
+
+
+def losses(
+    logits: Mapping[str, Tensor],
+    ahead_m: Float[Tensor, "states agents 8 2"],
+    batch: Batch,
+    weights: LossWeights,
+) -> dict[str, Tensor]:
+    """Each loss by its name, unweighted; `total` is the weighted sum."""
+    parts = {IMITATION: imitation_loss(logits[IMITATION], batch.example_gap, weights.imitation_scale_m2)}
+    total = weights.imitation * parts[IMITATION]
+    for name, weight in weights.teacher.items():
+        target = batch.targets[..., SUB_SCORES.index(name)]
+        if name in HALF_IS_ZERO:
+            target = (target > 0.75).to(target.dtype)
+        parts[name] = functional.binary_cross_entropy_with_logits(logits[name].float(), target)
+        total = total + weight * parts[name]
+    parts[FORECAST] = forecast_loss(ahead_m, batch.agents_ahead)
+    parts["total"] = total + weights.forecast * parts[FORECAST]
+    return parts
+
+
+def imitation_loss(
+    logits: Float[Tensor, "states entries"], gap_m2: Float[Tensor, "states entries"], scale_m2: float
+) -> Float[Tensor, ""]:
+    """Cross entropy with the soft nearest entry, over the states that have an example."""
+    known = torch.isfinite(gap_m2).all(dim=-1)
+    wanted = torch.softmax(-torch.nan_to_num(gap_m2) / scale_m2, dim=-1)
+    entropy = -(wanted * torch.log_softmax(logits.float(), dim=-1)).sum(-1)
+    return (entropy * known).sum() / known.sum().clamp(min=1)
+
+
+def forecast_loss(
+    ahead_m: Float[Tensor, "states agents 8 2"], truth_m: Float[Tensor, "states agents 8 2"]
+) -> Float[Tensor, ""]:
+    """Mean deviation from where the agents really were, large errors counted linearly."""
+    known = torch.isfinite(truth_m)
+    gap = functional.smooth_l1_loss(ahead_m.float(), torch.nan_to_num(truth_m), reduction="none")
+    return (gap * known).sum() / known.sum().clamp(min=1)

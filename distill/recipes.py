@@ -1,0 +1,81 @@
+"""How students are trained: one function per recipe, others by `replace`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+
+from distill.losses import LossWeights
+from planning.neural.encoder import NetworkConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Everything that decides what comes out of a training, beside the labels."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    losses: LossWeights = field(default_factory=LossWeights)
+    steps: int = 2000
+    batch_states: int = 32
+    """Over all processes together."""
+    entries_per_state: int = 160
+    """Of the vocabulary, asked of each state in training."""
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 1e-4
+    warmup_steps: int = 100
+    max_gradient: float = 1.0
+    validation_share: float = 0.1
+    """Of the scenarios."""
+    with_shifted: bool = True
+    """Whether off-path states are learned from."""
+    checkpoint_every_s: float = 30.0
+    """What a kill may cost."""
+    log_every: int = 20
+    use_bf16: bool = False
+    seed: int = 0
+
+
+def tiny() -> TrainingConfig:
+    """Minutes on one CPU core."""
+    return TrainingConfig()
+
+
+def small() -> TrainingConfig:
+    """Hours on a few CPU cores."""
+    network = NetworkConfig(width=128, heads=8, encoder_layers=3, decoder_layers=2, feed_forward=256)
+    return replace(tiny(), network=network, steps=20_000, batch_states=64, learning_rate=5e-4, warmup_steps=500)
+
+
+def base() -> TrainingConfig:
+    """GPUs, by torchrun, in bf16."""
+    network = NetworkConfig(width=256, heads=8, encoder_layers=4, decoder_layers=3, feed_forward=1024, dropout=0.1)
+    return replace(
+        small(),
+        network=network,
+        steps=100_000,
+        batch_states=256,
+        entries_per_state=512,
+        learning_rate=2e-4,
+        warmup_steps=2000,
+        checkpoint_every_s=300.0,
+        use_bf16=True,
+    )
+
+
+def imitation_only(config: TrainingConfig) -> TrainingConfig:
+    """The same network and data without the teacher: what distillation is compared with."""
+    return replace(config, losses=replace(config.losses, imitation=1.0, teacher={}))
+
+
+RECIPES: dict[str, Callable[[], TrainingConfig]] = {"tiny": tiny, "small": small, "base": base}
+
+
+def recipe(name: str) -> TrainingConfig:
+    """The recipe of a name.
+
+    Raises:
+        KeyError: When there is none, with the nearest known name.
+    """
+    if name not in RECIPES:
+        near = get_close_matches(name, RECIPES, n=1, cutoff=0.0)
+        raise KeyError(f"No recipe named {name!r}. Did you mean {near[0]!r}? Known: {sorted(RECIPES)}.")
+    return RECIPES[name]()

@@ -1,0 +1,177 @@
+"""The states that are labelled: where the log was, beside and around it, and where a planner really went.
+
+Off-path states are what makes a student recover: the teacher labels them from where the ego is then.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import shapely
+
+from distill.teacher import Future, logged_future
+from driving import PACIFICA, EgoMotion, EgoState, Observation, Planner, Scenario
+from driving.geometry import box_corners, poses_in_frame_of, poses_out_of_frame_of, wrap_angle
+from driving.planner import begin
+from planning.neural.vocabulary import NUM_POSES
+from simulation.rollout import Rollout, valid_plan
+
+LOGGED, SHIFTED, REACHED = "logged", "shifted", "reached"
+"""Kinds of states: on the log, moved away from it, reached by a planner."""
+MAX_EXAMPLE_GAP_M = 4.0
+"""A planner that is farther from where the log is at that time has no example to imitate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateSettings:
+    """Which states of a scenario are labelled."""
+
+    every_steps: int = 15
+    """Steps between labelled states."""
+    shifted: int = 2
+    """Off-path states beside each one on the log; 0 leaves augmentation out."""
+    lateral_m: float = 0.7
+    """Standard deviations of the shift: sideways, along, turned, and of steering and acceleration."""
+    along_m: float = 1.0
+    heading_rad: float = 0.1
+    steering_rad: float = 0.04
+    accel_mps2: float = 0.8
+    speed_factors: tuple[float, float] = (0.4, 1.3)
+    """Slower and faster."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class State:
+    """One situation to label."""
+
+    scenario_id: str
+    kind: str
+    observation: Observation
+    future: Future
+
+
+def scenario_states(scenario: Scenario, settings: StateSettings) -> Iterator[State]:
+    """States on the log and shifted ones beside them; those that touch somebody are left out.
+
+    Which ones depends on the scenario and the seed only, not on what was labelled before.
+    """
+    rng = np.random.default_rng([settings.seed, int(scenario.scenario_id, 16) % 2**32])
+    for iteration in _iterations(scenario, settings.every_steps):
+        observed = with_ego(scenario.observation_at(iteration), driven_state(scenario, iteration))
+        future = logged_future(scenario, iteration)
+        states = [(LOGGED, observed)]
+        states += [
+            (SHIFTED, with_ego(observed, shifted_state(observed.ego_now, settings, rng)))
+            for _ in range(settings.shifted)
+        ]
+        for kind, observation in states:
+            if not touches_somebody(observation):
+                yield State(scenario_id=scenario.scenario_id, kind=kind, observation=observation, future=future)
+
+
+def reached_states(scenario: Scenario, planner: Planner, every_steps: int) -> Iterator[State]:
+    """Drive a planner in closed loop among recorded traffic and yield the states that it reaches.
+
+    A drive ends where it touches somebody: what comes after teaches nothing.
+    """
+    rollout = Rollout(scenario, planner_name=planner.name)
+    begin(planner, scenario)
+    wanted = set(_iterations(scenario, every_steps))
+    while not rollout.is_finished:
+        observation = rollout.observation()
+        if touches_somebody(observation):
+            return
+        if observation.iteration in wanted:
+            yield State(
+                scenario_id=scenario.scenario_id,
+                kind=REACHED,
+                observation=observation,
+                future=_near_future(scenario, observation),
+            )
+        rollout.advance(valid_plan(planner, planner.plan(observation), rollout))
+
+
+def _near_future(scenario: Scenario, observation: Observation) -> Future:
+    future = logged_future(scenario, observation.iteration)
+    gap_m = np.hypot(*(scenario.logged_ego_pose(observation.iteration) - observation.ego_now.rear_axle_pose)[:2])
+    return future if gap_m <= MAX_EXAMPLE_GAP_M else replace(future, ego_poses=None)
+
+
+def _iterations(scenario: Scenario, every_steps: int) -> range:
+    last = len(scenario.time_us) - NUM_POSES - scenario.first_frame
+    return range(0, min(scenario.num_frames - 1, last + 1), every_steps)
+
+
+def driven_state(scenario: Scenario, iteration: int) -> EgoState:
+    """The logged ego as a simulated one: with the steering that its turning needs, and without lateral motion.
+
+    Logs hold neither steering nor yaw rate, and their noise in lateral speed never occurs in a simulation.
+    """
+    now = scenario.first_frame + iteration
+    ego = scenario.ego.state(now)
+    first, last = max(0, now - 2), min(scenario.ego.num_steps - 1, now + 2)
+    turned = float(wrap_angle(scenario.ego.rear_axle_poses[0, last, 2] - scenario.ego.rear_axle_poses[0, first, 2]))
+    yaw_rate = turned / ((last - first) * scenario.step_s) if last > first else 0.0
+    speed_mps = float(ego.velocity_mps[0])
+    steering = float(np.arctan(PACIFICA.wheelbase_m * yaw_rate / speed_mps)) if speed_mps > 1.0 else 0.0
+    return replace(
+        ego,
+        velocity_mps=np.array([speed_mps, 0.0]),
+        acceleration_mps2=np.array([float(ego.acceleration_mps2[0]), 0.0]),
+        steering_rad=float(np.clip(steering, -0.6, 0.6)),
+        yaw_rate_radps=yaw_rate if speed_mps > 1.0 else 0.0,
+    )
+
+
+def shifted_state(ego: EgoState, settings: StateSettings, rng: np.random.Generator) -> EgoState:
+    """The ego somewhat beside, turned, slower or faster; a standing one now and then rolls."""
+    along_m, aside_m, turn = rng.normal(0.0, [settings.along_m, settings.lateral_m, settings.heading_rad])
+    # A car that stands does not stand askew.
+    share = min(1.0, 0.2 + ego.speed_mps / 5.0)
+    pose = poses_out_of_frame_of(np.array([along_m, share * aside_m, share * turn]), ego.rear_axle_pose)
+    speed_mps = float(ego.velocity_mps[0]) * rng.uniform(*settings.speed_factors) + max(0.0, rng.normal(-0.5, 1.0))
+    steering = float(np.clip(ego.steering_rad + rng.normal(0.0, settings.steering_rad), -0.6, 0.6))
+    return replace(
+        ego,
+        rear_axle_pose=pose,
+        velocity_mps=np.array([speed_mps, 0.0]),
+        acceleration_mps2=np.array([float(ego.acceleration_mps2[0]) + rng.normal(0.0, settings.accel_mps2), 0.0]),
+        steering_rad=steering,
+        yaw_rate_radps=speed_mps * float(np.tan(steering)) / PACIFICA.wheelbase_m,
+        yaw_acceleration_radps2=0.0,
+    )
+
+
+def with_ego(observation: Observation, ego: EgoState) -> Observation:
+    """The observation of an ego in another state; its past is moved along with it."""
+    past = observation.ego
+    relative = poses_in_frame_of(past.rear_axle_poses, past.rear_axle_poses[0, -1])
+    velocities, accelerations = past.velocities_mps.copy(), past.accelerations_mps2.copy()
+    steering, rate, change = (
+        values.copy() for values in (past.steering_rad, past.yaw_rate_radps, past.yaw_acceleration_radps2)
+    )
+    velocities[0, -1], accelerations[0, -1] = ego.velocity_mps, ego.acceleration_mps2
+    steering[0, -1], rate[0, -1], change[0, -1] = ego.steering_rad, ego.yaw_rate_radps, ego.yaw_acceleration_radps2
+    moved = EgoMotion(
+        time_us=past.time_us,
+        rear_axle_poses=poses_out_of_frame_of(relative, ego.rear_axle_pose),
+        velocities_mps=velocities,
+        accelerations_mps2=accelerations,
+        steering_rad=steering,
+        yaw_rate_radps=rate,
+        yaw_acceleration_radps2=change,
+    )
+    return replace(observation, ego=moved)
+
+
+def touches_somebody(observation: Observation) -> bool:
+    """Whether the ego box overlaps an agent or a static object now."""
+    center, agents = observation.ego_now.center_pose(), observation.agents
+    seen = np.flatnonzero(agents.valid[:, -1])
+    near = seen[np.hypot(*(agents.poses[seen, -1, :2] - center[:2]).T) < 15.0]
+    if not len(near):
+        return False
+    ego = shapely.polygons(box_corners(center, np.array([PACIFICA.length_m, PACIFICA.width_m])))
+    boxes = shapely.polygons(box_corners(agents.poses[near, -1], agents.sizes[near, -1]))
+    return bool(shapely.intersects(boxes, ego).any())

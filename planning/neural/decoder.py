@@ -1,0 +1,73 @@
+"""The vocabulary asks the tokens: one query per entry, one head per sub-score, and one for imitation."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from planning.neural.encoder import NetworkConfig, two_layers
+from planning.neural.relations import NUM_INSTANTS, RELATION_SIZE
+
+IMITATION = "imitation"
+
+
+class CrossLayer(nn.Module):
+    """Queries look at tokens, each for itself; entries do not see each other, so that a part equals the whole."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.before = nn.LayerNorm(config.width)
+        self.attend = nn.MultiheadAttention(config.width, config.heads, config.dropout, batch_first=True)
+        self.between = nn.LayerNorm(config.width)
+        self.think = two_layers(config.width, config.feed_forward, config.width)
+
+    def forward(
+        self,
+        queries: Float[Tensor, "states entries width"],
+        tokens: Float[Tensor, "states tokens width"],
+        absent: Bool[Tensor, "states tokens"],
+    ) -> Float[Tensor, "states entries width"]:
+        """Queries that know the tokens."""
+        looked, _ = self.attend(self.before(queries), tokens, tokens, key_padding_mask=absent, need_weights=False)
+        queries = queries + looked
+        return queries + self.think(self.between(queries))
+
+
+class VocabularyDecoder(nn.Module):
+    """Logits of every entry."""
+
+    def __init__(self, config: NetworkConfig, sub_scores: Sequence[str]) -> None:
+        super().__init__()
+        width = config.width
+        self.relate = nn.Sequential(
+            nn.Linear(RELATION_SIZE * NUM_INSTANTS, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+        self.entry = two_layers(4 * NUM_INSTANTS, width)
+        self.ego = nn.Linear(width, width)
+        self.layers = nn.ModuleList(CrossLayer(config) for _ in range(config.decoder_layers))
+        self.norm = nn.LayerNorm(width)
+        self.heads = nn.ModuleDict({name: two_layers(width, width // 2, 1) for name in (*sub_scores, IMITATION)})
+
+    def forward(
+        self,
+        relations: Float[Tensor, "states entries 8 relations"],
+        entries: Float[Tensor, "states entries 32"],
+        tokens: Float[Tensor, "states tokens width"],
+        mask: Bool[Tensor, "states tokens"],
+    ) -> dict[str, Float[Tensor, "states entries"]]:
+        """Logits by the name of their head."""
+        queries = self.relate(relations.flatten(-2)) + self.entry(entries) + self.ego(tokens[:, :1])
+        for layer in self.layers:
+            queries = layer(queries, tokens, ~mask)
+        queries = self.norm(queries)
+        return {name: head(queries).squeeze(-1) for name, head in self.heads.items()}
+
+
+def entry_values(poses: Float[Tensor, "entries 41 3"]) -> Float[Tensor, "entries 32"]:
+    """What the network knows of an entry itself: its pose every half second."""
+    kept = poses[:, 5::5]
+    values = torch.stack(
+        [kept[..., 0] / 20.0, kept[..., 1] / 20.0, torch.cos(kept[..., 2]), torch.sin(kept[..., 2])], dim=-1
+    )
+    return values.flatten(1)

@@ -1,0 +1,95 @@
+"""Tokens of everything around, made to know each other by a small transformer."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from planning.neural.features import (
+    AGENT_SIZE,
+    EGO_SIZE,
+    LANE_SIZE,
+    LIGHT_SIZE,
+    MAX_AGENTS,
+    ROUTE_POINTS,
+    ROUTE_SIZE,
+)
+
+ROUTE_GROUP = 4
+"""Route points in one token: 8 m."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Size of the student."""
+
+    width: int = 64
+    heads: int = 4
+    encoder_layers: int = 2
+    decoder_layers: int = 1
+    feed_forward: int = 128
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"The width, {self.width}, must be a multiple of the number of heads, {self.heads}.")
+
+
+class TokenEncoder(nn.Module):
+    """Features of B states to tokens (B, S, width): ego, agents, lanes, lights, route."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        sizes = {
+            "ego": EGO_SIZE,
+            "agents": AGENT_SIZE,
+            "lanes": LANE_SIZE,
+            "lights": LIGHT_SIZE,
+            "route": ROUTE_SIZE * ROUTE_GROUP,
+        }
+        self.embed = nn.ModuleDict({name: two_layers(size, config.width) for name, size in sizes.items()})
+        layer = nn.TransformerEncoderLayer(
+            config.width,
+            config.heads,
+            config.feed_forward,
+            config.dropout,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        self.layers = nn.TransformerEncoder(layer, config.encoder_layers, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(config.width)
+
+    def forward(
+        self, features: dict[str, Tensor]
+    ) -> tuple[Float[Tensor, "states tokens width"], Bool[Tensor, "states tokens"]]:
+        """Tokens, and which of them are there; the first is the ego, the agents follow."""
+        route = features["route"]
+        batch, groups = len(route), ROUTE_POINTS // ROUTE_GROUP
+        tokens = [
+            self.embed["ego"](features["ego"])[:, None],
+            self.embed["agents"](features["agents"]),
+            self.embed["lanes"](features["lanes"]),
+            self.embed["lights"](features["lights"]),
+            self.embed["route"](route.reshape(batch, groups, -1)),
+        ]
+        present = [
+            torch.ones((batch, 1), dtype=torch.bool, device=route.device),
+            features["agents_mask"],
+            features["lanes_mask"],
+            features["lights_mask"],
+            features["route_mask"].reshape(batch, groups, ROUTE_GROUP).any(-1),
+        ]
+        mask = torch.cat(present, dim=1)
+        encoded = self.layers(torch.cat(tokens, dim=1), src_key_padding_mask=~mask)
+        return self.norm(encoded), mask
+
+
+AGENT_TOKENS = slice(1, 1 + MAX_AGENTS)
+"""Where the agents' tokens are."""
+
+
+def two_layers(inputs: int, width: int, outputs: int | None = None) -> nn.Sequential:
+    """A small network of one hidden layer."""
+    return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, outputs or width))

@@ -1,0 +1,251 @@
+"""What the student sees: an observation as arrays of fixed size, in the ego frame, float32.
+
+Tokens of agents and static objects, lane pieces, lights, and the route with the room beside it. Who made the agents,
+a label or a camera network, cannot be told from them.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from jaxtyping import Bool, Float32
+
+from driving import AgentKind, EgoState, LightStatus, MapGraph, Observation, Route
+from driving.geometry import local_from_global, wrap_angle
+from planning.neural.road_ahead import SPACING_M, LaneSamples, RoadAhead, RoadCache, lane_samples
+
+VERSION = "features.1"
+"""Changes whenever the arrays do: stored samples of another version are refused."""
+
+MAX_AGENTS = 48
+"""Nearest agents and static objects; the others are left out."""
+HISTORY_STEPS = (0, 5, 10, 15, 20)
+"""How many steps ago an agent's past is looked at."""
+AGENT_RADIUS_M = 80.0
+NUM_KINDS = 7
+AGENT_SIZE = 5 * len(HISTORY_STEPS) + 4 + NUM_KINDS
+"""Per past step x, y, cos, sin, whether seen; then velocity (2), length, width, kind."""
+VELOCITY, BOX, KIND = slice(25, 27), slice(27, 29), slice(29, 36)
+"""Columns of an agent."""
+
+MAX_LANES = 48
+LANE_POINTS = 6
+LANE_SPACING = 2
+"""Samples of a lane between two points of a piece: 4 m."""
+LANE_RADIUS_M = 60.0
+LANE_SIZE = 2 * LANE_POINTS + 8
+"""Points, then on route, connector, limit, room left and right, light green, yellow, red."""
+
+MAX_LIGHTS = 8
+LIGHT_SIZE = 8
+"""x, y, cos, sin of the stop, on route, green, yellow, red."""
+
+ROUTE_POINTS = 64
+ROUTE_BEHIND = 5
+"""Samples of the route behind the ego; one every 2 m."""
+ROUTE_SIZE = 14
+"""x, y, cos, sin, room (4), limit, connector, green, yellow, red, curvature."""
+ROOM, LIMIT, IS_RED = slice(4, 8), 8, 12
+"""Columns of a route point."""
+
+EGO_SIZE = 10
+"""Without lateral velocity and acceleration, which logs have and simulated drives have not."""
+_POSITION_M, _SPEED_MPS = 20.0, 10.0
+"""What lengths and speeds of tokens are divided by."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Features:
+    """One observation for the network. Rows beyond what there is are zero and masked out."""
+
+    ego: Float32[np.ndarray, "ego"]
+    """Speed, acceleration, steering, yaw rate, then how it lies to the route: offset, heading, limit, red ahead."""
+    agents: Float32[np.ndarray, "agents agent_values"]
+    agents_mask: Bool[np.ndarray, "agents"]
+    lanes: Float32[np.ndarray, "lanes lane_values"]
+    lanes_mask: Bool[np.ndarray, "lanes"]
+    lights: Float32[np.ndarray, "lights light_values"]
+    lights_mask: Bool[np.ndarray, "lights"]
+    route: Float32[np.ndarray, "route route_values"]
+    route_mask: Bool[np.ndarray, "route"]
+
+
+FEATURE_NAMES: tuple[str, ...] = tuple(item.name for item in fields(Features))
+
+
+class FeatureBuilder:
+    """Turns observations into features; keeps what is looked up per map and route."""
+
+    def __init__(self) -> None:
+        self._roads = RoadCache()
+
+    def prepare(self, map_graph: MapGraph, route: Route) -> None:
+        """Look up the lanes of a route, so that the first plan is not late.
+
+        Raises:
+            ValueError: When the route names no lane of the map.
+        """
+        self._roads.get(map_graph, route)
+
+    def build(self, observation: Observation) -> Features:
+        """The features of an observation. Without agents, lights or lanes around, these are masked out.
+
+        Raises:
+            ValueError: When the route names no lane of the map.
+        """
+        road = self._roads.get(observation.map, observation.route)
+        ego = observation.ego_now
+        ids, statuses = observation.traffic_lights.at(0)
+        lights = dict(zip(ids.tolist(), statuses.tolist(), strict=True))
+        line = road.line(ego)
+        route, route_mask = _route(line, ego, lights, observation.map)
+        agents, agents_mask = _agents(observation, ego)
+        lanes, lanes_mask = _lanes(road, ego, lights)
+        shown, shown_mask = _lights(road, ego, lights)
+        return Features(
+            ego=_ego(ego, route, route_mask),
+            agents=agents,
+            agents_mask=agents_mask,
+            lanes=lanes,
+            lanes_mask=lanes_mask,
+            lights=shown,
+            lights_mask=shown_mask,
+            route=route,
+            route_mask=route_mask,
+        )
+
+
+def nearest_agents(observation: Observation) -> np.ndarray:
+    """Rows of the agents that get a token, from near to far, in the order of the tokens."""
+    agents, ego = observation.agents, observation.ego_now
+    seen = np.flatnonzero(agents.valid[:, -1] & (agents.kinds < NUM_KINDS))
+    away_m = np.hypot(*(agents.poses[seen, -1, :2] - ego.center_pose()[:2]).T)
+    near = seen[away_m <= AGENT_RADIUS_M]
+    return near[np.argsort(away_m[away_m <= AGENT_RADIUS_M], kind="stable")][:MAX_AGENTS]
+
+
+def _agents(observation: Observation, ego: EgoState) -> tuple[np.ndarray, np.ndarray]:
+    agents, rows = observation.agents, nearest_agents(observation)
+    values, mask = np.zeros((MAX_AGENTS, AGENT_SIZE), dtype=np.float32), np.zeros(MAX_AGENTS, dtype=bool)
+    count = len(rows)
+    mask[:count] = True
+    for place, ago in enumerate(HISTORY_STEPS):
+        if ago >= agents.num_steps:
+            break
+        seen = agents.valid[rows, -1 - ago]
+        poses = agents.poses[rows[seen], -1 - ago]
+        turned = poses[:, 2] - ego.rear_axle_pose[2]
+        where = np.flatnonzero(seen)
+        values[where, 5 * place : 5 * place + 2] = local_from_global(poses[:, :2], ego.rear_axle_pose) / _POSITION_M
+        values[where, 5 * place + 2] = np.cos(turned)
+        values[where, 5 * place + 3] = np.sin(turned)
+        values[where, 5 * place + 4] = 1.0
+    still = np.array([0.0, 0.0, ego.rear_axle_pose[2]])
+    values[:count, VELOCITY] = local_from_global(agents.velocities_mps[rows, -1], still) / _SPEED_MPS
+    values[:count, BOX] = agents.sizes[rows, -1] / _SPEED_MPS
+    values[np.arange(count), KIND.start + agents.kinds[rows]] = 1.0
+    static = agents.kinds[rows] > AgentKind.BICYCLE
+    values[:count, VELOCITY][static] = 0.0
+    return values, mask
+
+
+def _route(
+    line: LaneSamples, ego: EgoState, lights: dict[int, int], map_graph: MapGraph
+) -> tuple[np.ndarray, np.ndarray]:
+    away_m = np.hypot(*(line.poses[:, :2] - ego.rear_axle_pose[:2]).T)
+    # Of a route that crosses itself, the part that points the ego's way.
+    turned = np.abs(wrap_angle(line.poses[:, 2] - ego.rear_axle_pose[2]))
+    first = max(0, int(np.argmin(away_m + 2.0 * turned)) - ROUTE_BEHIND)
+    part = slice(first, first + ROUTE_POINTS)
+    count = len(line.poses[part])
+    values, mask = np.zeros((ROUTE_POINTS, ROUTE_SIZE), dtype=np.float32), np.zeros(ROUTE_POINTS, dtype=bool)
+    mask[:count] = True
+    headings = line.poses[part, 2]
+    values[:count, :2] = local_from_global(line.poses[part, :2], ego.rear_axle_pose) / _POSITION_M
+    values[:count, 2] = np.cos(headings - ego.rear_axle_pose[2])
+    values[:count, 3] = np.sin(headings - ego.rear_axle_pose[2])
+    values[:count, ROOM] = line.room_m[part] / 4.0
+    values[:count, LIMIT] = line.limit_mps[part] / _SPEED_MPS
+    values[:count, 9] = line.is_connector[part]
+    for row in np.unique(line.rows[part][line.is_connector[part]]).tolist():
+        status = lights.get(int(map_graph.lanes.ids[row]), int(LightStatus.UNKNOWN))
+        if status != LightStatus.UNKNOWN:
+            values[:count, 10 + status][line.rows[part] == row] = 1.0
+    values[:count, 13] = np.append(wrap_angle(np.diff(headings)), 0.0) / SPACING_M * 10.0
+    return values, mask
+
+
+def _ego(ego: EgoState, route: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    points = route[mask]
+    nearest = points[int(np.argmin(np.hypot(points[:, 0], points[:, 1])))]
+    offset = nearest[2] * nearest[1] - nearest[3] * nearest[0]
+    red = points[(points[:, IS_RED] > 0) & (points[:, 0] > 0)]
+    to_red = float(np.hypot(red[0, 0], red[0, 1])) if len(red) else 5.0
+    return np.array(
+        [
+            ego.velocity_mps[0] / _SPEED_MPS,
+            ego.acceleration_mps2[0] / 3.0,
+            ego.steering_rad * 3.0,
+            ego.yaw_rate_radps * 3.0,
+            -offset * _POSITION_M / 2.0,
+            nearest[3],
+            nearest[LIMIT],
+            float(len(red) > 0),
+            min(to_red, 5.0),
+            len(points) / ROUTE_POINTS,
+        ],
+        dtype=np.float32,
+    )
+
+
+def _lanes(road: RoadAhead, ego: EgoState, lights: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    map_graph, on_route = road.map, road.on_route
+    pieces, away = [], []
+    step = (LANE_POINTS - 1) * LANE_SPACING
+    for row in map_graph.lane_rows_near(ego.rear_axle_pose[:2], LANE_RADIUS_M).tolist():
+        samples = lane_samples(map_graph, row)
+        starts = np.arange(0, max(len(samples.poses) - LANE_SPACING, 1), step)
+        picks = np.minimum(starts[:, np.newaxis] + np.arange(LANE_POINTS) * LANE_SPACING, len(samples.poses) - 1)
+        points = local_from_global(samples.poses[picks, :2], ego.rear_axle_pose)
+        values = np.zeros((len(starts), LANE_SIZE), dtype=np.float32)
+        values[:, : 2 * LANE_POINTS] = points.reshape(len(starts), -1) / _POSITION_M
+        flags = values[:, 2 * LANE_POINTS :]
+        flags[:, 0] = row in on_route
+        flags[:, 1] = map_graph.lanes.is_connector(row)
+        flags[:, 2] = samples.limit_mps[0] / _SPEED_MPS
+        flags[:, 3:5] = samples.room_m[picks[:, 0], :2] / 4.0
+        status = lights.get(int(map_graph.lanes.ids[row]), int(LightStatus.UNKNOWN))
+        if status != LightStatus.UNKNOWN:
+            flags[:, 5 + status] = 1.0
+        pieces.append(values)
+        away.append(np.hypot(points[..., 0], points[..., 1]).min(axis=1))
+    return _padded(pieces, away, MAX_LANES, LANE_SIZE)
+
+
+def _lights(road: RoadAhead, ego: EgoState, lights: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    pieces, away = [], []
+    areas = road.map.lanes.areas
+    for light, status in lights.items():
+        row = areas.row(light)
+        if row is None or status == LightStatus.UNKNOWN:
+            continue
+        stop = lane_samples(road.map, row).poses[0]
+        x, y = local_from_global(stop[np.newaxis, :2], ego.rear_axle_pose)[0]
+        if np.hypot(x, y) > AGENT_RADIUS_M:
+            continue
+        turned = stop[2] - ego.rear_axle_pose[2]
+        values = np.zeros((1, LIGHT_SIZE), dtype=np.float32)
+        values[0, :5] = x / _POSITION_M, y / _POSITION_M, np.cos(turned), np.sin(turned), row in road.on_route
+        values[0, 5 + status] = 1.0
+        pieces.append(values)
+        # Lights of the route come first.
+        away.append(np.array([np.hypot(x, y) - 1e3 * (row in road.on_route)]))
+    return _padded(pieces, away, MAX_LIGHTS, LIGHT_SIZE)
+
+
+def _padded(pieces: list[np.ndarray], away: list[np.ndarray], most: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    values, mask = np.zeros((most, size), dtype=np.float32), np.zeros(most, dtype=bool)
+    if pieces:
+        nearest = np.argsort(np.concatenate(away), kind="stable")[:most]
+        values[: len(nearest)] = np.concatenate(pieces)[nearest]
+        mask[: len(nearest)] = True
+    return values, mask

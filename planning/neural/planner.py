@@ -1,0 +1,108 @@
+"""The student as a planner: score all entries, drive the best."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from driving import MapGraph, Observation, Route, Trajectory
+from driving.geometry import poses_out_of_frame_of
+from planning.neural.features import FEATURE_NAMES, FeatureBuilder
+from planning.neural.network import Student, joined_score
+from planning.neural.vocabulary import NUM_POSES, STEP_S
+from simulation.dynamics import state_array
+from simulation.vocabulary_tracking import drive_vocabulary, fit_vocabulary
+
+SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
+"""The student that comes with the project."""
+BLEND_RADIUS_M = 1.0
+BLEND_TEMPERATURE = 0.03
+"""Entries this near to the best, in score and mean distance, are averaged with it: finer than the vocabulary."""
+
+
+class StudentPlanner:
+    """Scores the vocabulary by the student network and returns the best entry, blended with its like.
+
+    It keeps nothing from step to step, so that one instance drives many scenarios in lockstep.
+    """
+
+    def __init__(self, student: Student, name: str = "student", device: str = "cpu", threads: int | None = 1) -> None:
+        """Make ready to plan.
+
+        Args:
+            student: From `Student.load`.
+            name: In reports.
+            device: Of torch.
+            threads: Of torch in this process, None to leave them alone; many workers share a machine.
+        """
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self.name = name
+        self._student, self._device = student, device
+        self._network = student.network.eval().to(device)
+        self._fitted = fit_vocabulary(student.vocabulary.poses)
+        self._all = np.arange(len(student.vocabulary))[np.newaxis]
+        self._builder = FeatureBuilder()
+
+    @classmethod
+    def load(cls, folder: Path | str | None = None) -> "StudentPlanner":
+        """The planner of a checkpoint folder, of the one that comes with the project without.
+
+        Raises:
+            FileNotFoundError: When there is no checkpoint.
+            ValueError: When it is of another version or configuration.
+        """
+        # Idle threads of OpenMP would otherwise spin and take the core from others.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        if folder is None:
+            return cls(Student.load(SHIPPED))
+        return cls(Student.load(Path(folder)), name=f"student:{Path(folder).name}")
+
+    def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002
+        """Look up the lanes of the route.
+
+        Raises:
+            ValueError: When the route names no lane of the map.
+        """
+        self._builder.prepare(map, route)
+
+    def plan(self, observation: Observation) -> Trajectory:
+        """Drive the best entry."""
+        return self.plan_batch([observation])[0]
+
+    def plan_batch(self, observations: Sequence[Observation]) -> list[Trajectory]:
+        """One plan per observation; the network is asked once."""
+        if not observations:
+            return []
+        scores = self.scores(observations)
+        return [self._plan(observation, row) for observation, row in zip(observations, scores, strict=True)]
+
+    @torch.inference_mode()
+    def scores(self, observations: Sequence[Observation]) -> Float32[np.ndarray, "observations entries"]:
+        """Joined score of every entry."""
+        built = [self._builder.build(observation) for observation in observations]
+        features = {
+            name: torch.from_numpy(np.stack([getattr(one, name) for one in built])).to(self._device)
+            for name in FEATURE_NAMES
+        }
+        states = np.stack([state_array(observation.ego_now) for observation in observations])
+        entries = np.repeat(self._all, len(observations), axis=0)
+        driven = torch.from_numpy(drive_vocabulary(self._fitted, states, entries).astype(np.float32))
+        logits, _ = self._network(features, driven.to(self._device))
+        return joined_score(logits, self._student.weights).float().cpu().numpy()
+
+    def _plan(self, observation: Observation, scores: np.ndarray) -> Trajectory:
+        poses = self._student.vocabulary.poses
+        best = int(np.argmax(scores))
+        gap_m = np.hypot(*(poses[:, ::5, :2] - poses[best, ::5, :2]).transpose(2, 0, 1)).mean(axis=1)
+        weights = np.exp((scores - scores[best]) / BLEND_TEMPERATURE) * (gap_m <= BLEND_RADIUS_M)
+        kept = np.flatnonzero(weights > 1e-3)
+        share = (weights[kept] / weights[kept].sum()).astype(np.float64)
+        blended = np.einsum("v,vtc->tc", share, poses[kept].astype(np.float64))
+        return Trajectory(
+            time_s=np.arange(NUM_POSES) * STEP_S,
+            poses=poses_out_of_frame_of(blended, observation.ego_now.rear_axle_pose),
+        )

@@ -1,0 +1,65 @@
+"""What the network is told of each driven entry: how it lies to the route and to where the agents will be.
+
+Computed from the same features that are tokens, so that whoever made the agents is not asked. The forecast is the
+network's own; gradients reach it by its own loss, not through these numbers.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from planning.neural.features import BOX, IS_RED, LIMIT, ROOM, ROUTE_BEHIND, VELOCITY
+from planning.neural.road_ahead import SPACING_M
+from simulation.kernels.entry_relations import RELATION_SIZE, entry_relations
+
+__all__ = ["INSTANT_S", "NUM_INSTANTS", "RELATION_SIZE", "forecast_agents", "relations_of"]
+
+NUM_INSTANTS = 8
+INSTANT_S = 0.5
+POSITION_M, SPEED_MPS = 20.0, 10.0
+"""What features divide lengths and speeds by."""
+
+
+def forecast_agents(
+    agents: Float[Tensor, "states agents values"], correction_m: Float[Tensor, "states agents 8 2"]
+) -> Float[Tensor, "states agents 8 2"]:
+    """Where agents will be that keep their velocity, corrected by what the network expects [m, ego frame]."""
+    times_s = torch.arange(1, NUM_INSTANTS + 1, device=agents.device, dtype=agents.dtype) * INSTANT_S
+    now_m, velocity_mps = agents[..., :2] * POSITION_M, agents[..., VELOCITY] * SPEED_MPS
+    return now_m[:, :, None] + times_s[:, None] * velocity_mps[:, :, None] + correction_m
+
+
+@torch.no_grad()
+def relations_of(
+    driven: Float[Tensor, "states entries 8 4"],
+    features: dict[str, Tensor],
+    ahead_m: Float[Tensor, "states agents 8 2"],
+) -> Float[Tensor, "states entries 8 21"]:
+    """The relations of all entries, computed on the CPU by a compiled kernel."""
+    route = features["route"].float().cpu().numpy()
+    mask: Bool[np.ndarray, "states points"] = features["route_mask"].cpu().numpy()
+    places_m = (np.arange(route.shape[1], dtype=np.float32) - ROUTE_BEHIND) * SPACING_M
+    points = np.concatenate(
+        [
+            route[..., :2] * POSITION_M,
+            route[..., 2:4],
+            route[..., ROOM] * 4.0,
+            route[..., LIMIT : LIMIT + 1] * SPEED_MPS,
+            route[..., LIMIT + 1 : LIMIT + 2],
+            route[..., IS_RED : IS_RED + 1],
+            np.broadcast_to(places_m[:, np.newaxis], (*route.shape[:2], 1)),
+        ],
+        axis=-1,
+    )
+    agents = features["agents"].float().cpu().numpy()
+    boxes = np.concatenate([agents[..., 2:4], agents[..., BOX] * SPEED_MPS], axis=-1)
+    found = entry_relations(
+        driven.float().cpu().numpy(),
+        np.ascontiguousarray(points),
+        mask.sum(axis=1),
+        np.ascontiguousarray(ahead_m.detach().float().cpu().numpy()),
+        boxes,
+        features["agents_mask"].cpu().numpy(),
+    )
+    return torch.from_numpy(found).to(driven.device)

@@ -1,0 +1,74 @@
+"""Labels survive the disk and are refused where they do not belong."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from distill.labels import HEADER, LabelHeader, LabelStore
+from distill.teacher import RuleTeacher
+
+
+@pytest.fixture
+def header(vocabulary) -> LabelHeader:
+    return LabelHeader.of(RuleTeacher(vocabulary))
+
+
+def test_what_is_written_is_read_again(tmp_path, header, labelled):
+    store = LabelStore(tmp_path / "labels", header)
+    store.write("b", labelled.take(np.arange(3)))
+    store.write("a", labelled.take(np.arange(3, 5)))
+    store.write("nothing", None)
+    found = LabelStore(tmp_path / "labels").read()
+    assert found.scenario_ids == (*labelled.scenario_ids[3:5], *labelled.scenario_ids[:3])
+    assert np.array_equal(found.scores, labelled.scores[[3, 4, 0, 1, 2]])
+    assert np.array_equal(found.example, labelled.example[[3, 4, 0, 1, 2]], equal_nan=True)
+    assert np.array_equal(found.features["agents"], labelled.features["agents"][[3, 4, 0, 1, 2]])
+    assert found.ego_states.dtype == np.float64
+
+
+def test_finished_parts_are_known_so_that_labelling_can_go_on(tmp_path, header, labelled):
+    store = LabelStore(tmp_path, header)
+    store.write("one", labelled.take(np.arange(1)))
+    again = LabelStore(tmp_path, header)
+    assert again.has("one")
+    assert not again.has("two")
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"vocabulary": "f" * 16}, "another vocabulary"),
+        ({"teacher": "rules.0"}, "another teacher: rules.1, needed is rules.0"),
+        ({"features": "features.0"}, "another features"),
+    ],
+)
+def test_labels_of_something_else_are_refused(tmp_path, header, change, match):
+    LabelStore(tmp_path, header)
+    with pytest.raises(ValueError, match=match):
+        LabelStore(tmp_path, replace(header, **change))
+
+
+def test_empty_missing_and_damaged_stores_say_so(tmp_path, header):
+    with pytest.raises(FileNotFoundError, match="No labels in"):
+        LabelStore(tmp_path / "nowhere")
+    store = LabelStore(tmp_path, header)
+    with pytest.raises(ValueError, match="holds no labelled state"):
+        store.read()
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(ValueError, match="is damaged"):
+        store.read()
+    (tmp_path / HEADER).write_text(json.dumps({"format": "camber.labels.0"}))
+    with pytest.raises(ValueError, match=r"format camber\.labels\.0"):
+        LabelStore(tmp_path)
+
+
+def test_agents_of_tokens_are_found_again_in_the_future(labelled):
+    rows = [row for row, name in enumerate(labelled.kinds) if labelled.features["agents_mask"][row].any()]
+    row = rows[0]
+    now = labelled.features["agents"][row, 0, :2] * 20.0
+    ahead = labelled.agents_ahead[row, 0]
+    assert np.isfinite(ahead).all()
+    assert np.hypot(*(ahead[0] - now)) < 15.0

@@ -1,0 +1,63 @@
+"""States are taken from the log, moved beside it, and reached by planners."""
+
+import numpy as np
+import pytest
+
+from distill.states import (
+    LOGGED,
+    REACHED,
+    SHIFTED,
+    StateSettings,
+    driven_state,
+    reached_states,
+    scenario_states,
+    shifted_state,
+    touches_somebody,
+    with_ego,
+)
+from driving.synthetic.scenes import scene
+from planning.constant_velocity import ConstantVelocityPlanner
+from planning.stand_still import StandStillPlanner
+
+
+def test_each_logged_state_has_its_shifted_ones_beside():
+    states = list(scenario_states(scene("straight_road"), StateSettings(every_steps=50, shifted=2)))
+    assert [state.kind for state in states] == [LOGGED, SHIFTED, SHIFTED] * 3
+    logged, shifted = states[0].observation.ego_now, states[1].observation.ego_now
+    assert logged.rear_axle_pose == pytest.approx(scene("straight_road").logged_ego_pose(0))
+    assert not np.allclose(shifted.rear_axle_pose, logged.rear_axle_pose)
+
+
+def test_the_same_seed_gives_the_same_states():
+    one, two = (list(scenario_states(scene("cut_in"), StateSettings(every_steps=70))) for _ in range(2))
+    for a, b in zip(one, two, strict=True):
+        assert np.array_equal(a.observation.ego.rear_axle_poses, b.observation.ego.rear_axle_poses)
+
+
+def test_a_logged_turn_gets_the_steering_that_it_needs():
+    # The roundabout is driven at a radius of 18 m, at 6 m/s, half around it.
+    scenario = scene("roundabout")
+    states = [driven_state(scenario, iteration) for iteration in range(0, 150, 5)]
+    steering = max(state.steering_rad for state in states)
+    assert steering == pytest.approx(np.arctan(3.089 / 18.0), abs=0.03)
+    assert all(state.velocity_mps[1] == 0.0 for state in states)
+
+
+def test_the_past_moves_along_with_the_ego():
+    observation = scene("straight_road").observation_at(30)
+    moved = with_ego(observation, shifted_state(observation.ego_now, StateSettings(), np.random.default_rng(1)))
+    before, after = (np.diff(one.ego.rear_axle_poses[0, :, :2], axis=0) for one in (observation, moved))
+    assert np.hypot(*after.T) == pytest.approx(np.hypot(*before.T))
+
+
+def test_a_planner_that_stands_still_reaches_one_place_and_loses_its_example():
+    states = list(reached_states(scene("straight_road"), StandStillPlanner(), every_steps=50))
+    assert [state.kind for state in states] == [REACHED] * 3
+    assert states[0].future.ego_poses is not None
+    assert states[2].future.ego_poses is None
+
+
+def test_a_drive_ends_where_it_touches_somebody():
+    states = list(reached_states(scene("queue"), ConstantVelocityPlanner(), every_steps=10))
+    assert 0 < len(states) < 15
+    assert not any(touches_somebody(state.observation) for state in states)
