@@ -15,14 +15,24 @@ class Recent(Generic[Key, Value]):
     def __init__(self, size: int) -> None:
         self._size = size
         self._values: OrderedDict[Key, Value] = OrderedDict()
-        self._lock = threading.RLock()
+        self._making: dict[Key, threading.Lock] = {}
+        self._lock = threading.Lock()
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value of a key, made where it is not there."""
+        """The value of a key, made where it is not there; others are handed out meanwhile."""
         with self._lock:
-            if key not in self._values:
-                self._values[key] = make()
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._values:
+                    return self._values[key]
+            value = make()
+            with self._lock:
+                self._values[key] = value
+                self._making.pop(key, None)
                 while len(self._values) > self._size:
                     self._values.popitem(last=False)
-            self._values.move_to_end(key)
-            return self._values[key]
+            return value

@@ -22,6 +22,7 @@ export interface Frame {
   layers: Set<string>;
   track: string;
   measure: [number, number][];
+  isPlaying: boolean;
 }
 
 export const LAYERS: { key: string; title: string }[] = [
@@ -48,7 +49,8 @@ export function drawFrame(context: CanvasRenderingContext2D, frame: Frame): void
   const { camera, ratio, colors, layers } = frame;
   context.setTransform(1, 0, 0, 1, 0, 0);
   if (frame.ground) {
-    frame.ground.draw(context, camera, ratio, colors, new Set([...layers].filter((key) => "1234".includes(key))));
+    const mapLayers = new Set([...layers].filter((key) => "1234".includes(key)));
+    frame.ground.draw(context, camera, ratio, colors, mapLayers, frame.isPlaying);
   } else {
     context.fillStyle = colors.ground;
     context.fillRect(0, 0, context.canvas.width, context.canvas.height);
@@ -325,9 +327,7 @@ function drawLabels(context: CanvasRenderingContext2D, frame: Frame): void {
   const now = instantOf(drive.ego.time, frame.seconds);
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "center";
-  context.lineWidth = 3;
-  context.strokeStyle = colors.halo;
-  context.fillStyle = colors.text;
+  const labels: [string, number, number][] = [];
   for (let agent = 0; agent < drive.numAgents; agent++) {
     const pose = agentAt(drive, agent, now);
     if (!pose) continue;
@@ -335,9 +335,15 @@ function drawLabels(context: CanvasRenderingContext2D, frame: Frame): void {
     if (left < 0 || top < 0 || left > camera.width || top > camera.height) continue;
     const speed = pose.speed > LEAST_SPEED_MPS ? `  ${pose.speed.toFixed(1)} m/s` : "";
     const text = shortId(drive.trackIds[agent]) + speed;
-    context.strokeText(text, left, top - 8);
-    context.fillText(text, left, top - 8);
+    labels.push([text, left, top - 8]);
   }
+  // Plates instead of outlined letters: those take three times as long without a GPU.
+  context.fillStyle = colors.halo;
+  context.beginPath();
+  for (const [text, left, top] of labels) context.rect(left - text.length * 2.9 - 2, top - 9, text.length * 5.8 + 4, 12);
+  context.fill();
+  context.fillStyle = colors.text;
+  for (const [text, left, top] of labels) context.fillText(text, left, top);
 }
 
 /** The end of an id tells apart what counts upwards, its start what is random. */

@@ -117,6 +117,7 @@ interface Props {
 export function ListPage({ listing, view, onView, onOpen }: Props) {
   const columns = useMemo(() => columnsOf(listing, view.probes), [listing, view.probes]);
   const groups = useMemo(() => groupsOf(listing, view), [listing, view]);
+  useLayoutEffect(() => { performance.mark("camber-list"); }, []);
   const hasProbes = listing.sources.some((source) => source.run?.probes?.length);
   return (
     <main class="list-page">

@@ -26,6 +26,8 @@ interface Props {
 }
 
 export const STEP_S = 0.1;
+/** The address follows when the clock has stood still for so long. */
+const SETTLE_MS = 200;
 
 export function ReplayPage({ listing, view, isDark, onView, onStep, onList, position }: Props) {
   const colors = palette(isDark);
@@ -37,7 +39,7 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
   const chosen = useMemo(() => view.drives.map((id) => rows.find((row) => idOf(row) === id)).filter((row) => row !== undefined), [rows, view.drives.join()]);
   const ids = chosen.map(idOf);
   const { drives, scene, whys, errors } = useAnswers(chosen);
-  const clock = useClock(drives, view);
+  const clock = useClock(drives, view, onView);
   const [measuring, setMeasuring] = useState(false);
   const [busy, setBusy] = useState("");
 
@@ -203,7 +205,7 @@ function useAnswers(chosen: Row[]): Answers {
 }
 
 /** One clock for all views of a scenario; its time goes to the address when it stands still. */
-function useClock(drives: Map<string, Drive>, view: ReplayView): Clock {
+function useClock(drives: Map<string, Drive>, view: ReplayView, onView: (part: Partial<ReplayView>) => void): Clock {
   const clock = useRef<{ of: string; clock: Clock } | null>(null);
   if (clock.current?.of !== view.scenario) {
     const fresh = new Clock();
@@ -221,6 +223,15 @@ function useClock(drives: Map<string, Drive>, view: ReplayView): Clock {
     if (!now.isPlaying && Math.abs(now.seconds - view.t) > 0.006) now.seek(view.t);
   }, [view.t]);
   useEffect(() => () => clock.current?.clock.pause(), []);
+  useEffect(() => {
+    const { clock: now } = clock.current!;
+    let soon = 0;
+    const stop = now.listen(() => {
+      clearTimeout(soon);
+      if (!now.isPlaying) soon = window.setTimeout(() => onView({ t: Math.round(now.seconds * 100) / 100 }), SETTLE_MS);
+    });
+    return () => { clearTimeout(soon); stop(); };
+  }, [view.scenario]);
   return clock.current.clock;
 }
 

@@ -22,7 +22,7 @@ interface Props {
 }
 
 /** Frames drawn so far and the time of the first, for measurements from outside. */
-export const drawn = { frames: 0, firstMs: 0, lastMs: 0, drawMs: 0 };
+export const drawn = { frames: 0, firstMs: 0, firstMapMs: 0, lastMs: 0, drawMs: 0, scenario: "", hasMap: false };
 Object.assign(window, { camberDrawn: drawn });
 
 const CLICK_PX = 4;
@@ -62,11 +62,15 @@ export function Stage(props: Props) {
     drawFrame(element.getContext("2d", { alpha: false })!, {
       scene, drives, colors, ratio, seconds: clock.seconds, camera: state.current.camera,
       ground: state.current.ground, layers: new Set(view.layers), track: view.track, measure: state.current.measure,
+      isPlaying: clock.isPlaying,
     });
     drawn.frames++;
     drawn.lastMs = performance.now();
     drawn.drawMs += drawn.lastMs - start;
     drawn.firstMs ||= drawn.lastMs;
+    drawn.scenario = drive.scenario;
+    drawn.hasMap = scene?.scenario === drive.scenario;
+    if (drawn.hasMap) drawn.firstMapMs ||= drawn.lastMs;
   };
   const queue = () => {
     if (!state.current.queued) state.current.queued = requestAnimationFrame(draw);

@@ -1,0 +1,412 @@
+"""How quickly the viewer shows things, and its picture for the documentation.
+
+    python benchmarks/viewer.py
+    python benchmarks/viewer.py --screenshot docs/images/viewer.png
+    python benchmarks/viewer.py --results results/first       # the pages of a run of one's own
+
+Everything is measured in headless Chromium without a GPU, on a town that is made for it. Needs chromium and
+chromedriver (Debian: apt-get install chromium chromium-driver).
+"""
+
+import gzip
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+import uvicorn
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
+
+from driving.agents import AgentKind, AgentTracks, TrafficLights
+from driving.ego import EgoMotion
+from driving.map import MapGraph
+from driving.nuplan.writer import write_world
+from driving.route import build_route
+from driving.scenario import Scenario
+from driving.synthetic.curves import straight
+from driving.synthetic.roads import LAS_VEGAS_ORIGIN, RoadBuilder
+from driving.trajectory import Trajectory
+from planning.registry import load_planner
+from simulation.benchmark.run import run_benchmark
+from simulation.benchmark.settings import BenchmarkSettings
+from simulation.generation.town.generator import generate_town
+from simulation.generation.town.layout import TownSettings
+from simulation.log import SimulationLog
+from simulation.viewer.rows import DriveRow
+from simulation.viewer.server import PAGE_FOLDER, make_app
+from simulation.viewer.sources import ResultsSource, Source
+
+PLANNERS = ("pdm_closed", "idm", "simple")
+TOWN_SCENARIOS = 14
+LISTED_LOGS = 2000
+NUM_STEPS = 150
+SWITCHES = 8
+PLAYED_S = 3.0
+PLAYED_TIMES = 3
+"""The best counts: other programs of a shared machine only ever slow it down."""
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def main(
+    results: Path | None = None,
+    screenshot: Path | None = None,
+    chromium: str = shutil.which("chromium") or "chromium",
+    chromedriver: str = shutil.which("chromedriver") or "chromedriver",
+    work: Annotated[Path | None, tyro.conf.arg(help="Keep the made town and its results here.")] = None,
+) -> None:
+    """Measure, or make the picture."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = work or Path(temporary)
+        results = results or made_results(folder)
+        with browser(chromium, chromedriver) as page:
+            if screenshot is not None:
+                take_picture(page, results, screenshot)
+                return
+            print(
+                f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores,"
+                f" Chromium {page.capabilities['browserVersion']}"
+            )
+            measure_pages(page, results)
+            measure_list(page, results, Path(temporary) / "many")
+            measure_frames(page)
+        sizes = [
+            len(gzip.compress((PAGE_FOLDER / name).read_bytes())) for name in ("app.js", "app.css", "index.html")
+        ]
+        print(f"page, compressed                      {sum(sizes) / 1e6:8.3f} MB   (at most 1)")
+
+
+def made_results(folder: Path) -> Path:
+    """Results of a town, made where they are not there yet."""
+    results = folder / "results"
+    if (results / "summary.json").exists() or (results / "run.json").exists():
+        return results
+    write_world(generate_town(0, replace(TownSettings(), scenarios=TOWN_SCENARIOS)), folder / "town")
+    run_benchmark(
+        BenchmarkSettings(data=folder / "town", output=results, planners=PLANNERS, backend="serial", probes=False),
+        load_planner,
+    )
+    return results
+
+
+@contextmanager
+def browser(chromium: str, chromedriver: str) -> Iterator[webdriver.Chrome]:
+    """A fresh headless browser."""
+    with tempfile.TemporaryDirectory() as profile:
+        options = webdriver.ChromeOptions()
+        options.binary_location = chromium
+        for flag in (*FLAGS, f"--user-data-dir={profile}", "--window-size=1440,1000"):
+            options.add_argument(flag)
+        page = webdriver.Chrome(options, Service(chromedriver))
+        try:
+            yield page
+        finally:
+            page.quit()
+
+
+@contextmanager
+def served(sources: list[Source]) -> Iterator[str]:
+    """The viewer on a free port, ready to judge."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    server = uvicorn.Server(uvicorn.Config(make_app(sources), log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    urllib.request.urlopen(address + "api/list").read()  # noqa: S310
+    # A user starts the server and then opens the page; what the server loads meanwhile is not waited for.
+    while "simulation.viewer.video" not in sys.modules:
+        time.sleep(0.1)
+    time.sleep(1.0)
+    yield address
+    server.should_exit = True
+    thread.join(timeout=10)
+
+
+def opened(address: str) -> list[list]:
+    """Rows of the list."""
+    with urllib.request.urlopen(address + "api/list") as answer:  # noqa: S310
+        return json.loads(answer.read())["rows"]
+
+
+def first_frame(page: webdriver.Chrome, address: str) -> float:
+    """Milliseconds from asking for a page to its first frame with a map."""
+    page.get("about:blank")
+    page.get(address)
+    WebDriverWait(page, 30, 0.02).until(lambda p: p.execute_script("return window.camberDrawn?.firstMapMs > 0"))
+    return page.execute_script("return window.camberDrawn.firstMapMs")
+
+
+def measure_pages(page: webdriver.Chrome, results: Path) -> None:
+    """First picture, switching, saved page."""
+    with served([ResultsSource("results", results)]) as address:
+        rows = [row for row in opened(address) if row[12] and row[5] == opened(address)[0][5]]
+        urls = [f"{address}#replay?s={row[2]}&d=results/{row[1]}" for row in rows]
+        cold = first_frame(page, urls[0])
+        warm = [first_frame(page, url) for url in urls[:5]]
+        print(f"first picture, nothing read before    {cold:8.0f} ms   (at most 1500)")
+        print(f"first picture, median of {len(warm)}            {np.median(warm):8.0f} ms")
+        switches = [switch(page) for _ in range(min(SWITCHES, len(rows)))]
+        print(f"switch to another scenario, median    {np.median(switches):8.0f} ms   (at most 500)")
+        print(f"switch to another scenario, slowest   {max(switches):8.0f} ms")
+        sizes = []
+        for row in rows[:5]:
+            with urllib.request.urlopen(f"{address}api/save?d=results/{row[1]}&view=replay") as answer:  # noqa: S310
+                sizes.append(len(answer.read()))
+        print(f"saved page of a 15 s scenario         {max(sizes) / 1e6:8.2f} MB   (at most 3)")
+
+
+def switch(page: webdriver.Chrome) -> float:
+    """Milliseconds from the key to the next scenario's first frame with its map."""
+    return page.execute_async_script(
+        """
+        const done = arguments[0], before = window.camberDrawn.scenario, start = performance.now();
+        const look = () => {
+          const { scenario, hasMap, lastMs } = window.camberDrawn;
+          if (scenario !== before && hasMap) done(lastMs - start); else requestAnimationFrame(look);
+        };
+        window.dispatchEvent(new KeyboardEvent("keydown", { key: "]" }));
+        look();
+        """
+    )
+
+
+def measure_list(page: webdriver.Chrome, results: Path, folder: Path) -> None:
+    """A folder of many logs: links to those that are there, under new scenario ids."""
+    (folder / "rows").mkdir(parents=True)
+    (folder / "logs").mkdir()
+    shutil.copy(results / "run.json", folder)
+    rows = sorted((results / "rows").iterdir())
+    for number in range(LISTED_LOGS):
+        row = rows[number % len(rows)]
+        key = f"{row.stem[:-4]}{number // len(rows):04x}"
+        os.link(row, folder / "rows" / f"{key}.parquet")
+        log_file = results / "logs" / f"{row.stem}.simlog"
+        if log_file.exists():
+            os.link(log_file, folder / "logs" / f"{key}.simlog")
+    for name in ("never read before", "read before"):
+        source = ResultsSource("many", folder)
+        start = time.perf_counter()
+        count = len(source.rows())
+        print(f"{count} logs, {name:<22}    {(time.perf_counter() - start) * 1e3:8.0f} ms   (at most 1000)")
+    with served([ResultsSource("many", folder)]) as address:
+        page.get("about:blank")
+        page.get(address)
+        WebDriverWait(page, 30, 0.02).until(lambda p: p.execute_script("return document.querySelector('.row.item')"))
+        shown = page.execute_script("return performance.getEntriesByName('camber-list')[0].startTime")
+        print(f"{count} logs, until the page lists them  {shown:8.0f} ms")
+        print(f"scrolling through the list            {scrolled(page):8.1f} frames/s")
+
+
+def scrolled(page: webdriver.Chrome) -> float:
+    """Frames per second while the list moves."""
+    return page.execute_async_script(
+        """
+        const done = arguments[0], table = document.querySelector(".table"), start = performance.now();
+        let frames = 0;
+        const move = () => {
+          table.scrollTop += 90; frames++;
+          const passed = performance.now() - start;
+          if (passed > 2000) done(frames * 1000 / passed); else requestAnimationFrame(move);
+        };
+        requestAnimationFrame(move);
+        """
+    )
+
+
+def measure_frames(page: webdriver.Chrome) -> None:
+    """Replay of a busy scene, everything in sight."""
+    source = BusySource()
+    lanes, agents = len(source.map("busy").lanes), source.log("busy").agents.num_agents
+    with served([source]) as address:
+        for words, name in (
+            ("zoom=3&l=123456789", "all layers"),
+            ("zoom=3", "usual layers"),
+            ("zoom=3&egoUp=1", "ego up"),
+        ):
+            first_frame(page, f"{address}#replay?s=busy&d=busy/busy&{words}")
+            WebDriverWait(page, 60, 0.1).until(
+                lambda p: p.execute_script("return document.querySelectorAll('.chart').length > 5")
+            )
+            rates = [played(page) for _ in range(PLAYED_TIMES)]
+            print(
+                f"{lanes} lanes, {agents} agents, {name:<13} {max(rates):8.1f} frames/s (at least 50),"
+                f" best of {PLAYED_TIMES}, median {np.median(rates):.1f}"
+            )
+
+
+def played(page: webdriver.Chrome) -> float:
+    """Frames per second of a replay."""
+    return page.execute_async_script(
+        """
+        const [seconds, done] = arguments, drawn = window.camberDrawn;
+        const press = (key) => window.dispatchEvent(new KeyboardEvent("keydown", { key }));
+        press("Home");
+        press(" ");
+        setTimeout(() => {
+          const frames = drawn.frames, start = performance.now();
+          setTimeout(() => {
+            const rate = (drawn.frames - frames) * 1000 / (performance.now() - start);
+            press(" ");
+            done(rate);
+          }, seconds * 1000);
+        }, 300);
+        """,
+        PLAYED_S,
+    )
+
+
+class BusySource:
+    """One drive on 200 lanes among 100 agents."""
+
+    name = "busy"
+
+    def __init__(self) -> None:
+        self._scenario = busy_scenario()
+        frames = self._scenario.frames
+        ego = self._scenario.ego.steps(frames.start, frames.stop)
+        ahead = np.arange(41) * 0.1
+        plans = []
+        for pose, speed in zip(ego.rear_axle_poses[0], ego.speed_mps[0], strict=True):
+            poses = np.tile(pose, (len(ahead), 1))
+            poses[:, 0] += ahead * speed
+            plans.append(Trajectory(time_s=ahead, poses=poses))
+        self._log = SimulationLog(
+            scenario_id="busy",
+            scenario_type="near_multiple_vehicles",
+            log_name="busy",
+            map_name="busy",
+            planner_name="straight",
+            traffic="nonreactive",
+            seed=0,
+            ego=ego,
+            agents=self._scenario.agents.steps(frames.start, frames.stop),
+            traffic_lights=TrafficLights.none(ego.num_steps),
+            plans=tuple(plans),
+            planning_time_s=np.full(ego.num_steps, 0.01),
+        )
+
+    def rows(self) -> list[DriveRow]:
+        """The one drive."""
+        return [DriveRow(key="busy", scenario="busy", scenario_type="near_multiple_vehicles", log_name="busy")]
+
+    def facts(self) -> dict[str, object]:
+        """Nothing to say."""
+        return {"notices": [], "run": None}
+
+    def row(self, key: str) -> DriveRow:
+        """The one drive."""
+        return self.rows()[0]
+
+    def log(self, key: str) -> SimulationLog:
+        """The one drive."""
+        return self._log
+
+    def scenario(self, key: str) -> Scenario:
+        """The one scenario."""
+        return self._scenario
+
+    def map(self, key: str) -> MapGraph:
+        """Its map."""
+        return self._scenario.map
+
+
+def busy_scenario() -> Scenario:
+    """Five roads of eight lanes in five pieces each, and 100 agents that drive along them."""
+    builder = RoadBuilder()
+    for y in range(-64, 65, 32):
+        for x in range(-100, 100, 40):
+            line = straight((float(x), float(y)), (float(x + 38), float(y)))
+            builder.add_road(line, lanes_forward=4, lanes_backward=4)
+    road = builder.build()
+    east, north = LAS_VEGAS_ORIGIN
+    time_us = np.arange(NUM_STEPS, dtype=np.int64) * 100_000
+    poses = np.zeros((NUM_STEPS, 3))
+    poses[:, 0], poses[:, 1] = east - 60 + 8.0 * time_us * 1e-6, north - 1.75
+    speeds = np.tile([8.0, 0.0], (NUM_STEPS, 1))
+    ego = EgoMotion.from_log(
+        time_us=time_us, rear_axle_poses=poses, velocities_mps=speeds, accelerations_mps2=np.zeros((NUM_STEPS, 2))
+    )
+    return Scenario(
+        scenario_id="busy",
+        scenario_type="near_multiple_vehicles",
+        log_name="busy",
+        map=replace(road, name="busy"),
+        route=build_route(road, (), None, poses[0]),
+        time_us=time_us,
+        ego=ego,
+        agents=busy_agents(NUM_STEPS),
+        traffic_lights=TrafficLights.none(NUM_STEPS),
+        first_frame=0,
+        num_frames=NUM_STEPS,
+        anchor_frame=0,
+    )
+
+
+def busy_agents(num_steps: int) -> AgentTracks:
+    """100 vehicles on the lanes, at different speeds."""
+    generator = np.random.default_rng(0)
+    lane = np.arange(100) % 40
+    offset = lane % 8 - 3.5
+    poses = np.zeros((100, num_steps, 3))
+    speeds = generator.uniform(5.0, 11.0, 100)
+    starts = generator.uniform(-90.0, 60.0, 100)
+    poses[..., 0] = LAS_VEGAS_ORIGIN[0] + starts[:, np.newaxis] + speeds[:, np.newaxis] * np.arange(num_steps) * 0.1
+    poses[..., 1] = LAS_VEGAS_ORIGIN[1] + (lane // 8 * 32 - 64 + offset * 3.5)[:, np.newaxis]
+    velocities = np.zeros((100, num_steps, 2))
+    velocities[..., 0] = speeds[:, np.newaxis]
+    return AgentTracks(
+        track_ids=tuple(f"{number:016x}" for number in range(100)),
+        kinds=np.full(100, int(AgentKind.VEHICLE), dtype=np.int8),
+        poses=poses,
+        velocities_mps=velocities,
+        sizes=np.tile([4.6, 1.9], (100, num_steps, 1)),
+        valid=np.ones((100, num_steps), dtype=bool),
+    )
+
+
+def take_picture(page: webdriver.Chrome, results: Path, path: Path) -> None:
+    """Two planners in the scenario where they differ most, when the worse one loses its first point."""
+    with served([ResultsSource("results", results)]) as address:
+        rows = opened(address)
+        drives = {(row[2], row[5]): row for row in rows if row[8] is not None}
+        best, worse = PLANNERS[0], PLANNERS[1]
+        pairs = [(drives[scenario, best], drives[scenario, worse]) for scenario, name in drives if name == worse]
+        good, bad = max(pairs, key=lambda pair: pair[0][8] - pair[1][8])
+        seconds = min((reason[1] for reason in bad[10] if reason[1]), default=5.0)
+        words = f"s={good[2]}&d=results/{good[1]},results/{bad[1]}&t={seconds:.1f}&zoom=7"
+        first_frame(page, f"{address}#replay?{words}")
+        WebDriverWait(page, 60, 0.1).until(
+            lambda p: p.execute_script("return document.querySelectorAll('.chart').length >= 8")
+        )
+        time.sleep(1.0)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.save_screenshot(str(path))
+        print(f"{path}: {good[3]} {good[2]} at {seconds:.1f} s")
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)
