@@ -30,7 +30,13 @@ def _town() -> ScenarioGenerator:
     return TownGenerator()
 
 
-GENERATORS: dict[str, Callable[[], ScenarioGenerator]] = {"town": _town}
+def _corner_case() -> ScenarioGenerator:
+    from simulation.generation.corner_cases.generator import CornerCaseGenerator
+
+    return CornerCaseGenerator()
+
+
+GENERATORS: dict[str, Callable[[], ScenarioGenerator]] = {"town": _town, "corner_case": _corner_case}
 """Name to loader."""
 
 

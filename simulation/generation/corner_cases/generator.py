@@ -14,11 +14,14 @@ from simulation.generation.corner_cases.grounds import ground
 from simulation.generation.corner_cases.kinds import CORNER_KINDS, corner_kind
 from simulation.generation.corner_cases.kinds_junction import green_for
 from simulation.generation.corner_cases.places import NoPlaceError, Scout
+from simulation.generation.corner_cases.proof import proved_score
 from simulation.generation.corner_cases.search import Solution, nominal_ego, solve
 from simulation.generation.corner_cases.staging import BEGIN_S, STEP_S, Staged, sample_times
 
-MAX_ATTEMPTS = 25
+MAX_ATTEMPTS = 60
 """Draws until one has a place and a way out."""
+GOOD_SCORE = 0.95
+"""Score of a way out from which on no better one is looked for."""
 DEFAULT_SPEEDS_MPS = (8.0, 13.0)
 START_US = 1_640_995_200_000_000
 """2022-01-01 00:00:00 UTC."""
@@ -65,12 +68,15 @@ def make_corner_case(
             no_place = error
             continue
         draft = _recording(staged, name, template.scenario_type, number)
-        solution = solve(staged, draft.scenario(draft.tags[0]))
-        if solution is None:
-            continue
-        recording = _solved(draft, staged, solution, kind, attempt)
-        if not any(finding.is_error for finding in scenario_findings(recording.scenario(recording.tags[0]))):
-            return recording
+        best: Recording | None = None
+        for solution in solve(staged, draft.scenario(draft.tags[0])):
+            recording = _proved(draft, staged, solution, kind, attempt)
+            if recording is not None and (best is None or _score(recording) > _score(best)):
+                best = recording
+            if best is not None and _score(best) >= GOOD_SCORE:
+                break
+        if best is not None:
+            return best
     if no_place is not None:
         raise NoPlaceError(f"Corner case {kind}: {no_place}")
     raise ValueError(
@@ -127,20 +133,30 @@ def _route(staged: Staged, poses: np.ndarray) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(chain.map.lanes.roadblock_ids[row]) for row in rows))
 
 
-def _solved(draft: Recording, staged: Staged, solution: Solution, kind: str, attempt: int) -> Recording:
-    """The recording with the way out as its logged ego."""
+def _score(recording: Recording) -> float:
+    return float(recording.metadata["logged_score"])
+
+
+def _proved(draft: Recording, staged: Staged, solution: Solution, kind: str, attempt: int) -> Recording | None:
+    """The recording with the way out as its logged ego; None when it is not sound or cannot be driven again."""
+    recording = replace(draft, ego=replace(solution.ego, time_us=draft.time_us))
+    scenario = recording.scenario(recording.tags[0])
+    if any(finding.is_error for finding in scenario_findings(scenario)):
+        return None
+    score = proved_score(scenario)
+    if score is None:
+        return None
     notes = {
         "origin": f"generated: corner case {kind}",
         "corner_kind": kind,
         "reactive_traffic": corner_kind(kind).reactive,
         "attempt": str(attempt),
         "speed_mps": f"{staged.approach.speed_mps:.3f}",
-        "logged_score": f"{solution.score:.4f}",
+        "logged_score": f"{score:.4f}",
         "candidates": f"{solution.candidates} driven, {solution.clear} clear, {solution.passing} passing",
         **{name: f"{value:.3f}" for name, value in staged.drawn.items()},
     }
-    ego = replace(solution.ego, time_us=draft.time_us)
-    return replace(draft, ego=ego, metadata=notes)
+    return replace(recording, metadata=notes)
 
 
 class CornerCaseGenerator:

@@ -19,11 +19,16 @@ def red_light_runner(scout: Scout) -> Staged:
     place = scout.crossing(TurnKind.STRAIGHT, event_s, lambda here: _has_lights(scout.map, here), from_oncoming=False)
     approach = _approach(scout, place, event_s)
     other, own_m, their_m = _pick(scout, place)
-    other_mps = scout.uniform(8.0, 13.0)
-    meet_s = approach.time_s(own_m) + scout.uniform(-0.1, 0.6)
-    runner = following(other, their_m, meet_s, steady(other_mps), size_m=CAR_M)
+    other_mps = scout.uniform(6.0, 11.0)
+    # Between the arrivals of an ego that keeps its speed and of one that speeds up.
+    meet_s = approach.time_s(own_m) + scout.uniform(-1.2, 0.3)
+    size_m = CAR_M if scout.coin() else (8.0, 2.3)
+    runners = [following(other, their_m, meet_s, steady(other_mps), size_m=size_m)]
+    if scout.coin():
+        behind_s = meet_s + scout.uniform(1.1, 1.8)
+        runners.append(following(other, their_m, behind_s, steady(other_mps), size_m=CAR_M))
     drawn = {"event_s": event_s, "other_mps": other_mps}
-    return Staged(approach=approach, cast=[runner], lights=green_for(scout.map, place.chain), drawn=drawn)
+    return Staged(approach=approach, cast=runners, lights=green_for(scout.map, place.chain), drawn=drawn)
 
 
 def blocked_junction(scout: Scout) -> Staged:

@@ -23,7 +23,7 @@ def hard_braking_leader(scout: Scout) -> Staged:
     event_s = scout.uniform(4.0, 6.0)
     place = scout.lane_place(lambda _here: True, event_s)
     approach = _approach(scout, place, event_s)
-    gap_s, brake_mps2 = scout.uniform(0.9, 1.8), scout.uniform(4.0, 6.5)
+    gap_s, brake_mps2 = scout.uniform(1.0, 2.2), scout.uniform(3.5, 6.0)
     slow_mps = scout.uniform(0.0, 3.0) if scout.coin() else 0.0
     begin_s = scout.uniform(2.0, 4.0)
     changes = [(begin_s, brake_mps2, slow_mps)]
@@ -91,7 +91,7 @@ def lane_change_dense(scout: Scout) -> Staged:
 
 
 def _lane_change(scout: Scout, headways_s: tuple[float, float], cars: int) -> Staged:
-    event_s = scout.uniform(8.0, 10.0)
+    event_s = scout.uniform(6.5, 9.0)
     target, start_left_m, enter_m = _needed_lane(scout, event_s)
     approach = Approach(
         chain=target, speed_mps=scout.speed_mps, event_m=enter_m, event_s=event_s, start_left_m=start_left_m
@@ -120,6 +120,7 @@ def _lane_change(scout: Scout, headways_s: tuple[float, float], cars: int) -> St
         cast=cast,
         laterals=[(Shift(begin_m=enter_m - 5.0, length_m=5.0, left_m=0.0),), *ways],
         nominal_may_pass=True,
+        may_speed_up=True,
         about=middle,
         goal_m=start_m + 0.5 * (enter_m - start_m),
         drawn={"event_s": event_s, "traffic_mps": traffic_mps, "longest_gap_s": gaps_m[middle] / traffic_mps},
@@ -178,4 +179,4 @@ def ramp_merge(scout: Scout) -> Staged:
         cast.append(following(main, along_m, event_s, steady(traffic_mps), size_m=CAR_M))
         along_m -= gap_m
     drawn = {"event_s": event_s, "traffic_mps": traffic_mps}
-    return Staged(approach=approach, cast=cast, about=2, drawn=drawn)
+    return Staged(approach=approach, cast=cast, about=2, may_speed_up=True, drawn=drawn)

@@ -38,7 +38,7 @@ def around(begin_m: float, end_m: float, lefts_m: tuple[float, ...], speed_mps: 
 def aside_for_good(begin_m: float, left_m: float, speed_mps: float) -> list[tuple[Shift, ...]]:
     """Changes to the neighbouring lane that end before an arc length, sooner or later, and quickly or slowly."""
     ways: list[tuple[Shift, ...]] = []
-    for sooner_m in (0.0, 15.0, 30.0, 50.0):
+    for sooner_m in (0.0, 12.0, 25.0, 45.0, 65.0):
         for pace_s in (2.2, 3.5):
             length_m = max(14.0, pace_s * speed_mps)
             ways.append((Shift(begin_m=begin_m - sooner_m - length_m, length_m=length_m, left_m=left_m),))
@@ -60,7 +60,7 @@ def pedestrian_between_cars(scout: Scout) -> Staged:
         kerb_m - 1.2,
         place.left_edge_m + 3.0,
         steady(walk_mps),
-        event_s + scout.uniform(-0.3, 0.6),
+        event_s + scout.uniform(-0.9, 0.5),
         kind=AgentKind.PEDESTRIAN,
         size_m=(depth_m, 0.6),
     )
@@ -76,7 +76,7 @@ def cyclist_crossing(scout: Scout) -> Staged:
     """A cyclist crosses the road without waiting."""
     event_s = scout.uniform(5.0, 8.0)
     place = scout.lane_place(lambda _here: True, event_s)
-    speed_mps, skew_rad = scout.uniform(2.5, 6.0), scout.uniform(-0.3, 0.3)
+    speed_mps, skew_rad = scout.uniform(2.0, 5.0), scout.uniform(-0.3, 0.3)
     from_right = scout.coin()
     sides = (-place.right_edge_m - 12.0, place.left_edge_m + 8.0)
     start_m, stop_m = sides if from_right else sides[::-1]
@@ -86,7 +86,7 @@ def cyclist_crossing(scout: Scout) -> Staged:
         start_m,
         stop_m,
         steady(speed_mps),
-        event_s + scout.uniform(-0.2, 0.5),
+        event_s + scout.uniform(-0.9, 0.4),
         kind=AgentKind.BICYCLE,
         size_m=(1.8, 0.6),
         skew_rad=skew_rad,

@@ -32,8 +32,10 @@ from simulation.metrics.road import road_of
 from simulation.metrics.score import judge
 from simulation.tracking import track_proposals
 
-MARGIN_M = (0.6, 0.3)
+MARGIN_M = (1.4, 0.5)
 """Added to length and width of the ego's box in the quick look."""
+PROVED = 12
+"""Of those, how many are handed on to be driven once more, step by step."""
 JUDGED = 48
 """Candidates that the full metrics judge."""
 MULTIPLIERS = (
@@ -42,8 +44,11 @@ MULTIPLIERS = (
     "driving_direction_compliance",
 )
 """Those that can fail; progress is relative to the drive that is looked for."""
-WEIGHTS = {"time_to_collision_within_bound": 5.0, "speed_limit_compliance": 4.0, "ego_is_comfortable": 2.0}
+TIME_LEFT = "time_to_collision_within_bound"
+WEIGHTS = {TIME_LEFT: 5.0, "speed_limit_compliance": 4.0, "ego_is_comfortable": 2.0}
 PROGRESS_WEIGHT = 5.0
+CALM_S, CALM_BONUS = 2.5, 0.05
+"""Of equal scores the one with more time to collisions is taken: it bears being driven again, if not quite alike."""
 MIN_DRIVEN_M = 12.0
 """A way out leads somewhere: less than this within the scenario is none."""
 
@@ -55,7 +60,7 @@ class Solution:
     ego: EgoMotion
     """Over all frames of the corner case, M = 1."""
     score: float
-    """By nuPlan's weights, progress relative to the best that was found."""
+    """By nuPlan's weights, progress relative to the best that was found, and a bonus for calm."""
     lateral: int
     """Which way aside it took, 0 for none."""
     candidates: int
@@ -66,10 +71,10 @@ class Solution:
     """... and so many, of those judged, passed all multipliers."""
 
 
-def speed_profiles(speed_mps: float) -> list[SpeedProfile]:
-    """Keep on, speed up, slow down for a while or for good: the first keeps on."""
+def speed_profiles(speed_mps: float, *, may_speed_up: bool) -> list[SpeedProfile]:
+    """Keep on, slow down for a while or for good, speed up where that is allowed: the first keeps on."""
     made = [steady(speed_mps)]
-    for begin_s in (0.0, 1.0, 2.5):
+    for begin_s in (0.0, 1.0, 2.5) if may_speed_up else ():
         for faster in (1.15, 1.35):
             made.append(changed(speed_mps, (begin_s, 1.2, speed_mps * faster)))
     for begin_s in (0.0, 0.7, 1.5, 2.4, 3.4, 4.8, 6.4):
@@ -84,40 +89,52 @@ def speed_profiles(speed_mps: float) -> list[SpeedProfile]:
     return made
 
 
-def solve(staged: Staged, draft: Scenario) -> Solution | None:
-    """Find the best motion of the ego; None when no candidate passes, or when the nominal ego needs no way out.
+def solve(staged: Staged, draft: Scenario) -> list[Solution]:
+    """Find motions of the ego that get through, the best first; none when one gets through without minding.
 
     Args:
         staged: The situation.
         draft: It as a scenario, with the nominal ego as its log.
     """
-    paths = [staged.approach.chain.shifted(shifts, staged.approach.start_left_m) for shifts in staged.laterals]
-    profiles = speed_profiles(staged.approach.speed_mps)
-    plans = np.concatenate([_plans(staged.approach, path, profiles) for path in paths])
-    driven = track_proposals(_start_state(staged.approach), plans)
     frames = draft.num_frames
     seen = draft.agents.steps(draft.frames.start, draft.frames.stop)
+    paths = [staged.approach.chain.shifted(shifts, staged.approach.start_left_m) for shifts in staged.laterals]
+    start = _start_state(staged.approach)
+    if not staged.nominal_may_pass:
+        careless = track_proposals(start, _plans(staged.approach, paths[0], _careless_profiles(staged.approach)))
+        if _clear(careless[:, :frames], seen, margin_m=(0.0, 0.0)).any():
+            return []
+    profiles = speed_profiles(staged.approach.speed_mps, may_speed_up=staged.may_speed_up)
+    plans = np.concatenate([_plans(staged.approach, path, profiles) for path in paths])
+    driven = track_proposals(start, plans)
     clear = _clear(driven[:, :frames], seen, margin_m=MARGIN_M)
-    if not staged.nominal_may_pass and _clear(driven[:1, :frames], seen, margin_m=(0.0, 0.0))[0]:
-        return None
     gone_m = driven[:, :frames, VELOCITY_X].sum(axis=1) * STEP_S
     goal_m = max(MIN_DRIVEN_M, staged.goal_m - float(staged.approach.at(0.0)[0]))
     found = np.flatnonzero(clear & (gone_m >= goal_m))
     if not len(found):
-        return None
-    chosen = _most_promising(found, gone_m)
+        return []
+    chosen = _most_promising(found, gone_m, len(profiles))
     scores, passes = _judged(driven[chosen, :frames], draft, seen, gone_m[chosen])
-    if not passes.any():
-        return None
-    best = int(np.argmax(np.where(passes, scores, -1.0)))
-    return Solution(
-        ego=_whole(staged.approach, paths[0], driven[chosen[best]], draft),
-        score=float(scores[best]),
-        lateral=int(chosen[best]) // len(profiles),
-        candidates=len(plans),
-        clear=int(clear.sum()),
-        passing=int(passes.sum()),
-    )
+    order = np.argsort(-np.where(passes, scores, -1.0), kind="stable")[: int(passes.sum())]
+    return [
+        Solution(
+            ego=_whole(staged.approach, driven[chosen[place]], draft),
+            score=float(scores[place]),
+            lateral=int(chosen[place]) // len(profiles),
+            candidates=len(plans),
+            clear=int(clear.sum()),
+            passing=len(order),
+        )
+        for place in order[:PROVED].tolist()
+    ]
+
+
+def _careless_profiles(approach: Approach) -> list[SpeedProfile]:
+    """Keep on, or speed up to the limit as planners do on a free road: who minds nobody shall not get through."""
+    limit_mps = float(approach.chain.speed_limits_mps.min())
+    if not approach.speed_mps < limit_mps < np.inf:
+        return [steady(approach.speed_mps)]
+    return [steady(approach.speed_mps), changed(approach.speed_mps, (0.0, 1.0, limit_mps))]
 
 
 def nominal_ego(approach: Approach) -> EgoMotion:
@@ -188,11 +205,16 @@ def _clear(
     )
 
 
-def _most_promising(found: np.ndarray, gone_m: np.ndarray) -> np.ndarray:
-    """The farthest, and others evenly from all the rest."""
+def _most_promising(found: np.ndarray, gone_m: np.ndarray, num_profiles: int) -> np.ndarray:
+    """The farthest of each way aside in turn, and others evenly from all the rest."""
     ordered = found[np.argsort(-gone_m[found], kind="stable")]
     if len(ordered) <= JUDGED:
         return ordered
+    laterals = ordered // num_profiles
+    rank = np.zeros(len(ordered), dtype=np.int64)
+    for lateral in np.unique(laterals):
+        rank[laterals == lateral] = np.arange((laterals == lateral).sum())
+    ordered = ordered[np.argsort(rank, kind="stable")]
     first, rest = ordered[: JUDGED // 2], ordered[JUDGED // 2 :]
     return np.concatenate([first, rest[np.linspace(0, len(rest) - 1, JUDGED // 2).astype(np.int64)]])
 
@@ -209,12 +231,12 @@ def _judged(
     total = PROGRESS_WEIGHT * np.clip(gone_m / best_m, 0.0, 1.0)
     for name, weight in WEIGHTS.items():
         total = total + weight * values[name]
-    return total / (PROGRESS_WEIGHT + sum(WEIGHTS.values())), passes
+    total = total / (PROGRESS_WEIGHT + sum(WEIGHTS.values()))
+    ahead_s = np.array([row[TIME_LEFT].statistics["min_time_to_collision"] for row in results])
+    return total + CALM_BONUS * np.clip(ahead_s / CALM_S, 0.0, 1.0), passes
 
 
-def _whole(
-    approach: Approach, path: SmoothPath, driven: Float64[np.ndarray, "time 10"], draft: Scenario
-) -> EgoMotion:
+def _whole(approach: Approach, driven: Float64[np.ndarray, "time 10"], draft: Scenario) -> EgoMotion:
     """The nominal history and, from time 0 on, the driven motion."""
     history = nominal_ego(approach)
     start = int(np.argmin(np.abs(sample_times())))

@@ -114,6 +114,8 @@ class Staged:
     """Arc length that the rear axle has to reach within the scenario."""
     nominal_may_pass: bool = False
     """Whether the case is one although the nominal ego touches nobody, for example because it misses its route."""
+    may_speed_up: bool = False
+    """Whether driving faster than before is a way out: into a gap it is, ahead of somebody who crosses it is not."""
     about: int | None = 0
     """Place in the cast of the agent that it is about."""
     lights: Mapping[int, Sequence[tuple[float, LightStatus]]] = field(default_factory=dict)
