@@ -1,0 +1,111 @@
+r"""How long the student takes for a plan on one core, alone and in a batch.
+
+    python benchmarks/student_latency.py
+    python benchmarks/student_latency.py --student checkpoints/first --agents 50 --batch 32
+
+Without --student, a network of the recipe `tiny` with random weights plans over 1,024 generated trajectories: time
+does not depend on what was learned. The ego is in the middle of a signalised junction among standing vehicles.
+Prints medians of processor time, features and tracking included.
+"""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
+
+from command_line import CommonArguments, console, run
+
+from distill.motions import generated_motions
+from distill.recipes import recipe
+from distill.teacher import SUB_SCORES
+from driving import AgentTracks, Observation
+from driving.synthetic.scenes import scene
+from planning.neural.network import ScoreWeights, Student, StudentNetwork
+from planning.neural.planner import StudentPlanner
+from planning.neural.vocabulary import TrajectoryVocabulary
+
+TARGET_MS, BATCH_TARGET_MS = 15.0, 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments(CommonArguments):
+    """What to time."""
+
+    student: Path | None = None
+    """Checkpoint folder."""
+    recipe: str = "tiny"
+    """Size of the network, where no student is named."""
+    entries: int = 1024
+    """Of the vocabulary, where no student is named."""
+    agents: int = 50
+    """Around the ego."""
+    batch: int = 32
+    """Observations planned together."""
+    repeats: int = 30
+    """Timed plans."""
+
+
+def main(arguments: Arguments) -> None:
+    """Time and print."""
+    planner = StudentPlanner(_student(arguments))
+    observation = among(scene("red_light").observation_at(60), arguments.agents)
+    planner.reset(observation.map, observation.route)
+    alone_ms = median_ms(lambda: planner.plan(observation), arguments.repeats)
+    many = [observation] * arguments.batch
+    batch_ms = median_ms(lambda: planner.plan_batch(many), max(3, arguments.repeats // 10)) / arguments.batch
+    console.print(f"One plan among {arguments.agents} agents: [bold]{alone_ms:.1f} ms[/] (target {TARGET_MS:g} ms).")
+    console.print(
+        f"In a batch of {arguments.batch}: [bold]{batch_ms:.1f} ms[/] each (target {BATCH_TARGET_MS:g} ms)."
+    )
+
+
+def median_ms(plan: Callable[[], object], repeats: int) -> float:
+    """Median processor time after one untimed run."""
+    plan()
+    times_s = []
+    for _ in range(repeats):
+        started = time.process_time()
+        plan()
+        times_s.append(time.process_time() - started)
+    return float(np.median(times_s) * 1e3)
+
+
+def among(observation: Observation, count: int) -> Observation:
+    """The observation among standing vehicles in a ring around the ego."""
+    steps = observation.agents.num_steps
+    angle = np.arange(count) / max(count, 1) * 2 * np.pi
+    poses = np.zeros((count, steps, 3))
+    ring = (
+        np.stack([np.cos(angle), np.sin(angle)], axis=-1) * (12.0 + 40.0 * (np.arange(count) % 7) / 7)[:, np.newaxis]
+    )
+    poses[..., :2] = (observation.ego_now.rear_axle_pose[:2] + ring)[:, np.newaxis]
+    agents = AgentTracks(
+        track_ids=tuple(f"{number:016x}" for number in range(count)),
+        kinds=np.zeros(count, dtype=np.int8),
+        poses=poses,
+        velocities_mps=np.zeros((count, steps, 2)),
+        sizes=np.tile(np.array([4.8, 2.0]), (count, steps, 1)),
+        valid=np.ones((count, steps), dtype=bool),
+    )
+    return replace(observation, agents=agents)
+
+
+def _student(arguments: Arguments) -> Student:
+    if arguments.student is not None:
+        return Student.load(arguments.student)
+    vocabulary = TrajectoryVocabulary(poses=generated_motions(arguments.entries))
+    network = StudentNetwork(recipe(arguments.recipe).network, SUB_SCORES, vocabulary.poses)
+    return Student(network=network, vocabulary=vocabulary, weights=ScoreWeights())
+
+
+if __name__ == "__main__":
+    run(Arguments, main, __doc__)
