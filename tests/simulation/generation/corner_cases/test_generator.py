@@ -1,14 +1,16 @@
 """Each kind of corner case gives a sound scenario with a way out, and the same one for the same seed."""
 
+import numpy as np
 import pytest
 
 from driving.checks import check_scenario
 from driving.scenario_types import KNOWN_SCENARIO_TYPES
-from simulation.generation.corner_cases.generator import (
-    corner_kind_of,
-    make_corner_case,
-)
-from simulation.generation.corner_cases.kinds import CORNER_KINDS
+from driving.synthetic.proving_ground import proving_ground
+from simulation.generation.corner_cases.generator import CornerCaseGenerator, corner_kind_of, make_corner_case
+from simulation.generation.corner_cases.grounds import ground
+from simulation.generation.corner_cases.kinds import CORNER_KINDS, corner_kind
+from simulation.generation.corner_cases.places import NoPlaceError
+from simulation.generation.corner_cases.proof import proved_score
 from simulation.metrics.drive import Drive, logged_drive_of
 from simulation.metrics.road import road_of
 from simulation.metrics.score import CLOSED_LOOP, judge
@@ -37,3 +39,70 @@ def test_each_kind_has_a_way_out(kind):
     assert scenario.scenario_type in KNOWN_SCENARIO_TYPES
     scores = scores_of_the_log(scenario)
     assert {scores[name] for name in CLOSED_LOOP.multipliers} == {1.0}
+    assert proved_score(scenario) == pytest.approx(float(scenario.metadata["logged_score"]), abs=1e-4)
+
+
+def test_a_seed_gives_the_same_corner_case_and_another_number_another():
+    first, again = make_corner_case("cut_in", 3), make_corner_case("cut_in", 3)
+    np.testing.assert_array_equal(first.ego.rear_axle_poses, again.ego.rear_axle_poses)
+    np.testing.assert_array_equal(first.agents.poses, again.agents.poses)
+    assert (first.log_name, first.metadata) == (again.log_name, again.metadata)
+    other = make_corner_case("cut_in", 3, number=1)
+    assert not np.array_equal(first.ego.rear_axle_poses, other.ego.rear_axle_poses)
+
+
+def test_the_speed_is_of_the_range():
+    recording = make_corner_case("hard_braking_leader", 5, speeds_mps=(9.0, 9.5))
+    start = recording.ego.velocities_mps[0, 0, 0]
+    assert 9.0 <= start <= 9.5
+
+
+def test_a_standing_leader_is_worth_a_stop():
+    scenario = CornerCaseGenerator().generate(2, "hard_braking_leader")
+    slowest_mps = scenario.ego.speed_mps[0, scenario.frames].min()
+    assert slowest_mps < 0.5 * scenario.ego.speed_mps[0, scenario.first_frame]
+
+
+def test_the_generator_names_the_kind_by_the_seed():
+    scenario = CornerCaseGenerator().generate(2)
+    assert scenario.metadata["corner_kind"] == list(CORNER_KINDS)[2]
+
+
+def test_other_maps_serve_as_well():
+    recording = make_corner_case("cut_in", 0, map_graph=proving_ground().map, speeds_mps=(8.0, 10.0))
+    assert recording.map is proving_ground().map
+    check_scenario(recording.scenario(recording.tags[0]))
+
+
+def test_a_map_without_a_ramp_has_no_place_to_merge():
+    with pytest.raises(NoPlaceError, match="ramp_merge: Map us-nv-las-vegas-strip has no ramp that can be joined"):
+        make_corner_case("ramp_merge", 0, map_graph=proving_ground().map)
+
+
+def test_too_fast_for_every_road():
+    with pytest.raises(NoPlaceError, match=r"no suitable stretch of lane at 40\.0 m/s"):
+        make_corner_case("cut_in", 0, speeds_mps=(40.0, 40.0))
+
+
+@pytest.mark.parametrize(("speeds_mps", "said"), [((8.0, 4.0), "8.0 to 4.0"), ((0.0, 4.0), "0.0 to 4.0")])
+def test_speeds_that_are_no_range_are_refused(speeds_mps, said):
+    with pytest.raises(ValueError, match=f"a range above 0 m/s, got {said}"):
+        make_corner_case("cut_in", 0, speeds_mps=speeds_mps)
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(ValueError, match="0 or more, got -1 and 0"):
+        make_corner_case("cut_in", -1)
+    with pytest.raises(ValueError, match="numbered from 0, got -1"):
+        ground(-1)
+
+
+def test_an_unknown_kind_is_answered_by_the_nearest():
+    with pytest.raises(KeyError, match=r"No kind of corner case named 'cutin'. Did you mean 'cut_in'"):
+        corner_kind("cutin")
+    with pytest.raises(ValueError, match="No kind of corner case named 'cutin'"):
+        CornerCaseGenerator().generate(0, "cutin")
+
+
+def test_other_logs_have_no_kind():
+    assert corner_kind_of("2021.05.12.22.00.38_veh-35_01008_01518") is None
