@@ -17,6 +17,7 @@ demo: setup
 	@$(PYTHON) scripts/demo.py --output $(DEMO) --recordings $(DATA)
 
 test: setup lint types
+	@tools/browser.sh
 	@$(PYTHON) -m pytest
 
 lint: setup

@@ -55,6 +55,8 @@ TOWN_SCENARIOS = 14
 LISTED_LOGS = 2000
 NUM_STEPS = 150
 SWITCHES = 8
+LATEST_S = 13.0
+"""Collisions in the picture happen before."""
 PLAYED_S = 3.0
 PLAYED_TIMES = 3
 """The best counts: other programs of a shared machine only ever slow it down."""
@@ -389,14 +391,20 @@ def busy_agents(num_steps: int) -> AgentTracks:
 
 
 def take_picture(page: webdriver.Chrome, results: Path, path: Path) -> None:
-    """Two planners in the scenario where they differ most, when the worse one loses its first point."""
+    """Two planners in the scenario where they differ most, when the worse one hits something."""
     with served([ResultsSource("results", results)]) as address:
-        rows = opened(address)
-        drives = {(row[2], row[5]): row for row in rows if row[8] is not None}
-        best, worse = PLANNERS[0], PLANNERS[1]
-        pairs = [(drives[scenario, best], drives[scenario, worse]) for scenario, name in drives if name == worse]
-        good, bad = max(pairs, key=lambda pair: pair[0][8] - pair[1][8])
-        seconds = min((reason[1] for reason in bad[10] if reason[1]), default=5.0)
+        rows = [row for row in opened(address) if row[8] is not None]
+        best = {row[2]: row for row in rows if row[5] == PLANNERS[0]}
+        pairs = [
+            (best[row[2]], row, reason[1])
+            for row in rows
+            if row[5] in PLANNERS[1:] and row[2] in best
+            for reason in row[10]
+            if reason[0] == "no_ego_at_fault_collisions" and reason[1] < LATEST_S
+        ]
+        if not pairs:
+            raise ValueError("No planner hits anything here; name other --results.")
+        good, bad, seconds = max(pairs, key=lambda pair: (pair[0][8] - pair[1][8], pair[0][2]))
         words = f"s={good[2]}&d=results/{good[1]},results/{bad[1]}&t={seconds:.1f}&zoom=7"
         first_frame(page, f"{address}#replay?{words}")
         WebDriverWait(page, 60, 0.1).until(

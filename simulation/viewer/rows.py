@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,8 @@ from simulation.log import SUFFIX, read_header
 log = logging.getLogger(__name__)
 
 CACHE_VERSION = 1
+READERS = 4
+"""Files read at the same time."""
 Entry = tuple[str, dict[str, Any]]
 """Time and size of a file, and what was read from it; under `error` why nothing was."""
 Status = Literal["succeeded", "failed", "damaged", "unscored", "logged"]
@@ -88,28 +91,37 @@ class RowReader:
     def _read_changed(
         self, part: str, folder: Path, suffix: str, read: Callable[[Path], dict[str, Any]]
     ) -> dict[str, Entry]:
-        known, found = self._known.get(part, {}), {}
+        known = self._known.get(part, {})
+        found: dict[str, Entry] = {}
         if not folder.is_dir():
             return {}
+        changed: dict[str, tuple[str, Path]] = {}
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith(".") or not entry.name.endswith(suffix):
                     continue
                 key, state = entry.name.removesuffix(suffix), entry.stat()
                 stamp = f"{state.st_mtime_ns}/{state.st_size}"
-                before = known.get(key)
-                is_known = before is not None and before[0] == stamp
-                found[key] = before if is_known and before else (stamp, read(folder / entry.name))
+                if key in known and known[key][0] == stamp:
+                    found[key] = known[key]
+                else:
+                    changed[key] = stamp, folder / entry.name
+        with ThreadPoolExecutor(READERS) as readers:
+            contents = readers.map(read, (path for _, path in changed.values()))
+            for (key, (stamp, _)), content in zip(changed.items(), contents, strict=True):
+                found[key] = stamp, content
         return found
 
     def _read_cache(self) -> dict[str, dict[str, Entry]]:
         try:
             content = json.loads(self._cache_file.read_bytes())
-        except (OSError, ValueError):
+            return {
+                part: {key: (stamp, values) for key, (stamp, values) in rows.items()}
+                for part, rows in content.items()
+            }
+        except (OSError, ValueError, AttributeError):
+            # Not there yet, or no cache of ours: everything is read again.
             return {}
-        return {
-            part: {key: (stamp, values) for key, (stamp, values) in rows.items()} for part, rows in content.items()
-        }
 
     def _write_cache(self) -> None:
         try:
@@ -121,7 +133,7 @@ class RowReader:
 
 def _read_table(path: Path) -> dict[str, Any]:
     try:
-        table = pq.ParquetFile(pa.py_buffer(path.read_bytes())).read(columns=list(_COLUMNS))
+        table = pq.ParquetFile(pa.py_buffer(path.read_bytes())).read(columns=list(_COLUMNS), use_threads=False)
         values: dict[str, Any] = table.to_pylist()[0]
     except (pa.ArrowException, OSError, IndexError, KeyError) as error:
         return {"error": f"{path.name} is damaged: {error}. Delete it and --resume the run."}

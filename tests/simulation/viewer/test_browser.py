@@ -199,6 +199,8 @@ def test_the_saved_page_opens_without_a_server_and_asks_nobody(page, address, re
     page.find_element(By.ID, "save-html").click()
     name = f"{row.scenario_type}_{row.scenario}.html"
     WebDriverWait(page, 30, 0.1).until(lambda _: (page.downloads / name).exists())
+    page.get("about:blank")
+    time.sleep(0.3)
     page.get_log("performance")
     opened(page, f"file://{page.downloads / name}")
     until(page, "window.camberDrawn?.hasMap")

@@ -72,7 +72,7 @@ function values(plot: Plot, seconds: number): HTMLElement[] {
   while (nearest + 1 < plot.time.length && plot.time[nearest + 1] <= seconds + 1e-6) nearest++;
   return plot.lines.filter((line) => !line.dash).map((line) => {
     const element = document.createElement("b");
-    element.textContent = line.values[nearest]?.toFixed(2) ?? "–";
+    element.textContent = line.values[nearest]?.toFixed(2).replace(/^-(0\.00)$/, "$1") ?? "–";
     element.style.color = line.color;
     return element;
   });

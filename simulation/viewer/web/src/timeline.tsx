@@ -6,6 +6,7 @@ import { Clock } from "./clock";
 import { eventsOf } from "./panel";
 import { Judged } from "./why";
 
+const LINE_PX = 30;
 export const SPEEDS = [0.25, 0.5, 1, 2, 4];
 
 export function Timeline({ clock, judged, onJump }: { clock: Clock; judged: Judged[]; onJump: (event: Event) => void }) {
@@ -43,10 +44,11 @@ export function Timeline({ clock, judged, onJump }: { clock: Clock; judged: Judg
         onPointerMove={(event) => { if (event.buttons & 1) scrub(event); }}>
         <div class="track" />
         {judged.map((one, row) => {
+          const height = Math.min(22, LINE_PX / judged.length - 1);
           const { lost, notes } = eventsOf(one);
           const mark = (event: Event, kind: string) => (
             <button class={`mark ${kind}`} title={`${event.t.toFixed(1)} s: ${judged.length > 1 ? `${one.title}: ` : ""}${event.text}`}
-              style={{ left: `${(100 * event.t) / (clock.end || 1)}%`, top: `${judged.length > 1 ? 2 + row * 7 : 4}px`, height: judged.length > 1 ? "7px" : "22px" }}
+              style={{ left: `${(100 * event.t) / (clock.end || 1)}%`, top: `${judged.length > 1 ? 1 + (row * LINE_PX) / judged.length : 4}px`, height: `${height}px` }}
               onPointerDown={(press) => press.stopPropagation()} onClick={() => onJump(event)} />
           );
           return [...notes.map((event) => mark(event, "note")), ...lost.map((event) => mark(event, "lost"))];
