@@ -57,6 +57,13 @@ def main(arguments: Arguments) -> None:
         limit = ("--limit", DRIVEN_SCENARIOS) if name == "worlds" else ()
         step(f"Closed loop: {name}", arguments, *benchmark(arguments, name, folder), *limit)
     console.print(f"\nPictures: {output / 'pictures'}. Reports: {output / 'results'}/*/report.html", soft_wrap=True)
+    results = [str(output / "results" / name) for name, _ in data]
+    console.print(f"See every drive in a browser:\n$ {viewer_command(results)}", markup=False, soft_wrap=True)
+
+
+def viewer_command(results: list[str]) -> str:
+    """What shows the results in a browser."""
+    return shlex.join([".venv/bin/python", "scripts/view.py", *results])
 
 
 def has_recordings(folder: Path | None) -> bool:
