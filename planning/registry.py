@@ -66,6 +66,7 @@ PLANNERS: dict[str, Callable[[], Planner]] = {
     "simple": _simple,
     "idm": _idm,
     "pdm_closed": _pdm_closed,
+    "student": _student,
 }
 """What `--planner` understands, beside `package.module:Class`, `recorded:DIR` and `devkit:package.module:Class`."""
 

@@ -26,25 +26,25 @@ WEIGHTS, DESCRIPTION, VOCABULARY = "weights.safetensors", "student.json", "vocab
 class ScoreWeights:
     """How heads are joined: weights of logarithms, and of the terms inside the last one (Hydra-MDP's form)."""
 
-    imitation: float = 0.03
+    imitation: float = 0.05
     multiplied: Mapping[str, float] = field(
         default_factory=lambda: {
-            "no_collision": 2.0,
-            "drivable_area": 2.0,
-            "driving_direction": 1.0,
-            "traffic_lights": 1.0,
+            "no_collision": 1.0,
+            "drivable_area": 1.0,
+            "driving_direction": 0.5,
+            "traffic_lights": 0.5,
         }
     )
     weighted: Mapping[str, float] = field(
         default_factory=lambda: {
-            "time_to_collision": 8.0,
+            "time_to_collision": 5.0,
             "progress": 5.0,
             "speed_limit": 4.0,
             "comfort": 2.0,
             "lane_keeping": 2.0,
         }
     )
-    weighted_power: float = 1.0
+    weighted_power: float = 2.0
     """Weight of the logarithm of the weighted mean."""
 
 
