@@ -18,7 +18,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-from torch.distributed import destroy_process_group, init_process_group
+from torch.distributed import barrier, destroy_process_group, init_process_group
 from torch.nn.parallel import DistributedDataParallel
 
 from distill.losses import losses
@@ -60,8 +60,9 @@ def join_workers(threads: int = 1) -> Worker:
 
 
 def leave_workers() -> None:
-    """Say goodbye to the other processes."""
+    """Say goodbye to the other processes, once all are done: who leaves early takes the others down."""
     if torch.distributed.is_initialized():
+        barrier()
         destroy_process_group()
 
 
