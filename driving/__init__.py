@@ -2,11 +2,12 @@
 
 from driving.agents import STATIC_KINDS, AgentKind, AgentTracks, LightStatus, TrafficLights
 from driving.cameras import CameraFrames, CameraRig
+from driving.candidates import Candidates
 from driving.ego import EgoMotion, EgoState
 from driving.geometry import Polyline
 from driving.map import AreaLayer, IntersectionKind, Lanes, MapGraph, Ragged, StopLineKind, TurnKind
 from driving.observation import Observation
-from driving.planner import BatchedPlanner, Planner, PrivilegedPlanner, check_planner
+from driving.planner import BatchedPlanner, ExplainsPlans, Planner, PrivilegedPlanner, check_planner
 from driving.recording import Mission, Recording, Tag
 from driving.route import Route, build_route
 from driving.scenario import Scenario
@@ -22,8 +23,10 @@ __all__ = [
     "BatchedPlanner",
     "CameraFrames",
     "CameraRig",
+    "Candidates",
     "EgoMotion",
     "EgoState",
+    "ExplainsPlans",
     "IntersectionKind",
     "Lanes",
     "LightStatus",

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from driving.candidates import Candidates
 from driving.geometry import local_from_global
 from driving.map import MapGraph
 from driving.observation import Observation
@@ -55,6 +56,32 @@ class PrivilegedPlanner(Planner, Protocol):
     def reset_with_scenario(self, scenario: Scenario) -> None:
         """Called instead of `reset`."""
         ...
+
+
+@runtime_checkable
+class ExplainsPlans(Planner, Protocol):
+    """A planner that tells what it chose among; the simulation log keeps it, and the viewer shows it."""
+
+    def candidates(self) -> Sequence[Candidates | None]:
+        """Of the last call: one entry for `plan`, one per observation, in their order, for `plan_batch`.
+
+        None where there was no choice. It is asked after the time of planning has been taken.
+        """
+        ...
+
+
+def candidates_of(planner: ExplainsPlans, num_observations: int) -> Sequence[Candidates | None]:
+    """Ask a planner what it chose among, once it has planned.
+
+    Raises:
+        ValueError: When it tells of another number of observations than it was shown.
+    """
+    told = planner.candidates()
+    if len(told) != num_observations:
+        raise ValueError(
+            f"{planner.name} was shown {num_observations} observations and tells the candidates of {len(told)}."
+        )
+    return told
 
 
 def begin(planner: Planner, scenario: Scenario) -> None:
@@ -111,7 +138,7 @@ def check_planner(make_planner: Callable[[], Planner], scenario: Scenario, num_s
     """Raise a sentence when a planner does not keep the contract; return when it does.
 
     Checked on the logged ego: name, types, finite and rising plans that start at the ego, the same plans
-    from a second instance and from a second `reset`, and observations left untouched.
+    from a second instance and from a second `reset`, observations left untouched, and candidates where it has any.
 
     Raises:
         TypeError: When a method or the plan has a wrong type.
@@ -140,6 +167,8 @@ def _plans(planner: Planner, scenario: Scenario, iterations: range) -> list[Traj
         untouched = {name: values.copy() for name, values in _arrays(observation)}
         plan = require_valid_plan(planner.plan(observation), observation)
         _require_start_at_ego(plan, observation)
+        if isinstance(planner, ExplainsPlans):
+            _require_candidates(candidates_of(planner, 1)[0])
         plans.append(plan)
         for name, values in _arrays(observation):
             if not np.array_equal(values, untouched[name], equal_nan=values.dtype.kind == "f"):
@@ -147,6 +176,15 @@ def _plans(planner: Planner, scenario: Scenario, iterations: range) -> list[Traj
                     f"{planner.name} writes into its observation ({name}); it must copy what it changes."
                 )
     return plans
+
+
+def _require_candidates(told: object) -> None:
+    if told is None:
+        return
+    if not isinstance(told, Candidates):
+        raise TypeError(f"`candidates` returns a list of driving.Candidates or None, got {type(told).__name__}.")
+    if np.isnan(told.scores).any():
+        raise ValueError("A candidate's score is NaN; leave out what was not scored.")
 
 
 def _arrays(observation: Observation) -> Iterator[tuple[str, np.ndarray]]:

@@ -15,6 +15,7 @@ import zstandard
 from jaxtyping import Float64
 
 from driving.agents import AgentTracks, TrafficLights
+from driving.candidates import LOGGED_TIME_S, Candidates
 from driving.ego import EgoMotion
 from driving.trajectory import Trajectory
 from simulation.files import write_atomically
@@ -24,6 +25,8 @@ SUFFIX = ".simlog"
 _MAGIC = b"camberSL"
 _HEAD = struct.Struct("<8sI")
 _COMPRESSION_LEVEL = 3
+CANDIDATE_STEP = 2.0**-10
+"""Candidates are kept in steps of about a millimetre and a milliradian."""
 _EGO = (
     "time_us",
     "rear_axle_poses",
@@ -60,6 +63,8 @@ class SimulationLog:
     """The plan of each step, T of them; their lengths may differ."""
     planning_time_s: Float64[np.ndarray, "time"]
     """How long the planner took for each plan."""
+    candidates: tuple[Candidates | None, ...] = ()
+    """What the planner chose among at each step, at `LOGGED_TIME_S`; empty for planners that do not tell."""
     stage_time_s: dict[str, float] = field(default_factory=dict)
     """Seconds spent in whole in each stage of the rollout, for example `planning`, `control`, `traffic`."""
     metadata: dict[str, str] = field(default_factory=dict)
@@ -73,6 +78,8 @@ class SimulationLog:
             "plans": len(self.plans),
             "planning times": len(self.planning_time_s),
         }
+        if self.candidates:
+            counts["candidates"] = len(self.candidates)
         if len(set(counts.values())) != 1 or self.ego.num_motions != 1:
             raise ValueError(
                 f"The log of scenario {self.scenario_id} needs one motion and as many steps of each part,"
@@ -208,16 +215,56 @@ def _arrays_of(log: SimulationLog) -> dict[str, np.ndarray]:
     arrays["plans.time_s"] = np.concatenate([np.zeros(0), *(plan.time_s for plan in log.plans)])
     arrays["plans.poses"] = np.concatenate([np.zeros((0, 3)), *(plan.poses for plan in log.plans)])
     arrays["planning_time_s"] = log.planning_time_s
-    return arrays
+    return arrays | _candidate_arrays(log)
+
+
+def _candidate_arrays(log: SimulationLog) -> dict[str, np.ndarray]:
+    """Candidates as single numbers relative to the ego; programs that do not know these arrays leave them out."""
+    if not log.candidates:
+        return {}
+    told = [one for one in log.candidates if one is not None]
+    counts = np.array([0 if one is None else len(one.scores) for one in log.candidates], dtype=np.int64)
+    poses = np.concatenate([np.zeros((0, len(LOGGED_TIME_S), 3)), *(one.poses for one in told)])
+    poses[..., :2] -= np.repeat(log.ego.rear_axle_poses[0, :, :2], counts, axis=0)[:, np.newaxis]
+    return {
+        "candidates.counts": counts,
+        "candidates.chosen": np.array(
+            [-1 if one is None or one.chosen is None else one.chosen for one in log.candidates], dtype=np.int64
+        ),
+        # Whole fractions come back exactly from single numbers, and shrink better.
+        "candidates.poses": (np.rint(poses / CANDIDATE_STEP) * CANDIDATE_STEP).astype(np.float32),
+        "candidates.scores": np.concatenate([np.zeros(0), *(one.scores for one in told)]).astype(np.float32),
+    }
+
+
+def _candidates_from(arrays: dict[str, np.ndarray], ego: EgoMotion) -> tuple[Candidates | None, ...]:
+    if "candidates.counts" not in arrays:
+        return ()
+    counts = arrays["candidates.counts"]
+    poses = arrays["candidates.poses"].astype(np.float64)
+    poses[..., :2] += np.repeat(ego.rear_axle_poses[0, :, :2], counts, axis=0)[:, np.newaxis]
+    scores = arrays["candidates.scores"].astype(np.float64)
+    return tuple(
+        Candidates(
+            time_s=LOGGED_TIME_S,
+            poses=poses[stop - count : stop],
+            scores=scores[stop - count : stop],
+            chosen=None if chosen < 0 else int(chosen),
+        )
+        if count
+        else None
+        for count, stop, chosen in zip(counts, np.cumsum(counts), arrays["candidates.chosen"], strict=True)
+    )
 
 
 def _log_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SimulationLog:
     stops = np.cumsum(arrays["plans.counts"])
     times, poses = arrays["plans.time_s"], arrays["plans.poses"]
+    ego = EgoMotion(**{name: arrays[f"ego.{name}"] for name in _EGO})
     return SimulationLog(
         **{name: header[name] for name in _TEXTS},
         seed=header["seed"],
-        ego=EgoMotion(**{name: arrays[f"ego.{name}"] for name in _EGO}),
+        ego=ego,
         agents=AgentTracks(
             track_ids=tuple(header["track_ids"]), **{name: arrays[f"agents.{name}"] for name in _AGENTS}
         ),
@@ -227,6 +274,7 @@ def _log_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Simulati
             for count, stop in zip(arrays["plans.counts"], stops, strict=True)
         ),
         planning_time_s=arrays["planning_time_s"],
+        candidates=_candidates_from(arrays, ego),
         stage_time_s=header["stage_time_s"],
         metadata=header["metadata"],
     )
@@ -240,25 +288,34 @@ def _time_last(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _packed(array: np.ndarray) -> bytes:
-    """Bytes of an array, for 8-byte numbers as differences to the value before, byte planes apart.
+    """Bytes of an array, for 8-byte numbers and float32 as differences to the value before, byte planes apart.
 
     Lossless; smooth float64 series shrink by half under zstd this way, and not at all without.
     """
     flat = np.ascontiguousarray(array.transpose(_time_last(array.shape))).reshape(-1)
-    if array.dtype.itemsize != 8 or not len(flat):
+    word = _word(array.dtype)
+    if word is None or not len(flat):
         return flat.tobytes()
-    bits = flat.view(np.uint64).copy()
-    bits[1:] ^= flat.view(np.uint64)[:-1]
-    return bits.view(np.uint8).reshape(-1, 8).T.tobytes()
+    bits = flat.view(word).copy()
+    bits[1:] ^= flat.view(word)[:-1]
+    return bits.view(np.uint8).reshape(-1, array.dtype.itemsize).T.tobytes()
+
+
+def _word(dtype: np.dtype) -> type[np.unsignedinteger] | None:
+    """Whole numbers as wide as those whose bits are taken apart; None for arrays that are stored as they are."""
+    if dtype.itemsize == 8:
+        return np.uint64
+    return np.uint32 if dtype == np.float32 else None
 
 
 def _unpacked(raw: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     axes = _time_last(shape)
     moved = tuple(shape[axis] for axis in axes)
-    if dtype.itemsize != 8 or 0 in shape:
+    word = _word(dtype)
+    if word is None or 0 in shape:
         flat = np.frombuffer(raw, dtype=dtype).copy()
     else:
-        planes = np.frombuffer(raw, dtype=np.uint8).reshape(8, -1)
-        bits = np.ascontiguousarray(planes.T).view(np.uint64).reshape(-1)
+        planes = np.frombuffer(raw, dtype=np.uint8).reshape(dtype.itemsize, -1)
+        bits = np.ascontiguousarray(planes.T).view(word).reshape(-1)
         flat = np.bitwise_xor.accumulate(bits).view(dtype)
     return np.ascontiguousarray(flat.reshape(moved).transpose(np.argsort(axes)))

@@ -17,8 +17,17 @@ from typing import Protocol
 
 import numpy as np
 
+from driving.candidates import LOGGED_TIME_S, Candidates
 from driving.observation import Observation
-from driving.planner import MAX_DRIVEN_GAP_M, BatchedPlanner, Planner, begin, require_valid_plan
+from driving.planner import (
+    MAX_DRIVEN_GAP_M,
+    BatchedPlanner,
+    ExplainsPlans,
+    Planner,
+    begin,
+    candidates_of,
+    require_valid_plan,
+)
 from driving.scenario import HISTORY_STEPS, Scenario
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA, VehicleParameters
@@ -101,6 +110,7 @@ class Rollout:
         self._iteration = 0
         self._observed: Observation | None = None
         self._plans: list[Trajectory] = []
+        self._candidates: list[Candidates | None] = []
         self._planning_time_s: list[float] = []
         set_up_s = time.perf_counter() - started
         self._stage_time_s = {"set_up": set_up_s, "observation": 0.0, "planning": 0.0, "control": 0.0, "traffic": 0.0}
@@ -160,14 +170,20 @@ class Rollout:
             cameras=None if cameras is None else cameras.until(int(scenario.time_us[now])),
         )
 
-    def advance(self, plan: Trajectory, planning_time_s: float = 0.0) -> None:
+    def advance(self, plan: Trajectory, planning_time_s: float = 0.0, candidates: Candidates | None = None) -> None:
         """Drive the plan for one step. It is taken as it is: check it first with `valid_plan`.
+
+        Args:
+            plan: What to drive.
+            planning_time_s: For the log.
+            candidates: What the planner chose among, for the log.
 
         Raises:
             RuntimeError: When the rollout is finished.
         """
         self._require_running()
         self._plans.append(plan)
+        self._candidates.append(candidates and candidates.at(LOGGED_TIME_S))
         self._planning_time_s.append(planning_time_s)
         i = self._iteration
         # quirk: last_frame_unused (the last frame of a scenario is never simulated)
@@ -208,6 +224,7 @@ class Rollout:
             traffic_lights=scenario.traffic_lights.steps(frames.start, frames.stop),
             plans=tuple(self._plans),
             planning_time_s=np.array(self._planning_time_s),
+            candidates=tuple(self._candidates) if any(self._candidates) else (),
             stage_time_s=dict(self._stage_time_s),
         )
 
@@ -260,13 +277,15 @@ def run_rollout(
     """
     rollout = Rollout(scenario, traffic=traffic, planner_name=planner.name, seed=seed)
     begin(planner, scenario)
+    explains = planner if isinstance(planner, ExplainsPlans) else None
     while not rollout.is_finished:
         observation = rollout.observation()
         asked = time.perf_counter()
         plan = planner.plan(observation)
         planning_time_s = time.perf_counter() - asked
         _require_in_time(planning_time_s, step_timeout_s, rollout)
-        rollout.advance(valid_plan(planner, plan, rollout), planning_time_s)
+        candidates = None if explains is None else candidates_of(explains, 1)[0]
+        rollout.advance(valid_plan(planner, plan, rollout), planning_time_s, candidates)
     return rollout.log()
 
 
@@ -281,6 +300,7 @@ def run_lockstep(rollouts: Sequence[Rollout], planner: BatchedPlanner) -> list[S
     """
     for rollout in rollouts:
         begin(planner, rollout.scenario)
+    explains = planner if isinstance(planner, ExplainsPlans) else None
     running = [rollout for rollout in rollouts if not rollout.is_finished]
     while running:
         observations = [rollout.observation() for rollout in running]
@@ -289,8 +309,9 @@ def run_lockstep(rollouts: Sequence[Rollout], planner: BatchedPlanner) -> list[S
         share_s = (time.perf_counter() - asked) / len(running)
         if len(plans) != len(running):
             raise ValueError(f"{planner.name} was shown {len(running)} observations and returned {len(plans)} plans.")
-        for rollout, plan in zip(running, plans, strict=True):
-            rollout.advance(valid_plan(planner, plan, rollout), share_s)
+        told = [None] * len(running) if explains is None else candidates_of(explains, len(running))
+        for rollout, plan, candidates in zip(running, plans, told, strict=True):
+            rollout.advance(valid_plan(planner, plan, rollout), share_s, candidates)
         running = [rollout for rollout in running if not rollout.is_finished]
     return [rollout.log() for rollout in rollouts]
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from driving import MapGraph, Observation, Route, Trajectory
+from driving import Candidates, MapGraph, Observation, Route, Trajectory
+from driving.candidates import LOGGED_TIME_S
 from driving.geometry import poses_out_of_frame_of
 from planning.neural.features import FEATURE_NAMES, FeatureBuilder
 from planning.neural.network import Student, joined_score
@@ -21,12 +22,15 @@ SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
 BLEND_RADIUS_M = 1.0
 BLEND_TEMPERATURE = 0.03
 """Entries this near to the best, in score and mean distance, are averaged with it: finer than the vocabulary."""
+NUM_CANDIDATES = 16
+"""So many of the best entries are told."""
+_SHOWN_STEPS = np.rint(LOGGED_TIME_S / STEP_S).astype(int)
 
 
 class StudentPlanner:
     """Scores the vocabulary by the student network and returns the best entry, blended with its like.
 
-    It keeps nothing from step to step, so that one instance drives many scenarios in lockstep.
+    Nothing it keeps from step to step decides a plan, so that one instance drives many scenarios in lockstep.
     """
 
     def __init__(self, student: Student, name: str = "student", device: str = "cpu", threads: int | None = 1) -> None:
@@ -46,6 +50,7 @@ class StudentPlanner:
         self._fitted = fit_vocabulary(student.vocabulary.poses)
         self._all = np.arange(len(student.vocabulary))[np.newaxis]
         self._builder = FeatureBuilder()
+        self._told: list[tuple[np.ndarray, np.ndarray]] = []
 
     @classmethod
     def load(cls, folder: Path | str | None = None) -> "StudentPlanner":
@@ -76,9 +81,27 @@ class StudentPlanner:
     def plan_batch(self, observations: Sequence[Observation]) -> list[Trajectory]:
         """One plan per observation; the network is asked once."""
         if not observations:
+            self._told = []
             return []
         scores = self.scores(observations)
+        self._told = [(seen.ego_now.rear_axle_pose, row) for seen, row in zip(observations, scores, strict=True)]
         return [self._plan(observation, row) for observation, row in zip(observations, scores, strict=True)]
+
+    def candidates(self) -> list[Candidates | None]:
+        """The best entries for each observation of the last call, the best first; it is driven, blended."""
+        return [self._best_entries(pose, scores) for pose, scores in self._told]
+
+    def _best_entries(self, pose: np.ndarray, scores: np.ndarray) -> Candidates:
+        count = min(NUM_CANDIDATES, len(scores))
+        best = np.argpartition(-scores, count - 1)[:count]
+        best = best[np.argsort(-scores[best], kind="stable")]
+        poses = self._student.vocabulary.poses[best][:, _SHOWN_STEPS].astype(np.float64)
+        return Candidates(
+            time_s=LOGGED_TIME_S,
+            poses=poses_out_of_frame_of(poses, pose),
+            scores=scores[best].astype(np.float64),
+            chosen=0,
+        )
 
     @torch.inference_mode()
     def scores(self, observations: Sequence[Observation]) -> Float32[np.ndarray, "observations entries"]:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from driving import PACIFICA, EgoState, MapGraph, Observation, Route, Trajectory
+from driving import PACIFICA, Candidates, EgoState, MapGraph, Observation, Route, Trajectory
+from driving.candidates import LOGGED_TIME_S
 from planning.rule_based.centerline import dijkstra_lanes, lane_under, parallel_paths
 from planning.rule_based.emergency import braking_plan, is_emergency
 from planning.rule_based.forecast import Forecaster
@@ -21,6 +22,8 @@ LATERAL_OFFSETS_M = (-1.0, 1.0)
 """Paths beside the centerline, left positive."""
 SPEED_FRACTIONS = np.array([0.2, 0.4, 0.6, 0.8, 1.0])
 """Of the speed limit."""
+SHOWN_STEPS = np.rint(LOGGED_TIME_S / STEP_S).astype(int)
+"""Of the proposals, as candidates."""
 FALLBACK_SPEED_MPS = 15.0
 """Where the lane has no limit."""
 
@@ -62,7 +65,9 @@ class PdmClosedPlanner:
         comfort = np.ones(len(states)) if self._rules is EPDMS_RULES else None
         self.scores = score_motions(states, self._scene(ego, obstacles), self._rules, comfort)
         best = int(np.argmax(self.scores.score))
+        self._chosen: int | None = best
         if self._brakes and is_emergency(ego, self._collision_time_s(best)):
+            self._chosen = None
             return braking_plan(ego, PLAN_STEPS, STEP_S)
         extend_proposal(
             self._paths, obstacles, rollout, targets, _SIZE, _OFFSET_M, best, PROPOSAL_STEPS + 1, PLAN_STEPS
@@ -71,6 +76,11 @@ class PdmClosedPlanner:
 
     scores: PdmScores
     """Of the proposals of the last step: path by path, from slow to fast."""
+
+    def candidates(self) -> list[Candidates | None]:
+        """The proposals of the last step, as they were laid before their simulation; none chosen when it brakes."""
+        poses = self._rollout.poses[:, SHOWN_STEPS]
+        return [Candidates(time_s=LOGGED_TIME_S, poses=poses, scores=self.scores.score.copy(), chosen=self._chosen)]
 
     def _start(self, ego: EgoState) -> None:
         blocks = corrected_route(self._map, self._route.roadblock_ids, ego)

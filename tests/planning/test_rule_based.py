@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from driving import EgoState
+from driving import EgoState, ExplainsPlans, check_planner
 from driving.synthetic.scenes import scene
 from planning.lane_search import breadth_first_lanes, starting_lane
 from planning.rule_based.centerline import dijkstra_lanes, parallel_paths
@@ -125,3 +125,38 @@ def test_lanes_are_chained_through_the_route():
     assert [int(scenario.map.lanes.roadblock_ids[row]) for row in chain] == list(scenario.route.roadblock_ids)
     for row, after in itertools.pairwise(chain):
         assert after in scenario.map.lanes.successors[row].tolist()
+
+
+def test_it_tells_its_fifteen_proposals_and_which_one_it_drives():
+    planner = PdmClosedPlanner()
+    assert isinstance(planner, ExplainsPlans)
+    scenario = scene("cut_in")
+    planner.reset(scenario.map, scenario.route)
+    plan = planner.plan(scenario.observation_at(30))
+    (told,) = planner.candidates()
+    assert told.poses.shape == (15, 9, 3)
+    assert told.scores.tolist() == planner.scores.score.tolist()
+    assert told.chosen == int(np.argmax(told.scores))
+    np.testing.assert_array_equal(told.poses[told.chosen], plan.poses[:41:5])
+    check_planner(PdmClosedPlanner, scenario)
+
+
+def test_what_it_told_of_one_step_stays_when_it_plans_the_next():
+    planner = PdmClosedPlanner()
+    scenario = scene("cut_in")
+    planner.reset(scenario.map, scenario.route)
+    planner.plan(scenario.observation_at(30))
+    (told,) = planner.candidates()
+    poses, scores = told.poses.copy(), told.scores.copy()
+    planner.plan(scenario.observation_at(40))
+    np.testing.assert_array_equal(told.poses, poses)
+    np.testing.assert_array_equal(told.scores, scores)
+
+
+def test_no_proposal_is_chosen_when_it_brakes_in_an_emergency(monkeypatch):
+    monkeypatch.setattr("planning.rule_based.planner.is_emergency", lambda ego, collision_s: True)
+    planner = PdmClosedPlanner()
+    scenario = scene("queue")
+    planner.reset(scenario.map, scenario.route)
+    planner.plan(scenario.observation_at(0))
+    assert planner.candidates()[0].chosen is None

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from driving.agents import AgentTracks, TrafficLights
+from driving.candidates import LOGGED_TIME_S, Candidates
 from driving.ego import EgoMotion
 from driving.trajectory import Trajectory
 from simulation import log as log_module
@@ -61,6 +62,51 @@ def test_what_was_saved_comes_back_bit_for_bit(tmp_path):
         assert getattr(log, name) == getattr(again, name)
     assert again.agents.track_ids == ("one", "zwö")
     assert [path.name for path in tmp_path.iterdir()] == ["run.simlog"]
+
+
+def _explained(log: SimulationLog) -> SimulationLog:
+    """With 3 candidates at even steps, and none at the others."""
+    random = np.random.default_rng(2)
+    ego = log.ego.rear_axle_poses[0]
+    told = [
+        Candidates(
+            time_s=LOGGED_TIME_S,
+            poses=ego[step] + random.normal(size=(3, len(LOGGED_TIME_S), 3)),
+            scores=random.random(3),
+            chosen=1 if step else None,
+        )
+        if step % 2 == 0
+        else None
+        for step in range(log.num_steps)
+    ]
+    for one in told[::2]:
+        one.poses[..., 2] = random.normal(size=(3, len(LOGGED_TIME_S)))
+    told[0].poses[2, 5:] = np.nan
+    return replace(log, candidates=tuple(told))
+
+
+def test_candidates_come_back_to_the_millimetre(tmp_path):
+    log = _explained(_log())
+    log.save(tmp_path / "run.simlog")
+    again = SimulationLog.load(tmp_path / "run.simlog")
+    assert [one is None for one in again.candidates] == [False, True] * 3
+    for told, read in zip(log.candidates[::2], again.candidates[::2], strict=True):
+        assert read.poses == pytest.approx(told.poses, rel=0, abs=1e-3, nan_ok=True)
+        assert read.scores == pytest.approx(told.scores, rel=1e-6)
+        assert read.chosen == told.chosen
+    np.testing.assert_array_equal(again.plans[3].poses, log.plans[3].poses)
+    assert again.to_bytes() == SimulationLog.from_bytes(again.to_bytes()).to_bytes() == log.to_bytes()
+
+
+def test_a_log_without_candidates_is_written_as_before():
+    names = log_module._arrays_of(_log())
+    assert not [name for name in names if name.startswith("candidates")]
+    assert SimulationLog.from_bytes(_log().to_bytes()).candidates == ()
+
+
+def test_candidates_of_some_steps_only_are_refused():
+    with pytest.raises(ValueError, match="'candidates': 5"):
+        replace(_log(), candidates=_explained(_log()).candidates[:5])
 
 
 def test_an_empty_road_is_a_log_too(tmp_path):

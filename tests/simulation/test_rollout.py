@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from driving.candidates import Candidates
 from driving.planner import begin
 from driving.synthetic.scenes import scene
 from driving.trajectory import Trajectory
@@ -253,3 +254,45 @@ def test_a_batch_with_a_plan_missing_is_refused():
 
     with pytest.raises(ValueError, match="shown 1 observations and returned 0 plans"):
         run_lockstep([Rollout(scene("straight_road"))], Forgetful())
+
+
+class Explaining(Straight):
+    """Tells one candidate per observation, 6 s long, its plan; none while it stands."""
+
+    def plan_batch(self, observations):
+        self.plans = super().plan_batch(observations)
+        return self.plans
+
+    def plan(self, observation):
+        plan = super().plan(observation)
+        self.plans = [plan]
+        return plan
+
+    def candidates(self):
+        return [
+            Candidates(time_s=plan.time_s, poses=plan.poses[np.newaxis], scores=np.ones(1), chosen=0)
+            for plan in self.plans
+        ]
+
+
+def test_candidates_are_logged_every_half_second_in_lockstep_as_alone():
+    scenarios = [replace(scene(name), num_frames=frames) for name, frames in (("queue", 5), ("straight_road", 8))]
+    together = run_lockstep([Rollout(each) for each in scenarios], Explaining(61))
+    for scenario, log in zip(scenarios, together, strict=True):
+        alone = run_rollout(scenario, Explaining(61))
+        _assert_same(log, alone)
+        for told, plan in zip(log.candidates, log.plans, strict=True):
+            assert told.poses[0] == pytest.approx(plan.poses[:41:5])
+
+
+def test_planners_that_do_not_tell_leave_no_candidates():
+    assert run_rollout(replace(scene("queue"), num_frames=3), Straight()).candidates == ()
+
+
+def test_candidates_of_another_number_of_observations_are_refused():
+    class Chatty(Explaining):
+        def candidates(self):
+            return [None, None]
+
+    with pytest.raises(ValueError, match="shown 1 observations and tells the candidates of 2"):
+        run_rollout(scene("straight_road"), Chatty())

@@ -12,14 +12,15 @@ import torch
 
 from distill.motions import generated_motions
 from distill.teacher import SUB_SCORES
-from driving import AgentTracks, BatchedPlanner, Route, check_planner
+from driving import AgentTracks, BatchedPlanner, ExplainsPlans, Route, check_planner
 from driving.planner import require_valid_plan
 from driving.synthetic.scenes import scene
 from planning.neural.encoder import NetworkConfig
 from planning.neural.network import ScoreWeights, Student, StudentNetwork, joined_score
-from planning.neural.planner import StudentPlanner
+from planning.neural.planner import NUM_CANDIDATES, StudentPlanner
 from planning.neural.vocabulary import build_vocabulary
 from planning.registry import load_planner
+from simulation.rollout import Rollout, run_lockstep, run_rollout
 
 CONFIG = NetworkConfig(width=16, heads=2, encoder_layers=1, feed_forward=16)
 
@@ -53,6 +54,34 @@ def test_a_batch_equals_its_members(student):
     for observation, plan in zip(observations, together, strict=True):
         assert planner.plan(observation).poses == pytest.approx(plan.poses, abs=1e-3)
     assert planner.plan_batch([]) == []
+
+
+def test_it_tells_the_best_entries_of_each_observation(student):
+    planner = StudentPlanner(student)
+    assert isinstance(planner, ExplainsPlans)
+    observations = [scene(name).observation_at(30) for name in ("queue", "red_light")]
+    planner.plan_batch(observations)
+    scores = planner.scores(observations)
+    for observation, told, row in zip(observations, planner.candidates(), scores, strict=True):
+        assert told.scores == pytest.approx(np.sort(row)[::-1][:NUM_CANDIDATES])
+        assert told.chosen == 0
+        start = np.tile(observation.ego_now.rear_axle_pose, (NUM_CANDIDATES, 1))
+        assert told.poses[:, 0] == pytest.approx(start, abs=1e-6)
+    planner.plan(observations[0])
+    assert len(planner.candidates()) == 1
+    planner.plan_batch([])
+    assert planner.candidates() == []
+
+
+def test_logs_in_lockstep_hold_each_scenarios_own_candidates(student):
+    scenarios = [replace(scene(name), num_frames=frames) for name, frames in (("queue", 4), ("red_light", 6))]
+    together = run_lockstep([Rollout(each) for each in scenarios], StudentPlanner(student))
+    for scenario, log in zip(scenarios, together, strict=True):
+        alone = run_rollout(scenario, StudentPlanner(student))
+        assert len(log.candidates) == log.num_steps == scenario.num_frames - 1
+        for one, other in zip(log.candidates, alone.candidates, strict=True):
+            assert one.scores == pytest.approx(other.scores, abs=1e-3)
+            assert one.poses[0] == pytest.approx(other.poses[0], abs=1e-2)
 
 
 def test_nobody_around_and_five_hundred_agents_give_plans(student):
