@@ -70,13 +70,17 @@ class ExplainsPlans(Planner, Protocol):
         ...
 
 
-def candidates_of(planner: ExplainsPlans, num_observations: int) -> Sequence[Candidates | None]:
-    """Ask a planner what it chose among, once it has planned.
+def candidates_of(planner: Planner, num_observations: int) -> Sequence[Candidates | None]:
+    """Ask a planner what it chose among, once it has planned; all None for planners that do not tell.
 
     Raises:
         ValueError: When it tells of another number of observations than it was shown.
     """
-    told = planner.candidates()
+    # What tells an ExplainsPlans; asking its protocol at each step takes longer than the answer.
+    tell = getattr(planner, "candidates", None)
+    if not callable(tell):
+        return [None] * num_observations
+    told: Sequence[Candidates | None] = tell()
     if len(told) != num_observations:
         raise ValueError(
             f"{planner.name} was shown {num_observations} observations and tells the candidates of {len(told)}."
@@ -167,8 +171,7 @@ def _plans(planner: Planner, scenario: Scenario, iterations: range) -> list[Traj
         untouched = {name: values.copy() for name, values in _arrays(observation)}
         plan = require_valid_plan(planner.plan(observation), observation)
         _require_start_at_ego(plan, observation)
-        if isinstance(planner, ExplainsPlans):
-            _require_candidates(candidates_of(planner, 1)[0])
+        _require_candidates(candidates_of(planner, 1)[0])
         plans.append(plan)
         for name, values in _arrays(observation):
             if not np.array_equal(values, untouched[name], equal_nan=values.dtype.kind == "f"):

@@ -22,7 +22,6 @@ from driving.observation import Observation
 from driving.planner import (
     MAX_DRIVEN_GAP_M,
     BatchedPlanner,
-    ExplainsPlans,
     Planner,
     begin,
     candidates_of,
@@ -277,15 +276,13 @@ def run_rollout(
     """
     rollout = Rollout(scenario, traffic=traffic, planner_name=planner.name, seed=seed)
     begin(planner, scenario)
-    explains = planner if isinstance(planner, ExplainsPlans) else None
     while not rollout.is_finished:
         observation = rollout.observation()
         asked = time.perf_counter()
         plan = planner.plan(observation)
         planning_time_s = time.perf_counter() - asked
         _require_in_time(planning_time_s, step_timeout_s, rollout)
-        candidates = None if explains is None else candidates_of(explains, 1)[0]
-        rollout.advance(valid_plan(planner, plan, rollout), planning_time_s, candidates)
+        rollout.advance(valid_plan(planner, plan, rollout), planning_time_s, candidates_of(planner, 1)[0])
     return rollout.log()
 
 
@@ -300,7 +297,6 @@ def run_lockstep(rollouts: Sequence[Rollout], planner: BatchedPlanner) -> list[S
     """
     for rollout in rollouts:
         begin(planner, rollout.scenario)
-    explains = planner if isinstance(planner, ExplainsPlans) else None
     running = [rollout for rollout in rollouts if not rollout.is_finished]
     while running:
         observations = [rollout.observation() for rollout in running]
@@ -309,7 +305,7 @@ def run_lockstep(rollouts: Sequence[Rollout], planner: BatchedPlanner) -> list[S
         share_s = (time.perf_counter() - asked) / len(running)
         if len(plans) != len(running):
             raise ValueError(f"{planner.name} was shown {len(running)} observations and returned {len(plans)} plans.")
-        told = [None] * len(running) if explains is None else candidates_of(explains, len(running))
+        told = candidates_of(planner, len(running))
         for rollout, plan, candidates in zip(running, plans, told, strict=True):
             rollout.advance(valid_plan(planner, plan, rollout), share_s, candidates)
         running = [rollout for rollout in running if not rollout.is_finished]

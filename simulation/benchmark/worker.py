@@ -14,7 +14,7 @@ import psutil
 
 from driving.nuplan.scenarios import open_scenario
 from driving.observation import Observation
-from driving.planner import Planner, begin
+from driving.planner import Planner, begin, candidates_of
 from driving.scenario import Scenario
 from driving.synthetic.scenes import scene
 from driving.trajectory import Trajectory
@@ -113,7 +113,7 @@ class Worker:
                 with step_limit(self._setup.step_timeout_s):
                     plan = planner.plan(observation)
                 planning_time_s = time.perf_counter() - asked
-                rollout.advance(valid_plan(planner, plan, rollout), planning_time_s)
+                rollout.advance(valid_plan(planner, plan, rollout), planning_time_s, candidates_of(planner, 1)[0])
         log = rollout.log()
         times.update(log.stage_time_s)
         return log

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from driving import MapGraph, Observation, Route, Trajectory
+from driving import Candidates, MapGraph, Observation, Route, Trajectory
 
 
 class Straight:
-    """Drives straight on at constant speed: a planner that works."""
+    """Drives straight on at constant speed, and tells so: a planner that works."""
 
     name = "straight"
 
@@ -23,7 +23,12 @@ class Straight:
         x, y, heading = observation.ego_now.rear_axle_pose
         ahead = observation.ego_now.speed_mps * time_s
         poses = np.stack([x + ahead * np.cos(heading), y + ahead * np.sin(heading), np.full_like(ahead, heading)], -1)
-        return Trajectory(time_s=time_s, poses=poses)
+        self.plan_before = Trajectory(time_s=time_s, poses=poses)
+        return self.plan_before
+
+    def candidates(self) -> list[Candidates | None]:
+        only = self.plan_before
+        return [Candidates(time_s=only.time_s, poses=only.poses[np.newaxis], scores=np.ones(1), chosen=0)]
 
 
 class Throws(Straight):

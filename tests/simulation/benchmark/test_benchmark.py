@@ -77,6 +77,9 @@ def test_every_backend_gives_the_same_scores_to_the_last_bit(world, reference, t
         ours, theirs = SimulationLog.load(path), SimulationLog.load(tmp_path / "r" / "logs" / path.name)
         assert ours.ego.rear_axle_poses.tobytes() == theirs.ego.rear_axle_poses.tobytes()
         assert ours.agents.poses.tobytes() == theirs.agents.poses.tobytes()
+        assert len(ours.candidates) == (ours.num_steps if ours.planner_name == STRAIGHT else 0)
+        for one, other in zip(ours.candidates, theirs.candidates, strict=True):
+            assert one.poses.tobytes() == other.poses.tobytes()
 
 
 def test_the_report_names_columns_as_nuplan_does(reference):
