@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from driving.agents import AgentKind, AgentTracks, LightStatus, TrafficLights
+from driving.candidates import LOGGED_TIME_S, Candidates
 from driving.ego import EgoMotion
 from driving.geometry import shifted_along_heading
 from driving.scenario import Scenario
@@ -52,6 +53,7 @@ def drive_message(log: SimulationLog) -> bytes:
     message.add_reals("plans.time_s", np.concatenate([np.zeros(0), *(plan.time_s for plan in log.plans)]), 0.01)
     message.add_reals("planning_time_s", log.planning_time_s, 1e-6)
     message.add_reals("time_s", time_s, 1e-3)
+    _add_candidates(message, log.candidates, log.num_steps, origin)
     return message.to_bytes()
 
 
@@ -77,6 +79,7 @@ def logged_message(scenario: Scenario) -> bytes:
     message.add_reals("plans.time_s", np.zeros(0), 0.01)
     message.add_reals("planning_time_s", np.full(ego.num_steps, np.nan), 1e-6)
     message.add_reals("time_s", _seconds(ego.time_us), 1e-3)
+    _add_candidates(message, (), ego.num_steps, origin)
     return message.to_bytes()
 
 
@@ -157,6 +160,27 @@ def _add_agents(message: Message, agents: AgentTracks, origin: np.ndarray) -> No
         ("width", agents.sizes[..., 1], CENTIMETRE),
     ):
         message.add_reals(f"agents.{name}", values * seen, scale)
+    message.add_reals("agents.height", agents.heights_m, CENTIMETRE)
+
+
+def _add_candidates(
+    message: Message, told: tuple[Candidates | None, ...], num_steps: int, origin: np.ndarray
+) -> None:
+    """Candidates of all steps one after the other; `offsets` says where those of a step begin."""
+    steps = told or (None,) * num_steps
+    counts = [0 if one is None else len(one.scores) for one in steps]
+    offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    known = [one for one in steps if one is not None]
+    poses = np.concatenate([np.zeros((0, len(LOGGED_TIME_S), 3)), *(one.poses for one in known)])
+    points = shifted_along_heading(poses, PACIFICA.rear_axle_to_center_m)[..., :2] - origin
+    chosen = [
+        -1 if one is None or one.chosen is None else start + one.chosen
+        for one, start in zip(steps, offsets[:-1], strict=True)
+    ]
+    message.add_integers("candidates.offsets", offsets)
+    message.add_integers("candidates.chosen", np.array(chosen, dtype=np.int64))
+    message.add_reals("candidates.points", points.transpose(2, 0, 1), CENTIMETRE)
+    message.add_reals("candidates.scores", np.concatenate([np.zeros(0), *(one.scores for one in known)]), 1e-4)
 
 
 def _add_lights(message: Message, lights: TrafficLights) -> None:

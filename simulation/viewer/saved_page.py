@@ -10,8 +10,11 @@ from pathlib import Path
 from simulation.viewer.rows import DriveRow
 from simulation.viewer.sources import Source, as_json, listing
 
+SOLID_VIEW = "view3d.js"
+"""The three-dimensional view, a script that the page loads when it is asked for."""
 _POLICY = (
-    "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'"
+    "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline' blob:;"
+    " base-uri 'none'"
 )
 
 
@@ -42,7 +45,11 @@ def saved_page(
     """
     names = list(dict.fromkeys(name for name, _ in rows))
     chosen: list[Source] = [_Chosen(name, [row for of, row in rows if of == name]) for name in names]  # type: ignore[misc]
-    content = {"list": as_json(listing(chosen)), **answers}
+    content = {
+        "list": as_json(listing(chosen)),
+        **answers,
+        SOLID_VIEW: (page_folder / SOLID_VIEW).read_bytes(),
+    }
     scripts = "".join(
         f'<script type="application/gzip" data-answer="{html.escape(path)}">{_packed(body)}</script>\n'
         for path, body in content.items()

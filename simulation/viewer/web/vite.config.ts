@@ -16,19 +16,23 @@ function stamp(): Plugin {
   };
 }
 
-// One script and one style sheet under plain names: the saved page puts both into one file.
-export default defineConfig({
+// One script and one style sheet under plain names: the saved page puts both into one file. The three-dimensional view
+// is a second script that shares no file with the first, so that a saved page can carry it as it is.
+export default defineConfig(({ mode }) => ({
   base: "./",
-  plugins: [stamp()],
+  plugins: mode === "view3d" ? [] : [stamp()],
+  publicDir: false,
   build: {
     target: "es2022",
     modulePreload: false,
     cssCodeSplit: false,
     assetsInlineLimit: 100_000,
     chunkSizeWarningLimit: 900,
+    emptyOutDir: mode !== "view3d",
     rollupOptions: {
-      output: { entryFileNames: "app.js", assetFileNames: "app[extname]", codeSplitting: false },
+      ...(mode === "view3d" ? { input: "src/view3d.ts", preserveEntrySignatures: "strict" as const } : {}),
+      output: { entryFileNames: mode === "view3d" ? "view3d.js" : "app.js", assetFileNames: "app[extname]", codeSplitting: false },
     },
   },
   server: { proxy: { "/api": "http://127.0.0.1:8421" } },
-});
+}));

@@ -36,6 +36,17 @@ def results(world) -> Path:
 
 
 @pytest.fixture(scope="session")
+def explained(world) -> Path:
+    """Drives of a planner that tells its candidates."""
+    folder = world.parent / "explained"
+    settings = BenchmarkSettings(
+        data=world, output=folder, planners=("pdm_closed",), backend="serial", probes=False, limit=1
+    )
+    run_benchmark(settings, load_planner)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def serve() -> Iterator[Callable[[list[Source]], str]]:
     servers = []
 

@@ -20,7 +20,10 @@ from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 FLAGS = (
     "--headless",
     "--no-sandbox",
-    "--disable-gpu",
+    # WebGL without a GPU.
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -58,6 +61,16 @@ def page(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(results, serve):
     return serve(open_sources([results], None, None))
+
+
+@pytest.fixture(scope="module")
+def explained_address(explained, serve):
+    return serve(open_sources([explained], None, None))
+
+
+@pytest.fixture(scope="module")
+def told(explained):
+    return open_sources([explained], None, None)[0].rows()[0]
 
 
 def until(page, script, *arguments):
@@ -192,6 +205,108 @@ def test_a_click_on_an_agent_shows_its_facts_and_measuring_shows_metres(page, ad
     until(page, "document.querySelectorAll('.agent .chart').length === 2")
 
 
+def canvas_colours(page, colours):
+    """How many pixels of the view have nearly one of these colours."""
+    return page.execute_script(
+        """
+        const canvas = document.querySelector(".stage canvas");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const wanted = arguments[0];
+        let found = 0;
+        for (let i = 0; i < data.length; i += 4) {
+          const away = ([r, g, b]) => Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b);
+          if (wanted.some((colour) => away(colour) < 12)) found++;
+        }
+        return found;
+        """,
+        colours,
+    )
+
+
+def test_candidates_are_a_layer_with_a_legend(page, explained_address, explained, told):
+    opened(page, f"{explained_address}#replay?s={told.scenario}&d=explained/{told.key}&t=2&l=150")
+    until(page, "window.camberDrawn?.hasMap && document.querySelector('.legend')")
+    log = open_sources([explained], None, None)[0].log(told.key)
+    driven = log.candidates[20].scores[log.candidates[20].chosen]
+    legend = page.find_element(By.CSS_SELECTOR, ".legend")
+    assert f"driven: {driven:.2f}, of 15" in legend.text
+    best = [[13, 47, 107], [255, 228, 92]]  # The best end of the light and of the dark scale.
+    assert canvas_colours(page, best) > 50
+    press(page, "0")
+    until(page, "!document.querySelector('.legend') && /l=15(&|$)/.test(location.hash)")
+    time.sleep(0.2)
+    assert canvas_colours(page, best) == 0
+    press(page, "0")
+    press(page, selenium.Keys.ARROW_RIGHT)
+    driven = log.candidates[21].scores[log.candidates[21].chosen]
+    until(page, f"document.querySelector('.legend').textContent.includes('driven: {driven:.2f}')")
+
+
+def test_planners_without_candidates_have_no_legend(page, address, results):
+    replaying(page, address, row_of(results))
+    assert not page.find_elements(By.CSS_SELECTOR, ".legend")
+
+
+def test_the_view_in_three_dimensions_is_loaded_on_demand_turned_and_kept_in_the_address(
+    page, explained_address, told, tmp_path
+):
+    opened(page, f"{explained_address}#replay?s={told.scenario}&d=explained/{told.key}&t=2")
+    until(page, "window.camberDrawn?.hasMap")
+    scripts = "performance.getEntriesByType('resource').filter((entry) => entry.name.endsWith('view3d.js')).length"
+    assert page.execute_script(f"return {scripts}") == 0
+    press(page, "v")
+    until(page, "window.camberDrawn.solidFrames > 0")
+    assert page.execute_script(f"return {scripts}") == 1
+    assert until(page, "location.hash.includes('3d=1')")
+    canvas = page.find_element(By.CSS_SELECTOR, ".stage canvas.solid")
+    before = cells_of(canvas, tmp_path / "before.png")
+    assert before.std() > 5, "the picture is empty"
+    ActionChains(page).drag_and_drop_by_offset(canvas, 120, 40).perform()
+    turned = until(page, "location.hash.match(/turn=([^&]*)/)?.[1]")
+    assert float(turned) == pytest.approx(42.0, abs=2.0)
+    assert np.abs(cells_of(canvas, tmp_path / "after.png") - before).mean() > 2
+    frames = page.execute_script("return window.camberDrawn.solidFrames")
+    press(page, selenium.Keys.ARROW_RIGHT)
+    until(page, f"window.camberDrawn.solidFrames > {frames}")
+    assert page.find_elements(By.CSS_SELECTOR, ".legend")
+    press(page, "v")
+    until(page, "!document.querySelector('.stage canvas.solid')")
+
+
+def test_without_webgl_the_page_says_so_and_draws_from_above(page, explained_address, told):
+    page.get("about:blank")
+    script = page.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument",
+        {
+            "source": "const real = HTMLCanvasElement.prototype.getContext;"
+            "HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {"
+            " return kind.startsWith('webgl') ? null : real.call(this, kind, ...rest); };"
+        },
+    )
+    try:
+        page.get(f"{explained_address}#replay?s={told.scenario}&d=explained/{told.key}&3d=1")
+        notice = until(page, "document.querySelector('.notice')?.textContent")
+        assert "this browser offers no WebGL here. Drawn from above." in notice
+        until(page, "window.camberDrawn?.hasMap && !document.querySelector('canvas.solid')")
+    finally:
+        page.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
+def test_a_saved_page_shows_candidates_and_three_dimensions_without_a_server(page, explained_address, told):
+    opened(page, f"{explained_address}#replay?s={told.scenario}&d=explained/{told.key}&t=2&l=123450&3d=1")
+    until(page, "window.camberDrawn?.hasMap")
+    page.find_element(By.XPATH, "//summary[text()='Save']").click()
+    page.find_element(By.ID, "save-html").click()
+    file = page.downloads / f"{told.scenario_type}_{told.scenario}.html"
+    WebDriverWait(page, 30, 0.1).until(lambda _: file.exists())
+    assert file.stat().st_size < 3e6
+    opened(page, f"file://{file}")
+    until(page, "window.camberDrawn?.solidFrames > 0 && document.querySelector('.legend')")
+    press(page, "v")
+    until(page, "window.camberDrawn.frames > window.camberDrawn.solidFrames")
+    file.unlink()
+
+
 def test_the_saved_page_opens_without_a_server_and_asks_nobody(page, address, results, tmp_path):
     row = row_of(results)
     replaying(page, address, row, "&t=3")
@@ -259,6 +374,11 @@ def test_pages_look_as_kept(page, address, results, name, repository, tmp_path):
     alike = np.corrcoef(found.ravel(), cells(kept).ravel())[0, 1]
     assert alike > ALIKE, f"{name} looks different from {kept.name}: {alike:.3f}"
     assert not [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def cells_of(element, path):
+    path.write_bytes(element.screenshot_as_png)
+    return cells(path)
 
 
 def cells(path):

@@ -34,6 +34,29 @@ def test_plans_are_drawn_at_the_box_centre_where_the_ego_stands(driven):
     assert np.abs(starts - centers).max() < 0.02
 
 
+def test_candidates_arrive_with_their_scores_and_the_chosen_one(explained):
+    source = open_sources([explained], None, None)[0]
+    log = source.log(source.rows()[0].key)
+    arrays = unpack(drive_message(log))[1]
+    counts = np.diff(arrays["candidates.offsets"])
+    assert set(counts.tolist()) == {15}
+    step = 20
+    told = log.candidates[step]
+    first, last = arrays["candidates.offsets"][step : step + 2]
+    assert arrays["candidates.scores"][first:last] == pytest.approx(told.scores, abs=1e-4)
+    assert arrays["candidates.chosen"][step] == first + told.chosen
+    plan_end = arrays["plans.points"][:, arrays["plans.offsets"][step] + 40]
+    assert arrays["candidates.points"][:, first + told.chosen, -1] == pytest.approx(plan_end, abs=0.02)
+
+
+def test_drives_without_candidates_have_none_at_every_step(driven):
+    log, scenario = driven
+    for message in (drive_message(log), logged_message(scenario)):
+        header, arrays = unpack(message)
+        assert arrays["candidates.offsets"].tolist() == [0] * (header["num_steps"] + 1)
+        assert (arrays["candidates.chosen"] == -1).all()
+
+
 def test_the_scene_has_its_map_and_the_logged_ego(driven):
     _, scenario = driven
     header, arrays = unpack(scene_message(scenario))

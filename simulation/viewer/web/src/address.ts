@@ -28,6 +28,10 @@ export interface ReplayView {
   /** Pixels per metre. */
   zoom: number;
   egoUp: boolean;
+  /** Seen in three dimensions, from this direction [degrees], behind the ego or east, and so steeply from above. */
+  solid: boolean;
+  turn: number;
+  tilt: number;
   layers: string;
   side: boolean;
   why: boolean;
@@ -41,14 +45,14 @@ export type View = ListView | ReplayView;
 export const DEFAULT_LIST: ListView = {
   page: "list", text: "", type: "", log: "", planner: "", below: "", metric: "", sort: "worst", probes: false,
 };
-export const ALL_LAYERS = "123456789";
-export const DEFAULT_LAYERS = "12345789";
+export const ALL_LAYERS = "1234567890";
+export const DEFAULT_LAYERS = "123457890";
 export const DEFAULT_REPLAY: ReplayView = {
-  page: "replay", scenario: "", drives: [], t: 0, follow: true, x: 0, y: 0, zoom: 9, egoUp: false,
+  page: "replay", scenario: "", drives: [], t: 0, follow: true, x: 0, y: 0, zoom: 9, egoUp: false, solid: false, turn: 0, tilt: 30,
   layers: DEFAULT_LAYERS, side: false, why: true, cameras: true, boxes: false, track: "",
 };
 
-const SHORT: Record<string, string> = { scenario: "s", drives: "d", layers: "l", track: "a" };
+const SHORT: Record<string, string> = { scenario: "s", drives: "d", layers: "l", track: "a", solid: "3d" };
 
 function written(view: View, defaults: View): string {
   const words = new URLSearchParams();

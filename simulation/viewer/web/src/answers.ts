@@ -166,6 +166,17 @@ export function cameraUrl(id: string, frame: number): string {
   return `api/camera/${id}/${frame}`;
 }
 
+/** The three-dimensional view: a script of its own, which a saved page carries along. */
+export async function loadView3d(): Promise<typeof import("./view3d")> {
+  let address = new URL("view3d.js", document.baseURI).href;
+  if (isSaved) {
+    const text = embedded.get("view3d.js");
+    if (text === undefined) throw new Error("This saved page does not hold the three-dimensional view.");
+    address = URL.createObjectURL(new Blob([await unpacked(text)], { type: "text/javascript" }));
+  }
+  return import(/* @vite-ignore */ address);
+}
+
 function download(content: Blob, name: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);

@@ -1,7 +1,7 @@
 /** Draws one instant of one or more drives from above. Each layer is a function; `LAYERS` lists them by their keys. */
 
 import { Camera, setTransform, toScreen } from "./camera";
-import { Palette } from "./colors";
+import { Palette, scoreColor } from "./colors";
 import { addLine, Ground } from "./ground";
 import { Drive, Instant, instantOf, lerp, lerpAngle, Pose, poseAt, Scene } from "./model";
 
@@ -35,6 +35,7 @@ export const LAYERS: { key: string; title: string }[] = [
   { key: "7", title: "Speed arrows" },
   { key: "8", title: "Plan and driven path" },
   { key: "9", title: "Logged ego" },
+  { key: "0", title: "Candidates by score" },
 ];
 
 export const TRIANGLE = ["traffic_cone", "czone_sign"];
@@ -62,6 +63,7 @@ export function drawFrame(context: CanvasRenderingContext2D, frame: Frame): void
   if (layers.has("9") && frame.scene) drawGhost(context, frame, frame.scene);
   if (layers.has("8")) drawDrivenPaths(context, frame);
   if (layers.has("5") && frame.drives.length) drawAgents(context, frame);
+  if (layers.has("0") && frame.drives.length) drawCandidates(context, frame, frame.drives[0].drive);
   for (const shown of [...frame.drives].reverse()) {
     if (layers.has("8")) drawPlan(context, frame, shown);
     drawEgo(context, frame, shown);
@@ -305,6 +307,50 @@ function drawPlan(context: CanvasRenderingContext2D, frame: Frame, { drive, colo
     context.arc(points[i], points[count + i], radius, 0, 2 * Math.PI);
   }
   context.fill();
+}
+
+/** The candidates of a step with their colours, the worst first so that the best lie on top, the chosen one last. */
+export function candidatesAt(drive: Drive, seconds: number, colors: Palette): { place: number; color: string; isChosen: boolean }[] {
+  const { offsets, chosen, scores, range } = drive.candidates;
+  const { step } = instantOf(drive.ego.time, seconds);
+  const found = [];
+  for (let place = offsets[step]; place < offsets[step + 1]; place++) {
+    const color = scoreColor(colors, (scores[place] - range[0]) / (range[1] - range[0]));
+    found.push({ place, color, isChosen: place === chosen[step] });
+  }
+  return found.sort((a, b) => Number(a.isChosen) - Number(b.isChosen) || scores[a.place] - scores[b.place]);
+}
+
+function drawCandidates(context: CanvasRenderingContext2D, frame: Frame, drive: Drive): void {
+  const { points, poses } = drive.candidates;
+  const count = points.length / 2;
+  const { zoom } = frame.camera;
+  context.lineCap = "round";
+  for (const { place, color, isChosen } of candidatesAt(drive, frame.seconds, frame.colors)) {
+    const path = new Path2D();
+    let end = place * poses;
+    for (let i = end; i < (place + 1) * poses && !Number.isNaN(points[i]); i++) {
+      path.lineTo(points[i], points[count + i]);
+      end = i;
+    }
+    const width = isChosen ? Math.max(0.55, 4 / zoom) : Math.max(0.18, 1.6 / zoom);
+    if (isChosen) {
+      context.strokeStyle = frame.colors.edge;
+      context.lineWidth = width + 3 / zoom;
+      context.stroke(path);
+    }
+    context.strokeStyle = context.fillStyle = color;
+    context.lineWidth = width;
+    context.stroke(path);
+    // Candidates of one path differ by where they end.
+    context.beginPath();
+    context.arc(points[end], points[count + end], isChosen ? Math.max(0.9, 6 / zoom) : Math.max(0.4, 3.2 / zoom), 0, 2 * Math.PI);
+    context.fill();
+    context.strokeStyle = frame.colors.edge;
+    context.lineWidth = 1 / zoom;
+    context.stroke();
+  }
+  context.lineCap = "butt";
 }
 
 function drawEgo(context: CanvasRenderingContext2D, frame: Frame, { drive, color }: Shown): void {

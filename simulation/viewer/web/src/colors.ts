@@ -24,6 +24,8 @@ export interface Palette {
   kinds: Record<string, string>;
   lights: string[];
   drives: string[];
+  /** From the worst score to the best: lightness rises or falls all the way, so that it is read without colour too. */
+  scores: string[];
 }
 
 const LIGHT: Palette = {
@@ -53,6 +55,7 @@ const LIGHT: Palette = {
   },
   lights: ["#00936b", "#d9a400", "#d81b1b", "#8b95a3"],
   drives: ["#d55e00", "#009e73", "#785ef0", "#8a6d00"],
+  scores: ["#e3c84c", "#b5a65d", "#7d7c78", "#4a5a6d", "#0d2f6b"],
 };
 
 const DARK: Palette = {
@@ -82,7 +85,16 @@ const DARK: Palette = {
   },
   lights: ["#27c498", "#f0c93a", "#ff5a4f", "#7d8796"],
   drives: ["#ff8a3d", "#22c796", "#a493ff", "#d6b52c"],
+  scores: ["#35508c", "#5d6a80", "#8d8878", "#c4ac60", "#ffe45c"],
 };
+
+/** Colour of a score; `share` is 0 at the low end of the scale and 1 at the high end. */
+export function scoreColor(colors: Palette, share: number): string {
+  const place = Math.min(Math.max(share, 0), 1) * (colors.scores.length - 1);
+  const low = Math.min(Math.floor(place), colors.scores.length - 2);
+  const [from, to] = [colors.scores[low], colors.scores[low + 1]].map((text) => [1, 3, 5].map((i) => parseInt(text.slice(i, i + 2), 16)));
+  return `rgb(${from.map((value, i) => Math.round(value + (to[i] - value) * (place - low))).join(", ")})`;
+}
 
 export function palette(isDark: boolean): Palette {
   return isDark ? DARK : LIGHT;

@@ -39,6 +39,20 @@ export interface Scene {
   connectorPlace: Map<number, number>;
 }
 
+/** What the planner chose among, of all steps one after the other. */
+export interface Candidates {
+  /** Where those of each step begin; one more than there are steps. */
+  offsets: Int32Array;
+  /** Of each step, -1 where none was chosen. */
+  chosen: Int32Array;
+  /** All x, then all y, `poses` of each candidate; NaN where it ends. */
+  points: Float32Array;
+  poses: number;
+  scores: Float32Array;
+  /** Scores at the ends of the colour scale. */
+  range: [number, number];
+}
+
 export interface Drive {
   scenario: string;
   scenarioType: string;
@@ -54,9 +68,10 @@ export interface Drive {
   kindNames: Record<string, string>;
   egoSize: [number, number];
   ego: Motion;
-  agents: Record<"x" | "y" | "heading" | "vx" | "vy" | "length" | "width", Float32Array>;
+  agents: Record<"x" | "y" | "heading" | "vx" | "vy" | "length" | "width" | "height", Float32Array>;
   lights: { offsets: Int32Array; connectors: Int32Array; statuses: Int32Array };
   plans: { offsets: Int32Array; points: Float32Array; time: Float32Array };
+  candidates: Candidates;
   planningTime: Float32Array;
   notes: Record<string, string>;
 }
@@ -104,7 +119,7 @@ export function readDrive(buffer: ArrayBuffer): Drive {
   const message = Message.read(buffer);
   const { header } = message;
   const agents = {} as Drive["agents"];
-  for (const name of ["x", "y", "heading", "vx", "vy", "length", "width"] as const) {
+  for (const name of ["x", "y", "heading", "vx", "vy", "length", "width", "height"] as const) {
     agents[name] = message.reals(`agents.${name}`);
   }
   return {
@@ -133,9 +148,31 @@ export function readDrive(buffer: ArrayBuffer): Drive {
       points: message.reals("plans.points"),
       time: message.reals("plans.time_s"),
     },
+    candidates: readCandidates(message),
     planningTime: message.reals("planning_time_s"),
     notes: header.notes,
   };
+}
+
+function readCandidates(message: Message): Candidates {
+  const scores = message.reals("candidates.scores");
+  const points = message.reals("candidates.points");
+  return {
+    offsets: message.integers("candidates.offsets"),
+    chosen: message.integers("candidates.chosen"),
+    points,
+    poses: scores.length ? points.length / 2 / scores.length : 0,
+    scores,
+    range: scoreRange(scores),
+  };
+}
+
+/** 0 to 1 where all scores lie within, else what 19 of 20 of the drive lie in: the scale is the planner's own. */
+export function scoreRange(scores: Float32Array): [number, number] {
+  const sorted = scores.filter((score) => Number.isFinite(score)).sort();
+  if (!sorted.length || (sorted[0] >= 0 && sorted[sorted.length - 1] <= 1)) return [0, 1];
+  const low = sorted[Math.floor(0.05 * (sorted.length - 1))];
+  return [low, Math.max(sorted[sorted.length - 1], low + 1e-3)];
 }
 
 /** Moves a drive to the origin of the scene, where they differ. */
@@ -144,13 +181,14 @@ export function aligned(drive: Drive, origin: [number, number]): Drive {
   const dy = drive.origin[1] - origin[1];
   if (dx === 0 && dy === 0) return drive;
   const moved = (values: Float32Array, by: number) => values.map((value) => value + by);
-  const half = drive.plans.points.length / 2;
+  const shifted = (points: Float32Array) => points.map((value, i) => value + (i < points.length / 2 ? dx : dy));
   return {
     ...drive,
     origin,
     ego: { ...drive.ego, x: moved(drive.ego.x, dx), y: moved(drive.ego.y, dy) },
     agents: { ...drive.agents, x: moved(drive.agents.x, dx), y: moved(drive.agents.y, dy) },
-    plans: { ...drive.plans, points: drive.plans.points.map((value, i) => value + (i < half ? dx : dy)) },
+    plans: { ...drive.plans, points: shifted(drive.plans.points) },
+    candidates: { ...drive.candidates, points: shifted(drive.candidates.points) },
   };
 }
 

@@ -10,6 +10,8 @@ import { palette } from "./colors";
 import { columnKey, columnsOf } from "./list";
 import { aligned, Drive, Scene } from "./model";
 import { AgentFacts, DriveChooser, ScoreTable, Sentences } from "./panel";
+import { ScoreLegend } from "./legend";
+import { Solid } from "./solid";
 import { Stage } from "./stage";
 import { Timeline } from "./timeline";
 import { Curves, Judged } from "./why";
@@ -42,6 +44,8 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
   const clock = useClock(drives, view, onView);
   const [measuring, setMeasuring] = useState(false);
   const [busy, setBusy] = useState("");
+  const [flatReason, setFlatReason] = useState("");
+  const Shape = view.solid && !flatReason ? Solid : Stage;
 
   const shown: Shown[] = chosen.flatMap((row, i) => {
     const drive = drives.get(idOf(row));
@@ -93,6 +97,7 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
           <button class={view.egoUp ? "on" : ""} title="R: the ego's heading points up" onClick={() => onView({ follow: true, egoUp: !view.egoUp })}>Ego up</button>
           <button class={measuring ? "on" : ""} title="M: click twice, or drag" onClick={() => setMeasuring(!measuring)}>Measure</button>
         </span>
+        <button class={view.solid ? "on" : ""} title="V: in three dimensions. Drag turns, with Shift it moves" onClick={() => onView({ solid: !view.solid })}>3D</button>
         <LayerMenu view={view} onView={onView} />
         <button class={view.why ? "on" : ""} title="W" onClick={() => onView({ why: !view.why })}>Why</button>
         {scene?.hasCameras && !isSaved && <button class={view.cameras ? "on" : ""} title="C" onClick={() => onView({ cameras: !view.cameras })}>Cameras</button>}
@@ -109,12 +114,15 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
         )}
       </div>
       {busy && <p class="notice" role="status">{busy}{busy.includes("copied") || busy.includes("failed") ? "" : " …"} <button class="plain" aria-label="Close" onClick={() => setBusy("")}>✕</button></p>}
+      {view.solid && flatReason && <p class="notice" role="status">{flatReason} <i>Drawn from above.</i></p>}
       {missing && <p class="notice" role="status">{missing} <i>Drawn without a map.</i></p>}
       <div class="middle">
         <div class={`stages panes-${panes.length}`}>
           {panes.map((pane, i) => (
-            <Stage key={`${panes.length}-${i}`} {...{ scene, drives: pane, clock, view, colors, measuring, onView }}
-              title={panes.length > 1 ? titles[i] : ""} onMeasured={() => setMeasuring(false)} />
+            <Shape key={`${panes.length}-${i}`} {...{ scene, drives: pane, clock, view, colors, measuring, onView }}
+              title={panes.length > 1 ? titles[i] : ""} onMeasured={() => setMeasuring(false)} onMissing={setFlatReason}>
+              {view.layers.includes("0") && pane[0]?.drive.candidates.scores.length > 0 && <ScoreLegend drive={pane[0].drive} {...{ clock, colors }} />}
+            </Shape>
           ))}
           {!shown.length && <p class="empty over">{chosen.length ? errors.get(ids[0]) ?? "Loading …" : "This drive cannot be shown: choose another one on the right."}</p>}
         </div>
@@ -258,7 +266,8 @@ function useKeys({ clock, view, onView, onStep, onList, measuring, setMeasuring 
         End: () => move(now.clock.end),
         "[": () => now.onStep(-1),
         "]": () => now.onStep(1),
-        f: () => now.onView({ follow: true }),
+        f: () => now.onView({ follow: true, turn: now.view.follow ? now.view.turn : 0 }),
+        v: () => now.onView({ solid: !now.view.solid }),
         r: () => now.onView({ follow: true, egoUp: !now.view.egoUp }),
         m: () => now.setMeasuring(!now.measuring),
         w: () => now.onView({ why: !now.view.why }),

@@ -1,5 +1,6 @@
 /** One canvas of the replay: pan, zoom, click, measure. */
 
+import { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { ReplayView } from "./address";
 import { agentUnder, drawFrame, Shown } from "./birdseye";
@@ -9,7 +10,7 @@ import { Palette } from "./colors";
 import { Ground } from "./ground";
 import { instantOf, poseAt, Scene } from "./model";
 
-interface Props {
+export interface StageProps {
   scene: Scene | null;
   drives: Shown[];
   clock: Clock;
@@ -22,12 +23,12 @@ interface Props {
 }
 
 /** Frames drawn so far and the time of the first, for measurements from outside. */
-export const drawn = { frames: 0, firstMs: 0, firstMapMs: 0, lastMs: 0, drawMs: 0, scenario: "", hasMap: false };
+export const drawn = { frames: 0, solidFrames: 0, firstMs: 0, firstMapMs: 0, lastMs: 0, drawMs: 0, scenario: "", hasMap: false };
 Object.assign(window, { camberDrawn: drawn });
 
 const CLICK_PX = 4;
 
-export function Stage(props: Props) {
+export function Stage(props: StageProps & { children?: ComponentChildren }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const live = useRef(props);
   live.current = props;
@@ -160,6 +161,7 @@ export function Stage(props: Props) {
       <canvas ref={canvas} class={props.measuring ? "measuring" : ""} onPointerDown={press}
         onDblClick={() => props.onView({ follow: true })} aria-label={`Bird's-eye view, ${props.title}`} />
       {props.title && <span class="stage-title">{props.drives.map((shown) => <i style={{ background: shown.color }} />)}{props.title}</span>}
+      {props.children}
     </div>
   );
 }

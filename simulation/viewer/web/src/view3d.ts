@@ -1,0 +1,448 @@
+/** Draws one instant in three dimensions with three.js: flat things like a painter, one over the other, then bodies by depth. */
+
+import {
+  BoxGeometry, BufferAttribute, BufferGeometry, Color, ConeGeometry, CylinderGeometry, DirectionalLight, DoubleSide, EdgesGeometry,
+  Group, HemisphereLight, InstancedMesh, LineBasicMaterial, LineSegments, Matrix4, Mesh, MeshBasicMaterial, MeshLambertMaterial,
+  PerspectiveCamera, Plane, Quaternion, Raycaster, Scene as Stage, ShapeUtils, Vector2, Vector3, WebGLRenderer,
+} from "three";
+import { agentAt, candidatesAt, Shown, TRIANGLE } from "./birdseye";
+import { Palette } from "./colors";
+import { instantOf, LayerName, Pose, poseAt, Scene, Shapes } from "./model";
+
+export interface Look {
+  /** Point looked at. */
+  x: number;
+  y: number;
+  /** Pixels per metre there. */
+  zoom: number;
+  /** Direction looked into [rad], and how steeply from above [rad]. */
+  direction: number;
+  tilt: number;
+}
+
+export interface Frame3d {
+  scene: Scene | null;
+  drives: Shown[];
+  seconds: number;
+  colors: Palette;
+  layers: Set<string>;
+  track: string;
+  width: number;
+  height: number;
+  ratio: number;
+  look: Look;
+}
+
+const FIELD_OF_VIEW = 40;
+/** Box height of sources that have none, and what is taken then [m]. */
+const UNKNOWN_HEIGHT = 1.6;
+const HEIGHTS: Record<string, number> = { traffic_cone: 0.75, barrier: 1, czone_sign: 1.2, generic_object: 1, pedestrian: 1.75 };
+const EGO_HEIGHT = 1.78;
+const GLASS = "#1b2733";
+const LIGHT_HEIGHT = 4.5;
+/** Everything counts as transparent, also what is not: then all is drawn in the order that is given, bodies last. */
+const FLAT = { transparent: true, depthTest: false, depthWrite: false };
+const BODIES_ORDER = 1;
+const Z = new Vector3(0, 0, 1);
+
+export class View3d {
+  private readonly renderer: WebGLRenderer;
+  private readonly stage = new Stage();
+  private readonly camera = new PerspectiveCamera(FIELD_OF_VIEW, 1, 0.5, 3000);
+  private readonly bodies = new Bodies();
+  private ground: Group | null = null;
+  private groundOf: [Scene | null, string] = [null, ""];
+  private flat = new Group();
+  private size = "";
+
+  /** Raises where the browser has no WebGL. */
+  constructor(canvas: HTMLCanvasElement) {
+    try {
+      this.renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: "low-power" });
+    } catch {
+      throw new Error("There is no three-dimensional view: this browser offers no WebGL here.");
+    }
+    this.camera.up = Z;
+    const sun = new DirectionalLight(0xffffff, 1.6);
+    sun.position.set(-0.4, -0.7, 1);
+    this.stage.add(new HemisphereLight(0xffffff, 0x8b95a3, 1.7), sun, this.bodies.group, this.flat);
+  }
+
+  draw(frame: Frame3d): void {
+    const size = [frame.width, frame.height, frame.ratio].join();
+    if (size !== this.size) {
+      this.size = size;
+      this.renderer.setPixelRatio(frame.ratio);
+      this.renderer.setSize(frame.width, frame.height, false);
+    }
+    this.stage.background = new Color(frame.colors.ground);
+    this.lookFrom(frame);
+    this.layGround(frame);
+    this.layFlat(frame);
+    this.bodies.place(frame);
+    this.renderer.render(this.stage, this.camera);
+  }
+
+  /** The point of the ground, half a body high, under a point of the canvas; null above the horizon. */
+  groundAt(left: number, top: number): [number, number] | null {
+    const [width, height] = this.size.split(",").map(Number);
+    const ray = new Raycaster();
+    ray.setFromCamera(new Vector2((2 * left) / width - 1, 1 - (2 * top) / height), this.camera);
+    const hit = ray.ray.intersectPlane(new Plane(Z, -0.7), new Vector3());
+    return hit && [hit.x, hit.y];
+  }
+
+  dispose(): void {
+    clear(this.flat);
+    if (this.ground) clear(this.ground);
+    this.bodies.dispose();
+    this.renderer.dispose();
+    this.renderer.forceContextLoss();
+  }
+
+  private lookFrom({ look, width, height }: Frame3d): void {
+    const distance = height / look.zoom / 2 / Math.tan((FIELD_OF_VIEW * Math.PI) / 360);
+    const aside = Math.cos(look.tilt) * distance;
+    this.camera.aspect = width / height;
+    this.camera.far = Math.max(800, distance * 4);
+    this.camera.position.set(look.x - aside * Math.cos(look.direction), look.y - aside * Math.sin(look.direction), Math.sin(look.tilt) * distance);
+    this.camera.lookAt(look.x, look.y, 0);
+    this.camera.updateProjectionMatrix();
+    this.camera.updateMatrixWorld();
+  }
+
+  private layGround({ scene, colors, layers }: Frame3d): void {
+    const key = [colors.ground, ...[..."1234"].filter((layer) => layers.has(layer))].join();
+    if (this.groundOf[0] === scene && this.groundOf[1] === key) return;
+    this.groundOf = [scene, key];
+    if (this.ground) {
+      this.stage.remove(this.ground);
+      clear(this.ground);
+    }
+    const group = (this.ground = new Group());
+    this.stage.add(group);
+    if (!scene) return;
+    let order = -100;
+    const areas = (name: LayerName, color: string) => group.add(painted(areaGeometry(scene.layers[name]), color, order++));
+    const lines = (name: LayerName, color: string) => {
+      const found = new LineSegments(lineGeometry(scene.layers[name]), new LineBasicMaterial({ ...FLAT, ...paint(color) }));
+      found.renderOrder = order++;
+      group.add(found);
+    };
+    if (layers.has("1")) {
+      areas("walkways", colors.walkway);
+      areas("drivable", colors.road);
+      areas("carparks", colors.carpark);
+      areas("intersections", colors.junction);
+      areas("crosswalks", colors.crosswalk);
+      lines("crosswalks", colors.crosswalkLine);
+    }
+    if (layers.has("3")) areas("route", colors.route);
+    if (layers.has("2")) {
+      lines("connectors", colors.lane);
+      lines("lanes", colors.lane);
+      lines("boundaries", colors.boundary);
+    }
+    if (layers.has("4")) areas("stop_lines", colors.stopLine);
+    if (layers.has("3")) {
+      group.add(painted(ribbon(pairs(scene.routeLine), 0.3), colors.routeLine, order++));
+      if (scene.goal) group.add(painted(ribbon(circle(scene.goal[0], scene.goal[1], 2.2), 0.5), colors.goal, order++));
+    }
+  }
+
+  /** All that lies on the road and moves: made again for each frame, it is little. */
+  private layFlat(frame: Frame3d): void {
+    clear(this.flat);
+    const { scene, drives, colors, layers, seconds } = frame;
+    const wide = (metres: number, pixels: number) => Math.max(metres, pixels / frame.look.zoom);
+    let order = -50;
+    const lay = (line: [number, number][], width: number, color: string, opacity = 1) => {
+      if (line.length > 1) this.flat.add(painted(ribbon(line, width), color, order++, opacity));
+    };
+    if (layers.has("4") && scene && drives.length) {
+      for (const { line, status } of lightsAt(frame, scene)) lay(line, wide(0.35, 1.6), colors.lights[status], 0.75);
+    }
+    if (layers.has("9") && scene) lay(pairOf(scene.logged.x, scene.logged.y), wide(0.15, 1.2), colors.ghost, 0.6);
+    if (layers.has("0") && drives.length) this.layCandidates(frame, lay, wide);
+    for (const { drive, color } of [...drives].reverse()) {
+      if (!layers.has("8")) continue;
+      const { step } = instantOf(drive.ego.time, seconds);
+      lay(pairOf(drive.ego.x.subarray(0, step + 1), drive.ego.y.subarray(0, step + 1)), wide(0.3, 2), color, 0.35);
+      const { offsets, points } = drive.plans;
+      const count = points.length / 2;
+      const [first, last] = [offsets[step], offsets[step + 1]];
+      lay(pairOf(points.subarray(first, last), points.subarray(count + first, count + last)), wide(0.5, 2.5), color);
+    }
+  }
+
+  private layCandidates(
+    { drives: [{ drive }], seconds, colors }: Frame3d, lay: (line: [number, number][], width: number, color: string) => void,
+    wide: (metres: number, pixels: number) => number,
+  ): void {
+    const { points, poses } = drive.candidates;
+    const count = points.length / 2;
+    for (const { place, color, isChosen } of candidatesAt(drive, seconds, colors)) {
+      const [first, last] = [place * poses, (place + 1) * poses];
+      const line = pairOf(points.subarray(first, last), points.subarray(count + first, count + last)).filter(([x]) => !Number.isNaN(x));
+      if (isChosen) lay(line, wide(1.3, 7), colors.edge);
+      lay(line, isChosen ? wide(0.9, 5) : wide(0.2, 1.6), color);
+      const end = line[line.length - 1];
+      if (end) lay(circle(...end, isChosen ? 0.7 : 0.3), isChosen ? 0.5 : 0.3, color);
+    }
+  }
+}
+
+/** Everything with a height: a few meshes, each drawn many times. */
+class Bodies {
+  readonly group = new Group();
+  private readonly shapes = {
+    box: new BoxGeometry(1, 1, 1).translate(0, 0, 0.5),
+    round: new CylinderGeometry(0.5, 0.5, 1, 12).rotateX(Math.PI / 2).translate(0, 0, 0.5),
+    cone: new ConeGeometry(0.5, 1, 12).rotateX(Math.PI / 2).translate(0, 0, 0.5),
+  };
+  private readonly meshes = new Map<string, InstancedMesh>();
+  private readonly counts = new Map<string, number>();
+  private readonly edges = new EdgesGeometry(this.shapes.box);
+  private readonly ghost = new LineSegments(this.edges, new LineBasicMaterial({ transparent: true }));
+  private readonly ring = new Mesh(new BufferGeometry(), new MeshBasicMaterial({ ...FLAT, side: DoubleSide }));
+
+  constructor() {
+    this.ghost.renderOrder = BODIES_ORDER;
+    this.ghost.frustumCulled = this.ring.frustumCulled = false;
+    this.group.add(this.ghost, this.ring);
+  }
+
+  place(frame: Frame3d): void {
+    const { drives, scene, layers, seconds, colors } = frame;
+    this.counts.clear();
+    this.ring.visible = false;
+    if (layers.has("5") && drives.length) this.placeAgents(frame);
+    for (const { drive, color } of drives) {
+      const pose = poseAt(drive.ego, instantOf(drive.ego.time, seconds));
+      this.car(pose, drive.egoSize[0], drive.egoSize[1], EGO_HEIGHT, color);
+    }
+    this.ghost.visible = layers.has("9") && !!scene;
+    if (scene && this.ghost.visible) {
+      const [length, width] = drives[0]?.drive.egoSize ?? [5, 2];
+      const pose = poseAt(scene.logged, instantOf(scene.logged.time, seconds));
+      this.ghost.matrixAutoUpdate = false;
+      this.ghost.matrix.copy(placed(pose, 0, length, width, EGO_HEIGHT));
+      (this.ghost.material as LineBasicMaterial).color.set(colors.ghost);
+    }
+    if (layers.has("4") && scene && drives.length) {
+      for (const { line: [[x, y]], status } of lightsAt(frame, scene)) {
+        const pose = { x, y, heading: 0 };
+        this.add("round", placed(pose, 0, 0.12, 0.12, LIGHT_HEIGHT), colors.boundary);
+        this.add(status === 2 ? "box" : status === 1 ? "cone" : "round", placed(pose, LIGHT_HEIGHT, 0.9, 0.9, 0.9), colors.lights[status]);
+      }
+    }
+    for (const [name, mesh] of this.meshes) {
+      mesh.count = this.counts.get(name) ?? 0;
+      mesh.instanceMatrix.needsUpdate = true;
+      if (mesh.instanceColor) mesh.instanceColor.needsUpdate = true;
+    }
+  }
+
+  dispose(): void {
+    clear(this.group);
+    for (const shape of Object.values(this.shapes)) shape.dispose();
+  }
+
+  private placeAgents({ drives: [{ drive }], seconds, colors, track, layers }: Frame3d): void {
+    const now = instantOf(drive.ego.time, seconds);
+    for (let agent = 0; agent < drive.numAgents; agent++) {
+      const pose = agentAt(drive, agent, now);
+      if (!pose) continue;
+      const place = agent * drive.numSteps + now.step;
+      const kind = drive.kindNames[drive.kinds[agent]] ?? "generic_object";
+      const color = colors.kinds[kind] ?? colors.kinds.generic_object;
+      const [length, width] = [drive.agents.length[place], drive.agents.width[place]];
+      const known = drive.agents.height[agent];
+      const height = Math.abs(known - UNKNOWN_HEIGHT) > 1e-3 ? known : HEIGHTS[kind] ?? known;
+      if (kind === "vehicle") this.car(pose, length, width, height, color);
+      else if (kind === "pedestrian") this.add("round", placed(pose, 0, Math.max(length, 0.5), Math.max(width, 0.5), height), color);
+      else this.add(TRIANGLE.includes(kind) ? "cone" : "box", placed(pose, 0, Math.max(length, 0.3), Math.max(width, 0.3), height), color);
+      if (layers.has("7") && pose.speed > 0.3) {
+        const [vx, vy] = [drive.agents.vx[place], drive.agents.vy[place]];
+        const reach = Math.hypot(vx, vy);
+        const heading = Math.atan2(vy, vx);
+        const middle = length / 2 + reach / 2;
+        this.add("box", placed({ x: pose.x + middle * Math.cos(heading), y: pose.y + middle * Math.sin(heading), heading }, 0.1, reach, 0.18, 0.08), colors.arrow);
+      }
+      if (drive.trackIds[agent] === track) {
+        this.ring.geometry.dispose();
+        this.ring.geometry = ribbon(circle(pose.x, pose.y, Math.hypot(length, width) / 2 + 0.8), 0.35).translate(0, 0, 0.05);
+        (this.ring.material as MeshBasicMaterial).color.set(colors.selected);
+        this.ring.visible = true;
+      }
+    }
+  }
+
+  /** A body, a cabin towards its rear and a dark windscreen tell where a vehicle is heading. */
+  private car(pose: Pose, length: number, width: number, height: number, color: string): void {
+    if (length < 2) {
+      this.add("box", placed(pose, 0, length, width, height), color);
+      return;
+    }
+    this.add("box", placed(pose, 0.15, length, width, height * 0.5), color);
+    const cabin = length > 6.5 ? { from: -0.5, to: 0.42 } : { from: -0.42, to: 0.2 };
+    const middle = ((cabin.from + cabin.to) / 2) * length;
+    const at = { x: pose.x + middle * Math.cos(pose.heading), y: pose.y + middle * Math.sin(pose.heading), heading: pose.heading };
+    this.add("box", placed(at, 0.15 + height * 0.5, (cabin.to - cabin.from) * length, width * 0.86, height * 0.5 - 0.15), color);
+    const front = ((cabin.to + 0.02) * length);
+    const glass = { x: pose.x + front * Math.cos(pose.heading), y: pose.y + front * Math.sin(pose.heading), heading: pose.heading };
+    this.add("box", placed(glass, 0.15 + height * 0.55, 0.06 * length, width * 0.8, height * 0.36), GLASS);
+  }
+
+  private add(shape: keyof Bodies["shapes"], matrix: Matrix4, color: string): void {
+    const count = this.counts.get(shape) ?? 0;
+    let mesh = this.meshes.get(shape);
+    if (!mesh || count >= mesh.instanceMatrix.count) mesh = this.grown(shape, mesh);
+    mesh.setMatrixAt(count, matrix);
+    mesh.setColorAt(count, colorOf(color));
+    this.counts.set(shape, count + 1);
+  }
+
+  private grown(shape: keyof Bodies["shapes"], before: InstancedMesh | undefined): InstancedMesh {
+    const mesh = new InstancedMesh(this.shapes[shape], new MeshLambertMaterial({ transparent: true }), Math.max(256, 2 * (before?.instanceMatrix.count ?? 0)));
+    mesh.frustumCulled = false;
+    mesh.renderOrder = BODIES_ORDER;
+    if (before) {
+      mesh.instanceMatrix.array.set(before.instanceMatrix.array);
+      mesh.setColorAt(0, new Color());
+      mesh.instanceColor!.array.set(before.instanceColor!.array);
+      this.group.remove(before);
+      before.dispose();
+    }
+    this.meshes.set(shape, mesh);
+    this.group.add(mesh);
+    return mesh;
+  }
+}
+
+const known = new Map<string, Color>();
+
+function colorOf(text: string): Color {
+  let color = known.get(text);
+  if (!color) known.set(text, (color = new Color(paint(text).color)));
+  return color;
+}
+
+/** Colour and opacity of a CSS colour. */
+function paint(text: string): { color: string; opacity: number } {
+  const parts = /^rgba\((.*),\s*([\d.]+)\)$/.exec(text);
+  return parts ? { color: `rgb(${parts[1]})`, opacity: Number(parts[2]) } : { color: text, opacity: 1 };
+}
+
+function painted(geometry: BufferGeometry, color: string, order: number, opacity = 1): Mesh {
+  const { color: plain, opacity: own } = paint(color);
+  const material = new MeshBasicMaterial({ ...FLAT, color: plain, opacity: own * opacity, side: DoubleSide });
+  const mesh = new Mesh(geometry, material);
+  mesh.renderOrder = order;
+  mesh.frustumCulled = false;
+  return mesh;
+}
+
+const matrix = new Matrix4();
+
+function placed(pose: Pose, z: number, length: number, width: number, height: number): Matrix4 {
+  return matrix.compose(new Vector3(pose.x, pose.y, z), new Quaternion().setFromAxisAngle(Z, pose.heading), new Vector3(length, width, height));
+}
+
+function pairOf(x: Float32Array, y: Float32Array): [number, number][] {
+  return Array.from(x, (value, i) => [value, y[i]]);
+}
+
+function pairs(points: Float32Array): [number, number][] {
+  const count = points.length / 2;
+  return pairOf(points.subarray(0, count), points.subarray(count));
+}
+
+function circle(x: number, y: number, radius: number): [number, number][] {
+  return Array.from({ length: 25 }, (_, i) => [x + radius * Math.cos((i * Math.PI) / 12), y + radius * Math.sin((i * Math.PI) / 12)]);
+}
+
+function lightsAt({ drives: [{ drive }], seconds }: Frame3d, scene: Scene): { line: [number, number][]; status: number }[] {
+  const { lights, ego } = drive;
+  const { step } = instantOf(ego.time, seconds);
+  const { points, offsets } = scene.layers.connectors;
+  const count = points.length / 2;
+  const found = [];
+  for (let row = lights.offsets[step]; row < lights.offsets[step + 1]; row++) {
+    const place = scene.connectorPlace.get(lights.connectors[row]);
+    if (place === undefined || lights.statuses[row] > 2) continue;
+    const [first, last] = [offsets[place], offsets[place + 1]];
+    found.push({ line: pairOf(points.subarray(first, last), points.subarray(count + first, count + last)), status: lights.statuses[row] });
+  }
+  return found;
+}
+
+/** A band of a width along a line, flat on the ground. */
+function ribbon(line: [number, number][], width: number): BufferGeometry {
+  const corners = new Float32Array(line.length * 6);
+  const index: number[] = [];
+  line.forEach(([x, y], i) => {
+    const [ax, ay] = line[Math.max(0, i - 1)];
+    const [bx, by] = line[Math.min(line.length - 1, i + 1)];
+    const length = Math.hypot(bx - ax, by - ay) || 1;
+    const [nx, ny] = [(-(by - ay) / length) * (width / 2), ((bx - ax) / length) * (width / 2)];
+    corners.set([x + nx, y + ny, 0, x - nx, y - ny, 0], i * 6);
+    if (i) index.push(2 * i - 2, 2 * i - 1, 2 * i, 2 * i, 2 * i - 1, 2 * i + 1);
+  });
+  return geometryOf(corners, index);
+}
+
+/** Outlines run against the clock; the holes of each follow it, with the clock. */
+function areaGeometry({ points, offsets }: Shapes): BufferGeometry {
+  const count = points.length / 2;
+  const corners = new Float32Array(count * 3);
+  for (let i = 0; i < count; i++) corners.set([points[i], points[count + i], 0], i * 3);
+  const index: number[] = [];
+  let rings: { start: number; ring: Vector2[] }[] = [];
+  const fill = () => {
+    if (!rings.length) return;
+    const places = rings.flatMap(({ start, ring }) => ring.map((_, i) => start + i));
+    const [outline, ...holes] = rings.map(({ ring }) => ring);
+    for (const face of ShapeUtils.triangulateShape(outline, holes)) for (const corner of face) index.push(places[corner]);
+  };
+  for (let row = 0; row + 1 < offsets.length; row++) {
+    const [start, stop] = [offsets[row], offsets[row + 1]];
+    let ring = Array.from({ length: stop - start }, (_, i) => new Vector2(points[start + i], points[count + start + i]));
+    if (ring.length > 1 && ring[0].equals(ring[ring.length - 1])) ring = ring.slice(0, -1);
+    if (ring.length < 3) continue;
+    if (ShapeUtils.area(ring) >= 0) {
+      fill();
+      rings = [];
+    }
+    rings.push({ start, ring });
+  }
+  fill();
+  return geometryOf(corners, index);
+}
+
+function lineGeometry({ points, offsets }: Shapes): BufferGeometry {
+  const count = points.length / 2;
+  const corners: number[] = [];
+  for (let row = 0; row + 1 < offsets.length; row++) {
+    for (let i = offsets[row]; i + 1 < offsets[row + 1]; i++) corners.push(points[i], points[count + i], 0, points[i + 1], points[count + i + 1], 0);
+  }
+  return geometryOf(new Float32Array(corners), null);
+}
+
+function geometryOf(corners: Float32Array, index: number[] | null): BufferGeometry {
+  const geometry = new BufferGeometry();
+  geometry.setAttribute("position", new BufferAttribute(corners, 3));
+  if (index) geometry.setIndex(index);
+  return geometry;
+}
+
+function clear(group: Group): void {
+  for (const child of [...group.children]) {
+    group.remove(child);
+    if (child instanceof Mesh || child instanceof LineSegments) {
+      child.geometry.dispose();
+      for (const material of [child.material].flat()) material.dispose();
+    }
+    if (child instanceof InstancedMesh) child.dispose();
+  }
+}
