@@ -5,6 +5,7 @@ Nothing in it can carry code.
 """
 
 import json
+import os
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,12 +155,14 @@ def read_header(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When the file is no log, is damaged, or was written by a newer version.
+        ValueError: When the file is no log, is cut off, or was written by a newer version.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD.size)
         length = _HEAD.unpack(head)[1] if len(head) == _HEAD.size else 0
-        return _read_header(head + file.read(length), str(path))[0]
+        header, start = _read_header(head + file.read(length), str(path))
+        _require_whole(header, os.fstat(file.fileno()).st_size - start, str(path))
+        return header
 
 
 def _damaged(path: str, reason: str) -> ValueError:
@@ -186,9 +189,13 @@ def _read_header(content: bytes, path: str) -> tuple[dict[str, Any], int]:
     return header, start
 
 
+def _require_whole(header: dict[str, Any], body_bytes: int, path: str) -> None:
+    if body_bytes != header.get("body_bytes"):
+        raise _damaged(path, f"it holds {body_bytes} bytes of arrays, the header names {header.get('body_bytes')}")
+
+
 def _read_arrays(header: dict[str, Any], body: bytes, path: str) -> dict[str, np.ndarray]:
-    if len(body) != header.get("body_bytes"):
-        raise _damaged(path, f"it holds {len(body)} bytes of arrays, the header names {header.get('body_bytes')}")
+    _require_whole(header, len(body), path)
     try:
         raw = zstandard.ZstdDecompressor().decompress(body)
     except zstandard.ZstdError as error:

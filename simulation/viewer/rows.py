@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -22,8 +21,6 @@ from simulation.log import SUFFIX, read_header
 log = logging.getLogger(__name__)
 
 CACHE_VERSION = 1
-READERS = 4
-"""Files read at the same time."""
 Entry = tuple[str, dict[str, Any]]
 """Time and size of a file, and what was read from it; under `error` why nothing was."""
 Status = Literal["succeeded", "failed", "damaged", "unscored", "logged"]
@@ -106,10 +103,9 @@ class RowReader:
                     found[key] = known[key]
                 else:
                     changed[key] = stamp, folder / entry.name
-        with ThreadPoolExecutor(READERS) as readers:
-            contents = readers.map(read, (path for _, path in changed.values()))
-            for (key, (stamp, _)), content in zip(changed.items(), contents, strict=True):
-                found[key] = stamp, content
+        # One after the other: threads would mostly wait for each other, as opening such small files is Python's work.
+        for key, (stamp, path) in changed.items():
+            found[key] = stamp, read(path)
         return found
 
     def _read_cache(self) -> dict[str, dict[str, Entry]]:
@@ -145,7 +141,7 @@ def _read_table(path: Path) -> dict[str, Any]:
 
 def _read_log(path: Path) -> dict[str, Any]:
     try:
-        header = read_whole_header(path)
+        header = read_header(path)
         return {column: str(header[name]) for column, name in _FROM_HEADER.items()}
     except (ValueError, KeyError, OSError) as error:
         return {"error": str(error)}
@@ -188,26 +184,6 @@ def _unscored(key: str, log: dict[str, Any]) -> DriveRow:
         return _damaged(key, log["error"])
     reason = "The log has no score: the run ended before it was judged."
     return DriveRow(key=key, **log, status="unscored", reason=reason)
-
-
-def read_whole_header(log_file: Path) -> dict[str, Any]:
-    """The header of a log whose file has the size that the header names.
-
-    Raises:
-        OSError: When the file cannot be read.
-        ValueError: When it is damaged, cut off, or of a newer version.
-    """
-    header = read_header(log_file)
-    size, body = log_file.stat().st_size, header.get("body_bytes")
-    with log_file.open("rb") as file:
-        head = file.read(12)
-    start = len(head) + int.from_bytes(head[8:12], "little")
-    if size - start != body:
-        raise ValueError(
-            f"{log_file} is damaged: it holds {size - start} bytes of arrays, its header names {body}."
-            " Delete it and run its scenario again."
-        )
-    return header
 
 
 assert set(_COLUMNS) <= set(JobResult.__dataclass_fields__)
