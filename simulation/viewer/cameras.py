@@ -1,11 +1,14 @@
 """Camera images of a scenario, in sync with its frames, with the agents' boxes projected into them."""
 
+import io
+import math
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
+from PIL import Image
 
 from driving.agents import AgentKind
 from driving.cameras import CameraFrames
@@ -16,6 +19,12 @@ MAX_DISTANCE_M = 80.0
 MAX_GAP_US = 60_000
 """A box is drawn into an image taken this close to one of the scenario's frames."""
 MIN_DEPTH_M = 0.5
+SMALL_WIDTH_PX = 320
+SMALL_QUALITY = 60
+SMALL_IMAGES = 120
+"""So many small images go into a saved page, of all cameras evenly over time."""
+SMALL_BYTES = 1_200_000
+"""And so much of them at most."""
 
 
 def camera_strip(scenario: Scenario) -> dict[str, Any]:
@@ -39,6 +48,34 @@ def camera_strip(scenario: Scenario) -> dict[str, Any]:
             " Put the sensor blobs there."
         )
     return {"names": list(frames.rig.names), "sizes": frames.rig.image_sizes.tolist(), "images": images}
+
+
+def small_strip(scenario: Scenario) -> tuple[dict[str, Any], dict[int, bytes]]:
+    """The strip with fewer images, and these as small JPEGs by their frame, for a page that is saved.
+
+    Raises:
+        FileNotFoundError: When the log has no cameras, or no image file is on this disk.
+    """
+    strip = camera_strip(scenario)
+    every = max(1, math.ceil(len(strip["images"]) / SMALL_IMAGES))
+    while True:
+        kept: list[dict[str, Any]] = []
+        for camera in range(len(strip["names"])):
+            kept += [image for image in strip["images"] if image["camera"] == camera][::every]
+        small = {image["frame"]: _small_jpeg(image_file(scenario, image["frame"])) for image in kept}
+        if len(kept) <= len(strip["names"]) or sum(map(len, small.values())) <= SMALL_BYTES:
+            return {**strip, "images": kept}, small
+        every *= 2
+
+
+def _small_jpeg(path: Path) -> bytes:
+    with Image.open(path) as image:
+        height_px = round(image.height * SMALL_WIDTH_PX / image.width)
+        image.draft("RGB", (2 * SMALL_WIDTH_PX, 2 * height_px))
+        small = image.convert("RGB").resize((SMALL_WIDTH_PX, height_px), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    packed = io.BytesIO()
+    small.save(packed, "JPEG", quality=SMALL_QUALITY, optimize=True)
+    return packed.getvalue()
 
 
 def image_file(scenario: Scenario, frame: int) -> Path:

@@ -33,7 +33,11 @@ class _Chosen:
 
 
 def saved_page(
-    page_folder: Path, rows: Sequence[tuple[str, DriveRow]], answers: Mapping[str, bytes], view: str
+    page_folder: Path,
+    rows: Sequence[tuple[str, DriveRow]],
+    answers: Mapping[str, bytes],
+    images: Mapping[str, bytes],
+    view: str,
 ) -> bytes:
     """Put page and answers into one file.
 
@@ -41,6 +45,7 @@ def saved_page(
         page_folder: The built page.
         rows: The drives, each with the name of its source.
         answers: What the server would answer, by path below `/api/`.
+        images: JPEGs, by path below `/api/`.
         view: Part of the page's address behind `#`, with which the file opens.
     """
     names = list(dict.fromkeys(name for name, _ in rows))
@@ -53,6 +58,10 @@ def saved_page(
     scripts = "".join(
         f'<script type="application/gzip" data-answer="{html.escape(path)}">{_packed(body)}</script>\n'
         for path, body in content.items()
+    )
+    scripts += "".join(
+        f'<script type="image/jpeg" data-image="{html.escape(path)}">{base64.b64encode(body).decode()}</script>\n'
+        for path, body in images.items()
     )
     index = (page_folder / "index.html").read_text(encoding="utf-8")
     style = (page_folder / "app.css").read_text(encoding="utf-8")

@@ -141,7 +141,14 @@ class Viewer:
             parts[f"scene/{name}/{key}"] = self.scene(name, key)
         except EXPECTED as error:
             log.info("saved without map: %s", error)
-        return saved_page.saved_page(PAGE_FOLDER, rows, parts, view)
+        images: dict[str, bytes] = {}
+        try:
+            strip, small = cameras.small_strip(self.source(name).scenario(key))
+            parts[f"cameras/{name}/{key}"] = as_json(strip)
+            images = {f"camera/{name}/{key}/{frame}": content for frame, content in small.items()}
+        except EXPECTED as error:
+            log.info("saved without camera images: %s", error)
+        return saved_page.saved_page(PAGE_FOLDER, rows, parts, images, view)
 
     def video(self, drives: Sequence[tuple[str, str]], kind: str) -> bytes:
         """The drives overlaid, as MP4 or GIF."""

@@ -16,11 +16,23 @@ function stamp(): Plugin {
   };
 }
 
+/** Writes the licences of the libraries that are inside the scripts. */
+function licences(): Plugin {
+  return {
+    name: "licences",
+    generateBundle() {
+      const names = Object.keys(JSON.parse(readFileSync("package.json", "utf8")).dependencies);
+      const texts = names.map((name) => `${name}\n\n${readFileSync(`node_modules/${name}/LICENSE`, "utf8").trim()}\n`);
+      this.emitFile({ type: "asset", fileName: "licences.txt", source: texts.join(`\n${"-".repeat(80)}\n\n`) });
+    },
+  };
+}
+
 // One script and one style sheet under plain names: the saved page puts both into one file. The three-dimensional view
 // is a second script that shares no file with the first, so that a saved page can carry it as it is.
 export default defineConfig(({ mode }) => ({
   base: "./",
-  plugins: mode === "view3d" ? [] : [stamp()],
+  plugins: mode === "view3d" ? [] : [stamp(), licences()],
   publicDir: false,
   build: {
     target: "es2022",

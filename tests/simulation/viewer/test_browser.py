@@ -3,11 +3,15 @@
 import os
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from driving.importers.registry import IMPORTERS
+from driving.nuplan.writer import write_world
+from driving.recording import Tag
 from simulation.viewer.sources import open_sources
 
 selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
@@ -327,6 +331,34 @@ def test_the_saved_page_opens_without_a_server_and_asks_nobody(page, address, re
         entry["message"] for entry in page.get_log("performance") if '"Network.requestWillBeSent"' in entry["message"]
     ]
     assert not [message for message in asked if '"url":"http' in message]
+
+
+def test_camera_images_show_boxes_on_demand_and_are_in_the_saved_page(page, recorded_data, serve, tmp_path):
+    recording = IMPORTERS["track_archive"].read(recorded_data / "nuscenes_mini" / "tracks" / "scene-0061.npz")
+    write_world([replace(recording, tags=(Tag(frame=30, scenario_type="on_intersection"),))], tmp_path, images="copy")
+    opened(page, serve(open_sources([], tmp_path, None)))
+    until(page, "document.querySelector('.row.item')").click()
+    until(page, "window.camberDrawn?.hasMap")
+    jump = until(page, "document.querySelector('.cameras figure') || document.querySelector('.cameras .link')")
+    if jump.tag_name == "button":
+        jump.click()
+    until(
+        page, "[...document.querySelectorAll('.cameras img')].filter((one) => one.naturalWidth === 1600).length === 6"
+    )
+    assert not page.find_elements(By.CSS_SELECTOR, ".cameras svg")
+    page.find_element(By.CSS_SELECTOR, ".cameras input").click()
+    until(page, "document.querySelectorAll('.cameras path').length > 10 && location.hash.includes('boxes=1')")
+    time.sleep(0.5)
+    page.find_element(By.XPATH, "//summary[text()='Save']").click()
+    page.find_element(By.ID, "save-html").click()
+    WebDriverWait(page, 30, 0.1).until(lambda _: list(page.downloads.glob("on_intersection*.html")))
+    (file,) = page.downloads.glob("on_intersection*.html")
+    assert file.stat().st_size < 3e6
+    opened(page, f"file://{file}")
+    until(
+        page, "[...document.querySelectorAll('.cameras img')].filter((one) => one.naturalWidth === 320).length === 6"
+    )
+    assert len(page.find_elements(By.CSS_SELECTOR, ".cameras path")) > 10
 
 
 def test_a_map_or_drive_that_is_missing_is_a_sentence_in_the_page(page, results, serve, tmp_path):

@@ -1,3 +1,4 @@
+import io
 import json
 from dataclasses import replace
 
@@ -9,7 +10,14 @@ from driving.cameras import CameraFrames, CameraRig
 from driving.importers.registry import IMPORTERS
 from driving.recording import Tag
 from driving.synthetic.scenes import scene
-from simulation.viewer.cameras import box_corners_3d, camera_strip, image_file, projected_boxes
+from simulation.viewer.cameras import (
+    SMALL_BYTES,
+    box_corners_3d,
+    camera_strip,
+    image_file,
+    projected_boxes,
+    small_strip,
+)
 
 
 def front_camera(scenario, folder, path="front.jpg", step=30):
@@ -92,3 +100,35 @@ def test_real_frames_of_six_cameras_show_their_agents(recorded_data):
     assert len(strip["images"]) == 6
     front = next(image for image in strip["images"] if strip["names"][image["camera"]] in ("CAM_FRONT", "CAM_F0"))
     assert len(front["boxes"]) > 5
+
+
+def test_small_images_for_a_saved_page_are_few_and_small(watched, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (540, 960, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "front.jpg")
+    one = watched.cameras
+    many = replace(
+        one,
+        cameras=np.zeros(300, dtype=np.int64),
+        time_us=np.arange(300) * 50_000 + watched.start_time_us,
+        global_from_ego=np.repeat(one.global_from_ego, 300, axis=0),
+        paths=one.paths * 300,
+    )
+    strip, small = small_strip(replace(watched, cameras=many))
+    assert [image["frame"] for image in strip["images"]] == list(small) == list(range(0, 300, 3))
+    assert sum(len(content) for content in small.values()) <= SMALL_BYTES
+    with Image.open(io.BytesIO(small[0])) as image:
+        assert image.size == (320, 180)
+
+
+def test_small_images_that_are_too_many_bytes_become_fewer(watched, monkeypatch):
+    one = watched.cameras
+    many = replace(
+        one,
+        cameras=np.zeros(40, dtype=np.int64),
+        time_us=np.arange(40) * 100_000 + watched.start_time_us,
+        global_from_ego=np.repeat(one.global_from_ego, 40, axis=0),
+        paths=one.paths * 40,
+    )
+    size = len(small_strip(watched)[1][0])
+    monkeypatch.setattr("simulation.viewer.cameras.SMALL_BYTES", 15 * size)
+    assert list(small_strip(replace(watched, cameras=many))[1]) == list(range(0, 40, 4))

@@ -76,6 +76,12 @@ for (const element of document.querySelectorAll<HTMLElement>("script[data-answer
   element.remove();
 }
 
+const images = new Map<string, string>();
+for (const element of document.querySelectorAll<HTMLElement>("script[data-image]")) {
+  images.set(element.dataset.image!, `data:image/jpeg;base64,${element.textContent}`);
+  element.remove();
+}
+
 /** Whether this page is a saved file, without a server. */
 export const isSaved = embedded.size > 0;
 export const savedView = document.querySelector<HTMLMetaElement>('meta[name="camber-view"]')?.content ?? "";
@@ -89,7 +95,7 @@ async function unpacked(text: string): Promise<ArrayBuffer> {
 async function ask(path: string): Promise<ArrayBuffer> {
   if (isSaved) {
     const text = embedded.get(path);
-    if (text === undefined) throw new Error("This saved page does not hold it.");
+    if (text === undefined) throw new Error(path.startsWith("cameras/") ? "This saved page holds no camera images." : "This saved page does not hold it.");
     return unpacked(text);
   }
   let response: Response;
@@ -163,7 +169,8 @@ export function thumbnailUrl(id: string): string {
 }
 
 export function cameraUrl(id: string, frame: number): string {
-  return `api/camera/${id}/${frame}`;
+  const path = `camera/${id}/${frame}`;
+  return images.get(path) ?? `api/${path}`;
 }
 
 /** The three-dimensional view: a script of its own, which a saved page carries along. */

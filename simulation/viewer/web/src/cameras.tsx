@@ -1,7 +1,7 @@
 /** Camera images in sync, with the agents' boxes on demand. */
 
 import { useEffect, useMemo, useReducer, useState } from "preact/hooks";
-import { cameraUrl, CameraStrip, getCameras, isSaved } from "./answers";
+import { cameraUrl, CameraStrip, getCameras } from "./answers";
 import { Clock } from "./clock";
 import { Palette } from "./colors";
 
@@ -18,8 +18,7 @@ export function Cameras({ id, clock, colors, boxes, onBoxes, onJump }: {
   useEffect(() => {
     setStrip(null);
     setError("");
-    if (isSaved) setError("A saved page holds no camera images.");
-    else getCameras(id).then(setStrip, (problem) => setError(problem.message));
+    getCameras(id).then(setStrip, (problem) => setError(problem.message));
   }, [id]);
   const places = useMemo(() => strip?.names.map((_, i) => i).sort((a, b) => rank(strip.names[a]) - rank(strip.names[b])) ?? [], [strip]);
   const current = useCurrent(strip, clock);

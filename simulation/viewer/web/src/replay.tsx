@@ -100,7 +100,7 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
         <button class={view.solid ? "on" : ""} title="V: in three dimensions. Drag turns, with Shift it moves" onClick={() => onView({ solid: !view.solid })}>3D</button>
         <LayerMenu view={view} onView={onView} />
         <button class={view.why ? "on" : ""} title="W" onClick={() => onView({ why: !view.why })}>Why</button>
-        {scene?.hasCameras && !isSaved && <button class={view.cameras ? "on" : ""} title="C" onClick={() => onView({ cameras: !view.cameras })}>Cameras</button>}
+        {scene?.hasCameras && <button class={view.cameras ? "on" : ""} title="C" onClick={() => onView({ cameras: !view.cameras })}>Cameras</button>}
         {!isSaved && (
           <details class="menu" name="menus">
             <summary>Save</summary>
@@ -137,7 +137,7 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
         </aside>
       </div>
       <Timeline clock={clock} judged={judged} onJump={jump} />
-      {view.cameras && scene?.hasCameras && !isSaved && ids[0] && <Cameras id={ids[0]} {...{ clock, colors }} boxes={view.boxes} onBoxes={(boxes) => onView({ boxes })} onJump={(t) => clock.seek(t)} />}
+      {view.cameras && scene?.hasCameras && ids[0] && <Cameras id={ids[0]} {...{ clock, colors }} boxes={view.boxes} onBoxes={(boxes) => onView({ boxes })} onJump={(t) => clock.seek(t)} />}
       {view.why && <Curves judged={judged} clock={clock} colors={colors} isDark={isDark} />}
     </main>
   );
