@@ -45,7 +45,8 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
   const [measuring, setMeasuring] = useState(false);
   const [busy, setBusy] = useState("");
   const [flatReason, setFlatReason] = useState("");
-  const Shape = view.solid && !flatReason ? Solid : Stage;
+  const isSolid = view.solid && !flatReason;
+  const Shape = isSolid ? Solid : Stage;
 
   const shown: Shown[] = chosen.flatMap((row, i) => {
     const drive = drives.get(idOf(row));
@@ -94,8 +95,8 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
         )}
         <span class="pair">
           <button class={view.follow ? "on" : ""} title="F, or a double click" onClick={() => onView({ follow: true })}>Follow</button>
-          <button class={view.egoUp ? "on" : ""} title="R: the ego's heading points up" onClick={() => onView({ follow: true, egoUp: !view.egoUp })}>Ego up</button>
-          <button class={measuring ? "on" : ""} title="M: click twice, or drag" onClick={() => setMeasuring(!measuring)}>Measure</button>
+          <button class={view.egoUp ? "on" : ""} disabled={isSolid} title="R: the ego's heading points up" onClick={() => onView({ follow: true, egoUp: !view.egoUp })}>Ego up</button>
+          <button class={measuring ? "on" : ""} disabled={isSolid} title="M: click twice, or drag" onClick={() => setMeasuring(!measuring)}>Measure</button>
         </span>
         <button class={view.solid ? "on" : ""} title="V: in three dimensions. Drag turns, with Shift it moves" onClick={() => onView({ solid: !view.solid })}>3D</button>
         <LayerMenu view={view} onView={onView} />

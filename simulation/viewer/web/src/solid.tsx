@@ -78,7 +78,7 @@ export function Solid(props: StageProps & { onMissing: (sentence: string) => voi
 
   const press = (event: PointerEvent) => {
     const element = canvas.current!;
-    const { view3d } = { view3d: state.current.view };
+    const view3d = state.current.view;
     if (!view3d || event.button > 2) return;
     element.setPointerCapture(event.pointerId);
     const isPanning = event.shiftKey || event.button !== 0;
@@ -130,6 +130,7 @@ export function Solid(props: StageProps & { onMissing: (sentence: string) => voi
     <div class="stage">
       <canvas ref={canvas} class="solid" onPointerDown={press} onContextMenu={(event) => event.preventDefault()}
         onDblClick={() => props.onView({ follow: true, turn: 0 })} aria-label={`Three-dimensional view, ${props.title}`} />
+      {props.title && <span class="stage-title">{props.drives.map((shown) => <i style={{ background: shown.color }} />)}{props.title}</span>}
       {!isReady && <p class="empty over">Loading the three-dimensional view …</p>}
       {props.children}
     </div>
