@@ -32,6 +32,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
 from driving.agents import AgentKind, AgentTracks, TrafficLights
+from driving.candidates import LOGGED_TIME_S, Candidates
 from driving.ego import EgoMotion
 from driving.map import MapGraph
 from driving.nuplan.writer import write_world
@@ -54,6 +55,7 @@ PLANNERS = ("pdm_closed", "idm", "simple")
 TOWN_SCENARIOS = 14
 LISTED_LOGS = 2000
 NUM_STEPS = 150
+NUM_CANDIDATES = 15
 SWITCHES = 8
 LATEST_S = 13.0
 """Collisions in the picture happen before."""
@@ -64,6 +66,8 @@ FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    # WebGL all the same, in software.
+    "--enable-unsafe-swiftshader",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -94,10 +98,16 @@ def main(
             measure_pages(page, results)
             measure_list(page, results, Path(temporary) / "many")
             measure_frames(page)
-        sizes = [
-            len(gzip.compress((PAGE_FOLDER / name).read_bytes())) for name in ("app.js", "app.css", "index.html")
-        ]
-        print(f"page, compressed                      {sum(sizes) / 1e6:8.3f} MB   (at most 1)")
+        first = sum(packed_bytes(name) for name in ("app.js", "app.css", "index.html"))
+        print(f"page, compressed                      {first / 1e6:8.3f} MB")
+        print(
+            f"page with its 3D view, compressed     {(first + packed_bytes('view3d.js')) / 1e6:8.3f} MB   (at most 1)"
+        )
+
+
+def packed_bytes(name: str) -> int:
+    """Size of a file of the page as it travels."""
+    return len(gzip.compress((PAGE_FOLDER / name).read_bytes()))
 
 
 def made_results(folder: Path) -> Path:
@@ -245,9 +255,10 @@ def measure_frames(page: webdriver.Chrome) -> None:
     lanes, agents = len(source.map("busy").lanes), source.log("busy").agents.num_agents
     with served([source]) as address:
         for words, name in (
-            ("zoom=3&l=123456789", "all layers"),
+            ("zoom=3&l=1234567890", "all layers"),
             ("zoom=3", "usual layers"),
             ("zoom=3&egoUp=1", "ego up"),
+            ("zoom=3&3d=1", "3D"),
         ):
             first_frame(page, f"{address}#replay?s=busy&d=busy/busy&{words}")
             WebDriverWait(page, 60, 0.1).until(
@@ -309,6 +320,15 @@ class BusySource:
             traffic_lights=TrafficLights.none(ego.num_steps),
             plans=tuple(plans),
             planning_time_s=np.full(ego.num_steps, 0.01),
+            candidates=tuple(
+                Candidates(
+                    time_s=LOGGED_TIME_S,
+                    poses=fan(plan.at(LOGGED_TIME_S)),
+                    scores=np.linspace(0.0, 1.0, NUM_CANDIDATES),
+                    chosen=NUM_CANDIDATES - 1,
+                )
+                for plan in plans
+            ),
         )
 
     def rows(self) -> list[DriveRow]:
@@ -334,6 +354,13 @@ class BusySource:
     def map(self, key: str) -> MapGraph:
         """Its map."""
         return self._scenario.map
+
+
+def fan(poses: np.ndarray) -> np.ndarray:
+    """Candidates beside each other."""
+    beside = np.repeat(poses[np.newaxis], NUM_CANDIDATES, axis=0)
+    beside[..., 1] += np.linspace(-3.0, 3.0, NUM_CANDIDATES)[:, np.newaxis]
+    return beside
 
 
 def busy_scenario() -> Scenario:

@@ -24,9 +24,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 FLAGS = (
     "--headless",
     "--no-sandbox",
-    # WebGL without a GPU.
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
+    "--disable-gpu",
+    # WebGL all the same, in software.
     "--enable-unsafe-swiftshader",
     "--disable-quic",
     "--no-first-run",
