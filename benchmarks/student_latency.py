@@ -103,7 +103,7 @@ def _student(arguments: Arguments) -> Student:
     if arguments.student is not None:
         return Student.load(arguments.student)
     vocabulary = TrajectoryVocabulary(poses=generated_motions(arguments.entries))
-    network = StudentNetwork(recipe(arguments.recipe).network, SUB_SCORES, vocabulary.poses)
+    network = StudentNetwork(recipe(arguments.recipe).network, SUB_SCORES)
     return Student(network=network, vocabulary=vocabulary, weights=ScoreWeights())
 
 

@@ -39,9 +39,9 @@ def evaluate(student: Student, samples: Samples) -> Evaluation:
     for start in range(0, len(samples), _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, len(samples)))
         batch = samples.batch(rows, None, rng)
-        logits, _ = network(batch.features, batch.driven, None)
+        logits, _ = network(batch.features, batch.driven)
         chosen = joined_score(logits, student.weights).argmax(dim=1).numpy()
-        quality = teacher_scores(samples.states.scores[rows])
+        quality = teacher_scores(samples.scores[rows])
         targets = batch.targets.numpy() > 0.75
         truth.append(targets.reshape(-1, len(SUB_SCORES)))
         for name in rated:

@@ -14,7 +14,11 @@ from torch import Tensor
 
 from distill.labels import SCALE, LabelledStates
 from distill.teacher import SUB_SCORES
+from planning.neural.features import trimmed
+from planning.neural.reachable import ReachableEntries
+from planning.neural.relations import DRIVEN_COLUMNS
 from planning.neural.vocabulary import TrajectoryVocabulary
+from simulation.dynamics import VELOCITY_X
 from simulation.vocabulary_tracking import FittedVocabulary, drive_vocabulary, fit_vocabulary
 
 BEST_SHARE, NEAR_SHARE = 0.25, 0.1
@@ -31,11 +35,11 @@ class Batch:
     entries: Tensor
     """(B, A) rows of the vocabulary."""
     driven: Tensor
-    """(B, A, 8, 4) as the tracker drives them from the state."""
+    """(B, A, 8, 5) as the tracker drives them from the state."""
     targets: Tensor
     """(B, A, S) in [0, 1]."""
     example_gap: Tensor
-    """(B, A) squared distance from the logged drive, summed over 8 instants [m^2]; NaN without example."""
+    """(B, A) squared distance when driven from the logged drive, summed over 8 instants [m^2]; NaN without."""
     agents_ahead: Tensor
     """(B, N, 8, 2) NaN where unknown."""
 
@@ -52,7 +56,7 @@ class Batch:
 
 
 class Samples:
-    """All labelled states of a training, in memory."""
+    """All labelled states of a training, in memory: of each, the entries that can be reached at its speed."""
 
     def __init__(self, states: LabelledStates, vocabulary: TrajectoryVocabulary) -> None:
         """Hold the states.
@@ -69,6 +73,10 @@ class Samples:
         self.states = states
         self._poses = vocabulary.poses
         self._fitted: FittedVocabulary = fit_vocabulary(vocabulary.poses)
+        self.entries = ReachableEntries(self._fitted).at(states.ego_states[:, VELOCITY_X])
+        """(states, asked) rows of the vocabulary."""
+        self.scores = np.take_along_axis(states.scores, self.entries[..., np.newaxis], axis=1)
+        """(states, asked, S) times 255."""
 
     def __len__(self) -> int:
         return len(self.states)
@@ -76,47 +84,42 @@ class Samples:
     def batch(
         self, rows: Int64[np.ndarray, "rows"], entries_per_state: int | None, rng: np.random.Generator
     ) -> Batch:
-        """A batch of the given states; None asks for all entries."""
+        """A batch of the given states; None asks for all entries that can be reached."""
         states = self.states
-        gaps = self._example_gaps(rows)
-        count = states.scores.shape[1]
+        count = self.entries.shape[1]
         if entries_per_state is None or entries_per_state >= count:
-            entries = np.repeat(np.arange(count)[np.newaxis], len(rows), axis=0)
+            places = np.repeat(np.arange(count)[np.newaxis], len(rows), axis=0)
         else:
-            entries = self._choose(rows, gaps, entries_per_state, rng)
-        driven = drive_vocabulary(self._fitted, states.ego_states[rows], entries).astype(np.float32)
-        scores = np.take_along_axis(states.scores[rows], entries[..., np.newaxis], axis=1)
+            places = self._choose(rows, entries_per_state, rng)
+        entries = np.take_along_axis(self.entries[rows], places, axis=1)
+        driven = drive_vocabulary(self._fitted, states.ego_states[rows], entries)[..., DRIVEN_COLUMNS]
+        gap = driven[..., :2] - states.example[rows][:, np.newaxis, 5::5, :2]
+        scores = np.take_along_axis(self.scores[rows], places[..., np.newaxis], axis=1)
+        features = trimmed({name: values[rows] for name, values in states.features.items()})
         return Batch(
-            features={name: torch.from_numpy(values[rows]) for name, values in states.features.items()},
+            features={name: torch.from_numpy(values) for name, values in features.items()},
             entries=torch.from_numpy(entries),
-            driven=torch.from_numpy(driven),
+            driven=torch.from_numpy(driven.astype(np.float32)),
             targets=torch.from_numpy(scores.astype(np.float32) / np.float32(SCALE)),
-            example_gap=torch.from_numpy(np.take_along_axis(gaps, entries, axis=1)),
-            agents_ahead=torch.from_numpy(states.agents_ahead[rows]),
+            example_gap=torch.from_numpy((gap**2).sum(axis=(2, 3)).astype(np.float32)),
+            agents_ahead=torch.from_numpy(states.agents_ahead[rows][:, : features["agents"].shape[1]]),
         )
 
-    def _example_gaps(self, rows: Int64[np.ndarray, "rows"]) -> Float32[np.ndarray, "rows entries"]:
-        entries = self._poses[:, 5::5, :2].reshape(len(self._poses), -1)
-        example = self.states.example[rows][:, 5::5, :2].reshape(len(rows), -1)
-        gaps = (example**2).sum(1)[:, np.newaxis] - 2.0 * example @ entries.T + (entries**2).sum(1)
-        return np.maximum(gaps, 0.0).astype(np.float32)
-
-    def _choose(self, rows: np.ndarray, gaps: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-        entries = np.empty((len(rows), count), dtype=np.int64)
+    def _choose(self, rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+        places = np.empty((len(rows), count), dtype=np.int64)
         num_best, num_near = int(BEST_SHARE * count), int(NEAR_SHARE * count)
-        quality = teacher_scores(self.states.scores[rows])
-        for place in range(len(rows)):
+        quality = teacher_scores(self.scores[rows])
+        for number, row in enumerate(rows):
             # A little noise, so that of many equally good entries not always the same are asked.
-            rated = quality[place] + rng.uniform(0.0, 0.05, quality.shape[1])
-            best = np.argpartition(-rated, num_best)[:num_best]
-            if np.isfinite(gaps[place, 0]):
-                near = np.argpartition(gaps[place], num_near)[:num_near]
-            else:
-                near = np.zeros(0, dtype=np.int64)
-            kept = np.union1d(best, near)
+            rated = quality[number] + rng.uniform(0.0, 0.05, quality.shape[1])
+            kept = np.argpartition(-rated, num_best)[:num_best]
+            example = self.states.example[row, 5::5, :2]
+            if np.isfinite(example[0, 0]):
+                gap = self._poses[self.entries[row], 5::5, :2] - example
+                kept = np.union1d(kept, np.argpartition((gap**2).sum(axis=(1, 2)), num_near)[:num_near])
             others = rng.permutation(np.setdiff1d(np.arange(quality.shape[1]), kept, assume_unique=True))
-            entries[place] = np.concatenate([kept, others[: count - len(kept)]])
-        return entries
+            places[number] = np.concatenate([kept, others[: count - len(kept)]])
+        return places
 
 
 def teacher_scores(scores: np.ndarray) -> Float32[np.ndarray, "states entries"]:

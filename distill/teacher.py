@@ -14,15 +14,16 @@ import shapely
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from driving import PACIFICA, STATIC_KINDS, AgentTracks, LightStatus, Observation, Scenario, TrafficLights
-from driving.geometry import box_corners, poses_out_of_frame_of
+from driving.geometry import box_corners
 from planning.neural.road_ahead import SPACING_M, LaneSamples, RoadAhead, RoadCache
 from planning.neural.vocabulary import NUM_POSES, STEP_S, TrajectoryVocabulary
 from simulation.dynamics import VELOCITY_X, state_array
 from simulation.kernels.long_lines import nearest_place
-from simulation.metrics.pdm import Centerline, PdmScene, score_motions
+from simulation.metrics.closing import closing_scores
+from simulation.metrics.pdm import Centerline, PdmScene, PdmScores, score_motions
 from simulation.metrics.pdm_kernels import LOOK_AHEAD_STEPS, Others
 from simulation.metrics.pdm_rules import PdmRules
-from simulation.tracking import track_proposals
+from simulation.vocabulary_tracking import driven_states, fit_vocabulary
 
 SUB_SCORES = (
     "no_collision",
@@ -44,7 +45,7 @@ MAX_SPEEDING_MPS = 2.23
 """Mean excess at which the speed limit's score is 0 (nuPlan's `max_overspeed_value_threshold`)."""
 
 RULES = PdmRules(
-    version="rules.1",
+    version="rules.2",
     radius_m=100.0,
     lanes_are_road=True,
     oncoming_window=10,
@@ -55,7 +56,8 @@ RULES = PdmRules(
     compares_allowed_progress=False,
     looks_beyond=True,
     plan_s=4.0,
-    weights=(5.0, 5.0, 2.0, 2.0),
+    # The time to collision is judged apart.
+    weights=(5.0, 0.0, 2.0, 2.0),
 )
 """NAVSIM v2's sub-scores on nuPlan's drivable area; a wrong turn is against traffic in junctions, too."""
 
@@ -126,7 +128,7 @@ class RuleTeacher:
 
     def __init__(self, vocabulary: TrajectoryVocabulary) -> None:
         self._vocabulary = vocabulary
-        self._poses = vocabulary.poses.astype(np.float64)
+        self._fitted = fit_vocabulary(vocabulary.poses)
         self._roads = RoadCache()
 
     @property
@@ -151,7 +153,7 @@ class RuleTeacher:
         road = self._roads.get(observation.map, observation.route)
         ego = observation.ego_now
         line = road.line(ego)
-        states = track_proposals(state_array(ego), poses_out_of_frame_of(self._poses, ego.rear_axle_pose))
+        states = driven_states(self._fitted, state_array(ego))
         scene = PdmScene(
             areas=road.areas,
             kinds=road.kinds,
@@ -161,6 +163,7 @@ class RuleTeacher:
         )
         judged = score_motions(states, scene, RULES)
         columns = {name: getattr(judged, name) for name in SUB_SCORES if name != "speed_limit"}
+        columns["time_to_collision"] = _closing_scores(states, judged, scene, future.agents)
         columns["speed_limit"] = _speed_scores(states, line, scene.centerline)
         # Speeding does not set the measure of progress.
         fair_m = judged.progress_m * judged.allowed * (columns["speed_limit"] > FAIR_SPEED_SCORE)
@@ -192,6 +195,19 @@ def _others(agents: AgentTracks, ego_center: Float64[np.ndarray, "3"]) -> Others
         is_ignored=_touching(poses[0], sizes[0], valid[0], ego_center),
         stride=1,
     )
+
+
+def _closing_scores(
+    states: np.ndarray, judged: PdmScores, scene: PdmScene, agents: AgentTracks
+) -> Float64[np.ndarray, "entries"]:
+    steps = min(NUM_POSES, agents.num_steps)
+    speeds = np.zeros((len(scene.others.valid), agents.num_agents))
+    speeds[:steps] = np.nan_to_num(np.hypot(*np.moveaxis(agents.velocities_mps[:, :steps], -1, 0)).T)
+    speeds[:, scene.others.is_static] = 0.0
+    size, offset_m = (PACIFICA.length_m, PACIFICA.width_m), PACIFICA.rear_axle_to_center_m
+    low, high = states[..., :2].min(axis=(0, 1)) - size[0], states[..., :2].max(axis=(0, 1)) + size[0]
+    raster = scene.areas.raster(low, high)
+    return closing_scores(states, judged.areas, scene.others, speeds, raster, scene.kinds, size, offset_m)
 
 
 def _touching(

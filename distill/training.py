@@ -59,6 +59,12 @@ def join_workers(threads: int = 1) -> Worker:
     return Worker(rank=rank, world_size=world_size, device=device)
 
 
+def wait_for_all() -> None:
+    """Go on when all processes have come this far."""
+    if torch.distributed.is_initialized():
+        barrier()
+
+
 def leave_workers() -> None:
     """Say goodbye to the other processes, once all are done: who leaves early takes the others down."""
     if torch.distributed.is_initialized():
@@ -85,7 +91,7 @@ class Trainer:
         self.config, self.samples, self.vocabulary, self.folder = config, samples, vocabulary, folder
         self.worker = worker or Worker(rank=0, world_size=1, device="cpu")
         torch.manual_seed(config.seed)
-        network = StudentNetwork(config.network, tuple(config.losses.teacher), vocabulary.poses)
+        network = StudentNetwork(config.network, tuple(config.losses.teacher))
         self.network = network.to(self.worker.device)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -138,7 +144,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step)
         with torch.autocast(self.worker.device.split(":")[0], torch.bfloat16, enabled=config.use_bf16):
-            logits, ahead_m = self._model(batch.features, batch.driven, batch.entries)
+            logits, ahead_m = self._model(batch.features, batch.driven)
         parts = losses(logits, ahead_m, batch, config.losses)
         if not torch.isfinite(parts["total"]):
             bad = [name for name, value in parts.items() if not torch.isfinite(value)]

@@ -2,7 +2,8 @@ r"""Train a student planner from labels.
 
     python scripts/train_planner.py --labels labels --vocabulary vocabulary_1024.npz --output checkpoints/first
     python scripts/train_planner.py ... --imitation-only             # without the teacher, for comparison
-    python scripts/train_planner.py ... --rounds 2 --data worlds     # drive, label what is reached, train on
+    python scripts/train_planner.py ... --rounds 2 --data worlds --data corner_cases --processes 2
+                                                     # drive, label what is reached, train on
     torchrun --nproc-per-node 8 scripts/train_planner.py ... --recipe base
 
 A training that was stopped goes on with the same command. Drive the result by --planner student:checkpoints/first.
@@ -28,8 +29,9 @@ from distill.labels import LabelStore, joined
 from distill.recipes import TrainingConfig, imitation_only, recipe
 from distill.samples import Samples, held_back
 from distill.states import SHIFTED, StateSettings
-from distill.training import Trainer, Worker, join_workers, leave_workers
+from distill.training import Trainer, Worker, join_workers, leave_workers, wait_for_all
 from driving.nuplan.data import DataRoot
+from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import list_scenarios
 from planning.neural.vocabulary import TrajectoryVocabulary
 
@@ -56,10 +58,14 @@ class Arguments(CommonArguments):
     """Leave the off-path states out."""
     rounds: int = 0
     """Closed-loop rounds after the first training: drive, label the states reached, train on."""
-    data: Path | None = None
-    """Scenarios to drive in the rounds."""
+    round_steps: int | None = None
+    """Training steps of a round; half of the first training's where left out."""
+    data: Annotated[UseAppendAction[tuple[Path, ...]], None] = ()
+    """Scenarios to drive in the rounds; may be repeated."""
     limit: int | None = None
-    """Only so many scenarios a round."""
+    """Only so many scenarios of each data root a round, other ones in each."""
+    processes: int = 1
+    """Local processes that drive and label in the rounds."""
     threads: int = 1
     """Threads of torch."""
 
@@ -68,7 +74,7 @@ def main(arguments: Arguments) -> None:
     """Train, evaluate, print."""
     if not arguments.labels:
         raise ValueError("Name at least one folder of labels, for example --labels labels.")
-    if arguments.rounds and arguments.data is None:
+    if arguments.rounds and not arguments.data:
         raise ValueError("Closed-loop rounds need scenarios to drive: name them by --data.")
     vocabulary = TrajectoryVocabulary.load(arguments.vocabulary)
     config = replace(recipe(arguments.recipe), seed=arguments.seed, with_shifted=not arguments.no_augmentation)
@@ -78,7 +84,8 @@ def main(arguments: Arguments) -> None:
     folders = list(arguments.labels)
     for number in range(arguments.rounds + 1):
         folder = arguments.output if number == arguments.rounds else arguments.output / f"round_{number}"
-        trainer, validation = prepare(config, folders, vocabulary, folder, worker)
+        steps = (arguments.round_steps or config.steps // 2) if number else config.steps
+        trainer, validation = prepare(replace(config, steps=steps), folders, vocabulary, folder, worker)
         if number and trainer.step == 0:
             trainer.start_from(arguments.output / f"round_{number - 1}")
         train(arguments, trainer)
@@ -86,7 +93,9 @@ def main(arguments: Arguments) -> None:
             show(evaluate(trainer.student(), validation), validation)
         if number < arguments.rounds:
             folders.append(arguments.output / f"labels_round_{number + 1}")
-            label_reached(arguments, folder, folders[-1])
+            if worker.is_first:
+                label_reached(arguments, number, folder, folders[-1])
+            wait_for_all()
     leave_workers()
 
 
@@ -119,10 +128,9 @@ def reporter(update: Callable[[int, str], None]) -> Callable[[int, dict[str, flo
     return lambda step, means: update(step, f"loss {means['total']:.3f}")
 
 
-def label_reached(arguments: Arguments, student: Path, output: Path) -> None:
+def label_reached(arguments: Arguments, number: int, student: Path, output: Path) -> None:
     """Let the student drive, and label the states that it reaches."""
-    assert arguments.data is not None  # main refuses rounds without data
-    entries = list_scenarios(DataRoot.find(arguments.data))[: arguments.limit]
+    entries = [entry for data in arguments.data for entry in chosen(arguments, number, data)]
     jobs = [
         LabelJob(
             entry=entry,
@@ -134,8 +142,17 @@ def label_reached(arguments: Arguments, student: Path, output: Path) -> None:
         for entry in entries
     ]
     with progress(arguments) as bar:
-        for _ in bar.track(label_all(jobs), total=len(jobs), description="driving"):
+        for _ in bar.track(label_all(jobs, arguments.processes), total=len(jobs), description="driving"):
             pass
+
+
+def chosen(arguments: Arguments, number: int, data: Path) -> list[ScenarioEntry]:
+    """The scenarios of a data root that a round drives."""
+    entries = list_scenarios(DataRoot.find(data))
+    if arguments.limit is None or arguments.limit >= len(entries):
+        return entries
+    rows = np.random.default_rng([arguments.seed, number]).choice(len(entries), arguments.limit, replace=False)
+    return [entries[row] for row in np.sort(rows)]
 
 
 def show(found: Evaluation, validation: Samples) -> None:

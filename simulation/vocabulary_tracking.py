@@ -1,36 +1,49 @@
-"""Drive a fixed vocabulary from many states: what `tracking.track_proposals` does, with the fits done once.
+"""Drive a fixed vocabulary from many states: entries begin with the ego's own speed, then tracker and bicycle follow.
 
-Speeds and curvatures of an entry do not depend on the ego, so that they are fitted when the vocabulary is loaded.
+An entry says along which way and how fast to go, but not from which speed and acceleration. So it is *re-timed*
+first: the same way, at a speed that leads from the ego's to that of the entry without discomfort, or as hard as the
+brakes allow where the entry brakes hard. Fits of speed and curvature do not depend on the ego and are made once.
 """
 
 import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from driving.vehicle import PACIFICA, VehicleParameters
-from simulation.dynamics import HEADING, STATE_SIZE, STEERING, VELOCITY_X, X, Y, step_bicycle, wrap
+from simulation.dynamics import ACCEL_X, HEADING, STATE_SIZE, STEERING, VELOCITY_X, X, Y, step_bicycle, wrap
+from simulation.kernels.compiling import njit
 from simulation.tracking import HORIZON, STEP_S, fit_profiles, lqr_commands
+
+LEAD_STEPS = 8
+"""How far ahead in the entry the speed is looked up that is aimed at."""
+MAX_ACCEL_MPS2, MIN_ACCEL_MPS2, MAX_JERK_MPS3 = 2.0, -3.4, 2.5
+"""Within nuPlan's bounds of comfort, with something left for the tracker."""
+HARD_MPS2, HARDEST_MPS2, HARD_JERK_MPS3 = -3.0, -7.0, 15.0
+"""An entry that needs more than the first at once is followed as hard as the others allow."""
 
 
 class FittedVocabulary(NamedTuple):
     """Entries with the references that the tracker follows."""
 
     poses: np.ndarray
-    """(V, K + 1, 3) in the ego frame."""
+    """(V, K + 1, 3) in the ego frame, headings without jumps."""
+    along: np.ndarray
+    """(V, K + 1) way from the start [m]"""
     speeds: np.ndarray
     """(V, K) [m/s]"""
     curvatures: np.ndarray
-    """(V, K + HORIZON) [1/m], the last repeated."""
+    """(V, K) [1/m]"""
 
 
 def fit_vocabulary(poses: np.ndarray) -> FittedVocabulary:
     """Fit speeds and curvatures of all entries (V, K + 1, 3)."""
-    poses = np.ascontiguousarray(poses, dtype=np.float64)
+    poses = np.array(poses, dtype=np.float64)
+    poses[..., 2] = np.unwrap(poses[..., 2], axis=1)
     speeds, curvatures = _fit(poses)
-    padded = np.concatenate([curvatures, np.repeat(curvatures[:, -1:], HORIZON, axis=1)], axis=1)
-    return FittedVocabulary(poses=poses, speeds=speeds, curvatures=padded)
+    steps_m = np.hypot(*np.diff(poses[..., :2], axis=1).transpose(2, 0, 1))
+    along = np.concatenate([np.zeros((len(poses), 1)), np.cumsum(steps_m, axis=1)], axis=1)
+    return FittedVocabulary(poses=poses, along=along, speeds=speeds, curvatures=curvatures)
 
 
 @njit(cache=True)
@@ -43,6 +56,63 @@ def _fit(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @njit(cache=True)
+def _retime(
+    fitted: FittedVocabulary,
+    v: int,
+    speed: float,
+    accel: float,
+    out: np.ndarray,
+    speeds: np.ndarray,
+    bends: np.ndarray,
+) -> None:
+    """Lay entry `v` out from a speed and an acceleration: poses (K + 1, 3), speeds and curvatures (K + 1,)."""
+    poses, along, wanted, curvatures = fitted.poses[v], fitted.along[v], fitted.speeds[v], fitted.curvatures[v]
+    num = len(wanted)
+    needed = min((wanted[min(8, num - 1)] - speed) / 0.8, (wanted[min(15, num - 1)] - speed) / 1.5)
+    lowest, jerk = (HARDEST_MPS2, HARD_JERK_MPS3) if needed < HARD_MPS2 else (MIN_ACCEL_MPS2, MAX_JERK_MPS3)
+    accel = min(max(accel, HARDEST_MPS2), MAX_ACCEL_MPS2)
+    speed = max(speed, 0.0)
+    place, before, piece = 0.0, 0.0, 0
+    for i in range(num + 1):
+        while piece < num - 1 and along[piece + 1] < place:
+            piece += 1
+        length = along[piece + 1] - along[piece]
+        if place <= along[num] and length > 1e-9:
+            share = (place - along[piece]) / length
+            for column in range(3):
+                out[i, column] = poses[piece, column] + share * (poses[piece + 1, column] - poses[piece, column])
+            bends[i] = curvatures[piece]
+        else:
+            # Behind its end the way goes on with the bend that it ends with.
+            last = poses[num] if i == 0 or before < along[num] else out[i - 1]
+            way = place - max(before, along[num])
+            bends[i] = curvatures[num - 1]
+            middle = last[2] + 0.5 * way * bends[i]
+            out[i, 0] = last[0] + way * math.cos(middle)
+            out[i, 1] = last[1] + way * math.sin(middle)
+            out[i, 2] = last[2] + way * bends[i]
+        before = place
+        speeds[i] = speed
+        aim = (wanted[min(i + LEAD_STEPS, num - 1)] - speed) / (LEAD_STEPS * STEP_S)
+        aim = min(max(aim, lowest), MAX_ACCEL_MPS2)
+        accel += min(max(aim - accel, -jerk * STEP_S), jerk * STEP_S)
+        speed = max(0.0, speed + accel * STEP_S)
+        if speed == 0.0:
+            accel = max(accel, 0.0)
+        place += 0.5 * (speeds[i] + speed) * STEP_S
+
+
+@njit(cache=True)
+def _retimed(fitted: FittedVocabulary, speed: float, accel: float, rows: np.ndarray) -> np.ndarray:
+    num = fitted.speeds.shape[1]
+    out = np.empty((len(rows), num + 1, 3))
+    speeds, bends = np.empty(num + 1), np.empty(num + 1)
+    for a in range(len(rows)):
+        _retime(fitted, rows[a], speed, accel, out[a], speeds, bends)
+    return out
+
+
+@njit(cache=True)
 def _drive(
     fitted: FittedVocabulary,
     states: np.ndarray,
@@ -51,32 +121,40 @@ def _drive(
     wheelbase_m: float,
     driven: np.ndarray,
 ) -> None:
-    all_poses, all_speeds, all_curvatures = fitted.poses, fitted.speeds, fitted.curvatures
-    num = all_speeds.shape[1]
+    num = fitted.speeds.shape[1]
     now, following = np.empty(STATE_SIZE), np.empty(STATE_SIZE)
+    poses, speeds, bends = np.empty((num + 1, 3)), np.empty(num + 1), np.empty(num + 1)
+    ahead = np.empty(num + HORIZON)
     for b in range(entries.shape[0]):
         for a in range(entries.shape[1]):
-            v = entries[b, a]
             now[:] = states[b]
             now[X], now[Y], now[HEADING] = 0.0, 0.0, 0.0
+            _retime(fitted, entries[b, a], now[VELOCITY_X], now[ACCEL_X], poses, speeds, bends)
+            for i in range(num + HORIZON):
+                ahead[i] = bends[min(i, num)]
             for i in range(num):
-                x, y, heading = all_poses[v, i, 0], all_poses[v, i, 1], all_poses[v, i, 2]
-                lateral_error = -(now[X] - x) * math.sin(heading) + (now[Y] - y) * math.cos(heading)
+                heading = poses[i, 2]
+                lateral_error = -(now[X] - poses[i, 0]) * math.sin(heading) + (now[Y] - poses[i, 1]) * math.cos(
+                    heading
+                )
                 accel, steering_rate = lqr_commands(
                     now[VELOCITY_X],
                     lateral_error,
                     wrap(now[HEADING] - heading),
                     now[STEERING],
-                    all_speeds[v, min(i + HORIZON, num - 1)],
-                    all_curvatures[v, i : i + HORIZON],
+                    0.5 * (speeds[min(i + HORIZON, num - 1)] + speeds[min(i + HORIZON, num - 1) + 1]),
+                    ahead[i : i + HORIZON],
                     wheelbase_m,
                 )
                 step_bicycle(now, accel, steering_rate, STEP_S, wheelbase_m, following)
                 now[:] = following
                 if (i + 1) % stride == 0:
-                    k = (i + 1) // stride - 1
-                    driven[b, a, k, 0], driven[b, a, k, 1] = now[X], now[Y]
-                    driven[b, a, k, 2], driven[b, a, k, 3] = now[HEADING], now[VELOCITY_X]
+                    driven[b, a, (i + 1) // stride - 1] = now
+
+
+def retime_entries(fitted: FittedVocabulary, state: np.ndarray, entries: np.ndarray) -> np.ndarray:
+    """Plans that entries stand for in a state (10,): poses (A, K + 1, 3) in the ego frame, every 0.1 s from now."""
+    return _retimed(fitted, float(state[VELOCITY_X]), float(state[ACCEL_X]), np.ascontiguousarray(entries))
 
 
 def drive_vocabulary(
@@ -86,19 +164,33 @@ def drive_vocabulary(
     stride: int = 5,
     vehicle: VehicleParameters = PACIFICA,
 ) -> np.ndarray:
-    """Drive chosen entries from B states by tracker and bicycle, each in the frame of its state.
+    """Drive chosen entries from B states, re-timed, by tracker and bicycle, each in the frame of its state.
 
     Args:
         fitted: The vocabulary.
         states: (B, 10) in the columns of `simulation.dynamics`; where they are does not matter.
         entries: (B, A) rows of the vocabulary.
-        stride: Steps of 0.1 s between the poses that are returned.
+        stride: Steps of 0.1 s between the states that are returned.
         vehicle: Which car drives.
 
     Returns:
-        (B, A, K, 4) x, y, heading, speed after `stride`, 2 `stride`, ... steps.
+        (B, A, K, 10) states after `stride`, 2 `stride`, ... steps.
     """
     num = fitted.speeds.shape[1] // stride
-    driven = np.empty((*entries.shape, num, 4))
+    driven = np.empty((*entries.shape, num, STATE_SIZE))
     _drive(fitted, np.ascontiguousarray(states), np.ascontiguousarray(entries), stride, vehicle.wheelbase_m, driven)
     return driven
+
+
+def driven_states(fitted: FittedVocabulary, state: np.ndarray) -> np.ndarray:
+    """All entries driven from one state (10,): states (V, K + 1, 10) as global as it is, the first one `state`."""
+    rows = np.arange(len(fitted.poses))[np.newaxis]
+    driven = drive_vocabulary(fitted, state[np.newaxis], rows, stride=1)[0]
+    out = np.empty((len(driven), driven.shape[1] + 1, STATE_SIZE))
+    out[:, 0] = state
+    out[:, 1:] = driven
+    cos, sin = math.cos(state[HEADING]), math.sin(state[HEADING])
+    out[:, 1:, X] = state[X] + cos * driven[..., X] - sin * driven[..., Y]
+    out[:, 1:, Y] = state[Y] + sin * driven[..., X] + cos * driven[..., Y]
+    out[:, 1:, HEADING] = driven[..., HEADING] + state[HEADING]
+    return out

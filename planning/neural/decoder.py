@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -40,34 +39,24 @@ class VocabularyDecoder(nn.Module):
     def __init__(self, config: NetworkConfig, sub_scores: Sequence[str]) -> None:
         super().__init__()
         width = config.width
+        self.names = (*sub_scores, IMITATION)
         self.relate = nn.Sequential(
             nn.Linear(RELATION_SIZE * NUM_INSTANTS, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
-        self.entry = two_layers(4 * NUM_INSTANTS, width)
         self.ego = nn.Linear(width, width)
         self.layers = nn.ModuleList(CrossLayer(config) for _ in range(config.decoder_layers))
         self.norm = nn.LayerNorm(width)
-        self.heads = nn.ModuleDict({name: two_layers(width, width // 2, 1) for name in (*sub_scores, IMITATION)})
+        self.heads = two_layers(width, 2 * width, len(self.names))
 
     def forward(
         self,
         relations: Float[Tensor, "states entries 8 relations"],
-        entries: Float[Tensor, "states entries 32"],
         tokens: Float[Tensor, "states tokens width"],
         mask: Bool[Tensor, "states tokens"],
     ) -> dict[str, Float[Tensor, "states entries"]]:
         """Logits by the name of their head."""
-        queries = self.relate(relations.flatten(-2)) + self.entry(entries) + self.ego(tokens[:, :1])
+        queries = self.relate(relations.flatten(-2)) + self.ego(tokens[:, :1])
         for layer in self.layers:
             queries = layer(queries, tokens, ~mask)
-        queries = self.norm(queries)
-        return {name: head(queries).squeeze(-1) for name, head in self.heads.items()}
-
-
-def entry_values(poses: Float[Tensor, "entries 41 3"]) -> Float[Tensor, "entries 32"]:
-    """What the network knows of an entry itself: its pose every half second."""
-    kept = poses[:, 5::5]
-    values = torch.stack(
-        [kept[..., 0] / 20.0, kept[..., 1] / 20.0, torch.cos(kept[..., 2]), torch.sin(kept[..., 2])], dim=-1
-    )
-    return values.flatten(1)
+        logits = self.heads(self.norm(queries))
+        return {name: logits[..., column] for column, name in enumerate(self.names)}

@@ -11,7 +11,6 @@ from planning.neural.features import (
     EGO_SIZE,
     LANE_SIZE,
     LIGHT_SIZE,
-    MAX_AGENTS,
     ROUTE_POINTS,
     ROUTE_SIZE,
 )
@@ -84,10 +83,6 @@ class TokenEncoder(nn.Module):
         mask = torch.cat(present, dim=1)
         encoded = self.layers(torch.cat(tokens, dim=1), src_key_padding_mask=~mask)
         return self.norm(encoded), mask
-
-
-AGENT_TOKENS = slice(1, 1 + MAX_AGENTS)
-"""Where the agents' tokens are."""
 
 
 def two_layers(inputs: int, width: int, outputs: int | None = None) -> nn.Sequential:

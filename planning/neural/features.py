@@ -5,6 +5,7 @@ a label or a camera network, cannot be told from them.
 """
 
 from dataclasses import dataclass, fields
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -70,6 +71,15 @@ class Features:
 
 
 FEATURE_NAMES: tuple[str, ...] = tuple(item.name for item in fields(Features))
+
+
+def trimmed(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Stacked features without the rows of agents, lanes and lights that none of the states has: less to compute."""
+    kept = dict(features)
+    for name in ("agents", "lanes", "lights"):
+        count = max(1, int(features[f"{name}_mask"].sum(axis=1).max()))
+        kept[name], kept[f"{name}_mask"] = features[name][:, :count], features[f"{name}_mask"][:, :count]
+    return kept
 
 
 class FeatureBuilder:
@@ -197,55 +207,65 @@ def _ego(ego: EgoState, route: np.ndarray, mask: np.ndarray) -> np.ndarray:
     )
 
 
-def _lanes(road: RoadAhead, ego: EgoState, lights: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    map_graph, on_route = road.map, road.on_route
-    pieces, away = [], []
-    step = (LANE_POINTS - 1) * LANE_SPACING
-    for row in map_graph.lane_rows_near(ego.rear_axle_pose[:2], LANE_RADIUS_M).tolist():
+_PIECES: WeakKeyDictionary[MapGraph, dict[int, tuple[np.ndarray, np.ndarray]]] = WeakKeyDictionary()
+
+
+def _pieces(map_graph: MapGraph, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pieces of a lane: points (pieces, 6, 2), global, and what does not change (pieces, 8); made once per map."""
+    known = _PIECES.setdefault(map_graph, {})
+    if row not in known:
         samples = lane_samples(map_graph, row)
-        starts = np.arange(0, max(len(samples.poses) - LANE_SPACING, 1), step)
+        starts = np.arange(0, max(len(samples.poses) - LANE_SPACING, 1), (LANE_POINTS - 1) * LANE_SPACING)
         picks = np.minimum(starts[:, np.newaxis] + np.arange(LANE_POINTS) * LANE_SPACING, len(samples.poses) - 1)
-        points = local_from_global(samples.poses[picks, :2], ego.rear_axle_pose)
-        values = np.zeros((len(starts), LANE_SIZE), dtype=np.float32)
-        values[:, : 2 * LANE_POINTS] = points.reshape(len(starts), -1) / _POSITION_M
-        flags = values[:, 2 * LANE_POINTS :]
-        flags[:, 0] = row in on_route
+        flags = np.zeros((len(starts), LANE_SIZE - 2 * LANE_POINTS), dtype=np.float32)
         flags[:, 1] = map_graph.lanes.is_connector(row)
         flags[:, 2] = samples.limit_mps[0] / _SPEED_MPS
         flags[:, 3:5] = samples.room_m[picks[:, 0], :2] / 4.0
-        status = lights.get(int(map_graph.lanes.ids[row]), int(LightStatus.UNKNOWN))
-        if status != LightStatus.UNKNOWN:
-            flags[:, 5 + status] = 1.0
-        pieces.append(values)
-        away.append(np.hypot(points[..., 0], points[..., 1]).min(axis=1))
-    return _padded(pieces, away, MAX_LANES, LANE_SIZE)
+        known[row] = samples.poses[picks, :2], flags
+    return known[row]
+
+
+def _lanes(road: RoadAhead, ego: EgoState, lights: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    rows = road.map.lane_rows_near(ego.rear_axle_pose[:2], LANE_RADIUS_M).tolist()
+    if not rows:
+        return np.zeros((MAX_LANES, LANE_SIZE), dtype=np.float32), np.zeros(MAX_LANES, dtype=bool)
+    found = [_pieces(road.map, row) for row in rows]
+    points = local_from_global(np.concatenate([points for points, _ in found]), ego.rear_axle_pose)
+    flags = np.concatenate([flags for _, flags in found])
+    lengths = [len(flags) for _, flags in found]
+    flags[:, 0] = np.repeat([row in road.on_route for row in rows], lengths)
+    ids = road.map.lanes.ids[rows].tolist()
+    shown = np.repeat([lights.get(lane, int(LightStatus.UNKNOWN)) for lane in ids], lengths)
+    known = np.flatnonzero(shown != LightStatus.UNKNOWN)
+    flags[known, 5 + shown[known]] = 1.0
+    values = np.concatenate([(points.reshape(len(points), -1) / _POSITION_M).astype(np.float32), flags], axis=1)
+    return _nearest(values, np.hypot(points[..., 0], points[..., 1]).min(axis=1), MAX_LANES)
 
 
 def _lights(road: RoadAhead, ego: EgoState, lights: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    pieces, away = [], []
     areas = road.map.lanes.areas
-    for light, status in lights.items():
-        row = areas.row(light)
-        if row is None or status == LightStatus.UNKNOWN:
-            continue
-        stop = lane_samples(road.map, row).poses[0]
-        x, y = local_from_global(stop[np.newaxis, :2], ego.rear_axle_pose)[0]
-        if np.hypot(x, y) > AGENT_RADIUS_M:
-            continue
-        turned = stop[2] - ego.rear_axle_pose[2]
-        values = np.zeros((1, LIGHT_SIZE), dtype=np.float32)
-        values[0, :5] = x / _POSITION_M, y / _POSITION_M, np.cos(turned), np.sin(turned), row in road.on_route
-        values[0, 5 + status] = 1.0
-        pieces.append(values)
-        # Lights of the route come first.
-        away.append(np.array([np.hypot(x, y) - 1e3 * (row in road.on_route)]))
-    return _padded(pieces, away, MAX_LIGHTS, LIGHT_SIZE)
+    rows = {light: areas.row(light) for light, status in lights.items() if status != LightStatus.UNKNOWN}
+    shown = [(row, lights[light]) for light, row in rows.items() if row is not None]
+    if not shown:
+        return np.zeros((MAX_LIGHTS, LIGHT_SIZE), dtype=np.float32), np.zeros(MAX_LIGHTS, dtype=bool)
+    stops = np.stack([lane_samples(road.map, row).poses[0] for row, _ in shown])
+    points = local_from_global(stops[:, :2], ego.rear_axle_pose)
+    turned = stops[:, 2] - ego.rear_axle_pose[2]
+    on_route = np.array([row in road.on_route for row, _ in shown], dtype=np.float64)
+    values = np.zeros((len(shown), LIGHT_SIZE), dtype=np.float32)
+    values[:, :2] = points / _POSITION_M
+    values[:, 2], values[:, 3], values[:, 4] = np.cos(turned), np.sin(turned), on_route
+    values[np.arange(len(shown)), [5 + status for _, status in shown]] = 1.0
+    away_m = np.hypot(points[:, 0], points[:, 1])
+    near = away_m <= AGENT_RADIUS_M
+    # Lights of the route come first.
+    return _nearest(values[near], (away_m - 1e3 * on_route)[near], MAX_LIGHTS)
 
 
-def _padded(pieces: list[np.ndarray], away: list[np.ndarray], most: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    values, mask = np.zeros((most, size), dtype=np.float32), np.zeros(most, dtype=bool)
-    if pieces:
-        nearest = np.argsort(np.concatenate(away), kind="stable")[:most]
-        values[: len(nearest)] = np.concatenate(pieces)[nearest]
-        mask[: len(nearest)] = True
-    return values, mask
+def _nearest(values: np.ndarray, away_m: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest rows, in order, padded to `most`; and which of them are there."""
+    nearest = np.argsort(away_m, kind="stable")[:most]
+    padded, mask = np.zeros((most, values.shape[1]), dtype=np.float32), np.zeros(most, dtype=bool)
+    padded[: len(nearest)] = values[nearest]
+    mask[: len(nearest)] = True
+    return padded, mask

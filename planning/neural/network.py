@@ -6,19 +6,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors.torch
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from planning.neural.decoder import IMITATION, VocabularyDecoder, entry_values
-from planning.neural.encoder import AGENT_TOKENS, NetworkConfig, TokenEncoder
+from planning.neural.decoder import IMITATION, VocabularyDecoder
+from planning.neural.encoder import NetworkConfig, TokenEncoder
 from planning.neural.features import VERSION
 from planning.neural.relations import NUM_INSTANTS, forecast_agents, relations_of
 from planning.neural.vocabulary import TrajectoryVocabulary
 
-FORMAT = "camber.student.1"
+FORMAT = "camber.student.2"
 WEIGHTS, DESCRIPTION, VOCABULARY = "weights.safetensors", "student.json", "vocabulary.npz"
 
 
@@ -51,8 +50,7 @@ class ScoreWeights:
 class StudentNetwork(nn.Module):
     """Features, driven entries -> logits of the sub-scores and of imitation."""
 
-    def __init__(self, config: NetworkConfig, sub_scores: tuple[str, ...], poses: np.ndarray) -> None:
-        """A network for a vocabulary of poses (V, 41, 3)."""
+    def __init__(self, config: NetworkConfig, sub_scores: tuple[str, ...]) -> None:
         super().__init__()
         self.config, self.sub_scores = config, sub_scores
         self.encoder = TokenEncoder(config)
@@ -62,28 +60,23 @@ class StudentNetwork(nn.Module):
         nn.init.zeros_(expected.weight)
         nn.init.zeros_(expected.bias)
         self.foresee = nn.Sequential(nn.Linear(config.width, config.width), nn.GELU(), expected)
-        self.entries: Tensor
-        self.register_buffer("entries", entry_values(torch.from_numpy(poses)), persistent=False)
 
     def forward(
         self,
         features: dict[str, Tensor],
-        driven: Float[Tensor, "states entries 8 4"],
-        entries: Int64[Tensor, "states entries"] | None = None,
+        driven: Float[Tensor, "states entries 8 5"],
     ) -> tuple[dict[str, Tensor], Float[Tensor, "states agents 8 2"]]:
         """Logits per head (B, A), and where the agents are expected [m, ego frame].
 
         Args:
             features: Fields of `Features`, stacked.
-            driven: The entries as the tracker drives them: x, y, heading, speed every half second.
-            entries: Rows of the vocabulary that `driven` holds; None for all, in order.
+            driven: Entries as the tracker drives them: x, y, heading, speed, acceleration every half second.
         """
         tokens, mask = self.encoder(features)
-        correction = self.foresee(tokens[:, AGENT_TOKENS]).unflatten(-1, (NUM_INSTANTS, 2))
+        correction = self.foresee(tokens[:, 1 : 1 + features["agents"].shape[1]]).unflatten(-1, (NUM_INSTANTS, 2))
         ahead_m = forecast_agents(features["agents"], correction)
         relations = relations_of(driven, features, ahead_m)
-        known = self.entries[None].expand(len(tokens), -1, -1) if entries is None else self.entries[entries]
-        return self.decoder(relations, known, tokens, mask), ahead_m
+        return self.decoder(relations, tokens, mask), ahead_m
 
 
 def joined_score(logits: Mapping[str, Tensor], weights: ScoreWeights) -> Float[Tensor, "states entries"]:
@@ -154,7 +147,7 @@ class Student:
                 f" {vocabulary.digest}."
             )
         config = NetworkConfig(**described["network"])
-        network = StudentNetwork(config, tuple(described["sub_scores"]), vocabulary.poses)
+        network = StudentNetwork(config, tuple(described["sub_scores"]))
         load_weights(network, folder / WEIGHTS)
         return cls(
             network=network.eval(),

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64, Int64
 
 from driving import Candidates, MapGraph, Observation, Route, Trajectory
 from driving.candidates import LOGGED_TIME_S
 from driving.geometry import poses_out_of_frame_of
-from planning.neural.features import FEATURE_NAMES, FeatureBuilder
+from planning.neural.features import FEATURE_NAMES, FeatureBuilder, trimmed
 from planning.neural.network import Student, joined_score
+from planning.neural.reachable import ReachableEntries
+from planning.neural.relations import DRIVEN_COLUMNS
 from planning.neural.vocabulary import NUM_POSES, STEP_S
-from simulation.dynamics import state_array
-from simulation.vocabulary_tracking import drive_vocabulary, fit_vocabulary
+from simulation.dynamics import VELOCITY_X, state_array
+from simulation.vocabulary_tracking import drive_vocabulary, fit_vocabulary, retime_entries
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
 """The student that comes with the project."""
@@ -48,9 +50,9 @@ class StudentPlanner:
         self._student, self._device = student, device
         self._network = student.network.eval().to(device)
         self._fitted = fit_vocabulary(student.vocabulary.poses)
-        self._all = np.arange(len(student.vocabulary))[np.newaxis]
+        self._reachable = ReachableEntries(self._fitted)
         self._builder = FeatureBuilder()
-        self._told: list[tuple[np.ndarray, np.ndarray]] = []
+        self._told: list[tuple[Observation, np.ndarray, np.ndarray]] = []
 
     @classmethod
     def load(cls, folder: Path | str | None = None) -> "StudentPlanner":
@@ -83,48 +85,50 @@ class StudentPlanner:
         if not observations:
             self._told = []
             return []
-        scores = self.scores(observations)
-        self._told = [(seen.ego_now.rear_axle_pose, row) for seen, row in zip(observations, scores, strict=True)]
-        return [self._plan(observation, row) for observation, row in zip(observations, scores, strict=True)]
+        entries, scores = self.scores(observations)
+        self._told = list(zip(observations, entries, scores, strict=True))
+        return [self._plan(*told) for told in self._told]
 
     def candidates(self) -> list[Candidates | None]:
         """The best entries for each observation of the last call, the best first; it is driven, blended."""
-        return [self._best_entries(pose, scores) for pose, scores in self._told]
+        return [self._best_entries(*told) for told in self._told]
 
-    def _best_entries(self, pose: np.ndarray, scores: np.ndarray) -> Candidates:
+    def _best_entries(self, observation: Observation, entries: np.ndarray, scores: np.ndarray) -> Candidates:
         count = min(NUM_CANDIDATES, len(scores))
         best = np.argpartition(-scores, count - 1)[:count]
         best = best[np.argsort(-scores[best], kind="stable")]
-        poses = self._student.vocabulary.poses[best][:, _SHOWN_STEPS].astype(np.float64)
+        poses = self._retimed(observation, entries[best])[:, _SHOWN_STEPS]
         return Candidates(
             time_s=LOGGED_TIME_S,
-            poses=poses_out_of_frame_of(poses, pose),
+            poses=poses_out_of_frame_of(poses, observation.ego_now.rear_axle_pose),
             scores=scores[best].astype(np.float64),
             chosen=0,
         )
 
     @torch.inference_mode()
-    def scores(self, observations: Sequence[Observation]) -> Float32[np.ndarray, "observations entries"]:
-        """Joined score of every entry."""
+    def scores(
+        self, observations: Sequence[Observation]
+    ) -> tuple[Int64[np.ndarray, "observations asked"], Float32[np.ndarray, "observations asked"]]:
+        """Entries of the vocabulary that can be reached at the speed of the ego, and their joined scores."""
         built = [self._builder.build(observation) for observation in observations]
-        features = {
-            name: torch.from_numpy(np.stack([getattr(one, name) for one in built])).to(self._device)
-            for name in FEATURE_NAMES
-        }
+        stacked = trimmed({name: np.stack([getattr(one, name) for one in built]) for name in FEATURE_NAMES})
+        features = {name: torch.from_numpy(values).to(self._device) for name, values in stacked.items()}
         states = np.stack([state_array(observation.ego_now) for observation in observations])
-        entries = np.repeat(self._all, len(observations), axis=0)
-        driven = torch.from_numpy(drive_vocabulary(self._fitted, states, entries).astype(np.float32))
-        logits, _ = self._network(features, driven.to(self._device))
-        return joined_score(logits, self._student.weights).float().cpu().numpy()
+        entries = self._reachable.at(states[:, VELOCITY_X])
+        driven = drive_vocabulary(self._fitted, states, entries)[..., DRIVEN_COLUMNS].astype(np.float32)
+        logits, _ = self._network(features, torch.from_numpy(driven).to(self._device))
+        return entries, joined_score(logits, self._student.weights).float().cpu().numpy()
 
-    def _plan(self, observation: Observation, scores: np.ndarray) -> Trajectory:
-        poses = self._student.vocabulary.poses
-        best = int(np.argmax(scores))
+    def _retimed(self, observation: Observation, entries: np.ndarray) -> Float64[np.ndarray, "entries 41 3"]:
+        return retime_entries(self._fitted, state_array(observation.ego_now), entries)
+
+    def _plan(self, observation: Observation, entries: np.ndarray, scores: np.ndarray) -> Trajectory:
+        near = np.flatnonzero(scores > scores.max() - 7.0 * BLEND_TEMPERATURE)
+        poses = self._retimed(observation, entries[near])
+        best = int(np.argmax(scores[near]))
         gap_m = np.hypot(*(poses[:, ::5, :2] - poses[best, ::5, :2]).transpose(2, 0, 1)).mean(axis=1)
-        weights = np.exp((scores - scores[best]) / BLEND_TEMPERATURE) * (gap_m <= BLEND_RADIUS_M)
-        kept = np.flatnonzero(weights > 1e-3)
-        share = (weights[kept] / weights[kept].sum()).astype(np.float64)
-        blended = np.einsum("v,vtc->tc", share, poses[kept].astype(np.float64))
+        weights = np.exp((scores[near] - scores[near][best]) / BLEND_TEMPERATURE) * (gap_m <= BLEND_RADIUS_M)
+        blended = np.einsum("v,vtc->tc", weights / weights.sum(), poses)
         return Trajectory(
             time_s=np.arange(NUM_POSES) * STEP_S,
             poses=poses_out_of_frame_of(blended, observation.ego_now.rear_axle_pose),

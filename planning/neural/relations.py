@@ -11,12 +11,15 @@ from torch import Tensor
 
 from planning.neural.features import BOX, IS_RED, LIMIT, ROOM, ROUTE_BEHIND, VELOCITY
 from planning.neural.road_ahead import SPACING_M
+from simulation.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
 from simulation.kernels.entry_relations import RELATION_SIZE, entry_relations
 
-__all__ = ["INSTANT_S", "NUM_INSTANTS", "RELATION_SIZE", "forecast_agents", "relations_of"]
+__all__ = ["DRIVEN_COLUMNS", "INSTANT_S", "NUM_INSTANTS", "RELATION_SIZE", "forecast_agents", "relations_of"]
 
 NUM_INSTANTS = 8
 INSTANT_S = 0.5
+DRIVEN_COLUMNS = (X, Y, HEADING, VELOCITY_X, ACCEL_X)
+"""Of a driven state: what the network is told."""
 POSITION_M, SPEED_MPS = 20.0, 10.0
 """What features divide lengths and speeds by."""
 
@@ -32,10 +35,10 @@ def forecast_agents(
 
 @torch.no_grad()
 def relations_of(
-    driven: Float[Tensor, "states entries 8 4"],
+    driven: Float[Tensor, "states entries 8 5"],
     features: dict[str, Tensor],
     ahead_m: Float[Tensor, "states agents 8 2"],
-) -> Float[Tensor, "states entries 8 21"]:
+) -> Float[Tensor, "states entries 8 31"]:
     """The relations of all entries, computed on the CPU by a compiled kernel."""
     route = features["route"].float().cpu().numpy()
     mask: Bool[np.ndarray, "states points"] = features["route_mask"].cpu().numpy()
@@ -54,11 +57,14 @@ def relations_of(
     )
     agents = features["agents"].float().cpu().numpy()
     boxes = np.concatenate([agents[..., 2:4], agents[..., BOX] * SPEED_MPS], axis=-1)
+    straight_m = forecast_agents(features["agents"].float(), torch.zeros_like(ahead_m, dtype=torch.float32))
     found = entry_relations(
         driven.float().cpu().numpy(),
         np.ascontiguousarray(points),
         mask.sum(axis=1),
+        np.ascontiguousarray(agents[..., :2] * POSITION_M),
         np.ascontiguousarray(ahead_m.detach().float().cpu().numpy()),
+        straight_m.cpu().numpy(),
         boxes,
         features["agents_mask"].cpu().numpy(),
     )

@@ -6,13 +6,18 @@ For B states, A entries, K instants, R route points and N agents, all in the ego
 import math
 
 import numpy as np
-from numba import njit
 
 from driving.vehicle import PACIFICA
+from simulation.kernels.compiling import njit
 
-RELATION_SIZE = 21
-"""Per entry and instant: pose and speed (5), place on the route (13), room to the agents (3)."""
+RELATION_SIZE = 31
+"""Per entry and instant: motion (6), place on the route (13), room to agents: foreseen (6), going straight (6)."""
 LOOK_AHEAD_S = 0.9
+"""nuPlan's bound of the time to collision is 0.95 s."""
+STEP_S = 0.5
+_NEAR_M = 45.0
+_POINTS_BACK, _POINTS_ON = 2, 10
+"""Route points that a car passes in half a second, at most."""
 _FAR_M = 12.0
 _FARTHEST_M = 36.0
 _OFFSET_M = PACIFICA.rear_axle_to_center_m
@@ -29,49 +34,84 @@ def entry_relations(
     driven: np.ndarray,
     route: np.ndarray,
     counts: np.ndarray,
+    now: np.ndarray,
     ahead: np.ndarray,
+    straight: np.ndarray,
     boxes: np.ndarray,
     present: np.ndarray,
 ) -> np.ndarray:
     """Relations of every entry at every instant.
 
     Args:
-        driven: (B, A, K, 4) x, y, heading, speed of the rear axle [m, rad, m/s].
+        driven: (B, A, K, 5) x, y, heading, speed, acceleration of the rear axle [m, rad, m/s, m/s^2].
         route: (B, R, 12) x, y [m], cos, sin, room to the left and right edge of the road and of the own direction
             [m], limit [m/s], connector, red, arc length from the ego [m].
         counts: (B,) route points that are there.
-        ahead: (B, N, K, 2) where the agents will be [m].
+        now: (B, N, 2) where the agents are [m].
+        ahead: (B, N, K, 2) where they will be.
+        straight: (B, N, K, 2) where they would be at their present velocity.
         boxes: (B, N, 4) cos, sin, length, width.
         present: (B, N) which agents are there.
 
     Returns:
-        (B, A, K, 21) float32, scaled to about one.
+        (B, A, K, 31) float32, scaled to about one.
     """
     num_states, num_entries, num_instants = driven.shape[:3]
     out = np.empty((num_states, num_entries, num_instants, RELATION_SIZE), dtype=np.float32)
+    foreseen, steady = np.empty((present.shape[1], 10)), np.empty((present.shape[1], 10))
+    nearest = np.zeros(num_entries, dtype=np.int64)
     for b in range(num_states):
         stop_m = 1e3
         for r in range(counts[b]):
             if route[b, r, 10] > 0.0 and route[b, r, 11] > 0.0:
                 stop_m = route[b, r, 11]
                 break
-        for a in range(num_entries):
-            for k in range(num_instants):
-                heading, speed = driven[b, a, k, 2], driven[b, a, k, 3]
+        nearest[:] = -1
+        for k in range(num_instants):
+            num = _boxes_at(now[b], ahead[b], boxes[b], present[b], k, foreseen)
+            _boxes_at(now[b], straight[b], boxes[b], present[b], k, steady)
+            for a in range(num_entries):
+                heading, speed = float(driven[b, a, k, 2]), float(driven[b, a, k, 3])
                 cos, sin = math.cos(heading), math.sin(heading)
                 x, y = driven[b, a, k, 0] + _OFFSET_M * cos, driven[b, a, k, 1] + _OFFSET_M * sin
                 row = out[b, a, k]
                 row[0], row[1] = driven[b, a, k, 0] / 20.0, driven[b, a, k, 1] / 20.0
-                row[2], row[3], row[4] = cos, sin, speed / 10.0
-                _on_route(route[b], counts[b], x, y, cos, sin, speed, stop_m, row)
-                _among(ahead[b], boxes[b], present[b], k, x, y, cos, sin, speed, row)
+                row[2], row[3], row[4], row[5] = cos, sin, speed / 10.0, driven[b, a, k, 4] / 3.0
+                nearest[a] = _on_route(route[b], counts[b], nearest[a], x, y, cos, sin, speed, stop_m, row[6:])
+                _among(foreseen[:num], x, y, cos, sin, speed, row[19:])
+                _among(steady[:num], x, y, cos, sin, speed, row[25:])
     return out
+
+
+@njit(cache=True)
+def _boxes_at(
+    now: np.ndarray, ahead: np.ndarray, boxes: np.ndarray, present: np.ndarray, k: int, found: np.ndarray
+) -> int:
+    """Lay out the boxes that are there at instant k, and give their number.
+
+    Columns: x, y, velocity (2), cos, sin, half length, half width, and how far aside and ahead they begin to matter.
+    """
+    num = 0
+    for n in range(len(present)):
+        if present[n]:
+            x, y = float(ahead[n, k, 0]), float(ahead[n, k, 1])
+            before_x, before_y = (now[n, 0], now[n, 1]) if k == 0 else (ahead[n, k - 1, 0], ahead[n, k - 1, 1])
+            found[num, 0], found[num, 1] = x, y
+            found[num, 2], found[num, 3] = (x - before_x) / STEP_S, (y - before_y) / STEP_S
+            found[num, 4], found[num, 5] = boxes[n, 0], boxes[n, 1]
+            found[num, 6], found[num, 7] = 0.5 * boxes[n, 2], 0.5 * boxes[n, 3]
+            reach = found[num, 6] + found[num, 7] + _HALF_LENGTH_M + _HALF_WIDTH_M + _FAR_M
+            found[num, 8] = reach + LOOK_AHEAD_S * math.hypot(found[num, 2], found[num, 3])
+            found[num, 9] = -reach
+            num += 1
+    return num
 
 
 @njit(cache=True)
 def _on_route(
     route: np.ndarray,
     count: int,
+    before: int,
     x: float,
     y: float,
     cos: float,
@@ -79,9 +119,10 @@ def _on_route(
     speed: float,
     stop_m: float,
     row: np.ndarray,
-) -> None:
+) -> int:
+    """Where on the route a pose is; gives the nearest point, which is looked for near the one of before."""
     nearest, best = 0, np.inf
-    for r in range(count):
+    for r in range(max(0, before - _POINTS_BACK), count if before < 0 else min(count, before + _POINTS_ON)):
         dx, dy = x - route[r, 0], y - route[r, 1]
         if dx * dx + dy * dy < best:
             nearest, best = r, dx * dx + dy * dy
@@ -92,50 +133,54 @@ def _on_route(
     turned_sin, turned_cos = sin * point[2] - cos * point[3], cos * point[2] + sin * point[3]
     half = _HALF_WIDTH_M + _HALF_LENGTH_M * abs(turned_sin)
     place = point[11] + along
-    row[5] = _clip(aside, -6.0, 6.0) / 2.0
-    row[6] = min(abs(aside), 6.0) / 2.0
-    row[7], row[8] = turned_sin, turned_cos
-    row[9] = place / 20.0
-    row[10] = _clip(point[4] - aside - half, -3.0, 3.0)
-    row[11] = _clip(point[5] + aside - half, -3.0, 3.0)
-    row[12] = _clip(point[6] - aside, -3.0, 3.0)
-    row[13] = _clip(point[7] + aside, -3.0, 3.0)
-    row[14] = (speed - point[8]) * 0.3
-    row[15] = point[9]
-    row[16] = _clip(stop_m - place - _HALF_LENGTH_M, -_FAR_M, _FAR_M) / 4.0
-    row[17] = min(abs(along), 6.0) / 2.0
+    row[0] = _clip(aside, -6.0, 6.0) / 2.0
+    row[1] = min(abs(aside), 6.0) / 2.0
+    row[2], row[3] = turned_sin, turned_cos
+    row[4] = place / 20.0
+    row[5] = _clip(point[4] - aside - half, -3.0, 3.0)
+    row[6] = _clip(point[5] + aside - half, -3.0, 3.0)
+    row[7] = _clip(point[6] - aside, -3.0, 3.0)
+    row[8] = _clip(point[7] + aside, -3.0, 3.0)
+    row[9] = (speed - point[8]) * 0.3
+    row[10] = point[9]
+    row[11] = _clip(stop_m - place - _HALF_LENGTH_M, -_FAR_M, _FAR_M) / 4.0
+    row[12] = min(abs(along), 6.0) / 2.0
+    return nearest
 
 
 @njit(cache=True)
-def _among(
-    ahead: np.ndarray,
-    boxes: np.ndarray,
-    present: np.ndarray,
-    k: int,
-    x: float,
-    y: float,
-    cos: float,
-    sin: float,
-    speed: float,
-    row: np.ndarray,
-) -> None:
-    """Distance to the nearest box, and the free way straight on, both now and were it to go on for 0.9 s."""
-    apart, free = _FAR_M, _FARTHEST_M
-    for n in range(len(present)):
-        if not present[n]:
+def _among(boxes: np.ndarray, x: float, y: float, cos: float, sin: float, speed: float, row: np.ndarray) -> None:
+    """Room to the boxes: nearest, free way straight on, and both were all to go on for 0.9 s as they move then."""
+    apart, free, soon, closing_s, aside = _FAR_M, _FARTHEST_M, _FAR_M, 4.0, _FAR_M
+    for n in range(len(boxes)):
+        dx, dy = boxes[n, 0] - x, boxes[n, 1] - y
+        if abs(dx) > _NEAR_M or abs(dy) > _NEAR_M:
             continue
-        dx, dy = ahead[n, k, 0] - x, ahead[n, k, 1] - y
-        if dx * dx + dy * dy > 2500.0:
+        forward, left = dx * cos + dy * sin, dy * cos - dx * sin
+        if abs(left) > boxes[n, 8] or forward < boxes[n, 9]:
             continue
-        forward, side = dx * cos + dy * sin, abs(dy * cos - dx * sin)
-        turned_cos = abs(boxes[n, 0] * cos + boxes[n, 1] * sin)
-        turned_sin = abs(boxes[n, 1] * cos - boxes[n, 0] * sin)
-        half_length, half_width = 0.5 * boxes[n, 2], 0.5 * boxes[n, 3]
-        lengthwise = half_length * turned_cos + half_width * turned_sin + _HALF_LENGTH_M
-        crosswise = side - (half_length * turned_sin + half_width * turned_cos + _HALF_WIDTH_M)
+        turned_cos = abs(boxes[n, 4] * cos + boxes[n, 5] * sin)
+        turned_sin = abs(boxes[n, 5] * cos - boxes[n, 4] * sin)
+        lengthwise = boxes[n, 6] * turned_cos + boxes[n, 7] * turned_sin + _HALF_LENGTH_M
+        widthwise = boxes[n, 6] * turned_sin + boxes[n, 7] * turned_cos + _HALF_WIDTH_M
+        crosswise = abs(left) - widthwise
         apart = min(apart, max(abs(forward) - lengthwise, crosswise))
-        if crosswise <= 0.0 and forward >= 0.0:
-            free = min(free, forward - lengthwise)
-    row[18] = max(apart, -2.0) / 2.0
-    row[19] = max(free, -2.0) / 6.0
-    row[20] = _clip(free - LOOK_AHEAD_S * speed, -4.0, _FAR_M) / 2.0
+        if forward <= 0.0:
+            continue
+        closing = speed - (boxes[n, 2] * cos + boxes[n, 3] * sin)
+        gap = forward - lengthwise
+        if crosswise <= 0.0:
+            free = min(free, gap)
+            if closing > 0.1:
+                closing_s = min(closing_s, max(gap, 0.0) / closing)
+        if gap < 20.0:
+            aside = min(aside, crosswise)
+        across = boxes[n, 3] * cos - boxes[n, 2] * sin
+        later_forward, later_left = forward - LOOK_AHEAD_S * closing, left + LOOK_AHEAD_S * across
+        soon = min(soon, max(abs(later_forward) - lengthwise, abs(later_left) - widthwise))
+    row[0] = max(apart, -2.0) / 2.0
+    row[1] = max(free, -2.0) / 6.0
+    row[2] = _clip(free - LOOK_AHEAD_S * speed, -4.0, _FAR_M) / 2.0
+    row[3] = max(soon, -2.0) / 2.0
+    row[4] = closing_s
+    row[5] = max(aside, -2.0) / 2.0

@@ -54,6 +54,7 @@ class PdmScores:
     drivable_area: Float64[np.ndarray, "motions"]
     driving_direction: Float64[np.ndarray, "motions"]
     time_to_collision: Float64[np.ndarray, "motions"]
+    """1 where the rules do not weigh it."""
     traffic_lights: Float64[np.ndarray, "motions"]
     """0 after touching a connector at a red light; 1 where the rules do not ask, or the scene names none."""
     comfort: Float64[np.ndarray, "motions"]
@@ -133,9 +134,11 @@ def score_motions(
     areas = ego_areas(states, raster, scene.kinds, size, offset_m)
     grid = near_grid(states, others, size, offset_m)
     no_collision, collision_step = no_collision_scores(states, areas, others, grid, size, offset_m)
-    in_time, ttc_step = time_to_collision_scores(
-        states, areas, others, grid, raster, scene.kinds, size, offset_m, ttc_steps
-    )
+    in_time, ttc_step = np.ones(len(states)), np.full(len(states), -1)
+    if rules.weights[1] > 0.0:
+        in_time, ttc_step = time_to_collision_scores(
+            states, areas, others, grid, raster, scene.kinds, size, offset_m, ttc_steps
+        )
     road = np.where((areas & OFF_ROAD).any(axis=1), 0.0, 1.0)
     direction = direction_scores(
         oncoming_distances(states, areas, offset_m, rules.oncoming_window, rules.spares_intersections)

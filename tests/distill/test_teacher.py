@@ -49,7 +49,7 @@ def test_alone_on_a_straight_road_the_faster_one_gets_on_better_up_to_the_limit(
 def test_speeding_is_judged_apart_and_does_not_set_the_measure_of_progress():
     scores = judged("straight_road", 20, straight(10.0, 20.0))
     assert scores["speed_limit"][0] == 1.0
-    assert scores["speed_limit"][1] < 0.5
+    assert scores["speed_limit"][1] < 0.8
     assert scores["progress"].tolist() == [1.0, 1.0]
 
 

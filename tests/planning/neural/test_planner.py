@@ -29,7 +29,7 @@ CONFIG = NetworkConfig(width=16, heads=2, encoder_layers=1, feed_forward=16)
 def student() -> Student:
     torch.manual_seed(0)
     vocabulary = build_vocabulary(generated_motions(300, seed=0), 64, iterations=2)
-    network = StudentNetwork(CONFIG, SUB_SCORES, vocabulary.poses)
+    network = StudentNetwork(CONFIG, SUB_SCORES)
     return Student(network=network, vocabulary=vocabulary, weights=ScoreWeights())
 
 
@@ -61,7 +61,7 @@ def test_it_tells_the_best_entries_of_each_observation(student):
     assert isinstance(planner, ExplainsPlans)
     observations = [scene(name).observation_at(30) for name in ("queue", "red_light")]
     planner.plan_batch(observations)
-    scores = planner.scores(observations)
+    _, scores = planner.scores(observations)
     for observation, told, row in zip(observations, planner.candidates(), scores, strict=True):
         assert told.scores == pytest.approx(np.sort(row)[::-1][:NUM_CANDIDATES])
         assert told.chosen == 0
