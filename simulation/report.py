@@ -221,11 +221,12 @@ def score_table(groups: Sequence[Group]) -> pa.Table:
     for name in metrics:
         columns[name] = pa.array([result.metrics.get(name) for result in results], pa.float64())
     columns["score"] = pa.array([counted_score(result) for result in results], pa.float64())
-    columns["reason"] = pa.array([_reason(result) for result in results], pa.string())
+    columns["reason"] = pa.array([reason_of(result) for result in results], pa.string())
     return pa.table(columns)
 
 
-def _reason(result: JobResult) -> str:
+def reason_of(result: JobResult) -> str:
+    """Why a scenario failed or lost points, in sentences; empty where nothing was lost."""
     return result.reason or " ".join(result.sentences[name] for name in sorted(result.sentences))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulation.report import Group, Report, counted_score
+from simulation.report import Group, Report, counted_score, reason_of
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
@@ -92,7 +92,7 @@ def compare_groups(a: Group, b: Group, seed: int = 0) -> Comparison | None:
     for first, second in pairs:
         before, after = counted_score(first), counted_score(second)
         lower = first if before <= after else second
-        why = lower.reason or " ".join(lower.sentences[name] for name in sorted(lower.sentences))
+        why = reason_of(lower)
         changes.append(
             Change(
                 scenario=first.scenario,
