@@ -21,15 +21,13 @@ from tyro.conf import UseAppendAction, arg
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
 from command_line import CommonArguments, console, progress, run
+from kept_runs import drive_kept
 
 from driving.nuplan.writer import write_world
-from planning.registry import load_planner
-from simulation.benchmark.run import Progress, run_benchmark
-from simulation.benchmark.settings import BenchmarkSettings
 from simulation.generation.corner_cases.generator import corner_kind_of
 from simulation.generation.corner_cases.kinds import CORNER_KINDS
 from simulation.generation.corner_cases.suite import SUITE_VERSION, Part, make_member, suite_members
-from simulation.report import Report, counted_score
+from simulation.report import counted_score
 
 DEFAULT_PLANNERS = ("log_future", "stand_still", "constant_velocity", "idm", "pdm_closed")
 
@@ -60,7 +58,7 @@ def main(arguments: Arguments) -> None:
     for part in parts:
         data = written(arguments, part)
         for planner in planners:
-            for kind, score in driven(arguments, data, planner, f"{data.name}-{planner}"):
+            for kind, score in driven(arguments, data, planner):
                 scores[kind, planner].append(score)
     console.print(table_of(scores, planners, arguments))
 
@@ -77,28 +75,19 @@ def written(arguments: Arguments, part: Part) -> Path:
     return data
 
 
-def driven(arguments: Arguments, data: Path, planner: str, name: str) -> list[tuple[str, float]]:
+def driven(arguments: Arguments, data: Path, planner: str) -> list[tuple[str, float]]:
     """Kind and score of each scenario; failed ones count as 0."""
-    output = arguments.output / "runs" / f"{name.replace('/', '-').replace(':', '-')}-{arguments.traffic}"
-    settings = BenchmarkSettings(
+    kept = drive_kept(
+        arguments,
+        name=data.name,
         data=data,
-        output=output,
-        planners=(planner,),
-        traffic=(arguments.traffic,),
-        backend="serial" if arguments.workers == 1 else "process",
+        planner=planner,
+        traffic=arguments.traffic,
+        output=arguments.output,
         workers=arguments.workers,
-        probes=False,
-        resume=(output / "run.json").exists(),
     )
-    with progress(arguments) as bar:
-        task = bar.add_task(f"{planner} on {data.name}", total=None)
-
-        def show(state: Progress) -> None:
-            bar.update(task, completed=state.done, total=state.total)
-
-        report = Report.read(run_benchmark(settings, load_planner, show))
     found = []
-    for result in report.groups[0].results:
+    for result in kept.group.results:
         kind = corner_kind_of(result.log_name)
         assert kind is not None
         found.append((kind, counted_score(result)))

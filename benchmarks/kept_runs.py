@@ -1,0 +1,107 @@
+"""What the benchmarks of planners share: drive a planner through a data root once, keep the results, use them again.
+
+The results of a student are kept under a digest of its checkpoint, so that one that was trained anew is driven anew.
+"""
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
+
+from command_line import CommonArguments, progress
+
+from planning.registry import load_planner
+from simulation.benchmark.jobs import file_name
+from simulation.benchmark.run import Progress, run_benchmark
+from simulation.benchmark.settings import BenchmarkSettings, Traffic
+from simulation.report import Group, Report
+
+STUDENT = "student:"
+_CHECKPOINT_FILES = ("student.json", "vocabulary.npz", "weights.safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptRun:
+    """One planner's drives, and how they were made."""
+
+    group: Group
+    commit: str
+    folder: Path
+    """Results folder, for scripts/view.py and scripts/compare.py."""
+
+
+def drive_kept(
+    arguments: CommonArguments,
+    *,
+    name: str,
+    data: Path,
+    planner: str,
+    traffic: Traffic,
+    output: Path,
+    workers: int = 1,
+    limit: int | None = None,
+) -> KeptRun:
+    """Drive what is not driven yet, with a progress bar.
+
+    Args:
+        arguments: Whether to be quiet.
+        name: Of the data, in the folder's name and beside the bar.
+        data: nuPlan data root.
+        planner: As for `load_planner`.
+        traffic: Whether the others answer to the ego.
+        output: Folder of all results; each data, planner and traffic gets one of its own below `runs`.
+        workers: Processes; 1 drives in this one.
+        limit: Only the first so many scenarios.
+
+    Raises:
+        ValueError: When the kept results are of other data or settings.
+        FileNotFoundError: When there is no such data, or no such student.
+    """
+    few = "" if limit is None else f"-first{limit}"
+    folder = output / "runs" / f"{file_name(name)}{few}-{file_name(planner)}{checkpoint_digest(planner)}-{traffic}"
+    settings = BenchmarkSettings(
+        data=data,
+        output=folder,
+        planners=(planner,),
+        traffic=(traffic,),
+        backend="serial" if workers == 1 else "process",
+        workers=workers,
+        limit=limit,
+        probes=False,
+        resume=(folder / "run.json").exists(),
+    )
+    with progress(arguments) as bar:
+        task = bar.add_task(f"{planner} on {name}, {traffic}", total=None)
+
+        def show(state: Progress) -> None:
+            bar.update(task, completed=state.done, total=state.total)
+
+        report = Report.read(run_benchmark(settings, load_planner, show))
+    return KeptRun(group=report.groups[0], commit=str(report.run["commit"]), folder=folder)
+
+
+def checkpoint_digest(planner: str) -> str:
+    """What tells a student's checkpoint from a later one in the same folder; empty for other planners.
+
+    Raises:
+        FileNotFoundError: When a file of the checkpoint is missing.
+    """
+    if planner == "student":
+        from planning.neural.planner import SHIPPED
+
+        checkpoint = SHIPPED
+    elif planner.startswith(STUDENT):
+        checkpoint = Path(planner.removeprefix(STUDENT))
+    else:
+        return ""
+    digest = hashlib.blake2b(digest_size=4)
+    for name in _CHECKPOINT_FILES:
+        path = checkpoint / name
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"No student at {path.parent}: there is no {name}. Train one by train_planner.py."
+            )
+        digest.update(path.read_bytes())
+    return f"-{digest.hexdigest()}"

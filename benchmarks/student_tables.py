@@ -1,0 +1,113 @@
+"""The tables of benchmarks/students.py."""
+
+from dataclasses import dataclass
+
+from tables import TextTable
+
+from simulation.benchmark.jobs import JobResult
+from simulation.benchmark.seeds import Contender, gap_between, metric_names
+from simulation.generation.corner_cases.generator import corner_kind_of
+from simulation.generation.corner_cases.kinds import CORNER_KINDS
+from simulation.report import counted_score, reason_of
+
+_SHORT = {"nonreactive": "CLS-NR", "reactive": "CLS-R", "open_loop": "OLS"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """All contenders on one data root under one kind of traffic."""
+
+    data: str
+    traffic: str
+    contenders: tuple[Contender, ...]
+
+    @property
+    def title(self) -> str:
+        """For the head of a table."""
+        return f"{self.data}, {_SHORT[self.traffic]}"
+
+
+def score_table(columns: list[Column]) -> TextTable:
+    """Mean ± standard deviation over seeds, one row a contender."""
+    sizes = [f"{column.title} ({column.contenders[0].num_scenarios})" for column in columns]
+    table = TextTable(
+        title="Score: mean ± standard deviation over training seeds (scenarios in brackets)",
+        head=("planner", "seeds", *sizes, "failed"),
+    )
+    for place, contender in enumerate(columns[0].contenders):
+        found = [column.contenders[place] for column in columns]
+        failed = sum(one.num_failed for one in found)
+        table.add(contender.name, str(len(contender.members)), *(_score(one) for one in found), str(failed))
+    return table
+
+
+def gap_table(columns: list[Column], against: str) -> TextTable:
+    """How far the others are ahead of one of them."""
+    table = TextTable(
+        title=f"Ahead of {against}: points of 100, and in units of the larger standard deviation (sd) over seeds",
+        head=("planner", *(column.title for column in columns)),
+    )
+    for place, contender in enumerate(columns[0].contenders):
+        if contender.name != against:
+            cells = []
+            for column in columns:
+                other = next(one for one in column.contenders if one.name == against)
+                gap = gap_between(column.contenders[place], other)
+                units = "" if gap.in_deviations is None else f" ({gap.in_deviations:+.1f} sd)"
+                cells.append(f"{gap.points:+.1f}{units}")
+            table.add(contender.name, *cells)
+    return table
+
+
+def kind_table(column: Column) -> TextTable | None:
+    """Mean score per kind of corner case; None where there are no corner cases."""
+    found = [contender.by_kind(_kind) for contender in column.contenders]
+    if not found[0]:
+        return None
+    table = TextTable(
+        title=f"{column.title}: score by kind of corner case",
+        head=("kind", "scenarios", *(contender.name for contender in column.contenders)),
+    )
+    for kind in CORNER_KINDS:
+        if kind in found[0]:
+            table.add(kind, str(found[0][kind][0]), *(f"{kinds[kind][1]:.3f}" for kinds in found))
+    means = [f"{contender.mean:.3f}" for contender in column.contenders]
+    table.add("all", str(column.contenders[0].num_scenarios), *means)
+    return table
+
+
+def metric_table(column: Column) -> TextTable:
+    """Mean of each metric's score: why a score is what it is."""
+    table = TextTable(
+        title=f"{column.title}: mean of each metric",
+        head=("metric", *(contender.name for contender in column.contenders)),
+    )
+    means = [contender.metric_means() for contender in column.contenders]
+    for name in metric_names(column.contenders):
+        table.add(name, *(f"{values[name]:.3f}" if name in values else "" for values in means))
+    return table
+
+
+def failure_table(columns: list[Column], place: int, threshold: float) -> TextTable:
+    """Where the first seed of a contender does badly, and why."""
+    contender = columns[0].contenders[place]
+    table = TextTable(
+        title=f"{contender.name}, first seed ({contender.members[0].planner}): scenarios below {threshold:g}",
+        head=("data", "log", "scenario", "why", "score"),
+        num_left=4,
+    )
+    for column in columns:
+        for result in column.contenders[place].failures(threshold):
+            cells = (column.title, result.log_name, result.scenario, reason_of(result).replace("\n", " "))
+            table.add(*cells, f"{counted_score(result):.3f}")
+    return table
+
+
+def _kind(result: JobResult) -> str | None:
+    return corner_kind_of(result.log_name)
+
+
+def _score(contender: Contender) -> str:
+    if contender.deviation is None:
+        return f"{contender.mean:.3f}"
+    return f"{contender.mean:.3f} ± {contender.deviation:.3f}"
