@@ -18,6 +18,8 @@ from planning.neural.decoder import IMITATION
 
 HALF_IS_ZERO = ("no_collision", "driving_direction")
 """Sub-scores whose 1/2 counts as 0 in training."""
+FINE = 0.75
+"""A score above counts as fine where it has to be one or the other."""
 FORECAST = "forecast"
 
 
@@ -55,14 +57,19 @@ def losses(
     parts = {IMITATION: imitation_loss(logits[IMITATION], batch.example_gap, weights.imitation_scale_m2)}
     total = weights.imitation * parts[IMITATION]
     for name, weight in weights.teacher.items():
-        target = batch.targets[..., SUB_SCORES.index(name)]
-        if name in HALF_IS_ZERO:
-            target = (target > 0.75).to(target.dtype)
-        parts[name] = functional.binary_cross_entropy_with_logits(logits[name].float(), target)
+        parts[name] = functional.binary_cross_entropy_with_logits(
+            logits[name].float(), head_target(batch.targets, name)
+        )
         total = total + weight * parts[name]
     parts[FORECAST] = forecast_loss(ahead_m, batch.agents_ahead)
     parts["total"] = total + weights.forecast * parts[FORECAST]
     return parts
+
+
+def head_target(targets: Float[Tensor, "states entries sub_scores"], name: str) -> Float[Tensor, "states entries"]:
+    """What the head of a sub-score is told, in [0, 1], of the teacher's scores."""
+    target = targets[..., SUB_SCORES.index(name)]
+    return (target > FINE).to(target.dtype) if name in HALF_IS_ZERO else target
 
 
 def imitation_loss(

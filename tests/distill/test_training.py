@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from distill.evaluation import area_under_curve, evaluate
-from distill.losses import forecast_loss, imitation_loss
+from distill.evaluation import area_under_curve, calibration_of, evaluate
+from distill.losses import forecast_loss, head_target, imitation_loss
 from distill.recipes import RECIPES, imitation_only, recipe, tiny
 from distill.samples import Samples, held_back, teacher_scores
+from distill.teacher import SUB_SCORES
 from distill.training import Trainer, learning_rate
 from planning.neural.encoder import NetworkConfig
 from planning.neural.network import Student
@@ -70,6 +71,10 @@ def test_the_checkpoint_is_a_student_that_can_be_evaluated(tmp_path, samples, vo
     found = evaluate(Student.load(tmp_path), samples)
     assert set(found.auc) == set(CONFIG.losses.teacher)
     assert 0.0 <= found.chosen_score <= found.best_score <= 1.0
+    asked = samples.entries.size
+    assert all(bins.counts.sum() == asked for bins in found.calibration.values())
+    collision = SUB_SCORES.index("no_collision")
+    assert found.fine_share["no_collision"] == pytest.approx((samples.scores[..., collision] > 0.75 * 255).mean())
 
 
 def test_imitation_alone_needs_no_sub_score(tmp_path, samples, vocabulary):
@@ -90,6 +95,16 @@ def test_another_configuration_or_vocabulary_is_not_continued(tmp_path, samples,
     trained(tmp_path, samples, vocabulary, stop_at=1)
     with pytest.raises(ValueError, match="another learning_rate"):
         Trainer(replace(CONFIG, learning_rate=1.0), samples, vocabulary, tmp_path)
+
+
+def test_weights_of_another_configuration_are_not_taken_over(tmp_path, samples, vocabulary):
+    trained(tmp_path / "first", samples, vocabulary, stop_at=1)
+    wider = replace(CONFIG, network=replace(CONFIG.network, width=32))
+    second = Trainer(wider, samples, vocabulary, tmp_path / "second")
+    with pytest.raises(ValueError, match="network of another configuration"):
+        second.start_from(tmp_path / "first")
+    with pytest.raises(FileNotFoundError, match="No weights at"):
+        second.start_from(tmp_path / "nowhere")
 
 
 def test_an_empty_split_and_labels_of_another_size_are_refused(labelled, vocabulary):
@@ -134,6 +149,34 @@ def test_the_area_under_the_curve_is_a_probability():
     assert area_under_curve(ratings, fine) == pytest.approx(0.75)
     assert area_under_curve(np.zeros(4), fine) == pytest.approx(0.5)
     assert np.isnan(area_under_curve(ratings, np.ones(4, dtype=bool)))
+
+
+def test_calibration_compares_what_is_said_with_what_came_of_it():
+    predicted = np.array([0.05, 0.15, 0.15, 0.95, 1.0])
+    observed = np.array([0.0, 0.0, 1.0, 1.0, 0.5])
+    found = calibration_of(predicted, observed)
+    assert found.counts.tolist() == [1, 2, 0, 0, 0, 0, 0, 0, 0, 2]
+    assert found.predicted[[0, 1, 9]] == pytest.approx([0.05, 0.15, 0.975])
+    assert found.observed[[0, 1, 9]] == pytest.approx([0.0, 0.5, 0.75])
+    assert np.isnan(found.observed[2:9]).all()
+    # (1 * 0.05 + 2 * 0.35 + 2 * 0.225) / 5.
+    assert found.expected_error == pytest.approx(0.24)
+
+
+def test_who_says_what_comes_is_calibrated_and_nonsense_is_refused():
+    truth = np.repeat([0.0, 1.0], 5)
+    assert calibration_of(truth, truth).expected_error == 0.0
+    assert calibration_of(1.0 - truth, truth).expected_error == 1.0
+    with pytest.raises(ValueError, match="at least one item"):
+        calibration_of(truth[:0], truth[:0])
+    with pytest.raises(ValueError, match=r"in \[0, 1\], got 0 to 2"):
+        calibration_of(2.0 * truth, truth)
+
+
+def test_half_a_score_is_told_as_it_is_or_as_nothing():
+    targets = torch.full((1, 1, len(SUB_SCORES)), 0.5)
+    assert float(head_target(targets, "progress")) == 0.5
+    assert float(head_target(targets, "no_collision")) == 0.0
 
 
 def test_the_learning_rate_rises_and_falls():
