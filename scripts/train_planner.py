@@ -25,10 +25,11 @@ from tyro.conf import UseAppendAction
 
 from distill.evaluation import Evaluation, evaluate
 from distill.labelling import LabelJob, label_all
-from distill.labels import LabelStore, joined
+from distill.labels import LabelHeader, LabelStore, joined
 from distill.recipes import TrainingConfig, imitation_only, recipe
 from distill.samples import Samples, held_back
 from distill.states import SHIFTED, StateSettings
+from distill.teacher import Teacher, load_teacher
 from distill.training import Trainer, Worker, join_workers, leave_workers, wait_for_all
 from driving.nuplan.data import DataRoot
 from driving.nuplan.entries import ScenarioEntry
@@ -46,6 +47,8 @@ class Arguments(CommonArguments):
     """The vocabulary that was labelled."""
     output: Path
     """Checkpoint folder; a training in it goes on."""
+    teacher: str = "rules"
+    """Name of the teacher that labelled, and that labels in the rounds."""
     recipe: str = "tiny"
     """tiny, small or base."""
     steps: int | None = None
@@ -76,7 +79,7 @@ def main(arguments: Arguments) -> None:
         raise ValueError("Name at least one folder of labels, for example --labels labels.")
     if arguments.rounds and not arguments.data:
         raise ValueError("Closed-loop rounds need scenarios to drive: name them by --data.")
-    vocabulary = TrajectoryVocabulary.load(arguments.vocabulary)
+    teacher = load_teacher(arguments.teacher, TrajectoryVocabulary.load(arguments.vocabulary))
     config = replace(recipe(arguments.recipe), seed=arguments.seed, with_shifted=not arguments.no_augmentation)
     config = replace(config, steps=arguments.steps or config.steps)
     config = imitation_only(config) if arguments.imitation_only else config
@@ -85,7 +88,7 @@ def main(arguments: Arguments) -> None:
     for number in range(arguments.rounds + 1):
         folder = arguments.output if number == arguments.rounds else arguments.output / f"round_{number}"
         steps = (arguments.round_steps or config.steps // 2) if number else config.steps
-        trainer, validation = prepare(replace(config, steps=steps), folders, vocabulary, folder, worker)
+        trainer, validation = prepare(replace(config, steps=steps), folders, teacher, folder, worker)
         if number and trainer.step == 0:
             trainer.start_from(arguments.output / f"round_{number - 1}")
         train(arguments, trainer)
@@ -100,13 +103,13 @@ def main(arguments: Arguments) -> None:
 
 
 def prepare(
-    config: TrainingConfig, folders: list[Path], vocabulary: TrajectoryVocabulary, output: Path, worker: Worker
+    config: TrainingConfig, folders: list[Path], teacher: Teacher, output: Path, worker: Worker
 ) -> tuple[Trainer, Samples | None]:
     """The trainer, and what it is judged by."""
+    vocabulary, needed = teacher.vocabulary, LabelHeader.of(teacher)
     stores = [LabelStore(folder) for folder in folders]
     for store in stores:
-        wanted = replace(store.header, vocabulary=vocabulary.digest, entries=len(vocabulary))
-        store.header.require(wanted, store.folder)
+        store.header.require(needed, store.folder)
     states = joined([store.read() for store in stores])
     kept_back = held_back(states, config.validation_share)
     if not config.with_shifted:
@@ -136,6 +139,7 @@ def label_reached(arguments: Arguments, number: int, student: Path, output: Path
             entry=entry,
             vocabulary=arguments.vocabulary,
             output=output,
+            teacher=arguments.teacher,
             settings=StateSettings(every_steps=10),
             driven_by=f"student:{student}",
         )
