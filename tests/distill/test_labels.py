@@ -43,6 +43,8 @@ def test_finished_parts_are_known_so_that_labelling_can_go_on(tmp_path, header, 
         ({"vocabulary": "f" * 16}, "another vocabulary"),
         ({"teacher": "rules.0"}, "another teacher: rules.2, needed is rules.0"),
         ({"features": "features.0"}, "another features"),
+        ({"sub_scores": ("no_collision",)}, "another sub scores"),
+        ({"entries": 7}, "another entries: 48, needed is 7"),
     ],
 )
 def test_labels_of_something_else_are_refused(tmp_path, header, change, match):
@@ -63,6 +65,13 @@ def test_empty_missing_and_damaged_stores_say_so(tmp_path, header):
     (tmp_path / HEADER).write_text(json.dumps({"format": "camber.labels.0"}))
     with pytest.raises(ValueError, match=r"format camber\.labels\.0"):
         LabelStore(tmp_path)
+
+
+def test_a_part_that_labels_another_number_of_entries_is_refused(tmp_path, header, labelled):
+    store = LabelStore(tmp_path, header)
+    store.write("few", replace(labelled, scores=labelled.scores[:, :8]))
+    with pytest.raises(ValueError, match="labels 8 entries, its header 48"):
+        store.read()
 
 
 def test_agents_of_tokens_are_found_again_in_the_future(labelled):

@@ -85,6 +85,28 @@ def test_a_part_of_the_vocabulary_gets_the_same_labels_as_the_whole():
         assert first[name][:2].tolist() == second[name].tolist(), name
 
 
+@pytest.mark.parametrize("count", [0, 500])
+def test_nobody_around_and_a_crowd_are_judged(count):
+    scenario = scene("straight_road")
+    observation, future = scenario.observation_at(20), logged_future(scenario, 20)
+    steps = future.agents.num_steps
+    poses = np.zeros((count, steps, 3))
+    # On the pavement and beyond, 8 m and more aside, one every 2 m.
+    poses[..., :2] = observation.ego_now.rear_axle_pose[:2] + np.array([0.0, 8.0])
+    poses[..., :2] += 2.0 * np.stack(np.divmod(np.arange(count), 25), axis=-1)[:, np.newaxis]
+    crowd = AgentTracks(
+        track_ids=tuple(map(str, range(count))),
+        kinds=np.ones(count, dtype=np.int8),
+        poses=poses,
+        velocities_mps=np.zeros((count, steps, 2)),
+        sizes=np.full((count, steps, 2), 0.6),
+        valid=np.ones((count, steps), dtype=bool),
+    )
+    label = RuleTeacher(straight(0.0, 10.0)).label(observation, replace(future, agents=crowd))
+    assert label.scores[:, SUB_SCORES.index("no_collision")].tolist() == [1.0, 1.0]
+    assert np.isfinite(label.scores).all()
+
+
 @pytest.mark.parametrize("name", sorted(TEACHERS))
 def test_each_teacher_keeps_the_contract(name):
     check_teacher(TEACHERS[name], scene("cut_in"))

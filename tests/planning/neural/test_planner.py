@@ -13,13 +13,17 @@ import torch
 from distill.motions import generated_motions
 from distill.teacher import SUB_SCORES
 from driving import AgentTracks, BatchedPlanner, ExplainsPlans, Route, check_planner
+from driving.nuplan.writer import write_world
 from driving.planner import require_valid_plan
-from driving.synthetic.scenes import scene
+from driving.synthetic.scenes import SCENES, scene
 from planning.neural.encoder import NetworkConfig
 from planning.neural.network import ScoreWeights, Student, StudentNetwork, joined_score
 from planning.neural.planner import NUM_CANDIDATES, StudentPlanner
 from planning.neural.vocabulary import build_vocabulary
 from planning.registry import load_planner
+from simulation.benchmark.run import run_benchmark
+from simulation.benchmark.settings import BenchmarkSettings
+from simulation.report import Report
 from simulation.rollout import Rollout, run_lockstep, run_rollout
 
 CONFIG = NetworkConfig(width=16, heads=2, encoder_layers=1, feed_forward=16)
@@ -110,6 +114,25 @@ def test_a_scenario_without_a_route_is_refused_at_its_start(student):
         StudentPlanner(student).reset(scene("queue").map, lost)
 
 
+def test_a_scenario_without_a_route_fails_alone_in_a_benchmark(folder, tmp_path):
+    good = SCENES["queue"]()
+    lost = replace(
+        SCENES["cut_in"](), missions=tuple(replace(one, roadblock_ids=()) for one in SCENES["cut_in"]().missions)
+    )
+    write_world([good, lost], tmp_path / "world")
+    settings = BenchmarkSettings(
+        data=tmp_path / "world",
+        output=tmp_path / "results",
+        planners=(f"student:{folder}",),
+        backend="serial",
+        probes=False,
+    )
+    group = Report.read(run_benchmark(settings, load_planner)).groups[0]
+    assert [result.status for result in group.results].count("succeeded") == 1
+    assert len(group.failed) == 1
+    assert "route names no lane" in group.failed[0].reason
+
+
 def test_checkpoints_of_something_else_are_refused(student, tmp_path):
     with pytest.raises(FileNotFoundError, match="No student in"):
         Student.load(tmp_path / "nowhere")
@@ -117,6 +140,7 @@ def test_checkpoints_of_something_else_are_refused(student, tmp_path):
     path = tmp_path / "student.json"
     described = json.loads(path.read_text())
     for change, match in [
+        ({"format": "camber.student.1"}, r"has format camber\.student\.1, needed is camber\.student\.2"),
         ({"features": "features.0"}, r"has features features\.0, needed is"),
         ({"vocabulary": "f" * 16}, "was trained on vocabulary ffffffffffffffff"),
         ({"network": {**described["network"], "width": 32}}, "network of another configuration"),
@@ -124,6 +148,10 @@ def test_checkpoints_of_something_else_are_refused(student, tmp_path):
         path.write_text(json.dumps({**described, **change}))
         with pytest.raises(ValueError, match=match):
             Student.load(tmp_path)
+    path.write_text(json.dumps(described))
+    (tmp_path / "weights.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="No weights at"):
+        Student.load(tmp_path)
 
 
 def test_the_joined_score_prefers_what_is_allowed_and_gets_on():
