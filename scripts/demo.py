@@ -15,7 +15,7 @@ from pathlib import Path
 from command_line import CommonArguments, console, run
 
 SCRIPTS = Path(__file__).resolve().parent
-PLANNERS = ("log_future", "simple", "idm", "pdm_closed")
+PLANNERS = ("log_future", "simple", "idm", "pdm_closed", "student")
 WORLD_SCENARIOS = 120
 DRIVEN_SCENARIOS = 28
 """Of the worlds: two of each type, about; `--limit` of the benchmark command drives more or fewer."""
