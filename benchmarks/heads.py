@@ -82,7 +82,8 @@ def main(arguments: Arguments) -> None:
     )
     low = [name for name, area in found.auc.items() if area < TARGET_AUC]
     console.print(
-        f"AUC below {TARGET_AUC}: {', '.join(low)}." if low else f"All areas are {TARGET_AUC} or above.", style="bold"
+        f"AUC below {TARGET_AUC}: {', '.join(low)}." if low else f"AUC {TARGET_AUC} or above wherever violated.",
+        style="bold",
     )
     arguments.picture.parent.mkdir(parents=True, exist_ok=True)
     draw(found.calibration, arguments.picture)

@@ -26,6 +26,10 @@ class Column:
         """For the head of a table."""
         return f"{self.data}, {_SHORT[self.traffic]}"
 
+    def named(self, name: str) -> Contender:
+        """The contender of a name."""
+        return next(one for one in self.contenders if one.name == name)
+
 
 def score_table(columns: list[Column]) -> TextTable:
     """Mean ± standard deviation over seeds, one row a contender."""
@@ -51,8 +55,7 @@ def gap_table(columns: list[Column], against: str) -> TextTable:
         if contender.name != against:
             cells = []
             for column in columns:
-                other = next(one for one in column.contenders if one.name == against)
-                gap = gap_between(column.contenders[place], other)
+                gap = gap_between(column.contenders[place], column.named(against))
                 units = "" if gap.in_deviations is None else f" ({gap.in_deviations:+.1f} sd)"
                 cells.append(f"{gap.points:+.1f}{units}")
             table.add(contender.name, *cells)
@@ -88,16 +91,16 @@ def metric_table(column: Column) -> TextTable:
     return table
 
 
-def failure_table(columns: list[Column], place: int, threshold: float) -> TextTable:
-    """Where the first seed of a contender does badly, and why."""
-    contender = columns[0].contenders[place]
+def failure_table(columns: list[Column], name: str, threshold: float) -> TextTable:
+    """Where the first seed of a group does badly, and why."""
+    found = [column.named(name) for column in columns]
     table = TextTable(
-        title=f"{contender.name}, first seed ({contender.members[0].planner}): scenarios below {threshold:g}",
+        title=f"{name}, first seed ({found[0].members[0].planner}): scenarios below {threshold:g}",
         head=("data", "log", "scenario", "why", "score"),
         num_left=4,
     )
-    for column in columns:
-        for result in column.contenders[place].failures(threshold):
+    for column, contender in zip(columns, found, strict=True):
+        for result in contender.failures(threshold):
             cells = (column.title, result.log_name, result.scenario, reason_of(result).replace("\n", " "))
             table.add(*cells, f"{counted_score(result):.3f}")
     return table

@@ -136,7 +136,8 @@ def write(arguments: Arguments, columns: list[Column], runs: list[KeptRun]) -> N
     tables += [table for column in columns if (table := kind_table(column)) is not None]
     tables += [metric_table(column) for column in columns]
     if arguments.list_failures:
-        tables += [failure_table(columns, place, arguments.threshold) for place in range(len(columns[0].contenders))]
+        groups = named("group", arguments.group)
+        tables += [failure_table(columns, name, arguments.threshold) for name in groups]
     for table in tables:
         console.print(table.printed())
     made = how_it_was_made(runs)
