@@ -227,7 +227,10 @@ def score_table(groups: Sequence[Group]) -> pa.Table:
 
 def reason_of(result: JobResult) -> str:
     """Why a scenario failed or lost points, in sentences; empty where nothing was lost."""
-    return result.reason or " ".join(result.sentences[name] for name in sorted(result.sentences))
+    texts = dict.fromkeys(result.sentences[name] for name in sorted(result.sentences))
+    # Comfort repeats what its parts say.
+    told = [text for text in texts if not any(text in other for other in texts if other != text)]
+    return result.reason or "; ".join(told)
 
 
 def _csv(table: pa.Table) -> str:

@@ -1,10 +1,12 @@
 """Several training seeds of one planner count as one, with a spread; leads are counted in units of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from simulation.benchmark.jobs import JobResult
 from simulation.benchmark.seeds import Contender, as_values, gap_between, metric_names
-from simulation.report import Group
+from simulation.report import Group, reason_of
 
 
 def result(scenario: str, score: float | None, log_name: str = "log", **metrics: float) -> JobResult:
@@ -74,6 +76,16 @@ def test_the_worst_of_the_first_seed_come_first():
     second = member(*(result(name, 0.0) for name in "abcd"))
     low = Contender(name="both", members=(first, second)).failures(0.5)
     assert [one.scenario for one in low] == ["b", "d", "a"]
+
+
+def test_what_a_sentence_holds_already_is_not_said_again():
+    lost = replace(
+        result("a", 0.5), sentences={"comfort": "jerk of 9, accel of 8", "jerk": "jerk of 9", "late": "slow"}
+    )
+    assert reason_of(lost) == "jerk of 9, accel of 8; slow"
+    assert reason_of(replace(lost, sentences={"x": "slow", "y": "slow"})) == "slow"
+    assert reason_of(replace(lost, reason="died")) == "died"
+    assert reason_of(result("a", 1.0)) == ""
 
 
 def test_different_scenarios_are_not_compared():
