@@ -17,8 +17,8 @@ from command_line import CommonArguments, console, run
 SCRIPTS = Path(__file__).resolve().parent
 PLANNERS = ("log_future", "simple", "idm", "pdm_closed", "student")
 WORLD_SCENARIOS = 120
-DRIVEN_SCENARIOS = 28
-"""Of the worlds: two of each type, about; `--limit` of the benchmark command drives more or fewer."""
+DRIVEN_SCENARIOS = 20
+"""Of the worlds: one or two of each type; `--limit` of the benchmark command drives more or fewer."""
 
 
 @dataclass(frozen=True, kw_only=True)
