@@ -28,7 +28,7 @@ class ScoreWeights:
     imitation: float = 0.05
     multiplied: Mapping[str, float] = field(
         default_factory=lambda: {
-            "no_collision": 1.0,
+            "no_collision": 2.5,
             "drivable_area": 1.0,
             "driving_direction": 0.5,
             "traffic_lights": 0.5,
@@ -36,10 +36,10 @@ class ScoreWeights:
     )
     weighted: Mapping[str, float] = field(
         default_factory=lambda: {
-            "time_to_collision": 5.0,
+            "time_to_collision": 10.0,
             "progress": 5.0,
             "speed_limit": 4.0,
-            "comfort": 2.0,
+            "comfort": 3.0,
             "lane_keeping": 2.0,
         }
     )
