@@ -15,10 +15,6 @@ from simulation.benchmark.worker import Worker, WorkerSetup
 from simulation.generation.town.generator import generate_town
 from simulation.generation.town.layout import small_town
 
-RULE_BASED = tuple(name for name in PLANNERS if name != "student")
-"""Planners with kernels: networks bring their own."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
     """Nothing to choose."""
@@ -28,7 +24,7 @@ def main(arguments: Arguments) -> None:
     """Plan, drive and score hand-made scenes, and make a small town."""
     started = time.perf_counter()
     traffic = ("nonreactive", "reactive", "open_loop")
-    Worker(WorkerSetup(load_planner=load_planner, step_timeout_s=600.0, traffic=traffic, planners=RULE_BASED))
+    Worker(WorkerSetup(load_planner=load_planner, step_timeout_s=600.0, traffic=traffic, planners=tuple(PLANNERS)))
     generate_town(0, small_town())
     if not arguments.quiet:
         console.print(f"Kernels are ready after {time.perf_counter() - started:.0f} s.")
