@@ -2,10 +2,10 @@ r"""How long the student takes for a plan on one core, alone and in a batch.
 
     python benchmarks/student_latency.py
     python benchmarks/student_latency.py --student checkpoints/first --agents 50 --batch 32
+    python benchmarks/student_latency.py --recipe small --entries 4096
 
-Without --student, a network of the recipe `tiny` with random weights plans over 1,024 generated trajectories: time
-does not depend on what was learned. The ego is in the middle of a signalised junction among standing vehicles.
-Prints medians of processor time, features and tracking included.
+The ego is in the middle of a signalised junction among standing vehicles. Prints medians of processor time, features
+and tracking included.
 """
 
 import os
@@ -30,7 +30,7 @@ from distill.teacher import SUB_SCORES
 from driving import AgentTracks, Observation
 from driving.synthetic.scenes import scene
 from planning.neural.network import ScoreWeights, Student, StudentNetwork
-from planning.neural.planner import StudentPlanner
+from planning.neural.planner import SHIPPED, StudentPlanner
 from planning.neural.vocabulary import TrajectoryVocabulary
 
 TARGET_MS, BATCH_TARGET_MS = 15.0, 5.0
@@ -40,12 +40,12 @@ TARGET_MS, BATCH_TARGET_MS = 15.0, 5.0
 class Arguments(CommonArguments):
     """What to time."""
 
-    student: Path | None = None
-    """Checkpoint folder."""
-    recipe: str = "tiny"
-    """Size of the network, where no student is named."""
+    student: Path = SHIPPED
+    """Checkpoint folder; the student that comes along if left out."""
+    recipe: str | None = None
+    """Instead, an untrained network of this size."""
     entries: int = 1024
-    """Of the vocabulary, where no student is named."""
+    """Of the vocabulary of an untrained network."""
     agents: int = 50
     """Around the ego."""
     batch: int = 32
@@ -100,7 +100,7 @@ def among(observation: Observation, count: int) -> Observation:
 
 
 def _student(arguments: Arguments) -> Student:
-    if arguments.student is not None:
+    if arguments.recipe is None:
         return Student.load(arguments.student)
     vocabulary = TrajectoryVocabulary(poses=generated_motions(arguments.entries))
     network = StudentNetwork(recipe(arguments.recipe).network, SUB_SCORES)
