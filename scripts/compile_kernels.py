@@ -15,6 +15,7 @@ from simulation.benchmark.worker import Worker, WorkerSetup
 from simulation.generation.town.generator import generate_town
 from simulation.generation.town.layout import small_town
 
+
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
     """Nothing to choose."""
