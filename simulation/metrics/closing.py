@@ -55,6 +55,13 @@ def closing_scores(
     scores = np.ones(num_motions)
     reach = 0.5 * math.hypot(size[0], size[1])
     most = _LOOK_S[-1]
+    num_others = len(others.speeds)
+    # How near a centre must come for the boxes to touch, and how far it may go until then.
+    away, moves = np.empty((num_steps, num_others)), np.empty((num_steps, num_others))
+    for t in range(0, num_steps, _EVERY):
+        for n in range(num_others):
+            away[t, n] = reach + 0.5 * math.hypot(others.sizes[t, n, 0], others.sizes[t, n, 1])
+            moves[t, n] = most * speeds[t, n]
     for m in range(num_motions):
         for t in range(0, num_steps, _EVERY):
             speed = math.hypot(states[m, t, VELOCITY_X], states[m, t, VELOCITY_Y])
@@ -63,15 +70,14 @@ def closing_scores(
             rear_x, rear_y, heading = states[m, t, X], states[m, t, Y], states[m, t, HEADING]
             cos, sin = math.cos(heading), math.sin(heading)
             x, y = rear_x + rear_to_center * cos, rear_y + rear_to_center * sin
-            for n in range(len(others.speeds)):
+            for n in range(num_others):
                 if not others.valid[t, n] or others.is_ignored[n]:
                     continue
-                other_x, other_y, other_heading = others.poses[t, n]
-                length, width = others.sizes[t, n]
-                away = reach + 0.5 * math.hypot(length, width)
-                far = away + most * (speed + speeds[t, n])
+                other_x, other_y, other_heading = others.poses[t, n, 0], others.poses[t, n, 1], others.poses[t, n, 2]
+                far = away[t, n] + most * speed + moves[t, n]
                 if (other_x - x) ** 2 + (other_y - y) ** 2 > far * far:
                     continue
+                length, width = others.sizes[t, n, 0], others.sizes[t, n, 1]
                 counts = is_ahead(rear_x, rear_y, heading, other_x, other_y) or (
                     (
                         areas[m, t] & (MULTIPLE_LANES | OFF_ROAD) != 0
@@ -86,7 +92,7 @@ def closing_scores(
                     ego_x, ego_y = x + look * speed * cos, y + look * speed * sin
                     at_x = other_x + look * speeds[t, n] * other_cos
                     at_y = other_y + look * speeds[t, n] * other_sin
-                    if (at_x - ego_x) ** 2 + (at_y - ego_y) ** 2 > away * away:
+                    if (at_x - ego_x) ** 2 + (at_y - ego_y) ** 2 > away[t, n] ** 2:
                         continue
                     if convex_overlap(
                         box_corners(ego_x, ego_y, heading, size[0], size[1]),
