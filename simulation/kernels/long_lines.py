@@ -1,8 +1,8 @@
 """Projection onto lines of hundreds of vertices, by bounding boxes of `CHUNK` segments each."""
 
 import numpy as np
-from numba import njit
 
+from simulation.kernels.compiling import njit
 from simulation.kernels.corridors import CHUNK
 
 

@@ -9,11 +9,11 @@ Source:
 import math
 
 import numpy as np
-from numba import njit
 
 from simulation.dynamics import HEADING, X, Y
 from simulation.kernels.area_raster import AreaRaster, crossings_to, entry_holds, raster_cell
 from simulation.kernels.boxes import box_corners
+from simulation.kernels.compiling import njit
 from simulation.kernels.long_lines import nearest_place, project_chunked
 from simulation.kernels.polygons import FlatPolygons, contains_point, overlaps_convex, rows_in_bounds
 
