@@ -87,6 +87,7 @@ class Recording:
         end = min(len(self.time_us), stop + FUTURE_STEPS)
         mission = self.mission_at(tag.frame)
         start_pose = self.ego.rear_axle_poses[0, first]
+        agents = self.agents.steps(begin, end)
         return Scenario(
             scenario_id=self.token(tag),
             scenario_type=tag.scenario_type,
@@ -95,12 +96,14 @@ class Recording:
             route=build_route(self.map, mission.roadblock_ids, mission.goal_pose, start_pose),
             time_us=self.time_us[begin:end].copy(),
             ego=self.ego.steps(begin, end),
-            agents=self.agents.steps(begin, end),
+            agents=agents,
             traffic_lights=self.traffic_lights.steps(begin, end),
             first_frame=first - begin,
             num_frames=stop - first,
             anchor_frame=tag.frame - begin,
             cameras=self.cameras,
+            # A tag may be about somebody who is not seen around its frame.
+            about_track=tag.track_id if tag.track_id in agents.track_ids else None,
             metadata=dict(self.metadata),
         )
 

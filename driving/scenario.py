@@ -46,6 +46,8 @@ class Scenario:
     step_s: float = 0.1
     """Nominal time between frames; the real stamps are in `time_us`."""
     cameras: CameraFrames | None = None
+    about_track: str | None = None
+    """Track id of the agent that the scenario's tag is about, one of `agents`; None where the tag names none."""
     metadata: dict[str, str] = field(default_factory=dict)
     """Where it comes from, and which values are assumed and not measured."""
 
@@ -61,6 +63,11 @@ class Scenario:
             raise ValueError(
                 f"Scenario {self.scenario_id}: frames {self.first_frame} to {self.first_frame + self.num_frames - 1}"
                 f" do not fit a time axis of {steps} steps."
+            )
+        if self.about_track is not None and self.about_track not in self.agents.track_ids:
+            raise ValueError(
+                f"Scenario {self.scenario_id} is about track {self.about_track}, which is not among its agents."
+                " Keep that agent, or set about_track to None."
             )
 
     @property

@@ -300,6 +300,16 @@ def read_mission(connection: sqlite3.Connection, frame_token: bytes) -> LogMissi
     return LogMission(roadblock_ids=tuple((row[0] or "").split()), goal_pose=goal)
 
 
+def read_about_track(connection: sqlite3.Connection, frame_token: bytes, scenario_type: str) -> str | None:
+    """Id of the track that a frame's tag of a type is about, named as by `read_agents`; None where it names none.
+
+    Of several such tags the one with the smallest track token counts, so that the order of rows does not matter.
+    """
+    query = "SELECT MIN(agent_track_token) FROM scenario_tag WHERE lidar_pc_token = ? AND type = ?"
+    token = connection.execute(query, (frame_token, scenario_type)).fetchone()[0]
+    return None if token is None else token.hex()
+
+
 def read_metadata(connection: sqlite3.Connection) -> dict[str, str]:
     """Notes on origin and assumptions that our writer leaves in a log; nuPlan's own logs have none."""
     query = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'recording_metadata'"

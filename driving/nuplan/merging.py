@@ -266,7 +266,12 @@ def _is_same(mission: Mission, roadblock_ids: tuple[int, ...], goal_pose: np.nda
 
 def _tags(scenarios: list[Scenario], anchors: list[int]) -> tuple[Tag, ...]:
     tags = [
-        Tag(frame=row, scenario_type=scenario.scenario_type, token=scenario.scenario_id)
+        Tag(
+            frame=row,
+            scenario_type=scenario.scenario_type,
+            track_id=scenario.about_track,
+            token=scenario.scenario_id,
+        )
         for scenario, row in zip(scenarios, anchors, strict=True)
     ]
     return tuple(dict.fromkeys(tags))

@@ -16,6 +16,7 @@ from driving.nuplan.logs import (
     check_boxes,
     log_index,
     log_name_of,
+    read_about_track,
     read_agents,
     read_frames,
     read_metadata,
@@ -73,6 +74,7 @@ def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras:
         agents = read_agents(connection, index, frames)
         lights = read_traffic_lights(connection, index, frames)
         mission = read_mission(connection, bytes.fromhex(entry.token))
+        about_track = read_about_track(connection, bytes.fromhex(entry.token), entry.scenario_type)
         metadata = read_metadata(connection)
         cameras = None
         if with_cameras:
@@ -94,6 +96,8 @@ def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras:
         num_frames=len(window.frames),
         anchor_frame=int(np.argmin(np.abs(frames.time_us - entry.time_us))),
         cameras=cameras,
+        # A tag may be about somebody who is not seen around its frame.
+        about_track=about_track if about_track in agents.track_ids else None,
         metadata={"source": f"nuPlan log {entry.log_name}", **metadata},
     )
 

@@ -18,6 +18,16 @@ def test_a_tag_gives_the_15_s_from_3_s_before_it():
     assert scenario.first_frame == 22
 
 
+def test_a_scenario_knows_whom_its_tag_is_about():
+    recording = SCENES["queue"]()
+    first = recording.agents.track_ids[0]
+    assert recording.scenario(Tag(frame=80, scenario_type="stopping_with_lead", track_id=first)).about_track == first
+    scenario = recording.scenario(Tag(frame=80, scenario_type="stopping_with_lead"))
+    assert scenario.about_track is None
+    with pytest.raises(ValueError, match="is about track nobody, which is not among its agents"):
+        replace(scenario, about_track="nobody")
+
+
 def test_the_end_of_the_log_cuts_frames_and_future():
     recording = SCENES["queue"]()
     last = len(recording.time_us) - 1

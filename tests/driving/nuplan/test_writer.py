@@ -13,7 +13,7 @@ from driving.nuplan.data import DataRoot
 from driving.nuplan.filters import ScenarioFilter
 from driving.nuplan.log_rate import at_log_rate
 from driving.nuplan.log_scenes import scene_bounds
-from driving.nuplan.log_tables import tokens
+from driving.nuplan.log_tables import tokens, track_token
 from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.nuplan.writer import write_log, write_scenarios, write_world
 from driving.recording import Mission, Tag
@@ -38,6 +38,7 @@ def assert_same(scenario, again):
     assert (again.log_name, again.map_name) == (scenario.log_name, scenario.map_name)
     assert again.time_us.tolist() == scenario.time_us.tolist()
     assert (again.first_frame, again.num_frames) == (scenario.first_frame, scenario.num_frames)
+    assert again.about_track == scenario.about_track
     for name in ("rear_axle_poses", "velocities_mps", "accelerations_mps2"):
         np.testing.assert_allclose(getattr(again.ego, name), getattr(scenario.ego, name), rtol=0, atol=1e-9)
     by_id = [again.agents.track_ids.index(track_id) for track_id in scenario.agents.track_ids]
@@ -238,6 +239,60 @@ def test_track_ids_that_are_no_tokens_become_a_hash(tmp_path):
     assert "0123456789abcdef" in again.agents.track_ids
     assert all(len(track_id) == 16 for track_id in again.agents.track_ids)
     assert not {"car/1", "ABCDEF0123456789"} & set(again.agents.track_ids)
+
+
+def about(recording, *track_ids):
+    """The recording with one tag a track, all of the same type at the same frame."""
+    tag = replace(recording.tags[0], token=None)
+    return replace(recording, tags=tuple(replace(tag, track_id=track_id) for track_id in track_ids))
+
+
+def test_who_a_tag_is_about_is_read_back_and_written_again(tmp_path):
+    recording = SCENES["queue"]()
+    second = recording.agents.track_ids[1]
+    write_world([about(recording, second)], tmp_path / "first")
+    scenarios = read_back(tmp_path / "first")
+    assert [scenario.about_track for scenario in scenarios] == [second]
+    write_scenarios(scenarios, tmp_path / "second")
+    assert_same(scenarios[0], read_back(tmp_path / "second")[0])
+
+
+def test_a_track_without_a_token_is_named_as_its_boxes_are(tmp_path):
+    recording = SCENES["queue"]()
+    recording = replace(recording, agents=replace(recording.agents, track_ids=("car/1", "car/2", "car/3")))
+    write_world([about(recording, "car/2")], tmp_path)
+    (again,) = read_back(tmp_path)
+    assert again.about_track == track_token(recording.log_name, "car/2").hex()
+    row = again.agents.track_ids.index(again.about_track)
+    np.testing.assert_array_equal(again.agents.poses[row], recording.scenarios()[0].agents.poses[1])
+
+
+def test_of_several_tags_the_smallest_track_of_the_scenarios_type_counts(tmp_path):
+    recording = SCENES["queue"]()
+    low, middle, high = sorted(recording.agents.track_ids)
+    many = about(recording, high, None, middle)
+    other = replace(many.tags[0], scenario_type="accelerating_at_crosswalk", track_id=low)
+    write_world([replace(many, tags=(*many.tags, other))], tmp_path)
+    (again,) = read_back(tmp_path)
+    assert (again.scenario_type, again.about_track) == (recording.tags[0].scenario_type, middle)
+
+
+def test_a_tag_about_nobody_and_one_about_somebody_unseen_name_no_track(red_light, tmp_path):
+    write_world([red_light], tmp_path / "nobody")
+    assert read_back(tmp_path / "nobody")[0].about_track is None
+    agents, first = red_light.agents, red_light.agents.track_ids[0]
+    # Seen in the last second of the recording only, which is after the scenario and its future.
+    unseen = np.zeros_like(agents.valid)
+    unseen[0, : len(red_light.time_us) - 5] = True
+    blank = {
+        name: np.where(unseen[..., np.newaxis], np.nan, getattr(agents, name))
+        for name in ("poses", "velocities_mps", "sizes")
+    }
+    late = replace(agents, valid=agents.valid & ~unseen, z_m=np.where(unseen, np.nan, agents.z_m), **blank)
+    recording = about(replace(red_light, agents=late), first)
+    assert recording.scenarios()[0].about_track is None
+    write_world([recording], tmp_path / "unseen")
+    assert read_back(tmp_path / "unseen")[0].about_track is None
 
 
 def test_tokens_are_all_different():
