@@ -2,7 +2,7 @@
 
     python benchmarks/corner_suite.py                          # the whole suite: 256 scenarios, 5 planners
     python benchmarks/corner_suite.py --per-kind 1 --part test
-    python benchmarks/corner_suite.py --traffic reactive --planner idm --planner pdm_closed --output results/corners
+    python benchmarks/corner_suite.py --traffic reactive_scripted --planner idm --output results/corners
 
 Corner cases are written to OUTPUT/data and driven through the benchmark, whose results are kept in OUTPUT/runs. Both
 are used again by the next call with the same output.
@@ -44,8 +44,8 @@ class Arguments(CommonArguments):
     """Part of the suite."""
     planner: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME")] = ()
     """Planners; by default log_future, stand_still, constant_velocity, idm and pdm_closed."""
-    traffic: Literal["nonreactive", "reactive"] = "nonreactive"
-    """Whether the others answer to the ego."""
+    traffic: Literal["nonreactive", "reactive", "reactive_scripted"] = "nonreactive"
+    """Whether the others answer to the ego: nobody, all vehicles, or all but those whom the case is about."""
     workers: int = 1
     """Processes."""
 

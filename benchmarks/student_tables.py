@@ -6,11 +6,17 @@ from tables import TextTable
 
 from simulation.benchmark.jobs import JobResult
 from simulation.benchmark.seeds import Contender, gap_between, metric_names
+from simulation.benchmark.settings import Traffic
 from simulation.generation.corner_cases.generator import corner_kind_of
 from simulation.generation.corner_cases.kinds import CORNER_KINDS
 from simulation.report import counted_score, reason_of
 
-_SHORT = {"nonreactive": "CLS-NR", "reactive": "CLS-R", "open_loop": "OLS"}
+_SHORT: dict[Traffic, str] = {
+    "nonreactive": "CLS-NR",
+    "reactive": "CLS-R",
+    "reactive_scripted": "CLS-RS",
+    "open_loop": "OLS",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +24,7 @@ class Column:
     """All contenders on one data root under one kind of traffic."""
 
     data: str
-    traffic: str
+    traffic: Traffic
     contenders: tuple[Contender, ...]
 
     @property

@@ -23,7 +23,7 @@ from tyro.conf import UseAppendAction, arg
 
 from planning.registry import load_planner
 from simulation.benchmark.run import Progress, run_benchmark
-from simulation.benchmark.settings import BenchmarkSettings
+from simulation.benchmark.settings import BenchmarkSettings, Traffic
 from simulation.report import Report
 
 
@@ -37,8 +37,9 @@ class Arguments(CommonArguments):
     """Results folder; made if absent."""
     planner: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME")] = ()
     """Planner to drive; give the option several times for several planners."""
-    traffic: Annotated[UseAppendAction[tuple[Literal["nonreactive", "reactive", "open_loop"], ...]], arg()] = ()
-    """How others behave: as recorded, as IDM drivers, or with the ego on the log. May be repeated. [nonreactive]"""
+    traffic: Annotated[UseAppendAction[tuple[Traffic, ...]], arg()] = ()
+    """How others behave: as recorded, as IDM drivers, as IDM drivers but for those who follow the script (ours, not
+    nuPlan's), or as recorded with the ego on the log. May be repeated. [nonreactive]"""
     maps: Path | None = None
     """Maps folder, where it is not beside the data."""
     filter: Path | None = None

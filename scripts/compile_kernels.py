@@ -14,6 +14,7 @@ from planning.registry import PLANNERS, load_planner
 from simulation.benchmark.worker import Worker, WorkerSetup
 from simulation.generation.town.generator import generate_town
 from simulation.generation.town.layout import small_town
+from simulation.rollout import TRAFFIC
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,8 @@ class Arguments(CommonArguments):
 def main(arguments: Arguments) -> None:
     """Plan, drive and score hand-made scenes, and make a small town."""
     started = time.perf_counter()
-    traffic = ("nonreactive", "reactive", "open_loop")
-    Worker(WorkerSetup(load_planner=load_planner, step_timeout_s=600.0, traffic=traffic, planners=tuple(PLANNERS)))
+    traffic, planners = tuple(TRAFFIC), tuple(PLANNERS)
+    Worker(WorkerSetup(load_planner=load_planner, step_timeout_s=600.0, traffic=traffic, planners=planners))
     generate_town(0, small_town())
     if not arguments.quiet:
         console.print(f"Kernels are ready after {time.perf_counter() - started:.0f} s.")

@@ -52,7 +52,7 @@ class SimulationLog:
     map_name: str
     planner_name: str
     traffic: str
-    """A name of `simulation.rollout.TRAFFIC`: `nonreactive`, `reactive` or `open_loop`."""
+    """A name of `simulation.rollout.TRAFFIC`."""
     seed: int
     ego: EgoMotion
     """The driven ego, M = 1, over T steps."""

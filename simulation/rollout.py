@@ -64,6 +64,12 @@ def _idm_traffic(scenario: Scenario) -> Traffic:
     return IdmTraffic(scenario)
 
 
+def _scripted_traffic(scenario: Scenario) -> Traffic:
+    from simulation.traffic.idm import IdmTraffic
+
+    return IdmTraffic(scenario, is_scripted=True)
+
+
 def _playback(scenario: Scenario, _vehicle: VehicleParameters) -> Controller:
     return LogPlayback(scenario)
 
@@ -71,9 +77,10 @@ def _playback(scenario: Scenario, _vehicle: VehicleParameters) -> Controller:
 TRAFFIC: dict[str, TrafficMode] = {
     "nonreactive": TrafficMode(make_traffic=LogReplay, make_controller=TrackingController),
     "reactive": TrafficMode(make_traffic=_idm_traffic, make_controller=TrackingController),
+    "reactive_scripted": TrafficMode(make_traffic=_scripted_traffic, make_controller=TrackingController),
     "open_loop": TrafficMode(make_traffic=LogReplay, make_controller=_playback),
 }
-"""nuPlan's three challenges, by name."""
+"""nuPlan's three challenges by name, and `reactive_scripted`, which is ours."""
 
 
 class Rollout:

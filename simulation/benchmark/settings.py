@@ -10,7 +10,8 @@ from pydantic.dataclasses import dataclass
 PROBES = ("stand_still", "constant_velocity", "ignore_agents")
 """Degenerate planners: a metric that they do well in can be gamed."""
 
-Traffic = Literal["nonreactive", "reactive", "open_loop"]
+Traffic = Literal["nonreactive", "reactive", "reactive_scripted", "open_loop"]
+"""The names of `simulation.rollout.TRAFFIC`."""
 BackendName = Literal["serial", "process", "ray"]
 
 

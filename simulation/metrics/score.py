@@ -106,7 +106,7 @@ CLOSED_LOOP = ScoreRule(
     },
     helpers=("ego_lane_change", "corners_in_drivable_area", *(part.name for part in comfort.COMFORT_QUANTITIES)),
 )
-"""Both closed-loop scores, with reactive and with non-reactive traffic."""
+"""All closed-loop scores: nuPlan's with reactive and with non-reactive traffic, and ours with scripted traffic."""
 
 OPEN_LOOP = ScoreRule(
     multipliers=("planner_miss_rate_within_bound",),

@@ -2,9 +2,11 @@
 
 Source:
     nuPlan devkit, `IDMAgents`, `IDMAgentManager`, `IDMAgent`, with the values of `idm_agents_observation.yaml`.
+    That some may follow the log all the same (`is_scripted`) is ours.
 """
 
 import numpy as np
+from jaxtyping import Bool
 
 from driving.agents import LightStatus
 from driving.scenario import Scenario
@@ -15,7 +17,13 @@ from simulation.kernels.compiling import njit
 from simulation.traffic.idm_paths import build_path
 from simulation.traffic.idm_roads import IdmRoads, RoadArrays, roads_of
 from simulation.traffic.idm_shapes import CORNERS, parts_needed, set_part
-from simulation.traffic.idm_start import REPLAYED_KINDS, StartingAgent, starting_agents
+from simulation.traffic.idm_start import (
+    KIND_ORDER,
+    StartingAgent,
+    replayed_tracks,
+    scripted_tracks,
+    starting_agents,
+)
 from simulation.traffic.idm_step import MAX_ROUTE, Agents, Lights, Others, Storage, place_agent, step_agents
 from simulation.traffic.tracks import TrackArrays, arrays_of_tracks
 
@@ -25,17 +33,27 @@ _PATH_CAPACITY = 128
 class IdmTraffic:
     """The reactive agents of one rollout."""
 
-    def __init__(self, scenario: Scenario, vehicle: VehicleParameters = PACIFICA) -> None:
+    def __init__(
+        self, scenario: Scenario, vehicle: VehicleParameters = PACIFICA, *, is_scripted: bool = False
+    ) -> None:
+        """Put the agents on their lanes.
+
+        Args:
+            scenario: Whose first frame it starts at.
+            vehicle: The ego.
+            is_scripted: Whether those of `scripted_tracks` follow the log; else nuPlan's kinds do.
+        """
         self._scenario = scenario
         self._roads = roads_of(scenario.map)
-        found = starting_agents(scenario, self._roads, vehicle)
+        self._follows_log = scripted_tracks(scenario, self._roads) if is_scripted else replayed_tracks(scenario)
+        found = starting_agents(scenario, self._roads, self._follows_log, vehicle)
         self._rows = np.array([agent.row for agent in found], dtype=np.int64)
         self._agents, self._storage = _agents_from(found, self._roads)
         self._lights = _lights_of(scenario, self._roads)
         self._light_rows = _rows_of_lights(scenario)
         self._ego_box = (vehicle.rear_axle_to_center_m, vehicle.length_m, vehicle.width_m)
-        self._tracks = _tracks_from_first_frame(scenario)
-        _write_frame(self._tracks, scenario.first_frame, self._rows, self._agents)
+        self._tracks = _tracks_from_first_frame(scenario, self._follows_log)
+        _write_frame(self._tracks, self._follows_log, scenario.first_frame, self._rows, self._agents)
 
     @property
     def tracks(self) -> TrackArrays:
@@ -51,6 +69,7 @@ class IdmTraffic:
         start, stop = scenario.traffic_lights.offsets[now + 1], scenario.traffic_lights.offsets[now + 2]
         self._storage = _advance(
             self._tracks,
+            self._follows_log,
             now + 1,
             self._rows,
             self._agents,
@@ -126,10 +145,10 @@ def _rows_of_lights(scenario: Scenario) -> np.ndarray:
     return np.array([-1 if row is None else row for row in rows], dtype=np.int64)[inverse]
 
 
-def _tracks_from_first_frame(scenario: Scenario) -> TrackArrays:
-    """Copies of the log's tracks in which, from the first frame on, only replayed kinds are left."""
+def _tracks_from_first_frame(scenario: Scenario, follows_log: Bool[np.ndarray, "agents"]) -> TrackArrays:
+    """Copies of the log's tracks in which, from the first frame on, only those that follow the log are left."""
     tracks = TrackArrays(*(array.copy() for array in arrays_of_tracks(scenario.agents)))
-    gone = ~np.isin(tracks.kinds, [int(kind) for kind in REPLAYED_KINDS])
+    gone = ~follows_log
     start = scenario.first_frame
     tracks.valid[gone, start:] = False
     for array in (tracks.poses, tracks.velocities, tracks.sizes, tracks.z):
@@ -137,19 +156,19 @@ def _tracks_from_first_frame(scenario: Scenario) -> TrackArrays:
     return tracks
 
 
-_REPLAYED = np.array([int(kind) for kind in REPLAYED_KINDS], dtype=np.int8)
+_KIND_ORDER = np.array([int(kind) for kind in KIND_ORDER], dtype=np.int8)
 
 
 @njit(cache=True)
-def _replayed_rows(tracks: TrackArrays, step: int) -> np.ndarray:
-    """Rows of the replayed objects of a frame, kind after kind, each kind in the log's order."""
+def _replayed_rows(tracks: TrackArrays, follows_log: np.ndarray, step: int) -> np.ndarray:
+    """Rows of those who follow the log at a frame, kind after kind, each kind in the log's order."""
     num_tracks = len(tracks.valid)
     rows = np.empty(num_tracks, dtype=np.int64)
     count = 0
-    for kind in _REPLAYED:
+    for kind in _KIND_ORDER:
         first = count
         for row in range(num_tracks):
-            if tracks.kinds[row] != kind or not tracks.valid[row, step]:
+            if not follows_log[row] or tracks.kinds[row] != kind or not tracks.valid[row, step]:
                 continue
             at = count
             while at > first and tracks.order[rows[at - 1], step] > tracks.order[row, step]:
@@ -163,6 +182,7 @@ def _replayed_rows(tracks: TrackArrays, step: int) -> np.ndarray:
 @njit(cache=True)
 def _advance(
     tracks: TrackArrays,
+    follows_log: np.ndarray,
     step: int,
     rows: np.ndarray,
     agents: Agents,
@@ -179,6 +199,7 @@ def _advance(
 
     Args:
         tracks: Receive the agents at `step`.
+        follows_log: (N,) bool, which tracks are replayed.
         step: Where to move on to, on the scenario's time axis.
         rows: (A,) of the agents in `tracks`.
         agents: At the step before.
@@ -194,18 +215,23 @@ def _advance(
     _set_lights(lights, light_rows, statuses)
     shift, length, width = ego_box
     center = np.array([ego[X] + shift * np.cos(ego[HEADING]), ego[Y] + shift * np.sin(ego[HEADING]), ego[HEADING]])
-    parts, bounds = _other_boxes(tracks, step, center, length, width)
+    parts, bounds = _other_boxes(tracks, follows_log, step, center, length, width)
     others = Others(parts, bounds, np.hypot(ego[VELOCITY_X], ego[VELOCITY_Y]), ego[HEADING])
     storage = step_agents(agents, storage, road, lights, others, center, dt_s)
-    _write_frame(tracks, step, rows, agents)
+    _write_frame(tracks, follows_log, step, rows, agents)
     return storage
 
 
 @njit(cache=True)
 def _other_boxes(
-    tracks: TrackArrays, step: int, ego_center: np.ndarray, ego_length: float, ego_width: float
+    tracks: TrackArrays,
+    follows_log: np.ndarray,
+    step: int,
+    ego_center: np.ndarray,
+    ego_length: float,
+    ego_width: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    rows = _replayed_rows(tracks, step)
+    rows = _replayed_rows(tracks, follows_log, step)
     parts, bounds = np.empty((len(rows) + 1, 1, CORNERS, 2)), np.empty((len(rows) + 1, 1, 4))
     corners = box_corners(ego_center[0], ego_center[1], ego_center[2], ego_length, ego_width)
     set_part(parts[0], bounds[0], 0, corners)
@@ -226,9 +252,9 @@ def _set_lights(lights: Lights, rows: np.ndarray, statuses: np.ndarray) -> None:
 
 
 @njit(cache=True)
-def _write_frame(tracks: TrackArrays, step: int, rows: np.ndarray, agents: Agents) -> None:
+def _write_frame(tracks: TrackArrays, follows_log: np.ndarray, step: int, rows: np.ndarray, agents: Agents) -> None:
     """Put the agents into a frame, and number the boxes: agents first, then what is replayed."""
-    replayed = _replayed_rows(tracks, step)
+    replayed = _replayed_rows(tracks, follows_log, step)
     place = 0
     for a in range(len(rows)):
         if not agents.alive[a]:

@@ -1,8 +1,9 @@
-"""Who becomes a reactive agent: vehicles of the first frame that can be put on a lane."""
+"""Who becomes a reactive agent, vehicles of the first frame that can be put on a lane; and who follows the log."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool
 
 from driving.agents import AgentKind
 from driving.scenario import Scenario
@@ -22,6 +23,8 @@ REPLAYED_KINDS = (
     AgentKind.GENERIC_OBJECT,
 )
 """Kinds that follow the log, in the order in which nuPlan lists them."""
+KIND_ORDER = (AgentKind.VEHICLE, AgentKind.BICYCLE, *REPLAYED_KINDS)
+"""All kinds in the order in which those that follow the log are listed; the first two do so where scripted only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +44,37 @@ class StartingAgent:
     """(4, 2) of the box put on the baseline."""
 
 
+def replayed_tracks(scenario: Scenario) -> Bool[np.ndarray, "agents"]:
+    """Which of the scenario's agents follow the log in nuPlan's reactive traffic."""
+    return np.isin(scenario.agents.kinds, REPLAYED_KINDS)
+
+
+def scripted_tracks(scenario: Scenario, roads: IdmRoads) -> Bool[np.ndarray, "agents"]:
+    """Which of the scenario's agents follow the log where it is a script: more than in nuPlan's reactive traffic.
+
+    Besides nuPlan's kinds these are the agent that the scenario's tag is about, of whatever kind and whenever it
+    appears; bicycles; and vehicles that are on no lane at the first frame (they are parked).
+    """
+    agents, now = scenario.agents, scenario.first_frame
+    follows_log = replayed_tracks(scenario) | (agents.kinds == AgentKind.BICYCLE)
+    rows = agents.rows_at(now)
+    for row in rows[agents.kinds[rows] == AgentKind.VEHICLE].tolist():
+        follows_log[row] = starting_place(roads, agents.poses[row, now]) is None
+    if scenario.about_track is not None:
+        follows_log[agents.track_ids.index(scenario.about_track)] = True
+    return follows_log
+
+
 def starting_agents(
-    scenario: Scenario, roads: IdmRoads, vehicle: VehicleParameters = PACIFICA
+    scenario: Scenario,
+    roads: IdmRoads,
+    follows_log: Bool[np.ndarray, "agents"],
+    vehicle: VehicleParameters = PACIFICA,
 ) -> list[StartingAgent]:
     """The reactive agents, in the order of the first frame's boxes.
 
-    A vehicle is left out when it is on no lane (it is parked), and when its box, put on the lane's baseline,
-    would touch the ego, a replayed object or a vehicle before it.
+    A vehicle is left out when it follows the log, when it is on no lane (it is parked), and when its box, put on the
+    lane's baseline, would touch the ego, somebody who follows the log or a vehicle before it.
 
     Source:
         nuPlan devkit, `build_idm_agents_on_map_rails`.
@@ -55,18 +82,14 @@ def starting_agents(
     agents, now = scenario.agents, scenario.first_frame
     rows = agents.rows_at(now)
     ego = scenario.ego.state(now)
-    taken = [
-        box_corners(*agents.poses[row, now], *agents.sizes[row, now])
-        for kind in REPLAYED_KINDS
-        for row in rows[agents.kinds[rows] == kind]
-    ]
+    taken = [box_corners(*agents.poses[row, now], *agents.sizes[row, now]) for row in rows[follows_log[rows]]]
     x, y, heading = ego.center_pose(vehicle).tolist()
     taken.append(box_corners(x, y, heading, vehicle.length_m, vehicle.width_m))
     # quirk: inherited_target_speed (a lane without limit gets that of the agent before)
     target_speed = TARGET_SPEED_MPS
     # quirk: only_cars_of_the_first_frame (later ones never appear, and parked ones off the lanes are gone)
     found: list[StartingAgent] = []
-    for row in rows[agents.kinds[rows] == AgentKind.VEHICLE].tolist():
+    for row in rows[(agents.kinds[rows] == AgentKind.VEHICLE) & ~follows_log[rows]].tolist():
         pose, size = agents.poses[row, now], agents.sizes[row, now]
         place = starting_place(roads, pose)
         if place is None:

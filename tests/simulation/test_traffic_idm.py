@@ -14,7 +14,7 @@ from driving.trajectory import Trajectory
 from simulation.dynamics import states_of
 from simulation.rollout import Rollout, run_rollout
 from simulation.traffic.idm_roads import roads_of
-from simulation.traffic.idm_start import starting_agents, starting_place
+from simulation.traffic.idm_start import replayed_tracks, starting_agents, starting_place
 
 
 class Still:
@@ -27,6 +27,10 @@ class Still:
 
     def plan(self, observation):
         return Trajectory(time_s=np.array([0.0, 5.0]), poses=np.tile(observation.ego_now.rear_axle_pose, (2, 1)))
+
+
+def _starting(scenario):
+    return starting_agents(scenario, roads_of(scenario.map), replayed_tracks(scenario))
 
 
 def _with_kind(scenario, row, kind):
@@ -132,7 +136,7 @@ def test_bicycles_and_cars_off_the_lanes_are_in_no_reactive_world():
     poses = agents.poses.copy()
     poses[rows[1], :, 1] += 60.0
     parked = replace(scenario, agents=replace(agents, poses=poses))
-    assert rows[1] not in [each.row for each in starting_agents(parked, roads_of(parked.map))]
+    assert rows[1] not in [each.row for each in _starting(parked)]
 
 
 def test_pedestrians_follow_the_log():
@@ -152,7 +156,7 @@ def test_vehicles_on_top_of_each_other_start_once():
     poses = scenario.agents.poses.copy()
     poses[rows[1]] = poses[rows[0]]
     crowded = replace(scenario, agents=replace(scenario.agents, poses=poses))
-    found = [each.row for each in starting_agents(crowded, roads_of(crowded.map))]
+    found = [each.row for each in _starting(crowded)]
     assert rows[0] in found
     assert rows[1] not in found
 

@@ -41,7 +41,7 @@ export function driveTitle(row: Row, among: Row[]): string {
 }
 
 export function trafficTitle(traffic: string): string {
-  return { nonreactive: "non-reactive", open_loop: "open loop" }[traffic] ?? traffic;
+  return { nonreactive: "non-reactive", reactive_scripted: "reactive, scripted", open_loop: "open loop" }[traffic] ?? traffic;
 }
 
 /** Class for a score: also told apart by its number, never by colour alone. */

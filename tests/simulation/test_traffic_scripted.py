@@ -1,0 +1,237 @@
+"""Reactive traffic in which the agent that the tag is about, bicycles and parked cars keep to the log."""
+
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from driving.agents import AgentKind
+from driving.synthetic.scenes import scene
+from driving.trajectory import Trajectory
+from simulation.benchmark.settings import Traffic
+from simulation.metrics.score import CLOSED_LOOP, rule_for, score_simulation
+from simulation.rollout import TRAFFIC, Rollout, run_rollout
+from simulation.traffic.idm_roads import roads_of
+from simulation.traffic.idm_start import scripted_tracks, starting_agents
+
+STEPS = 150
+
+
+class Still:
+    """Stays where it is."""
+
+    name = "still"
+
+    def reset(self, map, route):  # noqa: A002
+        pass
+
+    def plan(self, observation):
+        return Trajectory(time_s=np.array([0.0, 5.0]), poses=np.tile(observation.ego_now.rear_axle_pose, (2, 1)))
+
+
+def driven(scenario, traffic="reactive_scripted"):
+    return run_rollout(scenario, Still(), traffic=traffic)
+
+
+def about(scenario, row):
+    return replace(scenario, about_track=scenario.agents.track_ids[row])
+
+
+def moved(scenario, row, by_m):
+    """The scenario with one agent elsewhere, [x, y] (m), at all times."""
+    poses = scenario.agents.poses.copy()
+    poses[row, :, :2] += by_m
+    return replace(scenario, agents=replace(scenario.agents, poses=poses))
+
+
+def of_kind(scenario, row, kind):
+    kinds = scenario.agents.kinds.copy()
+    kinds[row] = kind
+    return replace(scenario, agents=replace(scenario.agents, kinds=kinds))
+
+
+def seen_from(scenario, row, step):
+    """The scenario in which one agent is first seen at a step of the time axis."""
+    agents = scenario.agents
+    hidden = np.zeros_like(agents.valid)
+    hidden[row, :step] = True
+    blank = {
+        name: np.where(hidden[..., np.newaxis], np.nan, getattr(agents, name))
+        for name in ("poses", "velocities_mps", "sizes")
+    }
+    z_m = np.where(hidden, np.nan, agents.z_m)
+    return replace(scenario, agents=replace(agents, valid=agents.valid & ~hidden, z_m=z_m, **blank))
+
+
+def row_of(log, scenario, row):
+    return log.agents.track_ids.index(scenario.agents.track_ids[row])
+
+
+def assert_follows_log(log, scenario, row):
+    mine = row_of(log, scenario, row)
+    frames = slice(scenario.first_frame, scenario.first_frame + STEPS)
+    for name in ("poses", "velocities_mps", "sizes", "valid", "z_m"):
+        logged = getattr(scenario.agents, name)[row, frames]
+        np.testing.assert_array_equal(getattr(log.agents, name)[mine], logged, err_msg=name)
+
+
+def assert_same_world(log, other):
+    assert log.agents.track_ids == other.agents.track_ids
+    for name in ("kinds", "poses", "velocities_mps", "sizes", "valid", "order", "heights_m", "z_m"):
+        np.testing.assert_array_equal(getattr(log.agents, name), getattr(other.agents, name), err_msg=name)
+
+
+def travelled_m(log, scenario, row):
+    """Up to where the agent was last seen: reactive ones are gone 100 m from the ego."""
+    x = log.agents.poses[row_of(log, scenario, row), :, 0]
+    return np.nanmax(x) - x[0]
+
+
+def test_the_names_of_the_settings_are_those_of_the_rollout():
+    assert set(get_args(Traffic)) == set(TRAFFIC)
+    assert rule_for("reactive_scripted") is CLOSED_LOOP
+    with pytest.raises(KeyError, match=r"Did you mean 'reactive_scripted'\? Known: .*'reactive_scripted'"):
+        Rollout(scene("queue"), traffic="reactive_script")
+
+
+def test_whom_the_tag_is_about_follows_the_log_while_the_others_react():
+    # The scene's car changes to the ego's lane; as an IDM driver it would keep to its own.
+    scenario = about(scene("cut_in"), 0)
+    log = driven(scenario)
+    assert_follows_log(log, scenario, 0)
+    reactive = driven(scenario, "reactive")
+    last = np.flatnonzero(reactive.agents.valid[0])[-1]
+    left_m = reactive.agents.poses[0, last, 1] - log.agents.poses[0, last, 1]
+    assert left_m == pytest.approx(3.5, abs=0.3)
+
+
+def test_a_follower_brakes_for_the_scripted_car_that_it_would_follow_off_otherwise():
+    # Three cars stand in a queue with a free road before them: the front one drives off unless it is scripted.
+    queue = scene("queue")
+    front = int(np.argmax(queue.agents.poses[:, queue.first_frame, 0]))
+    behind = [row for row in range(3) if row != front]
+    scenario = about(queue, front)
+    log = driven(scenario)
+    assert_follows_log(log, scenario, front)
+    reactive = driven(scenario, "reactive")
+    for row in behind:
+        assert travelled_m(reactive, scenario, row) > 10.0
+        assert travelled_m(log, scenario, row) < 2.5
+    bumpers = log.agents.poses[..., 0] + log.agents.sizes[..., 0] / 2
+    second = row_of(log, scenario, max(behind, key=lambda row: queue.agents.poses[row, queue.first_frame, 0]))
+    rear = log.agents.poses[row_of(log, scenario, front), :, 0] - log.agents.sizes[0, 0, 0] / 2
+    assert (bumpers[second] < rear).all()
+
+
+def test_a_moving_car_brakes_for_a_scripted_one_in_its_lane():
+    queue = scene("queue")
+    rows = np.argsort(queue.agents.poses[:, queue.first_frame, 0])
+    # The last one comes from 30 m farther back at 8 m/s; the ego, which stands, is far behind.
+    velocities = queue.agents.velocities_mps.copy()
+    velocities[rows[0]] = [8.0, 0.0]
+    coming = replace(queue, agents=replace(queue.agents, velocities_mps=velocities))
+    coming = about(moved(coming, rows[0], [-30.0, 0.0]), rows[1])
+    log = driven(coming)
+    mine = row_of(log, coming, rows[0])
+    assert log.agents.velocities_mps[mine, 0, 0] == 8.0
+    assert log.agents.velocities_mps[mine, -1, 0] < 0.5
+    gap_m = np.diff(log.agents.poses[[mine, row_of(log, coming, rows[1])], -1, 0])[0] - 4.8
+    assert 0.5 < gap_m < 4.0
+
+
+@pytest.mark.parametrize("kind", [AgentKind.BICYCLE, AgentKind.PEDESTRIAN, AgentKind.GENERIC_OBJECT])
+def test_whatever_kind_the_tag_is_about_follows_the_log(kind):
+    scenario = about(of_kind(scene("cut_in"), 0, kind), 0)
+    assert_follows_log(driven(scenario), scenario, 0)
+
+
+def test_bicycles_and_parked_cars_stay():
+    queue = scene("queue")
+    bicycle = of_kind(queue, 0, AgentKind.BICYCLE)
+    parked = moved(bicycle, 1, [0.0, 60.0])
+    log = driven(parked)
+    assert_follows_log(log, parked, 0)
+    assert_follows_log(log, parked, 1)
+    assert travelled_m(log, parked, 2) > 3.0
+    roads = roads_of(parked.map)
+    follows_log = scripted_tracks(parked, roads)
+    assert follows_log.tolist() == [True, True, False]
+    assert [each.row for each in starting_agents(parked, roads, follows_log)] == [2]
+
+
+def test_bicycles_that_come_later_appear_and_cars_do_only_where_the_tag_is_about_them():
+    queue = scene("queue")
+    late = seen_from(queue, 0, queue.first_frame + 40)
+    track_id = queue.agents.track_ids[0]
+    assert track_id not in driven(late).agents.track_ids
+    assert_follows_log(driven(about(late, 0)), late, 0)
+    bicycle = of_kind(late, 0, AgentKind.BICYCLE)
+    assert_follows_log(driven(bicycle), bicycle, 0)
+
+
+def test_a_car_that_would_touch_the_scripted_one_does_not_start():
+    queue = scene("queue")
+    # Row 1 is on top of row 0, which comes first in the frame: as reactive agents 0 starts and 1 does not.
+    by_m = queue.agents.poses[0, queue.first_frame, :2] - queue.agents.poses[1, queue.first_frame, :2]
+    crowded = moved(queue, 1, by_m)
+    assert queue.agents.track_ids[1] not in driven(crowded, "reactive").agents.track_ids
+    log = driven(about(crowded, 1))
+    assert_follows_log(log, crowded, 1)
+    assert queue.agents.track_ids[0] not in log.agents.track_ids
+
+
+@pytest.mark.parametrize("name", ["queue", "t_junction", "pedestrian_crossing", "construction"])
+def test_without_tag_agent_bicycles_and_parked_cars_it_is_the_reactive_world(name):
+    scenario = scene(name)
+    assert scenario.about_track is None
+    assert_same_world(driven(scenario), driven(scenario, "reactive"))
+
+
+def test_reactive_traffic_does_not_ask_whom_the_tag_is_about():
+    scenario = scene("cut_in")
+    assert_same_world(driven(about(scenario, 0), "reactive"), driven(scenario, "reactive"))
+
+
+def test_boxes_are_listed_agents_first_and_then_kind_by_kind():
+    queue = scene("queue")
+    mixed = about(of_kind(of_kind(queue, 0, AgentKind.PEDESTRIAN), 1, AgentKind.BICYCLE), 2)
+    agents = driven(mixed).agents
+    for step in (0, 70, 149):
+        kinds = agents.kinds[agents.rows_at(step)].tolist()
+        assert kinds == [AgentKind.VEHICLE, AgentKind.BICYCLE, AgentKind.PEDESTRIAN]
+    # An agent that reacts is listed before the one that is scripted.
+    reacting = about(queue, 0)
+    agents = driven(reacting).agents
+    shown = [agents.track_ids[row] for row in agents.rows_at(50)]
+    assert shown == [queue.agents.track_ids[row] for row in (1, 2, 0)]
+
+
+def test_the_planner_sees_scripted_agents_where_the_log_has_them():
+    scenario = about(scene("cut_in"), 0)
+    rollout = Rollout(scenario, traffic="reactive_scripted")
+    while not rollout.is_finished:
+        observation = rollout.observation()
+        now = scenario.first_frame + observation.iteration
+        logged = scenario.agents.steps(now + 1 - observation.agents.num_steps, now + 1)
+        assert observation.agents.track_ids == logged.track_ids
+        np.testing.assert_array_equal(observation.agents.poses, logged.poses)
+        np.testing.assert_array_equal(observation.agents.velocities_mps, logged.velocities_mps)
+        rollout.advance(Still().plan(observation))
+
+
+def test_running_into_a_scripted_car_is_the_egos_fault():
+    class Ahead(Still):
+        def plan(self, observation):
+            pose = observation.ego_now.rear_axle_pose
+            times = np.arange(41) * 0.1
+            along = 10.0 * np.array([np.cos(pose[2]), np.sin(pose[2]), 0.0])
+            return Trajectory(time_s=times, poses=pose + times[:, np.newaxis] * along)
+
+    queue = scene("queue")
+    last = int(np.argmin(queue.agents.poses[:, queue.first_frame, 0]))
+    scenario = about(queue, last)
+    log = run_rollout(scenario, Ahead(), traffic="reactive_scripted")
+    result = score_simulation(log, scenario).metrics["no_ego_at_fault_collisions"]
+    assert result.score == 0.0
+    assert result.first_violation.track_id == scenario.about_track
