@@ -8,7 +8,7 @@ Source:
 import numpy as np
 from jaxtyping import Bool
 
-from driving.agents import LightStatus
+from driving.agents import AgentKind, LightStatus
 from driving.scenario import Scenario
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
@@ -157,6 +157,8 @@ def _tracks_from_first_frame(scenario: Scenario, follows_log: Bool[np.ndarray, "
 
 
 _KIND_ORDER = np.array([int(kind) for kind in KIND_ORDER], dtype=np.int8)
+_DRIVING_KINDS = (int(AgentKind.VEHICLE), int(AgentKind.BICYCLE))
+"""Of those who follow the log, whose speed the agents know: in nuPlan's reactive traffic none of these does."""
 
 
 @njit(cache=True)
@@ -215,30 +217,41 @@ def _advance(
     _set_lights(lights, light_rows, statuses)
     shift, length, width = ego_box
     center = np.array([ego[X] + shift * np.cos(ego[HEADING]), ego[Y] + shift * np.sin(ego[HEADING]), ego[HEADING]])
-    parts, bounds = _other_boxes(tracks, follows_log, step, center, length, width)
-    others = Others(parts, bounds, np.hypot(ego[VELOCITY_X], ego[VELOCITY_Y]), ego[HEADING])
+    ego_speed = np.hypot(ego[VELOCITY_X], ego[VELOCITY_Y])
+    others = _others(tracks, follows_log, step, center, ego_speed, length, width)
     storage = step_agents(agents, storage, road, lights, others, center, dt_s)
     _write_frame(tracks, follows_log, step, rows, agents)
     return storage
 
 
 @njit(cache=True)
-def _other_boxes(
+def _others(
     tracks: TrackArrays,
     follows_log: np.ndarray,
     step: int,
     ego_center: np.ndarray,
+    ego_speed: float,
     ego_length: float,
     ego_width: float,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Others:
     rows = _replayed_rows(tracks, follows_log, step)
     parts, bounds = np.empty((len(rows) + 1, 1, CORNERS, 2)), np.empty((len(rows) + 1, 1, 4))
+    speed, heading = np.zeros(len(rows) + 1), np.empty(len(rows) + 1)
     corners = box_corners(ego_center[0], ego_center[1], ego_center[2], ego_length, ego_width)
     set_part(parts[0], bounds[0], 0, corners)
+    speed[0], heading[0] = ego_speed, ego_center[2]
     for i in range(len(rows)):
-        pose, size = tracks.poses[rows[i], step], tracks.sizes[rows[i], step]
+        row = rows[i]
+        pose, size = tracks.poses[row, step], tracks.sizes[row, step]
         set_part(parts[i + 1], bounds[i + 1], 0, box_corners(pose[0], pose[1], pose[2], size[0], size[1]))
-    return parts, bounds
+        heading[i + 1] = pose[2]
+        # quirk: replayed_objects_stand (a walking pedestrian has speed 0)
+        if tracks.kinds[row] in _DRIVING_KINDS:
+            velocity = tracks.velocities[row, step]
+            along = velocity[0] * np.cos(pose[2]) + velocity[1] * np.sin(pose[2])
+            # Who has no velocity in the log stands, as all did that nuPlan replays.
+            speed[i + 1] = 0.0 if np.isnan(along) else along
+    return Others(parts, bounds, speed, heading)
 
 
 @njit(cache=True)

@@ -68,14 +68,16 @@ class Storage(NamedTuple):
 
 
 class Others(NamedTuple):
-    """The ego (first) and the replayed objects of a frame, B boxes."""
+    """The ego (first) and those who follow the log at a frame, B boxes."""
 
     parts: np.ndarray
     """(B, 1, CORNERS, 2)."""
     bounds: np.ndarray
     """(B, 1, 4)."""
-    ego_speed: float
-    ego_heading: float
+    speed: np.ndarray
+    """(B,) along their headings, as the agents take them to be."""
+    heading: np.ndarray
+    """(B,)."""
 
 
 class Lights(NamedTuple):
@@ -311,9 +313,8 @@ def _nearest(
     speed, heading = 0.0, agents.pose[a, 2]
     if who < num_agents:
         speed, heading = agents.speed[who], agents.pose[who, 2]
-    elif who == num_agents:
-        speed, heading = others.ego_speed, others.ego_heading
-    # quirk: replayed_objects_stand (a walking pedestrian has speed 0)
+    elif who < num_agents + len(others.parts):
+        speed, heading = others.speed[who - num_agents], others.heading[who - num_agents]
     return distances[nearest], speed * math.cos(wrapped(heading - agents.pose[a, 2]))
 
 

@@ -140,6 +140,65 @@ def test_a_moving_car_brakes_for_a_scripted_one_in_its_lane():
     assert 0.5 < gap_m < 4.0
 
 
+def followed(kind, velocity_mps, logged_velocity=None):
+    """The last car of the queue follows, at 5 m/s from 24 m behind, the middle one, which drives as logged.
+
+    Args:
+        kind: Of the one before.
+        velocity_mps: By which the one before moves on, 0 for standing.
+        logged_velocity: What the log says of that; by default the same.
+
+    Returns:
+        The follower's speed over time [m/s] and what is free between the two boxes [m].
+    """
+    # 50 m nearer to the ego, which stands, than they are: else they would leave its surroundings.
+    queue = scene("queue")
+    last, middle, front = np.argsort(queue.agents.poses[:, queue.first_frame, 0])
+    poses, velocities = queue.agents.poses.copy(), queue.agents.velocities_mps.copy()
+    poses[front, :, 1] += 60.0
+    poses[last, :, 0] -= 50.0
+    time_s = (np.arange(poses.shape[1]) - queue.first_frame) * 0.1
+    poses[middle, :, 0] = poses[last, queue.first_frame, 0] + 24.0 + velocity_mps * time_s
+    velocities[middle] = [velocity_mps, 0.0] if logged_velocity is None else logged_velocity
+    velocities[last] = [5.0, 0.0]
+    moving = replace(queue, agents=replace(queue.agents, poses=poses, velocities_mps=velocities))
+    moving = about(of_kind(moving, middle, kind), middle)
+    log = driven(moving)
+    mine, before = row_of(log, moving, last), row_of(log, moving, middle)
+    apart_m = log.agents.poses[before, :, 0] - log.agents.poses[mine, :, 0]
+    return log.agents.velocities_mps[mine, :, 0], apart_m - log.agents.sizes[[mine, before], 0, 0].mean()
+
+
+@pytest.mark.parametrize("kind", [AgentKind.VEHICLE, AgentKind.BICYCLE])
+def test_a_follower_keeps_the_speed_of_the_scripted_one_before_it(kind):
+    speed_mps, free_m = followed(kind, 5.0)
+    assert (np.abs(speed_mps - 5.0) < 0.6).all()
+    assert speed_mps[-1] == pytest.approx(5.0, abs=0.2)
+    # 1.5 s of its own way, which it takes for its shape, and the model's 1 m and 1.5 s make 16 m; 0.5 m less, as it
+    # sees the one before a frame ahead, and a bit more, as it wants to be faster.
+    assert 15.5 < free_m[-1] < 16.0
+
+
+def test_a_follower_takes_a_scripted_pedestrian_as_standing():
+    # Of a standing lead the model wants 5 * 5 / (2 * sqrt(2)) = 8.8 m more: that is more than there is.
+    speed_mps, free_m = followed(AgentKind.PEDESTRIAN, 5.0)
+    assert 4.0 < speed_mps.min() < 4.5
+    assert 23.0 < free_m[-1] < 25.0
+
+
+def test_a_scripted_car_whose_speed_is_not_logged_is_taken_as_standing():
+    unknown, _ = followed(AgentKind.VEHICLE, 5.0, logged_velocity=[np.nan, np.nan])
+    standing, _ = followed(AgentKind.VEHICLE, 5.0, logged_velocity=[0.0, 0.0])
+    np.testing.assert_array_equal(unknown, standing)
+    assert 4.0 < unknown.min() < 4.5
+
+
+def test_a_scripted_car_that_backs_up_is_taken_as_coming_nearer():
+    backing, _ = followed(AgentKind.VEHICLE, 0.0, logged_velocity=[-1.0, 0.0])
+    standing, _ = followed(AgentKind.VEHICLE, 0.0)
+    assert backing[20] < standing[20] - 0.1
+
+
 @pytest.mark.parametrize("kind", [AgentKind.BICYCLE, AgentKind.PEDESTRIAN, AgentKind.GENERIC_OBJECT])
 def test_whatever_kind_the_tag_is_about_follows_the_log(kind):
     scenario = about(of_kind(scene("cut_in"), 0, kind), 0)
