@@ -34,8 +34,6 @@ from simulation.tracking import track_proposals
 
 MARGIN_M = (1.4, 0.5)
 """Added to length and width of the ego's box in the quick look."""
-PROVED = 12
-"""Of those, how many are handed on to be driven once more, step by step."""
 JUDGED = 48
 """Candidates that the full metrics judge."""
 MULTIPLIERS = (
@@ -125,7 +123,7 @@ def solve(staged: Staged, draft: Scenario) -> list[Solution]:
             clear=int(clear.sum()),
             passing=len(order),
         )
-        for place in order[:PROVED].tolist()
+        for place in order.tolist()
     ]
 
 
