@@ -73,7 +73,9 @@ class Samples:
         self.states = states
         self._poses = vocabulary.poses
         self._fitted: FittedVocabulary = fit_vocabulary(vocabulary.poses)
-        self.entries = ReachableEntries(self._fitted).at(states.ego_states[:, VELOCITY_X])
+        self.entries = ReachableEntries(self._fitted).at(
+            states.ego_states[:, VELOCITY_X], states.features["route"], states.features["route_mask"]
+        )
         """(states, asked) rows of the vocabulary."""
         self.scores = np.take_along_axis(states.scores, self.entries[..., np.newaxis], axis=1)
         """(states, asked, S) times 255."""

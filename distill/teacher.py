@@ -17,11 +17,13 @@ from driving import PACIFICA, STATIC_KINDS, AgentTracks, LightStatus, Observatio
 from driving.geometry import box_corners
 from planning.neural.road_ahead import SPACING_M, LaneSamples, RoadAhead, RoadCache
 from planning.neural.vocabulary import NUM_POSES, STEP_S, TrajectoryVocabulary
-from simulation.dynamics import VELOCITY_X, state_array
+from simulation.dynamics import HEADING, VELOCITY_X, YAW_ACCEL, YAW_RATE, state_array
 from simulation.kernels.long_lines import nearest_place
 from simulation.metrics.closing import closing_scores
+from simulation.metrics.comfort import OPEN_STEPS, comfortable_motions
 from simulation.metrics.pdm import Centerline, PdmScene, PdmScores, score_motions
 from simulation.metrics.pdm_kernels import LOOK_AHEAD_STEPS, Others
+from simulation.metrics.pdm_road_kernels import enters_areas
 from simulation.metrics.pdm_rules import PdmRules
 from simulation.vocabulary_tracking import driven_states, fit_vocabulary
 
@@ -41,22 +43,24 @@ FUTURE_STEPS = NUM_POSES + LOOK_AHEAD_STEPS[-1]
 """Steps from now on that the teacher needs to know: 4 s, and 0.9 s to look ahead."""
 FAIR_SPEED_SCORE = 0.9
 """Motions below do not count where progress is compared."""
+STEADY_STEPS = 15
+"""Comfort is judged as if the ego had held its acceleration so long before."""
 MAX_SPEEDING_MPS = 2.23
 """Mean excess at which the speed limit's score is 0 (nuPlan's `max_overspeed_value_threshold`)."""
 
 RULES = PdmRules(
-    version="rules.2",
+    version="rules.3",
     radius_m=100.0,
     lanes_are_road=True,
     oncoming_window=10,
     spares_intersections=False,
     multiplies_direction=True,
-    multiplies_lights=True,
+    # Lights and the time to collision are judged apart.
+    multiplies_lights=False,
     min_best_progress_m=5.0,
     compares_allowed_progress=False,
     looks_beyond=True,
     plan_s=4.0,
-    # The time to collision is judged apart.
     weights=(5.0, 0.0, 2.0, 2.0),
 )
 """NAVSIM v2's sub-scores on nuPlan's drivable area; a wrong turn is against traffic in junctions, too."""
@@ -159,14 +163,15 @@ class RuleTeacher:
             kinds=road.kinds,
             others=_others(future.agents, ego.center_pose()),
             centerline=Centerline(points=np.ascontiguousarray(line.poses[:, :2])),
-            red_rows=_red_rows(road, future.traffic_lights, ego.center_pose()[:2]),
         )
-        judged = score_motions(states, scene, RULES)
+        judged = score_motions(states, scene, RULES, comfort=_comfort_scores(states))
         columns = {name: getattr(judged, name) for name in SUB_SCORES if name != "speed_limit"}
+        columns["traffic_lights"] = _light_scores(states, scene, _red_rows(road, future.traffic_lights))
         columns["time_to_collision"] = _closing_scores(states, judged, scene, future.agents)
         columns["speed_limit"] = _speed_scores(states, line, scene.centerline)
         # Speeding does not set the measure of progress.
-        fair_m = judged.progress_m * judged.allowed * (columns["speed_limit"] > FAIR_SPEED_SCORE)
+        allowed = judged.allowed * columns["traffic_lights"]
+        fair_m = judged.progress_m * allowed * (columns["speed_limit"] > FAIR_SPEED_SCORE)
         columns["progress"] = np.clip(judged.progress_m / max(fair_m.max(), RULES.min_best_progress_m), 0.0, 1.0)
         return TeacherLabel(scores=np.stack([columns[name] for name in SUB_SCORES], axis=-1).astype(np.float32))
 
@@ -222,18 +227,35 @@ def _touching(
     return touching
 
 
-def _red_rows(
-    road: RoadAhead, lights: TrafficLights, ego_center: Float64[np.ndarray, "2"]
-) -> Int64[np.ndarray, "steps lights"]:
-    """The route's connectors at red lights, step by step; one that the ego is in the middle of may be left."""
+def _red_rows(road: RoadAhead, lights: TrafficLights) -> Int64[np.ndarray, "steps lights"]:
+    """The route's connectors at red lights, step by step, -1 for none."""
     row_of_id = {int(road.map.lanes.ids[row]): row for row in road.rows if road.map.lanes.is_connector(row)}
-    within = set(road.map.connector_rows_at(ego_center).tolist())
     red: list[list[int]] = [[] for _ in range(NUM_POSES)]
     for step in range(min(NUM_POSES, lights.num_steps)):
-        rows = [row_of_id[light] for light in sorted(lights.ids_showing(step, LightStatus.RED)) if light in row_of_id]
-        red[step] = [row for row in rows if row not in within]
+        shown = sorted(lights.ids_showing(step, LightStatus.RED))
+        red[step] = [row_of_id[light] for light in shown if light in row_of_id]
     width = max(len(rows) for rows in red)
     return np.array([rows + [-1] * (width - len(rows)) for rows in red], dtype=np.int64).reshape(NUM_POSES, width)
+
+
+def _light_scores(
+    states: np.ndarray, scene: PdmScene, red_rows: Int64[np.ndarray, "steps lights"]
+) -> Float64[np.ndarray, "entries"]:
+    """0 where a connector is entered at red. Who is in it when the light turns red leaves it."""
+    if not red_rows.size:
+        return np.ones(len(states))
+    size = (PACIFICA.length_m, PACIFICA.width_m)
+    entered = enters_areas(states, scene.areas.flat, red_rows, size, PACIFICA.rear_axle_to_center_m)
+    return np.where(entered, 0.0, 1.0)
+
+
+def _comfort_scores(states: np.ndarray) -> Float64[np.ndarray, "entries"]:
+    """1 within nuPlan's bounds. What came before is not known of states off the path: a steady drive."""
+    before = np.repeat(states[:, :1], STEADY_STEPS, axis=1)
+    turned = before[..., YAW_RATE] * STEP_S * np.arange(-STEADY_STEPS, 0)
+    before[..., HEADING] += turned
+    before[..., YAW_ACCEL] = 0.0
+    return comfortable_motions(np.concatenate([before, states], axis=1), last=OPEN_STEPS).astype(np.float64)
 
 
 def _speed_scores(states: np.ndarray, line: LaneSamples, centerline: Centerline) -> Float64[np.ndarray, "entries"]:

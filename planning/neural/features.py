@@ -50,7 +50,7 @@ ROOM, LIMIT, IS_RED = slice(4, 8), 8, 12
 
 EGO_SIZE = 10
 """Without lateral velocity and acceleration, which logs have and simulated drives have not."""
-_POSITION_M, _SPEED_MPS = 20.0, 10.0
+POSITION_M, SPEED_MPS = 20.0, 10.0
 """What lengths and speeds of tokens are divided by."""
 
 
@@ -145,13 +145,13 @@ def _agents(observation: Observation, ego: EgoState) -> tuple[np.ndarray, np.nda
         poses = agents.poses[rows[seen], -1 - ago]
         turned = poses[:, 2] - ego.rear_axle_pose[2]
         where = np.flatnonzero(seen)
-        values[where, 5 * place : 5 * place + 2] = local_from_global(poses[:, :2], ego.rear_axle_pose) / _POSITION_M
+        values[where, 5 * place : 5 * place + 2] = local_from_global(poses[:, :2], ego.rear_axle_pose) / POSITION_M
         values[where, 5 * place + 2] = np.cos(turned)
         values[where, 5 * place + 3] = np.sin(turned)
         values[where, 5 * place + 4] = 1.0
     still = np.array([0.0, 0.0, ego.rear_axle_pose[2]])
-    values[:count, VELOCITY] = local_from_global(agents.velocities_mps[rows, -1], still) / _SPEED_MPS
-    values[:count, BOX] = agents.sizes[rows, -1] / _SPEED_MPS
+    values[:count, VELOCITY] = local_from_global(agents.velocities_mps[rows, -1], still) / SPEED_MPS
+    values[:count, BOX] = agents.sizes[rows, -1] / SPEED_MPS
     values[np.arange(count), KIND.start + agents.kinds[rows]] = 1.0
     static = agents.kinds[rows] > AgentKind.BICYCLE
     values[:count, VELOCITY][static] = 0.0
@@ -170,11 +170,11 @@ def _route(
     values, mask = np.zeros((ROUTE_POINTS, ROUTE_SIZE), dtype=np.float32), np.zeros(ROUTE_POINTS, dtype=bool)
     mask[:count] = True
     headings = line.poses[part, 2]
-    values[:count, :2] = local_from_global(line.poses[part, :2], ego.rear_axle_pose) / _POSITION_M
+    values[:count, :2] = local_from_global(line.poses[part, :2], ego.rear_axle_pose) / POSITION_M
     values[:count, 2] = np.cos(headings - ego.rear_axle_pose[2])
     values[:count, 3] = np.sin(headings - ego.rear_axle_pose[2])
     values[:count, ROOM] = line.room_m[part] / 4.0
-    values[:count, LIMIT] = line.limit_mps[part] / _SPEED_MPS
+    values[:count, LIMIT] = line.limit_mps[part] / SPEED_MPS
     values[:count, 9] = line.is_connector[part]
     for row in np.unique(line.rows[part][line.is_connector[part]]).tolist():
         status = lights.get(int(map_graph.lanes.ids[row]), int(LightStatus.UNKNOWN))
@@ -192,11 +192,11 @@ def _ego(ego: EgoState, route: np.ndarray, mask: np.ndarray) -> np.ndarray:
     to_red = float(np.hypot(red[0, 0], red[0, 1])) if len(red) else 5.0
     return np.array(
         [
-            ego.velocity_mps[0] / _SPEED_MPS,
+            ego.velocity_mps[0] / SPEED_MPS,
             ego.acceleration_mps2[0] / 3.0,
             ego.steering_rad * 3.0,
             ego.yaw_rate_radps * 3.0,
-            -offset * _POSITION_M / 2.0,
+            -offset * POSITION_M / 2.0,
             nearest[3],
             nearest[LIMIT],
             float(len(red) > 0),
@@ -219,7 +219,7 @@ def _pieces(map_graph: MapGraph, row: int) -> tuple[np.ndarray, np.ndarray]:
         picks = np.minimum(starts[:, np.newaxis] + np.arange(LANE_POINTS) * LANE_SPACING, len(samples.poses) - 1)
         flags = np.zeros((len(starts), LANE_SIZE - 2 * LANE_POINTS), dtype=np.float32)
         flags[:, 1] = map_graph.lanes.is_connector(row)
-        flags[:, 2] = samples.limit_mps[0] / _SPEED_MPS
+        flags[:, 2] = samples.limit_mps[0] / SPEED_MPS
         flags[:, 3:5] = samples.room_m[picks[:, 0], :2] / 4.0
         known[row] = samples.poses[picks, :2], flags
     return known[row]
@@ -238,7 +238,7 @@ def _lanes(road: RoadAhead, ego: EgoState, lights: dict[int, int]) -> tuple[np.n
     shown = np.repeat([lights.get(lane, int(LightStatus.UNKNOWN)) for lane in ids], lengths)
     known = np.flatnonzero(shown != LightStatus.UNKNOWN)
     flags[known, 5 + shown[known]] = 1.0
-    values = np.concatenate([(points.reshape(len(points), -1) / _POSITION_M).astype(np.float32), flags], axis=1)
+    values = np.concatenate([(points.reshape(len(points), -1) / POSITION_M).astype(np.float32), flags], axis=1)
     return _nearest(values, np.hypot(points[..., 0], points[..., 1]).min(axis=1), MAX_LANES)
 
 
@@ -253,7 +253,7 @@ def _lights(road: RoadAhead, ego: EgoState, lights: dict[int, int]) -> tuple[np.
     turned = stops[:, 2] - ego.rear_axle_pose[2]
     on_route = np.array([row in road.on_route for row, _ in shown], dtype=np.float64)
     values = np.zeros((len(shown), LIGHT_SIZE), dtype=np.float32)
-    values[:, :2] = points / _POSITION_M
+    values[:, :2] = points / POSITION_M
     values[:, 2], values[:, 3], values[:, 4] = np.cos(turned), np.sin(turned), on_route
     values[np.arange(len(shown)), [5 + status for _, status in shown]] = 1.0
     away_m = np.hypot(points[:, 0], points[:, 1])

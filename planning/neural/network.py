@@ -18,6 +18,8 @@ from planning.neural.relations import NUM_INSTANTS, forecast_agents, relations_o
 from planning.neural.vocabulary import TrajectoryVocabulary
 
 FORMAT = "camber.student.2"
+COMFORT = "comfort"
+"""The head that a planner need not ask where it can compute."""
 WEIGHTS, DESCRIPTION, VOCABULARY = "weights.safetensors", "student.json", "vocabulary.npz"
 
 

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from driving import Candidates, MapGraph, Observation, Route, Trajectory
 from driving.candidates import LOGGED_TIME_S
 from driving.geometry import poses_out_of_frame_of
 from planning.neural.features import FEATURE_NAMES, FeatureBuilder, trimmed
-from planning.neural.network import Student, joined_score
+from planning.neural.network import COMFORT, Student, joined_score
 from planning.neural.reachable import ReachableEntries
 from planning.neural.relations import DRIVEN_COLUMNS
 from planning.neural.vocabulary import NUM_POSES, STEP_S
-from simulation.dynamics import VELOCITY_X, state_array
+from simulation.dynamics import HEADING, VELOCITY_X, state_array, states_of
+from simulation.metrics.comfort import OPEN_STEPS, comfortable_motions
 from simulation.vocabulary_tracking import drive_vocabulary, fit_vocabulary, retime_entries
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
@@ -24,6 +25,12 @@ SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
 BLEND_RADIUS_M = 1.0
 BLEND_TEMPERATURE = 0.03
 """Entries this near to the best, in score and mean distance, are averaged with it: finer than the vocabulary."""
+NUM_FELT = 32
+"""Of so many of the best entries, comfort is not foreseen but computed: it follows from the ego's motion alone."""
+FELT_STEPS = 16
+"""As far back as the filters of comfort look, the present step included."""
+_SURE = 6.0
+"""Logit of what is known."""
 NUM_CANDIDATES = 16
 """So many of the best entries are told."""
 _SHOWN_STEPS = np.rint(LOGGED_TIME_S / STEP_S).astype(int)
@@ -116,10 +123,34 @@ class StudentPlanner:
         stacked = trimmed({name: np.stack([getattr(one, name) for one in built]) for name in FEATURE_NAMES})
         features = {name: torch.from_numpy(values).to(self._device) for name, values in stacked.items()}
         states = np.stack([state_array(observation.ego_now) for observation in observations])
-        entries = self._reachable.at(states[:, VELOCITY_X])
+        entries = self._reachable.at(states[:, VELOCITY_X], stacked["route"], stacked["route_mask"])
         driven = drive_vocabulary(self._fitted, states, entries)[..., DRIVEN_COLUMNS].astype(np.float32)
         logits, _ = self._network(features, torch.from_numpy(driven).to(self._device))
-        return entries, joined_score(logits, self._student.weights).float().cpu().numpy()
+        scores = joined_score(logits, self._student.weights)
+        if COMFORT not in logits:
+            return entries, scores.float().cpu().numpy()
+        best = torch.topk(scores, min(NUM_FELT, scores.shape[1]), dim=1).indices
+        felt = self._felt(observations, states, np.take_along_axis(entries, best.cpu().numpy(), axis=1))
+        sure = torch.from_numpy(np.where(felt, _SURE, -_SURE)).to(scores)
+        known = {**logits, COMFORT: logits[COMFORT].scatter(1, best, sure)}
+        return entries, joined_score(known, self._student.weights).float().cpu().numpy()
+
+    def _felt(
+        self, observations: Sequence[Observation], states: np.ndarray, entries: np.ndarray
+    ) -> Bool[np.ndarray, "observations entries"]:
+        """Whether nuPlan's bounds of comfort hold from a while ago to the end of each entry."""
+        driven = drive_vocabulary(self._fitted, states, entries, stride=1)
+        pasts = [_past(observation) for observation in observations]
+        felt = np.empty(entries.shape, dtype=bool)
+        for length in {len(past) for past in pasts}:
+            rows = [row for row, past in enumerate(pasts) if len(past) == length]
+            before = np.stack([pasts[row] for row in rows])[:, np.newaxis]
+            before = np.broadcast_to(before, (len(rows), entries.shape[1], *before.shape[2:]))
+            motions = np.concatenate([before, driven[rows]], axis=2)
+            felt[rows] = comfortable_motions(motions.reshape(-1, *motions.shape[2:]), last=OPEN_STEPS).reshape(
+                len(rows), -1
+            )
+        return felt
 
     def _retimed(self, observation: Observation, entries: np.ndarray) -> Float64[np.ndarray, "entries 41 3"]:
         return retime_entries(self._fitted, state_array(observation.ego_now), entries)
@@ -135,3 +166,10 @@ class StudentPlanner:
             time_s=np.arange(NUM_POSES) * STEP_S,
             poses=poses_out_of_frame_of(blended, observation.ego_now.rear_axle_pose),
         )
+
+
+def _past(observation: Observation) -> Float64[np.ndarray, "steps 10"]:
+    """What the ego did up to now, turned as its entries are; before the first step of a drive it did nothing."""
+    past = states_of(observation.ego)[0, -min(FELT_STEPS, observation.iteration + 1) :].copy()
+    past[:, HEADING] -= past[-1, HEADING]
+    return past

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from planning.neural.features import BOX, IS_RED, LIMIT, ROOM, ROUTE_BEHIND, VELOCITY
+from planning.neural.features import BOX, IS_RED, LIMIT, POSITION_M, ROOM, ROUTE_BEHIND, SPEED_MPS, VELOCITY
 from planning.neural.road_ahead import SPACING_M
 from simulation.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
 from simulation.kernels.entry_relations import RELATION_SIZE, entry_relations
@@ -20,8 +20,6 @@ NUM_INSTANTS = 8
 INSTANT_S = 0.5
 DRIVEN_COLUMNS = (X, Y, HEADING, VELOCITY_X, ACCEL_X)
 """Of a driven state: what the network is told."""
-POSITION_M, SPEED_MPS = 20.0, 10.0
-"""What features divide lengths and speeds by."""
 
 
 def forecast_agents(

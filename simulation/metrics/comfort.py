@@ -5,15 +5,17 @@ Source:
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from scipy.signal import savgol_filter
 
 from driving.ego import EgoMotion
-from driving.vehicle import VehicleParameters
+from driving.vehicle import PACIFICA, VehicleParameters
+from simulation.dynamics import motion_of
 from simulation.kernels.compiling import njit
 from simulation.metrics.drive import Drive
 from simulation.metrics.result import MetricResult, Violation, stretches
@@ -22,7 +24,42 @@ ACCELERATION_WINDOW = 8
 JERK_WINDOW = 15
 YAW_WINDOW = 5
 """Quirk: nuPlan's yaw metrics name 15 and use 5."""
+OPEN_STEPS = 7
+"""Instants at the end of a plan that say little about its comfort: half a filter."""
 _DECIMALS = 8
+_STEP_US = 100_000
+
+Fact = TypeVar("Fact")
+
+
+class Moving(Protocol):
+    """What comfort is measured of: a `Drive`, or bare motions."""
+
+    @property
+    def motion(self) -> EgoMotion:
+        """M motions."""
+        ...
+
+    @property
+    def vehicle(self) -> VehicleParameters:
+        """Whose they are."""
+        ...
+
+    def fact(self, measure: Callable[[Any], Fact]) -> Fact:
+        """What `measure` finds; found once."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Motions:
+    motion: EgoMotion
+    vehicle: VehicleParameters
+    _facts: dict[Callable[[Any], Any], Any] = field(default_factory=dict)
+
+    def fact(self, measure: Callable[[Any], Fact]) -> Fact:
+        if measure not in self._facts:
+            self._facts[measure] = measure(self)
+        return self._facts[measure]
 
 
 @lru_cache(maxsize=64)
@@ -102,7 +139,7 @@ def center_accelerations(motion: EgoMotion, vehicle: VehicleParameters) -> Float
     return moved
 
 
-def smooth_accelerations(drive: Drive) -> dict[str, Float64[np.ndarray, "motions time"]]:
+def smooth_accelerations(drive: Moving) -> dict[str, Float64[np.ndarray, "motions time"]]:
     """Longitudinal (`lon`), lateral (`lat`) of the centre and magnitude (`all`) of the rear axle's acceleration."""
     centers = center_accelerations(drive.motion, drive.vehicle)
     rear = drive.motion.accelerations_mps2
@@ -110,24 +147,24 @@ def smooth_accelerations(drive: Drive) -> dict[str, Float64[np.ndarray, "motions
     return {axis: np.round(savitzky_golay(values, ACCELERATION_WINDOW, 2), _DECIMALS) for axis, values in raw.items()}
 
 
-def _step_s(drive: Drive) -> float:
+def _step_s(drive: Moving) -> float:
     return float(np.diff(drive.motion.time_us / 1e6).mean())
 
 
-def _acceleration(axis: str) -> Callable[[Drive], np.ndarray]:
+def _acceleration(axis: str) -> Callable[[Moving], np.ndarray]:
     return lambda drive: drive.fact(smooth_accelerations)[axis]
 
 
-def _jerk(axis: str) -> Callable[[Drive], np.ndarray]:
-    def measure(drive: Drive) -> np.ndarray:
+def _jerk(axis: str) -> Callable[[Moving], np.ndarray]:
+    def measure(drive: Moving) -> np.ndarray:
         smooth = drive.fact(smooth_accelerations)[axis]
         return np.round(savitzky_golay(smooth, JERK_WINDOW, 2, 1, _step_s(drive)), _DECIMALS)
 
     return measure
 
 
-def _yaw(derivative: int, order: int) -> Callable[[Drive], np.ndarray]:
-    def measure(drive: Drive) -> np.ndarray:
+def _yaw(derivative: int, order: int) -> Callable[[Moving], np.ndarray]:
+    def measure(drive: Moving) -> np.ndarray:
         headings = unwrapped(drive.motion.rear_axle_poses[..., 2])
         return np.round(savitzky_golay(headings, YAW_WINDOW, order, derivative, _step_s(drive)), _DECIMALS)
 
@@ -139,7 +176,7 @@ class BoundedQuantity:
     """A metric that measures a quantity over time and may ask it to stay strictly within bounds."""
 
     name: str
-    measure: Callable[[Drive], np.ndarray]
+    measure: Callable[[Moving], np.ndarray]
     """(motions, time)"""
     unit: str
     words: str
@@ -218,6 +255,25 @@ UNBOUNDED_QUANTITIES = (
     BoundedQuantity("ego_lat_jerk", _jerk("lat"), "m/s^3", "lateral jerk"),
 )
 """Measured by nuPlan, but in no score."""
+
+
+def comfortable_motions(
+    states: Float64[np.ndarray, "motions time 10"], *, last: int = 0, vehicle: VehicleParameters = PACIFICA
+) -> Bool[np.ndarray, "motions"]:
+    """Whether each of many motions every 0.1 s keeps all bounds of `ego_is_comfortable`.
+
+    Args:
+        states: In the columns of `simulation.dynamics`, what was driven before included.
+        last: So many instants at the end are not judged: a filter's end turns small changes into large jerks, and
+            a plan goes on after its end.
+        vehicle: Which car drives.
+    """
+    num_steps = states.shape[1]
+    moving = _Motions(motion=motion_of(np.arange(num_steps) * _STEP_US, states), vehicle=vehicle)
+    fine = np.ones(len(states), dtype=bool)
+    for quantity in COMFORT_QUANTITIES:
+        fine &= quantity.is_within(quantity.measure(moving))[:, : num_steps - last].all(axis=1)
+    return fine
 
 
 def ego_is_comfortable(drive: Drive) -> list[MetricResult]:

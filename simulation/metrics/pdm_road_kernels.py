@@ -224,6 +224,53 @@ def touches_areas(
 
 
 @njit(cache=True)
+def enters_areas(
+    states: np.ndarray, areas: FlatPolygons, rows: np.ndarray, size: tuple[float, float], rear_to_center: float
+) -> np.ndarray:
+    """Which motions (M,) come into a closed area; `rows` (T, R) are the areas closed at each step, -1 for none.
+
+    Who touched an area while it was open may go on in it. Who touches a closed one at the start, but is not in it
+    with the centre, stands across the line: standing on is no entering, going on with the centre is.
+    """
+    num_motions, num_steps = states.shape[:2]
+    entered = np.zeros(num_motions, dtype=np.bool_)
+    reach = 0.5 * math.hypot(size[0], size[1])
+    bounds = areas.bounds
+    closed = np.unique(rows)
+    for row in closed:
+        if row < 0:
+            continue
+        for m in range(num_motions):
+            if entered[m]:
+                continue
+            may_go, across = False, False
+            for t in range(num_steps):
+                heading = states[m, t, HEADING]
+                x = states[m, t, X] + rear_to_center * math.cos(heading)
+                y = states[m, t, Y] + rear_to_center * math.sin(heading)
+                if x < bounds[row, 0] - reach or x > bounds[row, 2] + reach:
+                    continue
+                if y < bounds[row, 1] - reach or y > bounds[row, 3] + reach:
+                    continue
+                if not overlaps_convex(areas, row, box_corners(x, y, heading, size[0], size[1])):
+                    continue
+                is_closed = False
+                for r in range(rows.shape[1]):
+                    is_closed = is_closed or rows[t, r] == row
+                is_in = contains_point(areas, row, x, y)
+                if not is_closed or (t == 0 and is_in):
+                    may_go = True
+                    break
+                across = across or t == 0
+                if not across or is_in:
+                    break
+            else:
+                may_go = True
+            entered[m] = not may_go
+    return entered
+
+
+@njit(cache=True)
 def touching_square(areas: FlatPolygons, x: float, y: float, radius_m: float, first_row: int) -> np.ndarray:
     """Which areas (A + 1,) from `first_row` on touch an axis-aligned square; the last entry stands for no area."""
     found = np.zeros(len(areas.bounds) + 1, dtype=np.bool_)

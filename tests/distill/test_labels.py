@@ -41,7 +41,7 @@ def test_finished_parts_are_known_so_that_labelling_can_go_on(tmp_path, header, 
     ("change", "match"),
     [
         ({"vocabulary": "f" * 16}, "another vocabulary"),
-        ({"teacher": "rules.0"}, "another teacher: rules.2, needed is rules.0"),
+        ({"teacher": "rules.0"}, f"another teacher: {RuleTeacher.version}, needed is rules.0"),
         ({"features": "features.0"}, "another features"),
         ({"sub_scores": ("no_collision",)}, "another sub scores"),
         ({"entries": 7}, "another entries: 48, needed is 7"),

@@ -14,7 +14,7 @@ from distill.teacher import (
     load_teacher,
     logged_future,
 )
-from driving import AgentTracks, Route
+from driving import AgentTracks, LightStatus, Route
 from driving.synthetic.scenes import scene
 from planning.neural.vocabulary import NUM_POSES, TrajectoryVocabulary
 
@@ -65,6 +65,34 @@ def test_driving_on_through_a_red_light_is_seen_and_stopping_before_it_is_not():
     braking = straight(0.0).poses.copy()
     scores = judged("red_light", 60, TrajectoryVocabulary(poses=np.concatenate([braking, straight(8.0).poses])))
     assert scores["traffic_lights"].tolist() == [1.0, 0.0]
+
+
+def with_lights(scenario, red_from: int, until: int):
+    """The scenario with all its lights red from one frame on, green before, and green again from another on."""
+    lights = scenario.traffic_lights
+    frames = np.repeat(np.arange(lights.num_steps), np.diff(lights.offsets))
+    is_red = (frames >= red_from) & (frames < until)
+    statuses = np.where(is_red, int(LightStatus.RED), int(LightStatus.GREEN)).astype(lights.statuses.dtype)
+    return replace(scenario, traffic_lights=replace(lights, statuses=statuses))
+
+
+def test_who_came_in_at_green_may_go_on_at_red():
+    # The ego creeps towards its stop line; with 8 m/s in mind its front is there after about 3 s.
+    scenario = scene("red_light")
+    now, end = scenario.first_frame + 60, len(scenario.time_us)
+    for red_from, driving_on in ((0, 0.0), (now + 10, 0.0), (now + 35, 1.0), (end, 1.0)):
+        changed = with_lights(scenario, red_from, end)
+        label = RuleTeacher(straight(0.0, 8.0)).label(changed.observation_at(60), logged_future(changed, 60))
+        assert label.scores[:, SUB_SCORES.index("traffic_lights")].tolist() == [1.0, driving_on], red_from
+
+
+def test_braking_hard_out_of_a_steady_drive_is_no_comfort():
+    # From 10 m/s: an entry that keeps on, and one that stops within 1.5 s.
+    time_s = np.arange(NUM_POSES) * 0.1
+    stopping = np.zeros((1, NUM_POSES, 3), dtype=np.float32)
+    stopping[0, :, 0] = np.where(time_s < 1.5, 10.0 * time_s - 0.5 * 6.67 * time_s**2, 7.5)
+    vocabulary = TrajectoryVocabulary(poses=np.concatenate([straight(10.0).poses, stopping]))
+    assert judged("straight_road", 20, vocabulary)["comfort"].tolist() == [1.0, 0.0]
 
 
 def test_a_standing_car_ahead_makes_going_on_a_collision():

@@ -3,10 +3,13 @@ import pytest
 from scipy.signal import savgol_filter
 
 from driving.vehicle import PACIFICA
+from simulation.dynamics import ACCEL_X, HEADING, STATE_SIZE, motion_of
 from simulation.metrics.comfort import (
     COMFORT_QUANTITIES,
+    OPEN_STEPS,
     center_accelerations,
     closest_percentile_90,
+    comfortable_motions,
     ego_is_comfortable,
     savitzky_golay,
     unwrapped,
@@ -78,3 +81,22 @@ def test_constant_jerk_is_measured_as_such():
 def test_the_percentile_is_an_observed_value():
     assert closest_percentile_90(np.arange(150.0)) == 134.0
     assert closest_percentile_90(np.arange(5.0)) == 4.0
+
+
+def test_many_motions_are_as_comfortable_as_each_alone():
+    rng = np.random.default_rng(2)
+    states = np.zeros((12, STEPS, STATE_SIZE))
+    states[..., ACCEL_X] = np.cumsum(rng.normal(0.0, 0.35, (12, STEPS)), axis=1)
+    states[..., HEADING] = np.cumsum(rng.normal(0.0, 0.004, (12, STEPS)), axis=1)
+    together = comfortable_motions(states)
+    motions = [motion_of(np.arange(STEPS) * 100_000, states[m : m + 1]) for m in range(12)]
+    alone = [ego_is_comfortable(drive(each))[0].score == 1.0 for each in motions]
+    assert together.tolist() == alone
+    assert {True, False} == set(alone)
+
+
+def test_the_end_of_a_motion_can_be_left_open():
+    states = np.zeros((1, STEPS, STATE_SIZE))
+    states[0, -3:, ACCEL_X] = -3.9
+    assert not comfortable_motions(states)[0]
+    assert comfortable_motions(states, last=OPEN_STEPS)[0]

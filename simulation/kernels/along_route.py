@@ -1,0 +1,60 @@
+"""Choose those of many motions that stay near a route."""
+
+import math
+
+import numpy as np
+
+from simulation.kernels.compiling import njit
+
+NEAR_M, NEAR_RAD = 4.0, 0.6
+"""A motion this far beside the route, or turned this far from it, may still be wanted: a lane to pass somebody in."""
+BEYOND_M, BEYOND_RAD = 1.0, 0.3
+"""Where the ego is farther out itself, so much more than that."""
+_TURN_M = 4.0
+"""What a radian beyond counts as, in metres."""
+_POINTS_BACK, _POINTS_ON = 2, 14
+"""Route points, every 2 m, that are looked at from one instant to the next."""
+
+
+@njit(cache=True)
+def _beside(route: np.ndarray, first: int, stop: int, x: float, y: float, heading: float) -> tuple[int, float, float]:
+    """The nearest of some route points; how far a pose lies beside it and how far it is turned from it, absolute."""
+    nearest, least = first, np.inf
+    for p in range(first, stop):
+        gap = (route[p, 0] - x) ** 2 + (route[p, 1] - y) ** 2
+        if gap < least:
+            nearest, least = p, gap
+    cos, sin = route[nearest, 2], route[nearest, 3]
+    aside = -sin * (x - route[nearest, 0]) + cos * (y - route[nearest, 1])
+    ahead = math.cos(heading) * cos + math.sin(heading) * sin
+    across = math.sin(heading) * cos - math.cos(heading) * sin
+    return nearest, abs(aside), abs(math.atan2(across, ahead))
+
+
+@njit(cache=True)
+def nearest_the_route(places: np.ndarray, route: np.ndarray, count: int, wanted: int) -> np.ndarray:
+    """The first `wanted` of N motions that stay near the route; where there are fewer, the nearest of the others.
+
+    Args:
+        places: (N, I, 3) poses at some instants, in the ego frame.
+        route: (P, 4) x, y [m], cos, sin, in the ego frame.
+        count: Route points that are there; without any, all motions are near.
+        wanted: N or fewer.
+
+    Returns:
+        (wanted,) rows, ascending.
+    """
+    num = len(places)
+    beyond = np.zeros(num)
+    if count > 0:
+        start, aside, turned = _beside(route, 0, count, 0.0, 0.0, 0.0)
+        most_m, most_rad = max(NEAR_M, aside + BEYOND_M), max(NEAR_RAD, turned + BEYOND_RAD)
+        for n in range(num):
+            at = start
+            for i in range(places.shape[1]):
+                x, y, heading = places[n, i]
+                first, stop = max(0, at - _POINTS_BACK), min(count, at + _POINTS_ON)
+                at, aside, turned = _beside(route, first, stop, x, y, heading)
+                out = max(aside - most_m, 0.0) + _TURN_M * max(turned - most_rad, 0.0)
+                beyond[n] = max(beyond[n], out)
+    return np.sort(np.argsort(beyond, kind="mergesort")[:wanted])
