@@ -164,3 +164,17 @@ def test_the_joined_score_prefers_what_is_allowed_and_gets_on():
     score = joined_score(logits, ScoreWeights())
     assert score.argmax() == 1
     assert score[0, 2] < score[0, 0]
+
+
+def test_comfort_counts_what_the_ego_has_just_done(student):
+    planner = StudentPlanner(student)
+    steady = scene("straight_road").observation_at(30)
+    accelerations = steady.ego.accelerations_mps2.copy()
+    accelerations[0, -8:-1, 0] = -6.0
+    braked = replace(steady, ego=replace(steady.ego, accelerations_mps2=accelerations))
+    (_, calm), (_, rough) = planner.scores([steady]), planner.scores([braked])
+    # The network is shown the present only: what differs is what is computed, and no entry makes up for the braking.
+    assert rough.max() < calm.max() - 0.05
+    # Before the first step of a drive nothing was its own doing.
+    (_, calm), (_, rough) = (planner.scores([replace(each, iteration=0)]) for each in (steady, braked))
+    assert rough == pytest.approx(calm)
