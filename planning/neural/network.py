@@ -17,7 +17,7 @@ from planning.neural.features import VERSION
 from planning.neural.relations import NUM_INSTANTS, forecast_agents, relations_of
 from planning.neural.vocabulary import TrajectoryVocabulary
 
-FORMAT = "camber.student.2"
+FORMAT = "camber.student.3"
 COMFORT = "comfort"
 """The head that a planner need not ask where it can compute."""
 WEIGHTS, DESCRIPTION, VOCABULARY = "weights.safetensors", "student.json", "vocabulary.npz"

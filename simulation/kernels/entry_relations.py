@@ -18,6 +18,9 @@ STEP_S = 0.5
 _NEAR_M = 45.0
 _POINTS_BACK, _POINTS_ON = 2, 10
 """Route points that a car passes in half a second, at most."""
+_CORNER_POINTS = 3
+"""Route points before and behind the nearest one to the centre, among which that of a corner is."""
+_POINT_SPACING_M = 2.0
 _FAR_M = 12.0
 _FARTHEST_M = 36.0
 _OFFSET_M = PACIFICA.rear_axle_to_center_m
@@ -131,14 +134,13 @@ def _on_route(
     along = dx * point[2] + dy * point[3]
     aside = dy * point[2] - dx * point[3]
     turned_sin, turned_cos = sin * point[2] - cos * point[3], cos * point[2] + sin * point[3]
-    half = _HALF_WIDTH_M + _HALF_LENGTH_M * abs(turned_sin)
     place = point[11] + along
     row[0] = _clip(aside, -6.0, 6.0) / 2.0
     row[1] = min(abs(aside), 6.0) / 2.0
     row[2], row[3] = turned_sin, turned_cos
     row[4] = place / 20.0
-    row[5] = _clip(point[4] - aside - half, -3.0, 3.0)
-    row[6] = _clip(point[5] + aside - half, -3.0, 3.0)
+    left, right = _room_of_corners(route, count, nearest, x, y, cos, sin)
+    row[5], row[6] = _clip(left, -3.0, 3.0), _clip(right, -3.0, 3.0)
     row[7] = _clip(point[6] - aside, -3.0, 3.0)
     row[8] = _clip(point[7] + aside, -3.0, 3.0)
     row[9] = (speed - point[8]) * 0.3
@@ -146,6 +148,37 @@ def _on_route(
     row[11] = _clip(stop_m - place - _HALF_LENGTH_M, -_FAR_M, _FAR_M) / 4.0
     row[12] = min(abs(along), 6.0) / 2.0
     return nearest
+
+
+@njit(cache=True)
+def _room_of_corners(
+    route: np.ndarray, count: int, nearest: int, x: float, y: float, cos: float, sin: float
+) -> tuple[float, float]:
+    """Room of the tightest corner of the ego box to the left and to the right edge of the road.
+
+    Each corner is looked up where it is: in a tight turn the road beside a rear corner is another than beside the
+    centre.
+    """
+    left, right = np.inf, np.inf
+    first, stop = max(0, nearest - _CORNER_POINTS), min(count, nearest + _CORNER_POINTS + 1)
+    for c in range(4):
+        ahead = _HALF_LENGTH_M if c < 2 else -_HALF_LENGTH_M
+        beside = _HALF_WIDTH_M if c % 2 == 0 else -_HALF_WIDTH_M
+        corner_x, corner_y = x + ahead * cos - beside * sin, y + ahead * sin + beside * cos
+        best, least = first, np.inf
+        for r in range(first, stop):
+            dx, dy = corner_x - route[r, 0], corner_y - route[r, 1]
+            if dx * dx + dy * dy < least:
+                best, least = r, dx * dx + dy * dy
+        dx, dy = corner_x - route[best, 0], corner_y - route[best, 1]
+        along = dx * route[best, 2] + dy * route[best, 3]
+        aside = dy * route[best, 2] - dx * route[best, 3]
+        # Between two points the room is between theirs.
+        other = min(max(best + (1 if along > 0.0 else -1), 0), count - 1)
+        share = min(abs(along) / _POINT_SPACING_M, 1.0)
+        left = min(left, route[best, 4] + share * (route[other, 4] - route[best, 4]) - aside)
+        right = min(right, route[best, 5] + share * (route[other, 5] - route[best, 5]) + aside)
+    return left, right
 
 
 @njit(cache=True)
@@ -164,7 +197,14 @@ def _among(boxes: np.ndarray, x: float, y: float, cos: float, sin: float, speed:
         lengthwise = boxes[n, 6] * turned_cos + boxes[n, 7] * turned_sin + _HALF_LENGTH_M
         widthwise = boxes[n, 6] * turned_sin + boxes[n, 7] * turned_cos + _HALF_WIDTH_M
         crosswise = abs(left) - widthwise
-        apart = min(apart, max(abs(forward) - lengthwise, crosswise))
+        # Two boxes are apart where they are so along one of their four axes.
+        its_length = boxes[n, 6] + _HALF_LENGTH_M * turned_cos + _HALF_WIDTH_M * turned_sin
+        its_width = boxes[n, 7] + _HALF_LENGTH_M * turned_sin + _HALF_WIDTH_M * turned_cos
+        its_gap = max(
+            abs(dx * boxes[n, 4] + dy * boxes[n, 5]) - its_length,
+            abs(dy * boxes[n, 4] - dx * boxes[n, 5]) - its_width,
+        )
+        apart = min(apart, max(abs(forward) - lengthwise, crosswise, its_gap))
         if forward <= 0.0:
             continue
         closing = speed - (boxes[n, 2] * cos + boxes[n, 3] * sin)

@@ -83,3 +83,21 @@ def test_nobody_is_far_away():
     row = related(0.0, 0.0, 0.0, 0.0)
     assert row[FORESEEN] * 2.0 == pytest.approx(12.0)
     assert row[STRAIGHT + 3] * 2.0 == pytest.approx(12.0)
+
+
+def test_each_corner_has_the_room_of_its_own_place():
+    # Turned by 30 degrees to the left: the front left corner is farthest to the left, the rear right one to the right.
+    turn = np.deg2rad(30.0)
+    row = related(20.0 - 1.461 * np.cos(turn), -1.461 * np.sin(turn), turn, 5.0)
+    aside_m = 2.588 * np.sin(turn) + 1.1485 * np.cos(turn)
+    assert row[11] == pytest.approx(4.0 - aside_m, abs=1e-3)
+    assert row[12] == pytest.approx(4.0 - aside_m, abs=1e-3)
+
+
+def test_a_turned_box_is_apart_along_its_own_axes():
+    # Turned by 45 degrees and 0.2 m to the right of the other: along its own axes it would seem to touch.
+    turn = np.deg2rad(45.0)
+    half_m = (2.588 + 1.1485) * np.sqrt(0.5)
+    x, y = 0.0, -(1.0 + half_m + 0.2)
+    row = related(x - 1.461 * np.cos(turn), y - 1.461 * np.sin(turn), turn, 5.0, agent=(0.0, 0.0))
+    assert row[FORESEEN] * 2.0 == pytest.approx(0.2, abs=1e-3)
