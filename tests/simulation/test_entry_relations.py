@@ -86,7 +86,7 @@ def test_nobody_is_far_away():
 
 
 def test_each_corner_has_the_room_of_its_own_place():
-    # Turned by 30 degrees to the left: the front left corner is farthest to the left, the rear right one to the right.
+    # Turned by 30 degrees to the left: the front left corner is the leftmost, the rear right one the rightmost.
     turn = np.deg2rad(30.0)
     row = related(20.0 - 1.461 * np.cos(turn), -1.461 * np.sin(turn), turn, 5.0)
     aside_m = 2.588 * np.sin(turn) + 1.1485 * np.cos(turn)
