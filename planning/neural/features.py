@@ -96,13 +96,21 @@ class FeatureBuilder:
         """
         self._roads.get(map_graph, route)
 
+    def road(self, observation: Observation) -> RoadAhead:
+        """The road ahead of an observation.
+
+        Raises:
+            ValueError: When the route names no lane of the map.
+        """
+        return self._roads.get(observation.map, observation.route)
+
     def build(self, observation: Observation) -> Features:
         """The features of an observation. Without agents, lights or lanes around, these are masked out.
 
         Raises:
             ValueError: When the route names no lane of the map.
         """
-        road = self._roads.get(observation.map, observation.route)
+        road = self.road(observation)
         ego = observation.ego_now
         ids, statuses = observation.traffic_lights.at(0)
         lights = dict(zip(ids.tolist(), statuses.tolist(), strict=True))

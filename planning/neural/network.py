@@ -18,8 +18,8 @@ from planning.neural.relations import NUM_INSTANTS, forecast_agents, relations_o
 from planning.neural.vocabulary import TrajectoryVocabulary
 
 FORMAT = "camber.student.3"
-COMFORT = "comfort"
-"""The head that a planner need not ask where it can compute."""
+COMFORT, DRIVABLE_AREA = "comfort", "drivable_area"
+"""Heads that a planner need not ask, as it can compute what they foresee."""
 WEIGHTS, DESCRIPTION, VOCABULARY = "weights.safetensors", "student.json", "vocabulary.npz"
 
 
@@ -30,7 +30,7 @@ class ScoreWeights:
     imitation: float = 0.05
     multiplied: Mapping[str, float] = field(
         default_factory=lambda: {
-            "no_collision": 2.5,
+            "no_collision": 9.0,
             "drivable_area": 1.0,
             "driving_direction": 0.5,
             "traffic_lights": 0.5,

@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
+from torch import Tensor
 
-from driving import Candidates, MapGraph, Observation, Route, Trajectory
+from driving import PACIFICA, Candidates, MapGraph, Observation, Route, Trajectory
 from driving.candidates import LOGGED_TIME_S
 from driving.geometry import poses_out_of_frame_of
 from planning.neural.features import FEATURE_NAMES, FeatureBuilder, trimmed
-from planning.neural.network import COMFORT, Student, joined_score
+from planning.neural.network import COMFORT, DRIVABLE_AREA, Student, joined_score
 from planning.neural.reachable import ReachableEntries
 from planning.neural.relations import DRIVEN_COLUMNS
 from planning.neural.vocabulary import NUM_POSES, STEP_S
 from simulation.dynamics import HEADING, VELOCITY_X, state_array, states_of
 from simulation.metrics.comfort import OPEN_STEPS, comfortable_motions
+from simulation.metrics.pdm_road_kernels import OFF_ROAD, ego_areas
 from simulation.vocabulary_tracking import drive_vocabulary, fit_vocabulary, retime_entries
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
@@ -124,16 +126,53 @@ class StudentPlanner:
         features = {name: torch.from_numpy(values).to(self._device) for name, values in stacked.items()}
         states = np.stack([state_array(observation.ego_now) for observation in observations])
         entries = self._reachable.at(states[:, VELOCITY_X], stacked["route"], stacked["route_mask"])
-        driven = drive_vocabulary(self._fitted, states, entries)[..., DRIVEN_COLUMNS].astype(np.float32)
-        logits, _ = self._network(features, torch.from_numpy(driven).to(self._device))
-        scores = joined_score(logits, self._student.weights)
-        if COMFORT not in logits:
-            return entries, scores.float().cpu().numpy()
+        driven = drive_vocabulary(self._fitted, states, entries)
+        told = torch.from_numpy(driven[..., DRIVEN_COLUMNS].astype(np.float32)).to(self._device)
+        logits, _ = self._network(features, told)
+        return entries, self._known(observations, states, entries, driven, logits).float().cpu().numpy()
+
+    def _known(
+        self,
+        observations: Sequence[Observation],
+        states: np.ndarray,
+        entries: np.ndarray,
+        driven: np.ndarray,
+        logits: dict[str, Tensor],
+    ) -> Tensor:
+        """Joined scores in which what follows from the ego's motion and the map is not foreseen, but computed."""
+        known, weights = dict(logits), self._student.weights
+        if DRIVABLE_AREA in known:
+            off = self._off_road(observations, driven)
+            sure = np.where(off == 0.0, _SURE, -0.5 * _SURE * (1.0 + off))
+            known[DRIVABLE_AREA] = torch.from_numpy(sure).to(logits[DRIVABLE_AREA])
+        scores = joined_score(known, weights)
+        if COMFORT not in known:
+            return scores
         best = torch.topk(scores, min(NUM_FELT, scores.shape[1]), dim=1).indices
         felt = self._felt(observations, states, np.take_along_axis(entries, best.cpu().numpy(), axis=1))
         sure = torch.from_numpy(np.where(felt, _SURE, -_SURE)).to(scores)
-        known = {**logits, COMFORT: logits[COMFORT].scatter(1, best, sure)}
-        return entries, joined_score(known, self._student.weights).float().cpu().numpy()
+        known[COMFORT] = logits[COMFORT].scatter(1, best, sure)
+        return joined_score(known, weights)
+
+    def _off_road(
+        self, observations: Sequence[Observation], driven: np.ndarray
+    ) -> Float64[np.ndarray, "observations entries"]:
+        """Share of the instants at which a corner of the ego box is on neither lane nor car park."""
+        size, offset_m = (PACIFICA.length_m, PACIFICA.width_m), PACIFICA.rear_axle_to_center_m
+        poses = [
+            poses_out_of_frame_of(driven[row, ..., : HEADING + 1], observation.ego_now.rear_axle_pose)
+            for row, observation in enumerate(observations)
+        ]
+        off = np.empty(driven.shape[:2])
+        for row, observation in enumerate(observations):
+            road = self._builder.road(observation)
+            # One raster for all who drive on this map.
+            near = [each for each, other in zip(poses, observations, strict=True) if other.map is observation.map]
+            low = np.min([each[..., :2].min(axis=(0, 1)) for each in near], axis=0) - PACIFICA.length_m
+            high = np.max([each[..., :2].max(axis=(0, 1)) for each in near], axis=0) + PACIFICA.length_m
+            areas = ego_areas(poses[row], road.areas.raster(low, high), road.kinds, size, offset_m)
+            off[row] = ((areas & OFF_ROAD) > 0).mean(axis=1)
+        return off
 
     def _felt(
         self, observations: Sequence[Observation], states: np.ndarray, entries: np.ndarray
