@@ -150,8 +150,7 @@ class StudentPlanner:
             return scores
         best = torch.topk(scores, min(NUM_FELT, scores.shape[1]), dim=1).indices
         felt = self._felt(observations, states, np.take_along_axis(entries, best.cpu().numpy(), axis=1))
-        sure = torch.from_numpy(np.where(felt, _SURE, -_SURE)).to(scores)
-        known[COMFORT] = logits[COMFORT].scatter(1, best, sure)
+        known[COMFORT] = logits[COMFORT].scatter(1, best, torch.from_numpy(np.where(felt, _SURE, -_SURE)).to(scores))
         return joined_score(known, weights)
 
     def _off_road(
@@ -159,18 +158,22 @@ class StudentPlanner:
     ) -> Float64[np.ndarray, "observations entries"]:
         """Share of the instants at which a corner of the ego box is on neither lane nor car park."""
         size, offset_m = (PACIFICA.length_m, PACIFICA.width_m), PACIFICA.rear_axle_to_center_m
-        poses = [
-            poses_out_of_frame_of(driven[row, ..., : HEADING + 1], observation.ego_now.rear_axle_pose)
-            for row, observation in enumerate(observations)
-        ]
+        poses = np.stack(
+            [
+                poses_out_of_frame_of(driven[row, ..., : HEADING + 1], observation.ego_now.rear_axle_pose)
+                for row, observation in enumerate(observations)
+            ]
+        )
+        low = poses[..., :2].min(axis=(1, 2)) - PACIFICA.length_m
+        high = poses[..., :2].max(axis=(1, 2)) + PACIFICA.length_m
+        maps = np.array([id(observation.map) for observation in observations])
         off = np.empty(driven.shape[:2])
         for row, observation in enumerate(observations):
             road = self._builder.road(observation)
             # One raster for all who drive on this map.
-            near = [each for each, other in zip(poses, observations, strict=True) if other.map is observation.map]
-            low = np.min([each[..., :2].min(axis=(0, 1)) for each in near], axis=0) - PACIFICA.length_m
-            high = np.max([each[..., :2].max(axis=(0, 1)) for each in near], axis=0) + PACIFICA.length_m
-            areas = ego_areas(poses[row], road.areas.raster(low, high), road.kinds, size, offset_m)
+            near = maps == maps[row]
+            raster = road.areas.raster(low[near].min(axis=0), high[near].max(axis=0))
+            areas = ego_areas(poses[row], raster, road.kinds, size, offset_m)
             off[row] = ((areas & OFF_ROAD) > 0).mean(axis=1)
         return off
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from distill.motions import generated_motions
+from distill.states import with_ego
 from distill.teacher import SUB_SCORES
 from driving import AgentTracks, BatchedPlanner, ExplainsPlans, Route, check_planner
 from driving.nuplan.writer import write_world
@@ -140,7 +141,7 @@ def test_checkpoints_of_something_else_are_refused(student, tmp_path):
     path = tmp_path / "student.json"
     described = json.loads(path.read_text())
     for change, match in [
-        ({"format": "camber.student.1"}, r"has format camber\.student\.1, needed is camber\.student\.2"),
+        ({"format": "camber.student.1"}, r"has format camber\.student\.1, needed is camber\.student\.3"),
         ({"features": "features.0"}, r"has features features\.0, needed is"),
         ({"vocabulary": "f" * 16}, "was trained on vocabulary ffffffffffffffff"),
         ({"network": {**described["network"], "width": 32}}, "network of another configuration"),
@@ -178,3 +179,18 @@ def test_comfort_counts_what_the_ego_has_just_done(student):
     # Before the first step of a drive nothing was its own doing.
     (_, calm), (_, rough) = (planner.scores([replace(each, iteration=0)]) for each in (steady, braked))
     assert rough == pytest.approx(calm)
+
+
+def test_whether_an_entry_stays_on_the_road_is_computed_from_the_map(student):
+    # Who is 60 m beside the road has no entry on it; on the road, those that stay on it are the better ones.
+    only = ScoreWeights(imitation=0.0, multiplied={"drivable_area": 1.0}, weighted={})
+    planner = StudentPlanner(replace(student, weights=only))
+    here = scene("straight_road").observation_at(30)
+    pose = here.ego_now.rear_axle_pose + np.array([0.0, 60.0, 0.0])
+    aside = with_ego(here, replace(here.ego_now, rear_axle_pose=pose))
+    entries, (scores, lost) = planner.scores([here, aside])
+    away = np.abs(student.vocabulary.poses[entries[0], -1, 1]) > 15.0
+    assert away.any()
+    assert scores.max() > -0.01
+    assert scores[away].max() < -2.0
+    assert lost.max() < -5.0
