@@ -197,14 +197,14 @@ def _among(boxes: np.ndarray, x: float, y: float, cos: float, sin: float, speed:
         lengthwise = boxes[n, 6] * turned_cos + boxes[n, 7] * turned_sin + _HALF_LENGTH_M
         widthwise = boxes[n, 6] * turned_sin + boxes[n, 7] * turned_cos + _HALF_WIDTH_M
         crosswise = abs(left) - widthwise
-        # Two boxes are apart where they are so along one of their four axes.
-        its_length = boxes[n, 6] + _HALF_LENGTH_M * turned_cos + _HALF_WIDTH_M * turned_sin
-        its_width = boxes[n, 7] + _HALF_LENGTH_M * turned_sin + _HALF_WIDTH_M * turned_cos
-        its_gap = max(
-            abs(dx * boxes[n, 4] + dy * boxes[n, 5]) - its_length,
-            abs(dy * boxes[n, 4] - dx * boxes[n, 5]) - its_width,
-        )
-        apart = min(apart, max(abs(forward) - lengthwise, crosswise, its_gap))
+        # Two boxes are apart where they are so along one of their four axes; the other's two only where it matters.
+        gap = max(abs(forward) - lengthwise, crosswise)
+        if gap < apart:
+            its_length = boxes[n, 6] + _HALF_LENGTH_M * turned_cos + _HALF_WIDTH_M * turned_sin
+            its_width = boxes[n, 7] + _HALF_LENGTH_M * turned_sin + _HALF_WIDTH_M * turned_cos
+            its_ahead = abs(dx * boxes[n, 4] + dy * boxes[n, 5]) - its_length
+            its_aside = abs(dy * boxes[n, 4] - dx * boxes[n, 5]) - its_width
+            apart = min(apart, max(gap, its_ahead, its_aside))
         if forward <= 0.0:
             continue
         closing = speed - (boxes[n, 2] * cos + boxes[n, 3] * sin)
