@@ -143,6 +143,7 @@ class StudentPlanner:
         known, weights = dict(logits), self._student.weights
         if DRIVABLE_AREA in known:
             off = self._off_road(observations, driven)
+            # Where no entry stays on the road, the one that is off it for the shortest time is the best.
             sure = np.where(off == 0.0, _SURE, -0.5 * _SURE * (1.0 + off))
             known[DRIVABLE_AREA] = torch.from_numpy(sure).to(logits[DRIVABLE_AREA])
         scores = joined_score(known, weights)

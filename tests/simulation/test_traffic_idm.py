@@ -11,22 +11,11 @@ from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.synthetic.scenes import scene
 from driving.trajectory import Trajectory
+from planning.stand_still import StandStillPlanner
 from simulation.dynamics import states_of
 from simulation.rollout import Rollout, run_rollout
 from simulation.traffic.idm_roads import roads_of
 from simulation.traffic.idm_start import replayed_tracks, starting_agents, starting_place
-
-
-class Still:
-    """Stays where it is."""
-
-    name = "still"
-
-    def reset(self, map, route):  # noqa: A002
-        pass
-
-    def plan(self, observation):
-        return Trajectory(time_s=np.array([0.0, 5.0]), poses=np.tile(observation.ego_now.rear_axle_pose, (2, 1)))
 
 
 def _starting(scenario):
@@ -81,7 +70,7 @@ def _moved(scenario, pose):
 
 def test_a_car_follows_its_lane_and_stops_behind_the_queue():
     scenario = scene("queue")
-    log = run_rollout(scenario, Still(), traffic="reactive")
+    log = run_rollout(scenario, StandStillPlanner(), traffic="reactive")
     vehicles = np.flatnonzero(log.agents.kinds == AgentKind.VEHICLE)
     assert len(vehicles) == 3
     # The front one has a free road and drives off, the others follow it with a gap.
@@ -99,7 +88,7 @@ def test_agents_stop_behind_a_standing_ego():
     poses[..., 0] -= 130.0
     behind = replace(scenario, agents=replace(scenario.agents, poses=poses))
     ego_rear = scenario.ego.rear_axle_poses[0, first, 0] - 1.127
-    log = run_rollout(behind, Still(), traffic="reactive")
+    log = run_rollout(behind, StandStillPlanner(), traffic="reactive")
     fronts = log.agents.poses[:, :, 0] + log.agents.sizes[:, :, 0] / 2
     assert np.nanmax(fronts) < ego_rear + 20.0
     assert np.nanmax(fronts[:, -1]) > np.nanmax(fronts[:, 0]) + 5.0
@@ -115,7 +104,7 @@ def test_agents_wait_at_a_red_light_and_pass_on_green():
     poses[rows[0], :] = waiting - [25.0, 0.0, 0.0]
     velocities[rows[0], :] = [8.0, 0.0]
     agents = replace(scenario.agents, poses=poses, velocities_mps=velocities)
-    log = run_rollout(replace(scenario, agents=agents), Still(), traffic="reactive")
+    log = run_rollout(replace(scenario, agents=agents), StandStillPlanner(), traffic="reactive")
     row = log.agents.track_ids.index(scenario.agents.track_ids[rows[0]])
     x = log.agents.poses[row, :, 0]
     assert np.nanmax(x[:90]) + log.agents.sizes[row, 0, 0] / 2 < waiting[0] + 4.049 + 10.0
@@ -141,7 +130,7 @@ def test_bicycles_and_cars_off_the_lanes_are_in_no_reactive_world():
 
 def test_pedestrians_follow_the_log():
     scenario = scene("pedestrian_crossing")
-    log = run_rollout(scenario, Still(), traffic="reactive")
+    log = run_rollout(scenario, StandStillPlanner(), traffic="reactive")
     people = np.flatnonzero(log.agents.kinds == AgentKind.PEDESTRIAN)
     assert len(people)
     frames = slice(scenario.first_frame, scenario.first_frame + 150)
@@ -176,7 +165,7 @@ def test_an_agent_out_of_range_is_gone_for_good():
     while not rollout.is_finished:
         observation = rollout.observation()
         seen.append(len(observation.agents.rows_at(observation.agents.num_steps - 1)))
-        rollout.advance(Still().plan(observation))
+        rollout.advance(StandStillPlanner().plan(observation))
     assert seen[0] == 3
     assert seen[-1] < 3
     assert (np.diff(seen) <= 0).all()
@@ -186,8 +175,8 @@ def test_an_agent_out_of_range_is_gone_for_good():
 def test_turning_and_moving_the_world_changes_no_drive(name):
     scenario = scene(name)
     pose = np.array([300.0, -200.0, 0.7])
-    log = run_rollout(scenario, Still(), traffic="reactive")
-    moved = run_rollout(_moved(scenario, pose), Still(), traffic="reactive")
+    log = run_rollout(scenario, StandStillPlanner(), traffic="reactive")
+    moved = run_rollout(_moved(scenario, pose), StandStillPlanner(), traffic="reactive")
     assert moved.agents.track_ids == log.agents.track_ids
     np.testing.assert_array_equal(moved.agents.valid, log.agents.valid)
     np.testing.assert_array_equal(moved.agents.order, log.agents.order)
@@ -195,7 +184,7 @@ def test_turning_and_moving_the_world_changes_no_drive(name):
     np.testing.assert_allclose(moved.agents.poses[..., :2], expected, atol=1e-5)
 
 
-class Replay(Still):
+class Replay(StandStillPlanner):
     """Feeds recorded plans back."""
 
     def __init__(self, plans):

@@ -9,6 +9,7 @@ import pytest
 from driving.agents import AgentKind
 from driving.synthetic.scenes import scene
 from driving.trajectory import Trajectory
+from planning.stand_still import StandStillPlanner
 from simulation.benchmark.settings import Traffic
 from simulation.metrics.score import CLOSED_LOOP, rule_for, score_simulation
 from simulation.rollout import TRAFFIC, Rollout, run_rollout
@@ -18,20 +19,8 @@ from simulation.traffic.idm_start import scripted_tracks, starting_agents
 STEPS = 150
 
 
-class Still:
-    """Stays where it is."""
-
-    name = "still"
-
-    def reset(self, map, route):  # noqa: A002
-        pass
-
-    def plan(self, observation):
-        return Trajectory(time_s=np.array([0.0, 5.0]), poses=np.tile(observation.ego_now.rear_axle_pose, (2, 1)))
-
-
 def driven(scenario, traffic="reactive_scripted"):
-    return run_rollout(scenario, Still(), traffic=traffic)
+    return run_rollout(scenario, StandStillPlanner(), traffic=traffic)
 
 
 def about(scenario, row):
@@ -276,11 +265,11 @@ def test_the_planner_sees_scripted_agents_where_the_log_has_them():
         assert observation.agents.track_ids == logged.track_ids
         np.testing.assert_array_equal(observation.agents.poses, logged.poses)
         np.testing.assert_array_equal(observation.agents.velocities_mps, logged.velocities_mps)
-        rollout.advance(Still().plan(observation))
+        rollout.advance(StandStillPlanner().plan(observation))
 
 
 def test_running_into_a_scripted_car_is_the_egos_fault():
-    class Ahead(Still):
+    class Ahead(StandStillPlanner):
         def plan(self, observation):
             pose = observation.ego_now.rear_axle_pose
             times = np.arange(41) * 0.1
