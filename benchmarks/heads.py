@@ -4,7 +4,7 @@ r"""Whether the heads of a student tell the truth: on labelled states of scenari
     python benchmarks/heads.py --student checkpoints/first --labels labels_test
     python benchmarks/heads.py --student checkpoints/first --labels labels_test --picture heads.png
 
-All states of the folders are asked, each with all entries of the vocabulary that can be reached at its speed. Prints,
+All states of the folders are asked, each with the entries that a planner would ask there. Prints,
 per sub-score, the area under the curve (how surely an entry that is fine is rated above one that is not) and the
 expected calibration error (how far what the head says is from what the teacher says, in ten bins), and draws both
 against each other. Where a sub-score is 0 or 1, the teacher's mean is the share of entries that are fine.

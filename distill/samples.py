@@ -56,7 +56,7 @@ class Batch:
 
 
 class Samples:
-    """All labelled states of a training, in memory: of each, the entries that can be reached at its speed."""
+    """All labelled states of a training, in memory: of each, the entries that a planner would ask there."""
 
     def __init__(self, states: LabelledStates, vocabulary: TrajectoryVocabulary) -> None:
         """Hold the states.

@@ -18,7 +18,7 @@ from simulation.vocabulary_tracking import FittedVocabulary, retime_entries
 NUM_ASKED = 256
 """Entries asked at a time."""
 NUM_ORDERED = 1024
-"""Entries that are put in order for each speed."""
+"""Entries that are put in order for each speed; of larger vocabularies, the others are never asked at it."""
 SPEED_STEP_MPS, MAX_SPEED_MPS = 0.5, 25.0
 _SLOWER_MPS, _FASTER_MPS = 7.5, 4.0
 """Entries whose speed after a second is farther from the ego's are left out, unless too few are left."""
