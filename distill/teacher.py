@@ -21,7 +21,7 @@ from simulation.dynamics import HEADING, VELOCITY_X, YAW_ACCEL, YAW_RATE, state_
 from simulation.kernels.long_lines import nearest_place
 from simulation.metrics.closing import closing_scores
 from simulation.metrics.comfort import OPEN_STEPS, comfortable_motions
-from simulation.metrics.pdm import Centerline, PdmScene, PdmScores, score_motions
+from simulation.metrics.pdm import Centerline, PdmScene, PdmScores, reached_region, score_motions
 from simulation.metrics.pdm_kernels import LOOK_AHEAD_STEPS, Others
 from simulation.metrics.pdm_road_kernels import enters_areas
 from simulation.metrics.pdm_rules import PdmRules
@@ -210,8 +210,7 @@ def _closing_scores(
     speeds[:steps] = np.nan_to_num(np.hypot(*np.moveaxis(agents.velocities_mps[:, :steps], -1, 0)).T)
     speeds[:, scene.others.is_static] = 0.0
     size, offset_m = (PACIFICA.length_m, PACIFICA.width_m), PACIFICA.rear_axle_to_center_m
-    low, high = states[..., :2].min(axis=(0, 1)) - size[0], states[..., :2].max(axis=(0, 1)) + size[0]
-    raster = scene.areas.raster(low, high)
+    raster = scene.areas.raster(*reached_region(states, scene.vehicle))
     return closing_scores(states, judged.areas, scene.others, speeds, raster, scene.kinds, size, offset_m)
 
 
