@@ -17,7 +17,7 @@ from driving import PACIFICA, STATIC_KINDS, AgentTracks, LightStatus, Observatio
 from driving.geometry import box_corners
 from planning.neural.road_ahead import SPACING_M, LaneSamples, RoadAhead, RoadCache
 from planning.neural.vocabulary import NUM_POSES, STEP_S, TrajectoryVocabulary
-from simulation.dynamics import HEADING, VELOCITY_X, YAW_ACCEL, YAW_RATE, state_array
+from simulation.dynamics import VELOCITY_X, state_array
 from simulation.kernels.long_lines import nearest_place
 from simulation.metrics.closing import closing_scores
 from simulation.metrics.comfort import OPEN_STEPS, comfortable_motions
@@ -164,7 +164,9 @@ class RuleTeacher:
             others=_others(future.agents, ego.center_pose()),
             centerline=Centerline(points=np.ascontiguousarray(line.poses[:, :2])),
         )
-        judged = score_motions(states, scene, RULES, comfort=_comfort_scores(states))
+        # What came before is not known of states off the path.
+        is_comfortable = comfortable_motions(states, steady=STEADY_STEPS, last=OPEN_STEPS)
+        judged = score_motions(states, scene, RULES, comfort=is_comfortable.astype(np.float64))
         columns = {name: getattr(judged, name) for name in SUB_SCORES if name != "speed_limit"}
         columns["traffic_lights"] = _light_scores(states, scene, _red_rows(road, future.traffic_lights))
         columns["time_to_collision"] = _closing_scores(states, judged, scene, future.agents)
@@ -246,15 +248,6 @@ def _light_scores(
     size = (PACIFICA.length_m, PACIFICA.width_m)
     entered = enters_areas(states, scene.areas.flat, red_rows, size, PACIFICA.rear_axle_to_center_m)
     return np.where(entered, 0.0, 1.0)
-
-
-def _comfort_scores(states: np.ndarray) -> Float64[np.ndarray, "entries"]:
-    """1 within nuPlan's bounds. What came before is not known of states off the path: a steady drive."""
-    before = np.repeat(states[:, :1], STEADY_STEPS, axis=1)
-    turned = before[..., YAW_RATE] * STEP_S * np.arange(-STEADY_STEPS, 0)
-    before[..., HEADING] += turned
-    before[..., YAW_ACCEL] = 0.0
-    return comfortable_motions(np.concatenate([before, states], axis=1), last=OPEN_STEPS).astype(np.float64)
 
 
 def _speed_scores(states: np.ndarray, line: LaneSamples, centerline: Centerline) -> Float64[np.ndarray, "entries"]:

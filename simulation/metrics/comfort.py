@@ -4,18 +4,19 @@ Source:
     nuPlan devkit, `ego_is_comfortable` and the metrics it is made of, `metrics/utils/state_extractors.py`.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 from scipy.signal import savgol_filter
 
 from driving.ego import EgoMotion
 from driving.vehicle import PACIFICA, VehicleParameters
-from simulation.dynamics import motion_of
+from simulation.dynamics import ACCEL_X, ACCEL_Y, HEADING, YAW_ACCEL, YAW_RATE
 from simulation.kernels.compiling import njit
 from simulation.metrics.drive import Drive
 from simulation.metrics.result import MetricResult, Violation, stretches
@@ -27,39 +28,20 @@ YAW_WINDOW = 5
 OPEN_STEPS = 7
 """Instants at the end of a plan that say little about its comfort: half a filter."""
 _DECIMALS = 8
+_SCALE = 10.0**_DECIMALS
 _STEP_US = 100_000
-
-Fact = TypeVar("Fact")
-
-
-class Moving(Protocol):
-    """What comfort is measured of: a `Drive`, or bare motions."""
-
-    @property
-    def motion(self) -> EgoMotion:
-        """M motions."""
-        ...
-
-    @property
-    def vehicle(self) -> VehicleParameters:
-        """Whose they are."""
-        ...
-
-    def fact(self, measure: Callable[[Any], Fact]) -> Fact:
-        """What `measure` finds; found once."""
-        ...
+_STEP_S = _STEP_US / 1e6
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Motions:
-    motion: EgoMotion
-    vehicle: VehicleParameters
-    _facts: dict[Callable[[Any], Any], Any] = field(default_factory=dict)
+class SmoothingFilter(NamedTuple):
+    """A Savitzky-Golay filter for motions of T samples."""
 
-    def fact(self, measure: Callable[[Any], Fact]) -> Fact:
-        if measure not in self._facts:
-            self._facts[measure] = measure(self)
-        return self._facts[measure]
+    weights: np.ndarray
+    """(T, window)"""
+    first: np.ndarray
+    """(T,) where each window starts."""
+    divisor: float
+    """Of the filtered values, for a derivative over time."""
 
 
 @lru_cache(maxsize=64)
@@ -139,7 +121,7 @@ def center_accelerations(motion: EgoMotion, vehicle: VehicleParameters) -> Float
     return moved
 
 
-def smooth_accelerations(drive: Moving) -> dict[str, Float64[np.ndarray, "motions time"]]:
+def smooth_accelerations(drive: Drive) -> dict[str, Float64[np.ndarray, "motions time"]]:
     """Longitudinal (`lon`), lateral (`lat`) of the centre and magnitude (`all`) of the rear axle's acceleration."""
     centers = center_accelerations(drive.motion, drive.vehicle)
     rear = drive.motion.accelerations_mps2
@@ -147,26 +129,28 @@ def smooth_accelerations(drive: Moving) -> dict[str, Float64[np.ndarray, "motion
     return {axis: np.round(savitzky_golay(values, ACCELERATION_WINDOW, 2), _DECIMALS) for axis, values in raw.items()}
 
 
-def _step_s(drive: Moving) -> float:
-    return float(np.diff(drive.motion.time_us / 1e6).mean())
+def _mean_step_s(time_us: Int64[np.ndarray, "time"]) -> float:
+    return float(np.diff(time_us / 1e6).mean())
 
 
-def _acceleration(axis: str) -> Callable[[Moving], np.ndarray]:
+def _acceleration(axis: str) -> Callable[[Drive], np.ndarray]:
     return lambda drive: drive.fact(smooth_accelerations)[axis]
 
 
-def _jerk(axis: str) -> Callable[[Moving], np.ndarray]:
-    def measure(drive: Moving) -> np.ndarray:
+def _jerk(axis: str) -> Callable[[Drive], np.ndarray]:
+    def measure(drive: Drive) -> np.ndarray:
         smooth = drive.fact(smooth_accelerations)[axis]
-        return np.round(savitzky_golay(smooth, JERK_WINDOW, 2, 1, _step_s(drive)), _DECIMALS)
+        step_s = _mean_step_s(drive.motion.time_us)
+        return np.round(savitzky_golay(smooth, JERK_WINDOW, 2, 1, step_s), _DECIMALS)
 
     return measure
 
 
-def _yaw(derivative: int, order: int) -> Callable[[Moving], np.ndarray]:
-    def measure(drive: Moving) -> np.ndarray:
+def _yaw(derivative: int, order: int) -> Callable[[Drive], np.ndarray]:
+    def measure(drive: Drive) -> np.ndarray:
         headings = unwrapped(drive.motion.rear_axle_poses[..., 2])
-        return np.round(savitzky_golay(headings, YAW_WINDOW, order, derivative, _step_s(drive)), _DECIMALS)
+        step_s = _mean_step_s(drive.motion.time_us)
+        return np.round(savitzky_golay(headings, YAW_WINDOW, order, derivative, step_s), _DECIMALS)
 
     return measure
 
@@ -176,7 +160,7 @@ class BoundedQuantity:
     """A metric that measures a quantity over time and may ask it to stay strictly within bounds."""
 
     name: str
-    measure: Callable[[Moving], np.ndarray]
+    measure: Callable[[Drive], np.ndarray]
     """(motions, time)"""
     unit: str
     words: str
@@ -258,22 +242,113 @@ UNBOUNDED_QUANTITIES = (
 
 
 def comfortable_motions(
-    states: Float64[np.ndarray, "motions time 10"], *, last: int = 0, vehicle: VehicleParameters = PACIFICA
+    states: Float64[np.ndarray, "motions time 10"],
+    *,
+    steady: int = 0,
+    last: int = 0,
+    vehicle: VehicleParameters = PACIFICA,
 ) -> Bool[np.ndarray, "motions"]:
     """Whether each of many motions every 0.1 s keeps all bounds of `ego_is_comfortable`.
 
     Args:
         states: In the columns of `simulation.dynamics`, what was driven before included.
+        steady: So many instants before the first one, acceleration and yaw rate were steadily what they are in it.
         last: So many instants at the end are not judged: a filter's end turns small changes into large jerks, and
             a plan goes on after its end.
         vehicle: Which car drives.
     """
-    num_steps = states.shape[1]
-    moving = _Motions(motion=motion_of(np.arange(num_steps) * _STEP_US, states), vehicle=vehicle)
-    fine = np.ones(len(states), dtype=bool)
-    for quantity in COMFORT_QUANTITIES:
-        fine &= quantity.is_within(quantity.measure(moving))[:, : num_steps - last].all(axis=1)
+    num_steps = steady + states.shape[1]
+    step_s = _mean_step_s(np.arange(num_steps) * _STEP_US)
+    bounds = np.array([(quantity.low, quantity.high) for quantity in COMFORT_QUANTITIES], dtype=np.float64)
+    return _keeps_bounds(
+        states,
+        steady,
+        num_steps - last,
+        _smoothing_filter(num_steps, ACCELERATION_WINDOW, 2, 0, step_s),
+        _smoothing_filter(num_steps, JERK_WINDOW, 2, 1, step_s),
+        _smoothing_filter(num_steps, YAW_WINDOW, 2, 1, step_s),
+        _smoothing_filter(num_steps, YAW_WINDOW, 3, 2, step_s),
+        bounds,
+        vehicle.rear_axle_to_center_m,
+    )
+
+
+def _smoothing_filter(num_samples: int, window: int, order: int, derivative: int, step_s: float) -> SmoothingFilter:
+    weights, first = _filter_bank(num_samples, min(window, num_samples), order, derivative)
+    return SmoothingFilter(weights=weights, first=first, divisor=step_s**derivative)
+
+
+@njit(cache=True)
+def _keeps_bounds(
+    states: np.ndarray,
+    steady: int,
+    stop: int,
+    smoothing: SmoothingFilter,
+    derivative: SmoothingFilter,
+    turning: SmoothingFilter,
+    turning_change: SmoothingFilter,
+    bounds: np.ndarray,
+    rear_to_center: float,
+) -> np.ndarray:
+    """Whether the first `stop` instants of each motion are within `bounds` (6, 2), as in `COMFORT_QUANTITIES`."""
+    num_steps = steady + states.shape[1]
+    fine = np.zeros(len(states), dtype=np.bool_)
+    ahead, aside, both, yaw = np.empty(num_steps), np.empty(num_steps), np.empty(num_steps), np.empty(num_steps)
+    smooth, rate = np.empty(num_steps), np.empty(num_steps)
+    for m in range(len(states)):
+        turns, before = 0.0, 0.0
+        for i in range(num_steps):
+            t = max(0, i - steady)
+            accel_x, accel_y = states[m, t, ACCEL_X], states[m, t, ACCEL_Y]
+            heading, yaw_rate = states[m, t, HEADING], states[m, t, YAW_RATE]
+            ahead[i], aside[i] = accel_x + rear_to_center * (yaw_rate * yaw_rate), accel_y
+            both[i] = math.hypot(accel_x, accel_y)
+            if i < steady:
+                heading += yaw_rate * _STEP_S * (i - steady)
+            else:
+                ahead[i] += rear_to_center * states[m, t, YAW_ACCEL]
+            if i > 0:
+                turns += np.rint((heading - before) / (2 * np.pi))
+            before = heading
+            yaw[i] = heading - 2 * np.pi * turns
+        _filter_rounded(ahead, smoothing, smooth)
+        if not _is_within(smooth, bounds[2], stop):
+            continue
+        _filter_rounded(smooth, derivative, rate)
+        if not _is_within(rate, bounds[3], stop):
+            continue
+        _filter_rounded(both, smoothing, smooth)
+        _filter_rounded(smooth, derivative, rate)
+        if not _is_within(rate, bounds[0], stop):
+            continue
+        _filter_rounded(aside, smoothing, smooth)
+        if not _is_within(smooth, bounds[1], stop):
+            continue
+        _filter_rounded(yaw, turning, rate)
+        if not _is_within(rate, bounds[5], stop):
+            continue
+        _filter_rounded(yaw, turning_change, rate)
+        fine[m] = _is_within(rate, bounds[4], stop)
     return fine
+
+
+@njit(cache=True)
+def _filter_rounded(values: np.ndarray, bank: SmoothingFilter, out: np.ndarray) -> None:
+    weights, first, divisor = bank.weights, bank.first, bank.divisor
+    for t in range(len(values)):
+        total = 0.0
+        for k in range(weights.shape[1]):
+            total += weights[t, k] * values[first[t] + k]
+        out[t] = np.rint(total / divisor * _SCALE) / _SCALE
+
+
+@njit(cache=True)
+def _is_within(values: np.ndarray, bounds: np.ndarray, stop: int) -> bool:
+    for t in range(stop):
+        value = values[t]
+        if not bounds[0] < value < bounds[1]:
+            return False
+    return True
 
 
 def ego_is_comfortable(drive: Drive) -> list[MetricResult]:
