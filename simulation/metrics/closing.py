@@ -56,12 +56,18 @@ def closing_scores(
     reach = 0.5 * math.hypot(size[0], size[1])
     most = _LOOK_S[-1]
     num_others = len(others.speeds)
-    # How near a centre must come for the boxes to touch, and how far it may go until then.
-    away, moves = np.empty((num_steps, num_others)), np.empty((num_steps, num_others))
+    # Of those who are there at an instant: row; centre, how near it must come to touch, how far it may go until then.
+    counts = np.zeros(num_steps, dtype=np.int64)
+    rows, there = np.empty((num_steps, num_others), dtype=np.int64), np.empty((num_steps, num_others, 4))
     for t in range(0, num_steps, _EVERY):
         for n in range(num_others):
-            away[t, n] = reach + 0.5 * math.hypot(others.sizes[t, n, 0], others.sizes[t, n, 1])
-            moves[t, n] = most * speeds[t, n]
+            if others.valid[t, n] and not others.is_ignored[n]:
+                k = counts[t]
+                rows[t, k] = n
+                there[t, k, 0], there[t, k, 1] = others.poses[t, n, 0], others.poses[t, n, 1]
+                there[t, k, 2] = reach + 0.5 * math.hypot(others.sizes[t, n, 0], others.sizes[t, n, 1])
+                there[t, k, 3] = most * speeds[t, n]
+                counts[t] += 1
     for m in range(num_motions):
         for t in range(0, num_steps, _EVERY):
             speed = math.hypot(states[m, t, VELOCITY_X], states[m, t, VELOCITY_Y])
@@ -70,33 +76,40 @@ def closing_scores(
             rear_x, rear_y, heading = states[m, t, X], states[m, t, Y], states[m, t, HEADING]
             cos, sin = math.cos(heading), math.sin(heading)
             x, y = rear_x + rear_to_center * cos, rear_y + rear_to_center * sin
-            for n in range(num_others):
-                if not others.valid[t, n] or others.is_ignored[n]:
-                    continue
-                other_x, other_y, other_heading = others.poses[t, n, 0], others.poses[t, n, 1], others.poses[t, n, 2]
-                far = away[t, n] + most * speed + moves[t, n]
+            for k in range(counts[t]):
+                other_x, other_y, away = there[t, k, 0], there[t, k, 1], there[t, k, 2]
+                far = away + most * speed + there[t, k, 3]
                 if (other_x - x) ** 2 + (other_y - y) ** 2 > far * far:
                     continue
-                length, width = others.sizes[t, n, 0], others.sizes[t, n, 1]
-                counts = is_ahead(rear_x, rear_y, heading, other_x, other_y) or (
-                    (
-                        areas[m, t] & (MULTIPLE_LANES | OFF_ROAD) != 0
-                        or is_in_intersection(raster, kinds, rear_x, rear_y)
-                    )
-                    and not is_behind(rear_x, rear_y, heading, other_x, other_y)
-                )
-                if not counts:
-                    continue
+                n = rows[t, k]
+                other_heading = others.poses[t, n, 2]
                 other_cos, other_sin = math.cos(other_heading), math.sin(other_heading)
+                may_count = False
                 for look in _LOOK_S:
+                    # A later collision changes nothing any more.
+                    if look > BOUND_S and scores[m] <= CLOSE_SCORE:
+                        break
                     ego_x, ego_y = x + look * speed * cos, y + look * speed * sin
                     at_x = other_x + look * speeds[t, n] * other_cos
                     at_y = other_y + look * speeds[t, n] * other_sin
-                    if (at_x - ego_x) ** 2 + (at_y - ego_y) ** 2 > away[t, n] ** 2:
+                    if (at_x - ego_x) ** 2 + (at_y - ego_y) ** 2 > away**2:
                         continue
+                    # Few come so near that it matters where they are.
+                    may_count = may_count or (
+                        is_ahead(rear_x, rear_y, heading, other_x, other_y)
+                        or (
+                            (
+                                areas[m, t] & (MULTIPLE_LANES | OFF_ROAD) != 0
+                                or is_in_intersection(raster, kinds, rear_x, rear_y)
+                            )
+                            and not is_behind(rear_x, rear_y, heading, other_x, other_y)
+                        )
+                    )
+                    if not may_count:
+                        break
                     if convex_overlap(
                         box_corners(ego_x, ego_y, heading, size[0], size[1]),
-                        box_corners(at_x, at_y, other_heading, length, width),
+                        box_corners(at_x, at_y, other_heading, others.sizes[t, n, 0], others.sizes[t, n, 1]),
                     ):
                         scores[m] = min(scores[m], 0.0 if look <= BOUND_S else CLOSE_SCORE)
                         break
