@@ -1,5 +1,7 @@
 """Projection onto lines of hundreds of vertices, by bounding boxes of `CHUNK` segments each."""
 
+import math
+
 import numpy as np
 
 from simulation.kernels.compiling import njit
@@ -32,6 +34,30 @@ def nearest_place(points: np.ndarray, arc: np.ndarray, chunks: np.ndarray, x: fl
         if gap < best or (gap == best and place < along):
             best, along = gap, place
     return best, along
+
+
+@njit(cache=True)
+def first_within(
+    points: np.ndarray,
+    arc: np.ndarray,
+    chunks: np.ndarray,
+    near: np.ndarray,
+    start: int,
+    x: float,
+    y: float,
+    limit_m: float,
+) -> int:
+    """The first of some chunks `near` that is within `limit_m` of a point, as its place in them; -1 for none.
+
+    They are looked at in turn from place `start` on, and from the first on after the last.
+    """
+    for i in range(len(near)):
+        k = start + i if start + i < len(near) else start + i - len(near)
+        if _bound_squared(chunks, near[k], x, y) > limit_m * limit_m:
+            continue
+        if math.sqrt(_nearest_in_chunk(points, arc, len(points) - 1, near[k], x, y)[0]) <= limit_m:
+            return k
+    return -1
 
 
 @njit(cache=True)

@@ -130,7 +130,8 @@ def score_motions(
     if last >= len(others.valid):
         raise ValueError(f"The others are known at {len(others.valid)} instants, these motions need {last + 1}.")
     size, offset_m = (vehicle.length_m, vehicle.width_m), vehicle.rear_axle_to_center_m
-    raster = scene.areas.raster(*reached_region(states, vehicle))
+    low, high = reached_region(states, vehicle)
+    raster = scene.areas.raster(low, high)
     areas = ego_areas(states, raster, scene.kinds, size, offset_m)
     grid = near_grid(states, others, size, offset_m)
     no_collision, collision_step = no_collision_scores(states, areas, others, grid, size, offset_m)
@@ -148,7 +149,8 @@ def score_motions(
         comfort = comfort_scores(states, comfort_filters(num_steps))
     lane_keeping = np.ones(len(states))
     if rules.weights[3] > 0.0:
-        stray = longest_stray(states, areas, line.points, line.arc, line.chunks, offset_m, STRAY_LIMIT_M)
+        near = np.flatnonzero(((line.chunks[:, :2] <= high) & (line.chunks[:, 2:] >= low)).all(axis=1))
+        stray = longest_stray(states, areas, line.points, line.arc, line.chunks, near, offset_m, STRAY_LIMIT_M)
         lane_keeping[stray >= STRAY_STEPS] = 0.0
     progress_m = progress_along(states, line.points, line.arc, line.chunks, offset_m)
     allowed = no_collision * road * lights

@@ -14,7 +14,7 @@ from simulation.dynamics import HEADING, X, Y
 from simulation.kernels.area_raster import AreaRaster, crossings_to, entry_holds, raster_cell
 from simulation.kernels.boxes import box_corners
 from simulation.kernels.compiling import njit
-from simulation.kernels.long_lines import nearest_place, project_chunked
+from simulation.kernels.long_lines import first_within, project_chunked
 from simulation.kernels.polygons import FlatPolygons, contains_point, overlaps_convex, rows_in_bounds
 
 LANE, DRIVABLE, ON_ROUTE, INTERSECTION = 1, 2, 4, 8
@@ -172,15 +172,19 @@ def longest_stray(
     points: np.ndarray,
     arc: np.ndarray,
     chunks: np.ndarray,
+    near: np.ndarray,
     rear_to_center: float,
     limit_m: float,
 ) -> np.ndarray:
     """Most poses in a row (M,) at which the box centre is farther than `limit_m` from a line.
 
-    Poses in an intersection are passed over: they neither count nor end the row.
+    Poses in an intersection are passed over: they neither count nor end the row. `near` are the line's chunks that
+    the centre may come so near to, ascending.
     """
     num_motions, num_steps = areas.shape
     longest = np.zeros(num_motions, dtype=np.int64)
+    # Most often the pose before was near the same chunk.
+    last = 0
     for m in range(num_motions):
         count = 0
         for t in range(num_steps):
@@ -189,8 +193,9 @@ def longest_stray(
             heading = states[m, t, HEADING]
             x = states[m, t, X] + rear_to_center * math.cos(heading)
             y = states[m, t, Y] + rear_to_center * math.sin(heading)
-            strays = math.sqrt(nearest_place(points, arc, chunks, x, y)[0]) > limit_m
-            count = count + 1 if strays else 0
+            found = first_within(points, arc, chunks, near, last, x, y, limit_m)
+            count = count + 1 if found < 0 else 0
+            last = max(found, 0)
             longest[m] = max(longest[m], count)
     return longest
 
