@@ -185,12 +185,13 @@ def drive_vocabulary(
 def driven_states(fitted: FittedVocabulary, state: np.ndarray) -> np.ndarray:
     """All entries driven from one state (10,): states (V, K + 1, 10) as global as it is, the first one `state`."""
     rows = np.arange(len(fitted.poses))[np.newaxis]
-    driven = drive_vocabulary(fitted, state[np.newaxis], rows, stride=1)[0]
-    out = np.empty((len(driven), driven.shape[1] + 1, STATE_SIZE))
+    out = np.empty((len(fitted.poses), fitted.poses.shape[1], STATE_SIZE))
     out[:, 0] = state
-    out[:, 1:] = driven
+    driven = out[:, 1:]
+    _drive(fitted, state[np.newaxis], rows, 1, PACIFICA.wheelbase_m, driven[np.newaxis])
     cos, sin = math.cos(state[HEADING]), math.sin(state[HEADING])
-    out[:, 1:, X] = state[X] + cos * driven[..., X] - sin * driven[..., Y]
-    out[:, 1:, Y] = state[Y] + sin * driven[..., X] + cos * driven[..., Y]
-    out[:, 1:, HEADING] = driven[..., HEADING] + state[HEADING]
+    x, y = driven[..., X].copy(), driven[..., Y].copy()
+    driven[..., X] = state[X] + cos * x - sin * y
+    driven[..., Y] = state[Y] + sin * x + cos * y
+    driven[..., HEADING] += state[HEADING]
     return out
