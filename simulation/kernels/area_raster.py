@@ -229,19 +229,21 @@ def entry_holds(raster: AreaRaster, cell: int, entry: int, x: float, y: float) -
     i, j = cell // raster.shape[1], cell % raster.shape[1]
     middle_x, middle_y = raster.origin[0] + (i + 0.5) * raster.cell_m, raster.origin[1] + (j + 0.5) * raster.cell_m
     first, stop = raster.edge_spans[entry]
-    crossings = crossings_to(raster.areas.points, raster.edges[first:stop], x, y, middle_x, middle_y)
+    crossings = crossings_to(raster.areas.points, raster.edges, first, stop, x, y, middle_x, middle_y)
     if crossings < 0:
         return contains_point(raster.areas, raster.rows[entry], x, y)
     return raster.holds_middle[entry] != (crossings % 2 == 1)
 
 
 @njit(cache=True)
-def crossings_to(points: np.ndarray, edges: np.ndarray, x: float, y: float, middle_x: float, middle_y: float) -> int:
-    """How many edges (E, 2) the way from a point to the middle of its cell crosses; -1 when one end is on an edge."""
+def crossings_to(
+    points: np.ndarray, edges: np.ndarray, first: int, stop: int, x: float, y: float, middle_x: float, middle_y: float
+) -> int:
+    """How many edges from `first` to `stop` the way from a point to the middle of its cell crosses; -1 on an edge."""
     # Relative to the point, as map coordinates would cost digits.
     mx, my = middle_x - x, middle_y - y
     count = 0
-    for e in range(len(edges)):
+    for e in range(first, stop):
         a, b = edges[e, 0], edges[e, 1]
         ax, ay, bx, by = points[a, 0] - x, points[a, 1] - y, points[b, 0] - x, points[b, 1] - y
         side_point = ax * by - ay * bx

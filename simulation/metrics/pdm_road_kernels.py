@@ -67,7 +67,7 @@ def ego_areas(
                         continue
                     if not covers[k]:
                         mx, my = low_x + (i + 0.5) * cell_m, low_y + (j + 0.5) * cell_m
-                        crossings = crossings_to(points, edges[edge_spans[k, 0] : edge_spans[k, 1]], x, y, mx, my)
+                        crossings = crossings_to(points, edges, edge_spans[k, 0], edge_spans[k, 1], x, y, mx, my)
                         inside = holds_middle[k] != (crossings % 2 == 1)
                         if not (contains_point(raster.areas, rows[k], x, y) if crossings < 0 else inside):
                             continue
@@ -79,8 +79,11 @@ def ego_areas(
                     flags = found & INTERSECTION | (0 if found & ON_ROUTE != 0 else ONCOMING)
             if on_road < 4:
                 flags |= OFF_ROAD
-            if count > 1 and not (touched[:count] == 15).any():
+            if count > 1:
                 flags |= MULTIPLE_LANES
+                for k in range(count):
+                    if touched[k] == 15:
+                        flags &= ~MULTIPLE_LANES
             areas[m, t] = flags
     return areas
 
@@ -239,7 +242,8 @@ def enters_areas(
     """
     num_motions, num_steps = states.shape[:2]
     entered = np.zeros(num_motions, dtype=np.bool_)
-    reach = 0.5 * math.hypot(size[0], size[1])
+    # Of the box from the rear axle, so that no angle is asked for where most poses are.
+    reach = abs(rear_to_center) + 0.5 * math.hypot(size[0], size[1])
     bounds = areas.bounds
     closed = np.unique(rows)
     for row in closed:
@@ -250,13 +254,13 @@ def enters_areas(
                 continue
             may_go, across = False, False
             for t in range(num_steps):
+                rear_x, rear_y = states[m, t, X], states[m, t, Y]
+                if rear_x < bounds[row, 0] - reach or rear_x > bounds[row, 2] + reach:
+                    continue
+                if rear_y < bounds[row, 1] - reach or rear_y > bounds[row, 3] + reach:
+                    continue
                 heading = states[m, t, HEADING]
-                x = states[m, t, X] + rear_to_center * math.cos(heading)
-                y = states[m, t, Y] + rear_to_center * math.sin(heading)
-                if x < bounds[row, 0] - reach or x > bounds[row, 2] + reach:
-                    continue
-                if y < bounds[row, 1] - reach or y > bounds[row, 3] + reach:
-                    continue
+                x, y = rear_x + rear_to_center * math.cos(heading), rear_y + rear_to_center * math.sin(heading)
                 if not overlaps_convex(areas, row, box_corners(x, y, heading, size[0], size[1])):
                     continue
                 is_closed = False
