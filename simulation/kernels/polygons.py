@@ -243,24 +243,32 @@ def overlaps_convex(flat: FlatPolygons, row: int, corners: np.ndarray) -> bool:
         if contains_point(flat, row, corners[k, 0], corners[k, 1]):
             return True
     points = flat.points
+    low_x, low_y, high_x, high_y = np.inf, np.inf, -np.inf, -np.inf
+    for k in range(num_corners):
+        low_x, high_x = min(low_x, corners[k, 0]), max(high_x, corners[k, 0])
+        low_y, high_y = min(low_y, corners[k, 1]), max(high_y, corners[k, 1])
     for ring in range(flat.polygon_offsets[row], flat.polygon_offsets[row + 1]):
         start, stop = flat.ring_offsets[ring], flat.ring_offsets[ring + 1]
         before = stop - 1
         for k in range(start, stop):
+            ax, ay, bx, by = points[before, 0], points[before, 1], points[k, 0], points[k, 1]
+            before = k
+            # Most edges are elsewhere.
+            if max(ax, bx) < low_x or min(ax, bx) > high_x or max(ay, by) < low_y or min(ay, by) > high_y:
+                continue
             for c in range(num_corners):
                 n = c + 1 if c + 1 < num_corners else 0
                 if segments_cross(
-                    points[before, 0],
-                    points[before, 1],
-                    points[k, 0],
-                    points[k, 1],
+                    ax,
+                    ay,
+                    bx,
+                    by,
                     corners[c, 0],
                     corners[c, 1],
                     corners[n, 0],
                     corners[n, 1],
                 ):
                     return True
-            before = k
         # A ring wholly inside the convex polygon crosses none of its edges.
         if start < stop and _convex_contains(corners, points[start, 0], points[start, 1]):
             return True
