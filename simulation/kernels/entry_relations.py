@@ -4,17 +4,21 @@ For B states, A entries, K instants, R route points and N agents, all in the ego
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
 from driving.vehicle import PACIFICA
-from simulation.kernels.compiling import njit
+from simulation.kernels.compiling import lesser, njit
 
 RELATION_SIZE = 31
 """Per entry and instant: motion (6), place on the route (13), room to agents: foreseen (6), going straight (6)."""
 LOOK_AHEAD_S = 0.9
 """nuPlan's bound of the time to collision is 0.95 s."""
 STEP_S = 0.5
+_LANES = 16
+"""Boxes are looked at so many at once, in float32; their number is filled up to a multiple."""
+_NUM_COLUMNS = 10
 _NEAR_M = 45.0
 _POINTS_BACK, _POINTS_ON = 2, 10
 """Route points that a car passes in half a second, at most."""
@@ -61,7 +65,9 @@ def entry_relations(
     """
     num_states, num_entries, num_instants = driven.shape[:3]
     out = np.empty((num_states, num_entries, num_instants, RELATION_SIZE), dtype=np.float32)
-    foreseen, steady = np.empty((present.shape[1], 10)), np.empty((present.shape[1], 10))
+    num_boxes = -(-present.shape[1] // _LANES) * _LANES
+    foreseen = np.empty((_NUM_COLUMNS, num_boxes), dtype=np.float32)
+    steady = np.empty((_NUM_COLUMNS, num_boxes), dtype=np.float32)
     nearest = np.zeros(num_entries, dtype=np.int64)
     for b in range(num_states):
         stop_m = 1e3
@@ -81,8 +87,8 @@ def entry_relations(
                 row[0], row[1] = driven[b, a, k, 0] / 20.0, driven[b, a, k, 1] / 20.0
                 row[2], row[3], row[4], row[5] = cos, sin, speed / 10.0, driven[b, a, k, 4] / 3.0
                 nearest[a] = _on_route(route[b], counts[b], nearest[a], x, y, cos, sin, speed, stop_m, row[6:])
-                _among(foreseen[:num], x, y, cos, sin, speed, row[19:])
-                _among(steady[:num], x, y, cos, sin, speed, row[25:])
+                _among(foreseen, num, x, y, cos, sin, speed, row[19:])
+                _among(steady, num, x, y, cos, sin, speed, row[25:])
     return out
 
 
@@ -90,24 +96,28 @@ def entry_relations(
 def _boxes_at(
     now: np.ndarray, ahead: np.ndarray, boxes: np.ndarray, present: np.ndarray, k: int, found: np.ndarray
 ) -> int:
-    """Lay out the boxes that are there at instant k, and give their number.
+    """Lay out the boxes (10, lanes) that are there at instant k, and give their number, filled up.
 
-    Columns: x, y, velocity (2), cos, sin, half length, half width, and how far aside and ahead they begin to matter.
+    Rows: x, y, velocity (2), cos, sin, half length, half width, and how far aside and ahead they begin to matter.
     """
     num = 0
     for n in range(len(present)):
         if present[n]:
             x, y = float(ahead[n, k, 0]), float(ahead[n, k, 1])
             before_x, before_y = (now[n, 0], now[n, 1]) if k == 0 else (ahead[n, k - 1, 0], ahead[n, k - 1, 1])
-            found[num, 0], found[num, 1] = x, y
-            found[num, 2], found[num, 3] = (x - before_x) / STEP_S, (y - before_y) / STEP_S
-            found[num, 4], found[num, 5] = boxes[n, 0], boxes[n, 1]
-            found[num, 6], found[num, 7] = 0.5 * boxes[n, 2], 0.5 * boxes[n, 3]
-            reach = found[num, 6] + found[num, 7] + _HALF_LENGTH_M + _HALF_WIDTH_M + _FAR_M
-            found[num, 8] = reach + LOOK_AHEAD_S * math.hypot(found[num, 2], found[num, 3])
-            found[num, 9] = -reach
+            velocity_x, velocity_y = (x - before_x) / STEP_S, (y - before_y) / STEP_S
+            half_length, half_width = 0.5 * boxes[n, 2], 0.5 * boxes[n, 3]
+            reach = half_length + half_width + _HALF_LENGTH_M + _HALF_WIDTH_M + _FAR_M
+            found[0, num], found[1, num], found[2, num], found[3, num] = x, y, velocity_x, velocity_y
+            found[4, num], found[5, num] = boxes[n, 0], boxes[n, 1]
+            found[6, num], found[7, num] = half_length, half_width
+            found[8, num] = reach + LOOK_AHEAD_S * math.hypot(velocity_x, velocity_y)
+            found[9, num] = -reach
             num += 1
-    return num
+    filled = -(-num // _LANES) * _LANES
+    found[:, num:filled] = 0.0
+    found[9, num:filled] = np.inf
+    return filled
 
 
 @njit(cache=True)
@@ -182,42 +192,53 @@ def _room_of_corners(
 
 
 @njit(cache=True)
-def _among(boxes: np.ndarray, x: float, y: float, cos: float, sin: float, speed: float, row: np.ndarray) -> None:
-    """Room to the boxes: nearest, free way straight on, and both were all to go on for 0.9 s as they move then."""
-    apart, free, soon, closing_s, aside = _FAR_M, _FARTHEST_M, _FAR_M, 4.0, _FAR_M
-    for n in range(len(boxes)):
-        dx, dy = boxes[n, 0] - x, boxes[n, 1] - y
-        if abs(dx) > _NEAR_M or abs(dy) > _NEAR_M:
-            continue
+def _single(value: float) -> Any:
+    return np.float32(value)
+
+
+@njit(cache=True, error_model="numpy")
+def _among(
+    boxes: np.ndarray, num: int, x: float, y: float, cos: float, sin: float, speed: float, row: np.ndarray
+) -> None:
+    """Room to the boxes: nearest, free way straight on, and both were all to go on for 0.9 s as they move then.
+
+    Without branches and in float32 throughout, so that one instruction looks at many boxes.
+    """
+    x, y, cos, sin, speed = _single(x), _single(y), _single(cos), _single(sin), _single(speed)
+    half_length, half_width = _single(_HALF_LENGTH_M), _single(_HALF_WIDTH_M)
+    near_m, far_m, farthest_m, beside_m = _single(_NEAR_M), _single(_FAR_M), _single(_FARTHEST_M), _single(20.0)
+    zero, slow_mps, longest_s, look_ahead_s = _single(0.0), _single(0.1), _single(4.0), _single(LOOK_AHEAD_S)
+    xs, ys, velocities_x, velocities_y, coses, sines = boxes[0], boxes[1], boxes[2], boxes[3], boxes[4], boxes[5]
+    half_lengths, half_widths, begins_aside, begins_ahead = boxes[6], boxes[7], boxes[8], boxes[9]
+    apart, free, soon, closing_s, aside = far_m, farthest_m, far_m, longest_s, far_m
+    for n in range(num):
+        dx, dy = xs[n] - x, ys[n] - y
         forward, left = dx * cos + dy * sin, dy * cos - dx * sin
-        if abs(left) > boxes[n, 8] or forward < boxes[n, 9]:
-            continue
-        turned_cos = abs(boxes[n, 4] * cos + boxes[n, 5] * sin)
-        turned_sin = abs(boxes[n, 5] * cos - boxes[n, 4] * sin)
-        lengthwise = boxes[n, 6] * turned_cos + boxes[n, 7] * turned_sin + _HALF_LENGTH_M
-        widthwise = boxes[n, 6] * turned_sin + boxes[n, 7] * turned_cos + _HALF_WIDTH_M
+        matters = (abs(left) <= begins_aside[n]) & (forward >= begins_ahead[n])
+        matters &= (abs(dx) <= near_m) & (abs(dy) <= near_m)
+        turned_cos = abs(coses[n] * cos + sines[n] * sin)
+        turned_sin = abs(sines[n] * cos - coses[n] * sin)
+        lengthwise = half_lengths[n] * turned_cos + half_widths[n] * turned_sin + half_length
+        widthwise = half_lengths[n] * turned_sin + half_widths[n] * turned_cos + half_width
         crosswise = abs(left) - widthwise
-        # Two boxes are apart where they are so along one of their four axes; the other's two only where it matters.
-        gap = max(abs(forward) - lengthwise, crosswise)
-        if gap < apart:
-            its_length = boxes[n, 6] + _HALF_LENGTH_M * turned_cos + _HALF_WIDTH_M * turned_sin
-            its_width = boxes[n, 7] + _HALF_LENGTH_M * turned_sin + _HALF_WIDTH_M * turned_cos
-            its_ahead = abs(dx * boxes[n, 4] + dy * boxes[n, 5]) - its_length
-            its_aside = abs(dy * boxes[n, 4] - dx * boxes[n, 5]) - its_width
-            apart = min(apart, max(gap, its_ahead, its_aside))
-        if forward <= 0.0:
-            continue
-        closing = speed - (boxes[n, 2] * cos + boxes[n, 3] * sin)
+        # Two boxes are apart where they are so along one of their four axes.
+        its_length = half_lengths[n] + half_length * turned_cos + half_width * turned_sin
+        its_width = half_widths[n] + half_length * turned_sin + half_width * turned_cos
+        its_ahead = abs(dx * coses[n] + dy * sines[n]) - its_length
+        its_aside = abs(dy * coses[n] - dx * sines[n]) - its_width
+        gap = max(max(abs(forward) - lengthwise, crosswise), max(its_ahead, its_aside))
+        apart = lesser(apart, gap if matters else far_m)
+        matters &= forward > zero
+        closing = speed - (velocities_x[n] * cos + velocities_y[n] * sin)
         gap = forward - lengthwise
-        if crosswise <= 0.0:
-            free = min(free, gap)
-            if closing > 0.1:
-                closing_s = min(closing_s, max(gap, 0.0) / closing)
-        if gap < 20.0:
-            aside = min(aside, crosswise)
-        across = boxes[n, 3] * cos - boxes[n, 2] * sin
-        later_forward, later_left = forward - LOOK_AHEAD_S * closing, left + LOOK_AHEAD_S * across
-        soon = min(soon, max(abs(later_forward) - lengthwise, abs(later_left) - widthwise))
+        in_way = matters & (crosswise <= zero)
+        free = lesser(free, gap if in_way else farthest_m)
+        closing_s = lesser(closing_s, max(gap, zero) / closing if in_way & (closing > slow_mps) else longest_s)
+        aside = lesser(aside, crosswise if matters & (gap < beside_m) else far_m)
+        across = velocities_y[n] * cos - velocities_x[n] * sin
+        later_forward, later_left = forward - look_ahead_s * closing, left + look_ahead_s * across
+        later = max(abs(later_forward) - lengthwise, abs(later_left) - widthwise)
+        soon = lesser(soon, later if matters else far_m)
     row[0] = max(apart, -2.0) / 2.0
     row[1] = max(free, -2.0) / 6.0
     row[2] = _clip(free - LOOK_AHEAD_S * speed, -4.0, _FAR_M) / 2.0
