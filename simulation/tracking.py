@@ -122,7 +122,8 @@ def _fit_curvature(poses: np.ndarray, speed: np.ndarray, curvature: np.ndarray) 
         curvature[k] = (curvature[k] + coupling * curvature[k - 1]) / (own[k] + coupling)
 
 
-@njit(cache=True)
+# The many divisions by the same number may become one: that costs the last digit and saves a tenth of the time.
+@njit(cache=True, fastmath={"arcp"})
 def lqr_commands(
     speed: float,
     lateral_error: float,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from driving.vehicle import PACIFICA, VehicleParameters
-from simulation.dynamics import ACCEL_X, HEADING, STATE_SIZE, STEERING, VELOCITY_X, X, Y, step_bicycle, wrap
+from simulation.dynamics import ACCEL_X, HEADING, STATE_SIZE, STEERING, VELOCITY_X, X, Y, step_turning, wrap
 from simulation.kernels.compiling import njit
 from simulation.tracking import HORIZON, STEP_S, fit_profiles, lqr_commands
 
@@ -132,6 +132,7 @@ def _drive(
             _retime(fitted, entries[b, a], now[VELOCITY_X], now[ACCEL_X], poses, speeds, bends)
             for i in range(num + HORIZON):
                 ahead[i] = bends[min(i, num)]
+            tangent = math.tan(now[STEERING])
             for i in range(num):
                 heading = poses[i, 2]
                 lateral_error = -(now[X] - poses[i, 0]) * math.sin(heading) + (now[Y] - poses[i, 1]) * math.cos(
@@ -146,7 +147,7 @@ def _drive(
                     ahead[i : i + HORIZON],
                     wheelbase_m,
                 )
-                step_bicycle(now, accel, steering_rate, STEP_S, wheelbase_m, following)
+                tangent = step_turning(now, accel, steering_rate, STEP_S, wheelbase_m, tangent, following)
                 now[:] = following
                 if (i + 1) % stride == 0:
                     driven[b, a, (i + 1) // stride - 1] = now
