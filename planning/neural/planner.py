@@ -196,16 +196,11 @@ class StudentPlanner:
     ) -> Bool[np.ndarray, "observations entries"]:
         """Whether nuPlan's bounds of comfort hold from a while ago to the end of each entry."""
         driven = drive_vocabulary(self._fitted, states, entries, stride=1)
-        pasts = [_past(observation) for observation in observations]
         felt = np.empty(entries.shape, dtype=bool)
-        for length in {len(past) for past in pasts}:
-            rows = [row for row, past in enumerate(pasts) if len(past) == length]
-            before = np.stack([pasts[row] for row in rows])[:, np.newaxis]
-            before = np.broadcast_to(before, (len(rows), entries.shape[1], *before.shape[2:]))
-            motions = np.concatenate([before, driven[rows]], axis=2)
-            felt[rows] = comfortable_motions(motions.reshape(-1, *motions.shape[2:]), last=OPEN_STEPS).reshape(
-                len(rows), -1
-            )
+        for row, observation in enumerate(observations):
+            past = _past(observation)
+            motions = np.concatenate([np.broadcast_to(past, (entries.shape[1], *past.shape)), driven[row]], axis=1)
+            felt[row] = comfortable_motions(motions, last=OPEN_STEPS)
         return felt
 
     def _retimed(self, observation: Observation, entries: np.ndarray) -> Float64[np.ndarray, "entries 41 3"]:
