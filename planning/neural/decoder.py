@@ -6,7 +6,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from planning.neural.encoder import NetworkConfig, two_layers
-from planning.neural.relations import NUM_INSTANTS, RELATION_SIZE
+from planning.neural.relations import RELATION_SIZE
+from planning.neural.traffic_ahead import NUM_INSTANTS
 
 IMITATION = "imitation"
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from planning.neural.decoder import IMITATION, VocabularyDecoder
 from planning.neural.encoder import NetworkConfig, TokenEncoder
 from planning.neural.features import VERSION
-from planning.neural.relations import NUM_INSTANTS, forecast_agents, relations_of
+from planning.neural.relations import forecast_agents, relations_of
+from planning.neural.traffic_ahead import NUM_INSTANTS
 from planning.neural.vocabulary import TrajectoryVocabulary
 
 FORMAT = "camber.student.3"
@@ -67,17 +68,20 @@ class StudentNetwork(nn.Module):
         self,
         features: dict[str, Tensor],
         driven: Float[Tensor, "states entries 8 5"],
+        known_ahead_m: Float[Tensor, "states agents 8 2"] | None = None,
     ) -> tuple[dict[str, Tensor], Float[Tensor, "states agents 8 2"]]:
-        """Logits per head (B, A), and where the agents are expected [m, ego frame].
+        """Logits per head (B, A), and where the network expects the agents [m, ego frame].
 
         Args:
             features: Fields of `Features`, stacked.
             driven: Entries as the tracker drives them: x, y, heading, speed, acceleration every half second.
+            known_ahead_m: Where agents are better known to be, to be judged by instead [m, ego frame]; NaN where
+                they are not.
         """
         tokens, mask = self.encoder(features)
         correction = self.foresee(tokens[:, 1 : 1 + features["agents"].shape[1]]).unflatten(-1, (NUM_INSTANTS, 2))
         ahead_m = forecast_agents(features["agents"], correction)
-        relations = relations_of(driven, features, ahead_m)
+        relations = relations_of(driven, features, ahead_m, known_ahead_m)
         return self.decoder(relations, tokens, mask), ahead_m
 
 

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from driving import PACIFICA, Candidates, MapGraph, Observation, Route, Trajectory
 from driving.candidates import LOGGED_TIME_S
-from driving.geometry import poses_out_of_frame_of
-from planning.neural.features import FEATURE_NAMES, FeatureBuilder, trimmed
+from driving.geometry import local_from_global, poses_out_of_frame_of
+from planning.neural.features import FEATURE_NAMES, FeatureBuilder, nearest_agents, trimmed
 from planning.neural.network import COMFORT, DRIVABLE_AREA, Student, joined_score
 from planning.neural.reachable import ReachableEntries
 from planning.neural.relations import DRIVEN_COLUMNS
+from planning.neural.traffic_ahead import NUM_INSTANTS, agents_ahead
 from planning.neural.vocabulary import NUM_POSES, STEP_S
 from simulation.dynamics import HEADING, VELOCITY_X, state_array, states_of
 from simulation.metrics.comfort import OPEN_STEPS, comfortable_motions
@@ -131,14 +132,31 @@ class StudentPlanner:
         entries = self._reachable.at(states[:, VELOCITY_X], stacked["route"], stacked["route_mask"])
         driven = drive_vocabulary(self._fitted, states, entries)
         told = torch.from_numpy(driven[..., DRIVEN_COLUMNS].astype(np.float32)).to(self._device)
-        logits = self._logits(features, told)
+        known = self._along_lanes(observations, stacked["agents_mask"].shape[1])
+        logits = self._logits(features, told, torch.from_numpy(known).to(self._device))
         return entries, self._known(observations, states, entries, driven, logits).float().cpu().numpy()
 
-    def _logits(self, features: dict[str, Tensor], told: Tensor) -> dict[str, Tensor]:
+    def _along_lanes(
+        self, observations: Sequence[Observation], num_agents: int
+    ) -> Float32[np.ndarray, "observations agents 8 2"]:
+        """Where agents that follow a lane will be [m, ego frame]; NaN for others, of which the network knows more.
+
+        The tokens hold no lane of an agent: at its velocity, an oncoming car in every bend comes at the ego.
+        """
+        known = np.full((len(observations), num_agents, NUM_INSTANTS, 2), np.nan, dtype=np.float32)
+        for row, observation in enumerate(observations):
+            agents = nearest_agents(observation)
+            ahead, way = agents_ahead(observation, agents)
+            ahead[way[:, 0] == 0.0] = np.nan
+            known[row, : len(agents)] = local_from_global(ahead, observation.ego_now.rear_axle_pose)
+        return known
+
+    def _logits(self, features: dict[str, Tensor], told: Tensor, known_ahead_m: Tensor) -> dict[str, Tensor]:
         parts = []
         for start in range(0, len(told), STATES_AT_ONCE):
             rows = slice(start, start + STATES_AT_ONCE)
-            logits, _ = self._network({name: values[rows] for name, values in features.items()}, told[rows])
+            part = {name: values[rows] for name, values in features.items()}
+            logits, _ = self._network(part, told[rows], known_ahead_m[rows])
             parts.append(logits)
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 

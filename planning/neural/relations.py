@@ -11,12 +11,12 @@ from torch import Tensor
 
 from planning.neural.features import BOX, IS_RED, LIMIT, POSITION_M, ROOM, ROUTE_BEHIND, SPEED_MPS, VELOCITY
 from planning.neural.road_ahead import SPACING_M
+from planning.neural.traffic_ahead import NUM_INSTANTS
 from simulation.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
 from simulation.kernels.entry_relations import RELATION_SIZE, entry_relations
 
 __all__ = ["DRIVEN_COLUMNS", "INSTANT_S", "NUM_INSTANTS", "RELATION_SIZE", "forecast_agents", "relations_of"]
 
-NUM_INSTANTS = 8
 INSTANT_S = 0.5
 DRIVEN_COLUMNS = (X, Y, HEADING, VELOCITY_X, ACCEL_X)
 """Of a driven state: what the network is told."""
@@ -36,8 +36,16 @@ def relations_of(
     driven: Float[Tensor, "states entries 8 5"],
     features: dict[str, Tensor],
     ahead_m: Float[Tensor, "states agents 8 2"],
+    known_ahead_m: Float[Tensor, "states agents 8 2"] | None = None,
 ) -> Float[Tensor, "states entries 8 31"]:
-    """The relations of all entries, computed on the CPU by a compiled kernel."""
+    """The relations of all entries, computed on the CPU by a compiled kernel.
+
+    Args:
+        driven: Entries as the tracker drives them.
+        features: Fields of `Features`, stacked.
+        ahead_m: Where the network expects the agents [m, ego frame].
+        known_ahead_m: Where agents are better known to be than by the network and by their velocity; NaN where not.
+    """
     route = features["route"].float().cpu().numpy()
     mask: Bool[np.ndarray, "states points"] = features["route_mask"].cpu().numpy()
     places_m = (np.arange(route.shape[1], dtype=np.float32) - ROUTE_BEHIND) * SPACING_M
@@ -55,13 +63,18 @@ def relations_of(
     )
     agents = features["agents"].float().cpu().numpy()
     boxes = np.concatenate([agents[..., 2:4], agents[..., BOX] * SPEED_MPS], axis=-1)
-    straight_m = forecast_agents(features["agents"].float(), torch.zeros_like(ahead_m, dtype=torch.float32))
+    ahead_m = ahead_m.float()
+    straight_m = forecast_agents(features["agents"].float(), torch.zeros_like(ahead_m))
+    if known_ahead_m is not None:
+        is_known = torch.isfinite(known_ahead_m)
+        ahead_m = torch.where(is_known, known_ahead_m, ahead_m)
+        straight_m = torch.where(is_known, known_ahead_m, straight_m)
     found = entry_relations(
         driven.float().cpu().numpy(),
         np.ascontiguousarray(points),
         mask.sum(axis=1),
         np.ascontiguousarray(agents[..., :2] * POSITION_M),
-        np.ascontiguousarray(ahead_m.detach().float().cpu().numpy()),
+        np.ascontiguousarray(ahead_m.detach().cpu().numpy()),
         straight_m.cpu().numpy(),
         boxes,
         features["agents_mask"].cpu().numpy(),
