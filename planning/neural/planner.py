@@ -12,8 +12,9 @@ from torch import Tensor
 from driving import PACIFICA, Candidates, MapGraph, Observation, Route, Trajectory
 from driving.candidates import LOGGED_TIME_S
 from driving.geometry import local_from_global, poses_out_of_frame_of
+from planning.neural.expected_others import ExpectedOthers
 from planning.neural.features import FEATURE_NAMES, FeatureBuilder, nearest_agents, trimmed
-from planning.neural.network import COMFORT, DRIVABLE_AREA, Student, joined_score
+from planning.neural.network import COMFORT, DRIVABLE_AREA, TIME_TO_COLLISION, Student, joined_score
 from planning.neural.reachable import ReachableEntries
 from planning.neural.relations import DRIVEN_COLUMNS
 from planning.neural.traffic_ahead import NUM_INSTANTS, agents_ahead
@@ -28,8 +29,11 @@ SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
 BLEND_RADIUS_M = 1.0
 BLEND_TEMPERATURE = 0.03
 """Entries this near to the best, in score and mean distance, are averaged with it: finer than the vocabulary."""
-NUM_FELT = 32
-"""Of so many of the best entries, comfort is not foreseen but computed: it follows from the ego's motion alone."""
+NUM_FELT, MAX_LOOKS = 32, 4
+"""Of so many of the best entries, comfort and time to collision are not foreseen but computed; where one that was not
+asked is then the best, of so many more, and so on."""
+PRESSING_WEIGHT = 1.0
+"""Where all come too near to somebody, those that do so for a shorter time are better."""
 FELT_STEPS = 16
 """As far back as the filters of comfort look, the present step included."""
 _SURE = 6.0
@@ -134,7 +138,13 @@ class StudentPlanner:
         told = torch.from_numpy(driven[..., DRIVEN_COLUMNS].astype(np.float32)).to(self._device)
         known = self._along_lanes(observations, stacked["agents_mask"].shape[1])
         logits = self._logits(features, told, torch.from_numpy(known).to(self._device))
-        return entries, self._known(observations, states, entries, driven, logits).float().cpu().numpy()
+        if DRIVABLE_AREA in logits:
+            off = self._off_road(observations, driven)
+            # Where no entry stays on the road, the one that is off it for the shortest time is the best.
+            sure = np.where(off == 0.0, _SURE, -0.5 * _SURE * (1.0 + off))
+            logits[DRIVABLE_AREA] = torch.from_numpy(sure).to(logits[DRIVABLE_AREA])
+        scores = self._looked_at(observations, states, entries, ExpectedOthers.of(features, known), logits)
+        return entries, scores.float().cpu().numpy()
 
     def _along_lanes(
         self, observations: Sequence[Observation], num_agents: int
@@ -160,28 +170,40 @@ class StudentPlanner:
             parts.append(logits)
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
-    def _known(
+    def _looked_at(
         self,
         observations: Sequence[Observation],
         states: np.ndarray,
         entries: np.ndarray,
-        driven: np.ndarray,
+        others: ExpectedOthers,
         logits: dict[str, Tensor],
     ) -> Tensor:
-        """Joined scores in which what follows from the ego's motion and the map is not foreseen, but computed."""
-        known, weights = dict(logits), self._student.weights
-        if DRIVABLE_AREA in known:
-            off = self._off_road(observations, driven)
-            # Where no entry stays on the road, the one that is off it for the shortest time is the best.
-            sure = np.where(off == 0.0, _SURE, -0.5 * _SURE * (1.0 + off))
-            known[DRIVABLE_AREA] = torch.from_numpy(sure).to(logits[DRIVABLE_AREA])
-        scores = joined_score(known, weights)
-        if COMFORT not in known:
+        """Joined scores in which comfort and time to collision of the best entries are not foreseen, but computed."""
+        weights = self._student.weights
+        scores = joined_score(logits, weights)
+        if COMFORT not in logits or TIME_TO_COLLISION not in logits:
             return scores
-        best = torch.topk(scores, min(NUM_FELT, scores.shape[1]), dim=1).indices
-        felt = self._felt(observations, states, np.take_along_axis(entries, best.cpu().numpy(), axis=1))
-        known[COMFORT] = logits[COMFORT].scatter(1, best, torch.from_numpy(np.where(felt, _SURE, -_SURE)).to(scores))
-        return joined_score(known, weights)
+        known, count = dict(logits), min(NUM_FELT, scores.shape[1])
+        seen, pressing = torch.zeros_like(scores, dtype=torch.bool), torch.zeros_like(scores)
+        for _ in range(MAX_LOOKS):
+            rows = torch.nonzero(~seen.gather(1, scores.argmax(1, keepdim=True))[:, 0])[:, 0]
+            if not len(rows):
+                break
+            best = torch.topk(scores[rows].masked_fill(seen[rows], -torch.inf), count, dim=1).indices
+            chosen = rows.cpu().numpy()
+            asked = np.take_along_axis(entries[chosen], best.cpu().numpy(), axis=1)
+            driven = drive_vocabulary(self._fitted, states[chosen], asked, stride=1)
+            felt = self._felt([observations[row] for row in chosen], driven)
+            shares = torch.from_numpy(others.closing_shares(chosen, driven)).to(scores)
+            comfort = torch.from_numpy(np.where(felt, _SURE, -_SURE)).to(scores)
+            known[COMFORT] = _replaced(known[COMFORT], rows, best, comfort)
+            foreseen = known[TIME_TO_COLLISION][rows].gather(1, best)
+            closing = torch.where(shares > 0.0, foreseen.clamp(max=-_SURE), foreseen)
+            known[TIME_TO_COLLISION] = _replaced(known[TIME_TO_COLLISION], rows, best, closing)
+            pressing = _replaced(pressing, rows, best, shares)
+            seen = _replaced(seen, rows, best, torch.ones_like(best, dtype=torch.bool))
+            scores = joined_score(known, weights) - PRESSING_WEIGHT * pressing
+        return scores
 
     def _off_road(
         self, observations: Sequence[Observation], driven: np.ndarray
@@ -210,14 +232,13 @@ class StudentPlanner:
         return off
 
     def _felt(
-        self, observations: Sequence[Observation], states: np.ndarray, entries: np.ndarray
+        self, observations: Sequence[Observation], driven: Float64[np.ndarray, "observations entries 40 10"]
     ) -> Bool[np.ndarray, "observations entries"]:
         """Whether nuPlan's bounds of comfort hold from a while ago to the end of each entry."""
-        driven = drive_vocabulary(self._fitted, states, entries, stride=1)
-        felt = np.empty(entries.shape, dtype=bool)
+        felt = np.empty(driven.shape[:2], dtype=bool)
         for row, observation in enumerate(observations):
             past = _past(observation)
-            motions = np.concatenate([np.broadcast_to(past, (entries.shape[1], *past.shape)), driven[row]], axis=1)
+            motions = np.concatenate([np.broadcast_to(past, (driven.shape[1], *past.shape)), driven[row]], axis=1)
             felt[row] = comfortable_motions(motions, last=OPEN_STEPS)
         return felt
 
@@ -242,3 +263,10 @@ def _past(observation: Observation) -> Float64[np.ndarray, "steps 10"]:
     past = states_of(observation.ego)[0, -min(FELT_STEPS, observation.iteration + 1) :].copy()
     past[:, HEADING] -= past[-1, HEADING]
     return past
+
+
+def _replaced(table: Tensor, rows: Tensor, columns: Tensor, values: Tensor) -> Tensor:
+    """A copy of a table with other values in some columns of some rows."""
+    table = table.clone()
+    table[rows[:, None], columns] = values.to(table.dtype)
+    return table

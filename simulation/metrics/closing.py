@@ -21,6 +21,12 @@ BOUND_S, CAUTIOUS_S = 0.95, 1.5
 """nuPlan's bound, and the time up to which a motion is close to it."""
 CLOSE_SCORE = 0.5
 _LOOK_S = np.array([0.0, 0.3, 0.6, 0.9, 1.2, 1.5])
+_NUM_LOOKS = 4
+"""So many of them lie within the bound."""
+INSTANT_S = 0.5
+"""Between the places at which somebody is expected."""
+_MOVES_MPS = 1.0
+"""Who is expected to move points where he goes; the direction of a slower box is what it is now."""
 _EVERY = 2
 """Every so many poses of a motion are asked."""
 
@@ -118,3 +124,105 @@ def closing_scores(
             if scores[m] == 0.0:
                 break
     return scores
+
+
+@njit(cache=True)
+def closing_shares(
+    driven: np.ndarray,
+    now: np.ndarray,
+    ahead: np.ndarray,
+    boxes: np.ndarray,
+    present: np.ndarray,
+    size: tuple[float, float],
+    rear_to_center: float,
+) -> np.ndarray:
+    """Share of the instants at which a collision is nearer than nuPlan's bound, as others are expected to move.
+
+    Whoever is not behind counts, as in junctions: which lanes a pose is in is not asked. Who touches the ego now is
+    nobody's fault.
+
+    Args:
+        driven: (B, A, T, 10) motions of the ego every 0.1 s from 0.1 s on, in the frame of its rear axle now.
+        now: (B, N, 2) box centres of the others, in the same frame [m].
+        ahead: (B, N, K, 2) where they are expected every half second; the T instants lie within.
+        boxes: (B, N, 4) cos, sin, length, width now.
+        present: (B, N) which of them are there.
+        size: Length and width of the ego [m].
+        rear_to_center: Of the ego [m].
+
+    Returns:
+        (B, A)
+    """
+    num_states, num_entries, num_steps = driven.shape[:3]
+    shares = np.zeros((num_states, num_entries))
+    reach = 0.5 * math.hypot(size[0], size[1])
+    ego_corners = box_corners(rear_to_center, 0.0, 0.0, size[0], size[1])
+    # x, y, velocity (2), heading, length, width, how near its centre must come to touch.
+    there = np.empty((now.shape[1], 8))
+    counts = np.zeros(num_entries, dtype=np.int64)
+    for b in range(num_states):
+        counts[:] = 0
+        for t in range(0, num_steps, _EVERY):
+            num = 0
+            for n in range(now.shape[1]):
+                if not present[b, n]:
+                    continue
+                heading = math.atan2(boxes[b, n, 1], boxes[b, n, 0])
+                length, width = boxes[b, n, 2], boxes[b, n, 3]
+                away = reach + 0.5 * math.hypot(length, width)
+                gap = math.hypot(now[b, n, 0] - rear_to_center, now[b, n, 1])
+                if gap < away and convex_overlap(
+                    ego_corners, box_corners(now[b, n, 0], now[b, n, 1], heading, length, width)
+                ):
+                    continue
+                _expected_at(now[b, n], ahead[b, n], 0.1 * (t + 1), heading, there[num])
+                there[num, 5], there[num, 6], there[num, 7] = length, width, away
+                num += 1
+            for a in range(num_entries):
+                if _closes_in(driven[b, a, t], there[:num], size, rear_to_center):
+                    counts[a] += 1
+        shares[b] = counts / max(len(range(0, num_steps, _EVERY)), 1)
+    return shares
+
+
+@njit(cache=True)
+def _expected_at(now: np.ndarray, ahead: np.ndarray, time_s: float, heading: float, found: np.ndarray) -> None:
+    """Place, velocity and heading of somebody at a time: between half seconds he goes straight on."""
+    k = min(int((time_s - 1e-9) / INSTANT_S), len(ahead) - 1)
+    start = now if k == 0 else ahead[k - 1]
+    velocity_x, velocity_y = (ahead[k, 0] - start[0]) / INSTANT_S, (ahead[k, 1] - start[1]) / INSTANT_S
+    since_s = time_s - k * INSTANT_S
+    found[0], found[1] = start[0] + since_s * velocity_x, start[1] + since_s * velocity_y
+    found[2], found[3] = velocity_x, velocity_y
+    moves = math.hypot(velocity_x, velocity_y) > _MOVES_MPS
+    found[4] = math.atan2(velocity_y, velocity_x) if moves else heading
+
+
+@njit(cache=True)
+def _closes_in(state: np.ndarray, there: np.ndarray, size: tuple[float, float], rear_to_center: float) -> bool:
+    speed = math.hypot(state[VELOCITY_X], state[VELOCITY_Y])
+    if speed < STOPPED_SPEED_MPS:
+        return False
+    heading = state[HEADING]
+    cos, sin = math.cos(heading), math.sin(heading)
+    x, y = state[X] + rear_to_center * cos, state[Y] + rear_to_center * sin
+    most = _LOOK_S[_NUM_LOOKS - 1]
+    for n in range(len(there)):
+        away = there[n, 7]
+        dx, dy = there[n, 0] - x, there[n, 1] - y
+        far = away + most * (speed + abs(there[n, 2]) + abs(there[n, 3]))
+        if dx * dx + dy * dy > far * far:
+            continue
+        closing_x, closing_y = there[n, 2] - speed * cos, there[n, 3] - speed * sin
+        for look in _LOOK_S[:_NUM_LOOKS]:
+            if (dx + look * closing_x) ** 2 + (dy + look * closing_y) ** 2 > away * away:
+                continue
+            if is_behind(state[X], state[Y], heading, there[n, 0], there[n, 1]):
+                break
+            at_x, at_y = there[n, 0] + look * there[n, 2], there[n, 1] + look * there[n, 3]
+            if convex_overlap(
+                box_corners(x + look * speed * cos, y + look * speed * sin, heading, size[0], size[1]),
+                box_corners(at_x, at_y, there[n, 4], there[n, 5], there[n, 6]),
+            ):
+                return True
+    return False

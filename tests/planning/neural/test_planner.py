@@ -13,19 +13,23 @@ import torch
 from distill.motions import generated_motions
 from distill.states import with_ego
 from distill.teacher import SUB_SCORES
-from driving import AgentTracks, BatchedPlanner, ExplainsPlans, Route, check_planner
+from driving import PACIFICA, AgentTracks, BatchedPlanner, ExplainsPlans, Route, check_planner
 from driving.nuplan.writer import write_world
 from driving.planner import require_valid_plan
 from driving.synthetic.scenes import SCENES, scene
+from planning.neural.decoder import IMITATION
 from planning.neural.encoder import NetworkConfig
+from planning.neural.expected_others import ExpectedOthers
 from planning.neural.network import ScoreWeights, Student, StudentNetwork, joined_score
 from planning.neural.planner import NUM_CANDIDATES, StudentPlanner
 from planning.neural.vocabulary import build_vocabulary
 from planning.registry import load_planner
 from simulation.benchmark.run import run_benchmark
 from simulation.benchmark.settings import BenchmarkSettings
+from simulation.dynamics import X, state_array
 from simulation.report import Report
 from simulation.rollout import Rollout, run_lockstep, run_rollout
+from simulation.vocabulary_tracking import drive_vocabulary
 
 CONFIG = NetworkConfig(width=16, heads=2, encoder_layers=1, feed_forward=16)
 
@@ -87,6 +91,33 @@ def test_logs_in_lockstep_hold_each_scenarios_own_candidates(student):
         for one, other in zip(log.candidates, alone.candidates, strict=True):
             assert one.scores == pytest.approx(other.scores, abs=1e-3)
             assert one.poses[0] == pytest.approx(other.poses[0], abs=1e-2)
+
+
+def test_an_entry_that_comes_too_near_to_somebody_is_left_for_one_that_does_not(student):
+    # A network that foresees nothing but progress goes far, whoever stands 15 m ahead.
+    planner = StudentPlanner(student)
+    observation = scene("straight_road").observation_at(40)
+    state = state_array(observation.ego_now)[np.newaxis]
+    entries = np.arange(64)[np.newaxis]
+    driven = drive_vocabulary(planner._fitted, state, entries, stride=1)
+    logits = {name: torch.zeros(1, 64) for name in (*SUB_SCORES, IMITATION)}
+    logits["progress"] = torch.from_numpy(driven[:, :, -1, X]).float()
+    front_m = PACIFICA.rear_axle_to_center_m + 0.5 * PACIFICA.length_m
+    somebody = ExpectedOthers(
+        now=np.array([[[front_m + 16.0, 0.0]]]),
+        ahead=np.tile([front_m + 16.0, 0.0], (1, 1, 8, 1)),
+        boxes=np.array([[[1.0, 0.0, 2.0, 2.0]]]),
+        present=np.array([[True]]),
+    )
+    nobody = replace(somebody, present=np.array([[False]]))
+    shares = somebody.closing_shares(np.array([0]), driven)[0]
+    alone, wary = (
+        int(planner._looked_at([observation], state, entries, others, logits).argmax())
+        for others in (nobody, somebody)
+    )
+    assert shares[alone] > 0.0
+    assert shares[wary] == 0.0
+    assert not nobody.closing_shares(np.array([0]), driven).any()
 
 
 def test_nobody_around_and_five_hundred_agents_give_plans(student):
