@@ -1,4 +1,4 @@
-"""Who will be in the way in the next second and a half: certain enough to be computed, not foreseen by a network."""
+"""Who will be in the way in the next seconds: certain enough to be computed, not foreseen by a network."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from simulation.metrics.closing import closing_shares
 
 __all__ = ["CLOSING_STEPS", "ExpectedOthers"]
 
-CLOSING_STEPS = 15
+CLOSING_STEPS = 35
 """So far ahead [0.1 s] the time to collision is computed."""
 
 
@@ -52,7 +52,7 @@ class ExpectedOthers:
     def closing_shares(
         self, rows: Int64[np.ndarray, "asked"], driven: Float64[np.ndarray, "asked entries 40 10"]
     ) -> Float64[np.ndarray, "asked entries"]:
-        """Share of the next 1.5 s in which an entry is nearer to a collision than nuPlan's bound of 0.95 s.
+        """Share of the next 3.5 s in which an entry is nearer to a collision than nuPlan's bound of 0.95 s.
 
         Args:
             rows: Which observations are asked.

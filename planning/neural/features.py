@@ -146,17 +146,16 @@ def _agents(observation: Observation, ego: EgoState) -> tuple[np.ndarray, np.nda
     values, mask = np.zeros((MAX_AGENTS, AGENT_SIZE), dtype=np.float32), np.zeros(MAX_AGENTS, dtype=bool)
     count = len(rows)
     mask[:count] = True
-    for place, ago in enumerate(HISTORY_STEPS):
-        if ago >= agents.num_steps:
-            break
-        seen = agents.valid[rows, -1 - ago]
-        poses = agents.poses[rows[seen], -1 - ago]
-        turned = poses[:, 2] - ego.rear_axle_pose[2]
-        where = np.flatnonzero(seen)
-        values[where, 5 * place : 5 * place + 2] = local_from_global(poses[:, :2], ego.rear_axle_pose) / POSITION_M
-        values[where, 5 * place + 2] = np.cos(turned)
-        values[where, 5 * place + 3] = np.sin(turned)
-        values[where, 5 * place + 4] = 1.0
+    known = np.array([ago for ago in HISTORY_STEPS if ago < agents.num_steps])
+    picked = rows[:, np.newaxis], -1 - known
+    poses, seen = agents.poses[picked], agents.valid[picked]
+    turned = poses[..., 2] - ego.rear_axle_pose[2]
+    past = np.ones((count, len(known), 5))
+    past[..., :2] = local_from_global(poses[..., :2].reshape(-1, 2), ego.rear_axle_pose).reshape(*seen.shape, 2)
+    past[..., :2] /= POSITION_M
+    past[..., 2], past[..., 3] = np.cos(turned), np.sin(turned)
+    past[~seen] = 0.0
+    values[:count, : 5 * len(known)] = past.reshape(count, 5 * len(known))
     still = np.array([0.0, 0.0, ego.rear_axle_pose[2]])
     values[:count, VELOCITY] = local_from_global(agents.velocities_mps[rows, -1], still) / SPEED_MPS
     values[:count, BOX] = agents.sizes[rows, -1] / SPEED_MPS

@@ -29,6 +29,8 @@ SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
 BLEND_RADIUS_M = 1.0
 BLEND_TEMPERATURE = 0.03
 """Entries this near to the best, in score and mean distance, are averaged with it: finer than the vocabulary."""
+NUM_CONSIDERED = 224
+"""Entries asked for a plan; more of them would make no plan better that was measured."""
 NUM_FELT, MAX_LOOKS = 32, 4
 """Of so many of the best entries, comfort and time to collision are not foreseen but computed; where one that was not
 asked is then the best, of so many more, and so on."""
@@ -36,6 +38,9 @@ PRESSING_WEIGHT = 1.0
 """Where all come too near to somebody, those that do so for a shorter time are better."""
 FELT_STEPS = 16
 """As far back as the filters of comfort look, the present step included."""
+EDGE_M = 0.2
+"""A corner may be off the road by so little, from either of its sides; nuPlan's metric lets it be by 0.3 m. Without
+it, nothing but waiting remains in a turn that is hardly wider than its lane."""
 _SURE = 6.0
 """Logit of what is known."""
 STATES_AT_ONCE = 8
@@ -69,7 +74,7 @@ class StudentPlanner:
         self._student, self._device = student, device
         self._network = student.network.eval().to(device)
         self._fitted = fit_vocabulary(student.vocabulary.poses)
-        self._reachable = ReachableEntries(self._fitted)
+        self._reachable = ReachableEntries(self._fitted, NUM_CONSIDERED)
         self._builder = FeatureBuilder()
         self._told: list[tuple[Observation, np.ndarray, np.ndarray]] = []
 
@@ -208,8 +213,9 @@ class StudentPlanner:
     def _off_road(
         self, observations: Sequence[Observation], driven: np.ndarray
     ) -> Float64[np.ndarray, "observations entries"]:
-        """Share of the instants at which a corner of the ego box is on neither lane nor car park."""
-        size, offset_m = (PACIFICA.length_m, PACIFICA.width_m), PACIFICA.rear_axle_to_center_m
+        """Share of the instants at which a corner of the ego box is off lanes and car parks by more than `EDGE_M`."""
+        size = (PACIFICA.length_m - 2.0 * EDGE_M, PACIFICA.width_m - 2.0 * EDGE_M)
+        offset_m = PACIFICA.rear_axle_to_center_m
         poses = np.stack(
             [
                 poses_out_of_frame_of(driven[row, ..., : HEADING + 1], observation.ego_now.rear_axle_pose)

@@ -13,11 +13,10 @@ from planning.neural.features import BOX, IS_RED, LIMIT, POSITION_M, ROOM, ROUTE
 from planning.neural.road_ahead import SPACING_M
 from planning.neural.traffic_ahead import NUM_INSTANTS
 from simulation.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
-from simulation.kernels.entry_relations import RELATION_SIZE, entry_relations
+from simulation.kernels.entry_relations import INSTANT_S, RELATION_SIZE, entry_relations
 
 __all__ = ["DRIVEN_COLUMNS", "INSTANT_S", "NUM_INSTANTS", "RELATION_SIZE", "forecast_agents", "relations_of"]
 
-INSTANT_S = 0.5
 DRIVEN_COLUMNS = (X, Y, HEADING, VELOCITY_X, ACCEL_X)
 """Of a driven state: what the network is told."""
 

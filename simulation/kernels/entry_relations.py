@@ -15,7 +15,7 @@ RELATION_SIZE = 31
 """Per entry and instant: motion (6), place on the route (13), room to agents: foreseen (6), going straight (6)."""
 LOOK_AHEAD_S = 0.9
 """nuPlan's bound of the time to collision is 0.95 s."""
-STEP_S = 0.5
+INSTANT_S = 0.5
 _LANES = 16
 """Boxes are looked at so many at once, in float32; their number is filled up to a multiple."""
 _NUM_COLUMNS = 10
@@ -105,7 +105,7 @@ def _boxes_at(
         if present[n]:
             x, y = float(ahead[n, k, 0]), float(ahead[n, k, 1])
             before_x, before_y = (now[n, 0], now[n, 1]) if k == 0 else (ahead[n, k - 1, 0], ahead[n, k - 1, 1])
-            velocity_x, velocity_y = (x - before_x) / STEP_S, (y - before_y) / STEP_S
+            velocity_x, velocity_y = (x - before_x) / INSTANT_S, (y - before_y) / INSTANT_S
             half_length, half_width = 0.5 * boxes[n, 2], 0.5 * boxes[n, 3]
             reach = half_length + half_width + _HALF_LENGTH_M + _HALF_WIDTH_M + _FAR_M
             found[0, num], found[1, num], found[2, num], found[3, num] = x, y, velocity_x, velocity_y

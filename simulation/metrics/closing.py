@@ -13,6 +13,7 @@ from simulation.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
 from simulation.kernels.area_raster import AreaRaster
 from simulation.kernels.boxes import box_corners, convex_overlap
 from simulation.kernels.compiling import njit
+from simulation.kernels.entry_relations import INSTANT_S
 from simulation.metrics.collision import is_ahead, is_behind
 from simulation.metrics.pdm_kernels import STOPPED_SPEED_MPS, Others
 from simulation.metrics.pdm_road_kernels import MULTIPLE_LANES, OFF_ROAD, is_in_intersection
@@ -23,8 +24,6 @@ CLOSE_SCORE = 0.5
 _LOOK_S = np.array([0.0, 0.3, 0.6, 0.9, 1.2, 1.5])
 _NUM_LOOKS = 4
 """So many of them lie within the bound."""
-INSTANT_S = 0.5
-"""Between the places at which somebody is expected."""
 _MOVES_MPS = 1.0
 """Who is expected to move points where he goes; the direction of a slower box is what it is now."""
 _EVERY = 2
@@ -160,24 +159,28 @@ def closing_shares(
     # x, y, velocity (2), heading, length, width, how near its centre must come to touch.
     there = np.empty((now.shape[1], 8))
     counts = np.zeros(num_entries, dtype=np.int64)
+    rows = np.empty(now.shape[1], dtype=np.int64)
+    headings = np.empty(now.shape[1])
     for b in range(num_states):
         counts[:] = 0
+        num = 0
+        for n in range(now.shape[1]):
+            if not present[b, n]:
+                continue
+            headings[num] = math.atan2(boxes[b, n, 1], boxes[b, n, 0])
+            length, width = boxes[b, n, 2], boxes[b, n, 3]
+            away = reach + 0.5 * math.hypot(length, width)
+            gap = math.hypot(now[b, n, 0] - rear_to_center, now[b, n, 1])
+            if gap < away and convex_overlap(
+                ego_corners, box_corners(now[b, n, 0], now[b, n, 1], headings[num], length, width)
+            ):
+                continue
+            rows[num] = n
+            there[num, 5], there[num, 6], there[num, 7] = length, width, away
+            num += 1
         for t in range(0, num_steps, _EVERY):
-            num = 0
-            for n in range(now.shape[1]):
-                if not present[b, n]:
-                    continue
-                heading = math.atan2(boxes[b, n, 1], boxes[b, n, 0])
-                length, width = boxes[b, n, 2], boxes[b, n, 3]
-                away = reach + 0.5 * math.hypot(length, width)
-                gap = math.hypot(now[b, n, 0] - rear_to_center, now[b, n, 1])
-                if gap < away and convex_overlap(
-                    ego_corners, box_corners(now[b, n, 0], now[b, n, 1], heading, length, width)
-                ):
-                    continue
-                _expected_at(now[b, n], ahead[b, n], 0.1 * (t + 1), heading, there[num])
-                there[num, 5], there[num, 6], there[num, 7] = length, width, away
-                num += 1
+            for k in range(num):
+                _expected_at(now[b, rows[k]], ahead[b, rows[k]], 0.1 * (t + 1), headings[k], there[k])
             for a in range(num_entries):
                 if _closes_in(driven[b, a, t], there[:num], size, rear_to_center):
                     counts[a] += 1

@@ -21,12 +21,12 @@ from planning.neural.decoder import IMITATION
 from planning.neural.encoder import NetworkConfig
 from planning.neural.expected_others import ExpectedOthers
 from planning.neural.network import ScoreWeights, Student, StudentNetwork, joined_score
-from planning.neural.planner import NUM_CANDIDATES, StudentPlanner
+from planning.neural.planner import EDGE_M, NUM_CANDIDATES, StudentPlanner
 from planning.neural.vocabulary import build_vocabulary
 from planning.registry import load_planner
 from simulation.benchmark.run import run_benchmark
 from simulation.benchmark.settings import BenchmarkSettings
-from simulation.dynamics import X, state_array
+from simulation.dynamics import STATE_SIZE, X, state_array
 from simulation.report import Report
 from simulation.rollout import Rollout, run_lockstep, run_rollout
 from simulation.vocabulary_tracking import drive_vocabulary
@@ -91,6 +91,22 @@ def test_logs_in_lockstep_hold_each_scenarios_own_candidates(student):
         for one, other in zip(log.candidates, alone.candidates, strict=True):
             assert one.scores == pytest.approx(other.scores, abs=1e-3)
             assert one.poses[0] == pytest.approx(other.poses[0], abs=1e-2)
+
+
+def test_a_corner_may_be_a_little_off_the_road(student):
+    planner = StudentPlanner(student)
+    here = scene("straight_road").observation_at(30)
+    x_m, y_m, heading = here.ego_now.rear_axle_pose
+    left = np.array([-np.sin(heading), np.cos(heading)])
+    aside_m = np.arange(0.0, 30.0, 0.01)
+    edge_m = aside_m[here.map.lanes.areas.contains(np.array([x_m, y_m]) + aside_m[:, np.newaxis] * left)].max()
+    standing = np.zeros((1, 1, 8, STATE_SIZE))
+    shares = []
+    for beyond_m in (-0.1, 0.5 * EDGE_M, EDGE_M + 0.1):
+        moved = np.append((edge_m + beyond_m - 0.5 * PACIFICA.width_m) * left, 0.0)
+        ego = replace(here.ego_now, rear_axle_pose=here.ego_now.rear_axle_pose + moved)
+        shares.append(planner._off_road([with_ego(here, ego)], standing).item())
+    assert shares == [0.0, 0.0, 1.0]
 
 
 def test_an_entry_that_comes_too_near_to_somebody_is_left_for_one_that_does_not(student):
