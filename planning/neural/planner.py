@@ -21,7 +21,7 @@ from planning.neural.traffic_ahead import NUM_INSTANTS, agents_ahead
 from planning.neural.vocabulary import NUM_POSES, STEP_S
 from simulation.dynamics import HEADING, VELOCITY_X, state_array, states_of
 from simulation.metrics.comfort import OPEN_STEPS, comfortable_motions
-from simulation.metrics.pdm_road_kernels import DRIVABLE, OFF_ROAD, ego_areas
+from simulation.metrics.pdm_road_kernels import DRIVABLE, OFF_ROAD, ON_ROUTE, ONCOMING, ego_areas
 from simulation.vocabulary_tracking import drive_vocabulary, fit_vocabulary, retime_entries
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
@@ -39,8 +39,9 @@ PRESSING_WEIGHT = 1.0
 FELT_STEPS = 16
 """As far back as the filters of comfort look, the present step included."""
 EDGE_M = 0.2
-"""A corner may be off the road by so little, from either of its sides; nuPlan's metric lets it be by 0.3 m. Without
-it, nothing but waiting remains in a turn that is hardly wider than its lane."""
+"""A corner may be off the road by so little, from either of its sides; nuPlan's metric lets it be by 0.3 m."""
+OFF_ROUTE_WEIGHT = 0.1
+"""An entry beside the lanes of the route is worse the longer it is there: nuPlan counts no progress."""
 _SURE = 6.0
 """Logit of what is known."""
 STATES_AT_ONCE = 8
@@ -143,12 +144,15 @@ class StudentPlanner:
         told = torch.from_numpy(driven[..., DRIVEN_COLUMNS].astype(np.float32)).to(self._device)
         known = self._along_lanes(observations, stacked["agents_mask"].shape[1])
         logits = self._logits(features, told, torch.from_numpy(known).to(self._device))
+        off_route = torch.zeros(())
         if DRIVABLE_AREA in logits:
-            off = self._off_road(observations, driven)
+            off, beside = self._off_road(observations, driven)
+            off_route = torch.from_numpy(beside).to(logits[DRIVABLE_AREA])
             # Where no entry stays on the road, the one that is off it for the shortest time is the best.
             sure = np.where(off == 0.0, _SURE, -0.5 * _SURE * (1.0 + off))
             logits[DRIVABLE_AREA] = torch.from_numpy(sure).to(logits[DRIVABLE_AREA])
-        scores = self._looked_at(observations, states, entries, ExpectedOthers.of(features, known), logits)
+        others = ExpectedOthers.of(features, known)
+        scores = self._looked_at(observations, states, entries, others, logits, OFF_ROUTE_WEIGHT * off_route)
         return entries, scores.float().cpu().numpy()
 
     def _along_lanes(
@@ -182,10 +186,14 @@ class StudentPlanner:
         entries: np.ndarray,
         others: ExpectedOthers,
         logits: dict[str, Tensor],
+        lost: Tensor,
     ) -> Tensor:
-        """Joined scores in which comfort and time to collision of the best entries are not foreseen, but computed."""
+        """Joined scores in which comfort and time to collision of the best entries are not foreseen, but computed.
+
+        `lost` is taken off the scores.
+        """
         weights = self._student.weights
-        scores = joined_score(logits, weights)
+        scores = joined_score(logits, weights) - lost
         if COMFORT not in logits or TIME_TO_COLLISION not in logits:
             return scores
         known, count = dict(logits), min(NUM_FELT, scores.shape[1])
@@ -207,13 +215,17 @@ class StudentPlanner:
             known[TIME_TO_COLLISION] = _replaced(known[TIME_TO_COLLISION], rows, best, closing)
             pressing = _replaced(pressing, rows, best, shares)
             seen = _replaced(seen, rows, best, torch.ones_like(best, dtype=torch.bool))
-            scores = joined_score(known, weights) - PRESSING_WEIGHT * pressing
+            scores = joined_score(known, weights) - lost - PRESSING_WEIGHT * pressing
         return scores
 
     def _off_road(
         self, observations: Sequence[Observation], driven: np.ndarray
-    ) -> Float64[np.ndarray, "observations entries"]:
-        """Share of the instants at which a corner of the ego box is off lanes and car parks by more than `EDGE_M`."""
+    ) -> tuple[Float64[np.ndarray, "observations entries"], Float64[np.ndarray, "observations entries"]]:
+        """Share of the instants at which a corner of the ego is off the road, and at which its centre is off route.
+
+        The road is what nuPlan's metric takes for it: lanes, roadblocks, car parks, and whole junctions. A corner may
+        be off it by `EDGE_M`.
+        """
         size = (PACIFICA.length_m - 2.0 * EDGE_M, PACIFICA.width_m - 2.0 * EDGE_M)
         offset_m = PACIFICA.rear_axle_to_center_m
         poses = np.stack(
@@ -226,16 +238,16 @@ class StudentPlanner:
         places = np.ascontiguousarray(poses[..., :2].reshape(len(poses), -1, 2).swapaxes(1, 2))
         low, high = places.min(axis=2) - PACIFICA.length_m, places.max(axis=2) + PACIFICA.length_m
         maps = np.array([id(observation.map) for observation in observations])
-        off = np.empty(driven.shape[:2])
+        off, beside = np.empty(driven.shape[:2]), np.empty(driven.shape[:2])
         for row, observation in enumerate(observations):
             road = self._builder.road(observation)
             # One raster for all who drive on this map.
             near = maps == maps[row]
             raster = road.areas.raster(low[near].min(axis=0), high[near].max(axis=0))
-            # Which lanes a pose is in, and in which direction, is not asked here.
-            areas = ego_areas(poses[row], raster, road.kinds & DRIVABLE, size, offset_m)
-            off[row] = ((areas & OFF_ROAD) > 0).mean(axis=1)
-        return off
+            # How many lanes a pose is in is not asked here.
+            areas = ego_areas(poses[row], raster, road.kinds & ON_ROUTE | DRIVABLE, size, offset_m)
+            off[row], beside[row] = ((areas & OFF_ROAD) > 0).mean(axis=1), ((areas & ONCOMING) > 0).mean(axis=1)
+        return off, beside
 
     def _felt(
         self, observations: Sequence[Observation], driven: Float64[np.ndarray, "observations entries 40 10"]

@@ -21,7 +21,7 @@ from planning.neural.decoder import IMITATION
 from planning.neural.encoder import NetworkConfig
 from planning.neural.expected_others import ExpectedOthers
 from planning.neural.network import ScoreWeights, Student, StudentNetwork, joined_score
-from planning.neural.planner import EDGE_M, NUM_CANDIDATES, StudentPlanner
+from planning.neural.planner import EDGE_M, NUM_CANDIDATES, OFF_ROUTE_WEIGHT, StudentPlanner
 from planning.neural.vocabulary import build_vocabulary
 from planning.registry import load_planner
 from simulation.benchmark.run import run_benchmark
@@ -105,8 +105,27 @@ def test_a_corner_may_be_a_little_off_the_road(student):
     for beyond_m in (-0.1, 0.5 * EDGE_M, EDGE_M + 0.1):
         moved = np.append((edge_m + beyond_m - 0.5 * PACIFICA.width_m) * left, 0.0)
         ego = replace(here.ego_now, rear_axle_pose=here.ego_now.rear_axle_pose + moved)
-        shares.append(planner._off_road([with_ego(here, ego)], standing).item())
-    assert shares == [0.0, 0.0, 1.0]
+        shares.append([share.item() for share in planner._off_road([with_ego(here, ego)], standing)])
+    # All of these are in the lane of the other direction, beside the route.
+    assert shares == [[0.0, 1.0], [0.0, 1.0], [1.0, 1.0]]
+    assert [share.item() for share in planner._off_road([here], standing)] == [0.0, 0.0]
+
+
+def test_of_two_alike_the_entry_that_keeps_to_the_route_is_taken(student):
+    planner = StudentPlanner(student)
+    observation = scene("straight_road").observation_at(40)
+    state = state_array(observation.ego_now)[np.newaxis]
+    entries = np.array([[7, 7]])
+    logits = {name: torch.zeros(1, 2) for name in (*SUB_SCORES, IMITATION)}
+    nobody = ExpectedOthers(
+        now=np.zeros((1, 1, 2)),
+        ahead=np.zeros((1, 1, 8, 2)),
+        boxes=np.ones((1, 1, 4)),
+        present=np.array([[False]]),
+    )
+    lost = torch.tensor([[OFF_ROUTE_WEIGHT, 0.5 * OFF_ROUTE_WEIGHT]])
+    scores = planner._looked_at([observation], state, entries, nobody, logits, lost)[0]
+    assert (scores[1] - scores[0]).item() == pytest.approx(0.5 * OFF_ROUTE_WEIGHT, abs=1e-6)
 
 
 def test_an_entry_that_comes_too_near_to_somebody_is_left_for_one_that_does_not(student):
@@ -128,7 +147,7 @@ def test_an_entry_that_comes_too_near_to_somebody_is_left_for_one_that_does_not(
     nobody = replace(somebody, present=np.array([[False]]))
     shares = somebody.closing_shares(np.array([0]), driven)[0]
     alone, wary = (
-        int(planner._looked_at([observation], state, entries, others, logits).argmax())
+        int(planner._looked_at([observation], state, entries, others, logits, torch.zeros(())).argmax())
         for others in (nobody, somebody)
     )
     assert shares[alone] > 0.0
