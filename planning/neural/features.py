@@ -45,7 +45,7 @@ ROUTE_BEHIND = 5
 """Samples of the route behind the ego; one every 2 m."""
 ROUTE_SIZE = 14
 """x, y, cos, sin, room (4), limit, connector, green, yellow, red, curvature."""
-ROOM, LIMIT, IS_RED = slice(4, 8), 8, 12
+ROOM, LIMIT, IS_CONNECTOR, IS_RED = slice(4, 8), 8, 9, 12
 """Columns of a route point."""
 
 EGO_SIZE = 10
@@ -182,7 +182,7 @@ def _route(
     values[:count, 3] = np.sin(headings - ego.rear_axle_pose[2])
     values[:count, ROOM] = line.room_m[part] / 4.0
     values[:count, LIMIT] = line.limit_mps[part] / SPEED_MPS
-    values[:count, 9] = line.is_connector[part]
+    values[:count, IS_CONNECTOR] = line.is_connector[part]
     for row in np.unique(line.rows[part][line.is_connector[part]]).tolist():
         status = lights.get(int(map_graph.lanes.ids[row]), int(LightStatus.UNKNOWN))
         if status != LightStatus.UNKNOWN:

@@ -13,13 +13,21 @@ from driving import PACIFICA, Candidates, MapGraph, Observation, Route, Trajecto
 from driving.candidates import LOGGED_TIME_S
 from driving.geometry import local_from_global, poses_out_of_frame_of
 from planning.neural.expected_others import ExpectedOthers
-from planning.neural.features import FEATURE_NAMES, FeatureBuilder, nearest_agents, trimmed
+from planning.neural.features import (
+    FEATURE_NAMES,
+    IS_CONNECTOR,
+    POSITION_M,
+    FeatureBuilder,
+    nearest_agents,
+    trimmed,
+)
 from planning.neural.network import COMFORT, DRIVABLE_AREA, TIME_TO_COLLISION, Student, joined_score
 from planning.neural.reachable import ReachableEntries
 from planning.neural.relations import DRIVEN_COLUMNS
 from planning.neural.traffic_ahead import NUM_INSTANTS, agents_ahead
 from planning.neural.vocabulary import NUM_POSES, STEP_S
 from simulation.dynamics import HEADING, VELOCITY_X, state_array, states_of
+from simulation.kernels.along_route import astray_in_junctions
 from simulation.metrics.comfort import OPEN_STEPS, comfortable_motions
 from simulation.metrics.pdm_road_kernels import DRIVABLE, OFF_ROAD, ON_ROUTE, ONCOMING, ego_areas
 from simulation.vocabulary_tracking import drive_vocabulary, fit_vocabulary, retime_entries
@@ -42,6 +50,9 @@ EDGE_M = 0.2
 """A corner may be off the road by so little, from either of its sides; nuPlan's metric lets it be by 0.3 m."""
 OFF_ROUTE_WEIGHT = 0.1
 """An entry beside the lanes of the route is worse the longer it is there: nuPlan counts no progress."""
+ASTRAY_WEIGHT = 0.4
+"""For each metre beside the route in a junction. Slow entries hardly differ in where they lead to, and of those that
+brake most go straight on: a student that brakes in a turn else drifts out of its lane."""
 _SURE = 6.0
 """Logit of what is known."""
 STATES_AT_ONCE = 8
@@ -144,15 +155,16 @@ class StudentPlanner:
         told = torch.from_numpy(driven[..., DRIVEN_COLUMNS].astype(np.float32)).to(self._device)
         known = self._along_lanes(observations, stacked["agents_mask"].shape[1])
         logits = self._logits(features, told, torch.from_numpy(known).to(self._device))
-        off_route = torch.zeros(())
+        lost = torch.zeros(())
         if DRIVABLE_AREA in logits:
             off, beside = self._off_road(observations, driven)
-            off_route = torch.from_numpy(beside).to(logits[DRIVABLE_AREA])
+            astray_m = _astray(driven, stacked["route"], stacked["route_mask"])
+            lost = torch.from_numpy(OFF_ROUTE_WEIGHT * beside + ASTRAY_WEIGHT * astray_m).to(logits[DRIVABLE_AREA])
             # Where no entry stays on the road, the one that is off it for the shortest time is the best.
             sure = np.where(off == 0.0, _SURE, -0.5 * _SURE * (1.0 + off))
             logits[DRIVABLE_AREA] = torch.from_numpy(sure).to(logits[DRIVABLE_AREA])
         others = ExpectedOthers.of(features, known)
-        scores = self._looked_at(observations, states, entries, others, logits, OFF_ROUTE_WEIGHT * off_route)
+        scores = self._looked_at(observations, states, entries, others, logits, lost)
         return entries, scores.float().cpu().numpy()
 
     def _along_lanes(
@@ -274,6 +286,17 @@ class StudentPlanner:
             time_s=np.arange(NUM_POSES) * STEP_S,
             poses=poses_out_of_frame_of(blended, observation.ego_now.rear_axle_pose),
         )
+
+
+def _astray(
+    driven: Float64[np.ndarray, "observations entries 8 10"],
+    route: Float32[np.ndarray, "observations points values"],
+    mask: Bool[np.ndarray, "observations points"],
+) -> Float64[np.ndarray, "observations entries"]:
+    """How far entries are beside the route in junctions [m]."""
+    points = route[..., :4].astype(np.float64)
+    points[..., :2] *= POSITION_M
+    return astray_in_junctions(driven, points, mask.sum(axis=1), route[..., IS_CONNECTOR] > 0.0)
 
 
 def _past(observation: Observation) -> Float64[np.ndarray, "steps 10"]:

@@ -9,7 +9,17 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from planning.neural.features import BOX, IS_RED, LIMIT, POSITION_M, ROOM, ROUTE_BEHIND, SPEED_MPS, VELOCITY
+from planning.neural.features import (
+    BOX,
+    IS_CONNECTOR,
+    IS_RED,
+    LIMIT,
+    POSITION_M,
+    ROOM,
+    ROUTE_BEHIND,
+    SPEED_MPS,
+    VELOCITY,
+)
 from planning.neural.road_ahead import SPACING_M
 from planning.neural.traffic_ahead import NUM_INSTANTS
 from simulation.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
@@ -54,7 +64,7 @@ def relations_of(
             route[..., 2:4],
             route[..., ROOM] * 4.0,
             route[..., LIMIT : LIMIT + 1] * SPEED_MPS,
-            route[..., LIMIT + 1 : LIMIT + 2],
+            route[..., IS_CONNECTOR : IS_CONNECTOR + 1],
             route[..., IS_RED : IS_RED + 1],
             np.broadcast_to(places_m[:, np.newaxis], (*route.shape[:2], 1)),
         ],

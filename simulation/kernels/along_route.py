@@ -1,4 +1,4 @@
-"""Choose those of many motions that stay near a route."""
+"""How far many motions lie beside a route, and which of them stay near it."""
 
 import math
 
@@ -12,6 +12,8 @@ BEYOND_M, BEYOND_RAD = 1.0, 0.3
 """Where the ego is farther out itself, so much more than that."""
 _TURN_M = 4.0
 """What a radian beyond counts as, in metres."""
+STRAY_M, STRAY_TURN_M = 0.4, 2.0
+"""A pose this far beside the route, a radian counting as so much, is on it."""
 _POINTS_BACK, _POINTS_ON = 2, 14
 """Route points, every 2 m, that are looked at from one instant to the next."""
 
@@ -58,3 +60,35 @@ def nearest_the_route(places: np.ndarray, route: np.ndarray, count: int, wanted:
                 out = max(aside - most_m, 0.0) + _TURN_M * max(turned - most_rad, 0.0)
                 beyond[n] = max(beyond[n], out)
     return np.sort(np.argsort(beyond, kind="mergesort")[:wanted])
+
+
+@njit(cache=True)
+def astray_in_junctions(
+    driven: np.ndarray, route: np.ndarray, counts: np.ndarray, connectors: np.ndarray
+) -> np.ndarray:
+    """How far motions are beside the route and turned from it where it is in a junction, mean over instants [m].
+
+    Args:
+        driven: (B, A, K, 3 or more) x, y, heading of the rear axle, in the ego frame.
+        route: (B, P, 4) x, y [m], cos, sin, in the ego frame.
+        counts: (B,) route points that are there.
+        connectors: (B, P) whether a point is in a junction.
+
+    Returns:
+        (B, A), without the first `STRAY_M` of each instant.
+    """
+    num_states, num_motions, num_instants = driven.shape[:3]
+    astray = np.zeros((num_states, num_motions))
+    for b in range(num_states):
+        if counts[b] == 0:
+            continue
+        start, _, _ = _beside(route[b], 0, counts[b], 0.0, 0.0, 0.0)
+        for a in range(num_motions):
+            at = start
+            for k in range(num_instants):
+                x, y, heading = driven[b, a, k, 0], driven[b, a, k, 1], driven[b, a, k, 2]
+                first, stop = max(0, at - _POINTS_BACK), min(counts[b], at + _POINTS_ON)
+                at, aside, turned = _beside(route[b], first, stop, x, y, heading)
+                if connectors[b, at]:
+                    astray[b, a] += max(aside + STRAY_TURN_M * turned - STRAY_M, 0.0) / num_instants
+    return astray
