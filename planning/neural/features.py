@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int64
 
 from driving import AgentKind, EgoState, LightStatus, MapGraph, Observation, Route
 from driving.geometry import local_from_global, wrap_angle
@@ -104,8 +104,12 @@ class FeatureBuilder:
         """
         return self._roads.get(observation.map, observation.route)
 
-    def build(self, observation: Observation) -> Features:
+    def build(self, observation: Observation, agents: Int64[np.ndarray, "agents"] | None = None) -> Features:
         """The features of an observation. Without agents, lights or lanes around, these are masked out.
+
+        Args:
+            observation: The scene now.
+            agents: What `nearest_agents` gives, where the caller has it.
 
         Raises:
             ValueError: When the route names no lane of the map.
@@ -116,12 +120,14 @@ class FeatureBuilder:
         lights = dict(zip(ids.tolist(), statuses.tolist(), strict=True))
         line = road.line(ego)
         route, route_mask = _route(line, ego, lights, observation.map)
-        agents, agents_mask = _agents(observation, ego)
+        shown_agents, agents_mask = _agents(
+            observation, ego, nearest_agents(observation) if agents is None else agents
+        )
         lanes, lanes_mask = _lanes(road, ego, lights)
         shown, shown_mask = _lights(road, ego, lights)
         return Features(
             ego=_ego(ego, route, route_mask),
-            agents=agents,
+            agents=shown_agents,
             agents_mask=agents_mask,
             lanes=lanes,
             lanes_mask=lanes_mask,
@@ -141,8 +147,8 @@ def nearest_agents(observation: Observation) -> np.ndarray:
     return near[np.argsort(away_m[away_m <= AGENT_RADIUS_M], kind="stable")][:MAX_AGENTS]
 
 
-def _agents(observation: Observation, ego: EgoState) -> tuple[np.ndarray, np.ndarray]:
-    agents, rows = observation.agents, nearest_agents(observation)
+def _agents(observation: Observation, ego: EgoState, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    agents = observation.agents
     values, mask = np.zeros((MAX_AGENTS, AGENT_SIZE), dtype=np.float32), np.zeros(MAX_AGENTS, dtype=bool)
     count = len(rows)
     mask[:count] = True

@@ -146,14 +146,15 @@ class StudentPlanner:
         self, observations: Sequence[Observation]
     ) -> tuple[Int64[np.ndarray, "observations asked"], Float32[np.ndarray, "observations asked"]]:
         """Entries of the vocabulary that can be reached at the speed of the ego, and their joined scores."""
-        built = [self._builder.build(observation) for observation in observations]
+        agents = [nearest_agents(observation) for observation in observations]
+        built = [self._builder.build(*shown) for shown in zip(observations, agents, strict=True)]
         stacked = trimmed({name: np.stack([getattr(one, name) for one in built]) for name in FEATURE_NAMES})
         features = {name: torch.from_numpy(values).to(self._device) for name, values in stacked.items()}
         states = np.stack([state_array(observation.ego_now) for observation in observations])
         entries = self._reachable.at(states[:, VELOCITY_X], stacked["route"], stacked["route_mask"])
         driven = drive_vocabulary(self._fitted, states, entries)
         told = torch.from_numpy(driven[..., DRIVEN_COLUMNS].astype(np.float32)).to(self._device)
-        known = self._along_lanes(observations, stacked["agents_mask"].shape[1])
+        known = _along_lanes(observations, agents, stacked["agents_mask"].shape[1])
         logits = self._logits(features, told, torch.from_numpy(known).to(self._device))
         lost = torch.zeros(())
         if DRIVABLE_AREA in logits:
@@ -166,21 +167,6 @@ class StudentPlanner:
         others = ExpectedOthers.of(features, known)
         scores = self._looked_at(observations, states, entries, others, logits, lost)
         return entries, scores.float().cpu().numpy()
-
-    def _along_lanes(
-        self, observations: Sequence[Observation], num_agents: int
-    ) -> Float32[np.ndarray, "observations agents 8 2"]:
-        """Where agents that follow a lane will be [m, ego frame]; NaN for others, of which the network knows more.
-
-        The tokens hold no lane of an agent: at its velocity, an oncoming car in every bend comes at the ego.
-        """
-        known = np.full((len(observations), num_agents, NUM_INSTANTS, 2), np.nan, dtype=np.float32)
-        for row, observation in enumerate(observations):
-            agents = nearest_agents(observation)
-            ahead, way = agents_ahead(observation, agents)
-            ahead[way[:, 0] == 0.0] = np.nan
-            known[row, : len(agents)] = local_from_global(ahead, observation.ego_now.rear_axle_pose)
-        return known
 
     def _logits(self, features: dict[str, Tensor], told: Tensor, known_ahead_m: Tensor) -> dict[str, Tensor]:
         parts = []
@@ -286,6 +272,21 @@ class StudentPlanner:
             time_s=np.arange(NUM_POSES) * STEP_S,
             poses=poses_out_of_frame_of(blended, observation.ego_now.rear_axle_pose),
         )
+
+
+def _along_lanes(
+    observations: Sequence[Observation], agents: Sequence[np.ndarray], num_agents: int
+) -> Float32[np.ndarray, "observations agents 8 2"]:
+    """Where agents that follow a lane will be [m, ego frame]; NaN for others, of which the network knows more.
+
+    The tokens hold no lane of an agent: at its velocity, an oncoming car in every bend comes at the ego.
+    """
+    known = np.full((len(observations), num_agents, NUM_INSTANTS, 2), np.nan, dtype=np.float32)
+    for row, (observation, rows) in enumerate(zip(observations, agents, strict=True)):
+        ahead, way = agents_ahead(observation, rows)
+        ahead[way[:, 0] == 0.0] = np.nan
+        known[row, : len(rows)] = local_from_global(ahead, observation.ego_now.rear_axle_pose)
+    return known
 
 
 def _astray(
