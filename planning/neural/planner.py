@@ -38,7 +38,7 @@ BLEND_RADIUS_M = 1.0
 BLEND_TEMPERATURE = 0.03
 """Entries this near to the best, in score and mean distance, are averaged with it: finer than the vocabulary."""
 NUM_CONSIDERED = 224
-"""Entries asked for a plan; more of them would make no plan better that was measured."""
+"""Entries asked for a plan: fewer than in training, so that a batch takes less time."""
 NUM_FELT, MAX_LOOKS = 32, 4
 """Of so many of the best entries, comfort and time to collision are not foreseen but computed; where one that was not
 asked is then the best, of so many more, and so on."""

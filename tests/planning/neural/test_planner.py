@@ -111,7 +111,7 @@ def test_a_corner_may_be_a_little_off_the_road(student):
     assert [share.item() for share in planner._off_road([here], standing)] == [0.0, 0.0]
 
 
-def test_of_two_alike_the_entry_that_keeps_to_the_route_is_taken(student):
+def test_what_an_entry_loses_beside_the_route_stays_lost_when_it_is_looked_at(student):
     planner = StudentPlanner(student)
     observation = scene("straight_road").observation_at(40)
     state = state_array(observation.ego_now)[np.newaxis]
