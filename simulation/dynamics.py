@@ -38,7 +38,7 @@ def wrap(angle_rad: float) -> float:
     return turned - np.pi
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath={"arcp"})
 def step_bicycle(
     state: np.ndarray,
     accel_command: float,
@@ -59,20 +59,6 @@ def step_bicycle(
         wheelbase_m: Distance of the axles.
         out: Receives the next state; may not be `state` itself.
     """
-    step_turning(state, accel_command, steering_rate_command, dt_s, wheelbase_m, math.tan(state[STEERING]), out)
-
-
-@njit(cache=True, fastmath={"arcp"})
-def step_turning(
-    state: np.ndarray,
-    accel_command: float,
-    steering_rate_command: float,
-    dt_s: float,
-    wheelbase_m: float,
-    tangent: float,
-    out: np.ndarray,
-) -> float:
-    """Do what `step_bicycle` does, given the tangent of the steering angle; returns that of the next one."""
     # quirk: euler_step (position and heading move by the speed and steering of before, however the car speeds up)
     steering = state[STEERING]
     accel = dt_s / (dt_s + ACCEL_TIME_CONSTANT_S) * (accel_command - state[ACCEL_X]) + state[ACCEL_X]
@@ -84,17 +70,15 @@ def step_turning(
     heading = state[HEADING]
     out[X] = state[X] + speed * math.cos(heading) * dt_s
     out[Y] = state[Y] + speed * math.sin(heading) * dt_s
-    out[HEADING] = wrap(heading + speed * tangent / wheelbase_m * dt_s)
+    out[HEADING] = wrap(heading + speed * math.tan(steering) / wheelbase_m * dt_s)
     # quirk: negative_speed (a car that brakes on after it stands goes backwards)
     out[VELOCITY_X] = speed + accel * dt_s
     out[VELOCITY_Y] = 0.0
     out[ACCEL_X] = accel
     out[ACCEL_Y] = 0.0
     out[STEERING] = min(max(steering + steering_rate * dt_s, -MAX_STEERING_RAD), MAX_STEERING_RAD)
-    next_tangent = math.tan(out[STEERING])
-    out[YAW_RATE] = out[VELOCITY_X] * next_tangent / wheelbase_m
+    out[YAW_RATE] = out[VELOCITY_X] * math.tan(out[STEERING]) / wheelbase_m
     out[YAW_ACCEL] = (out[YAW_RATE] - state[YAW_RATE]) / dt_s
-    return next_tangent
 
 
 def states_of(motion: EgoMotion) -> Float64[np.ndarray, "motions time 10"]:

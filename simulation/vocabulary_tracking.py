@@ -11,9 +11,20 @@ from typing import NamedTuple
 import numpy as np
 
 from driving.vehicle import PACIFICA, VehicleParameters
-from simulation.dynamics import ACCEL_X, HEADING, STATE_SIZE, STEERING, VELOCITY_X, X, Y, step_turning, wrap
+from simulation.dynamics import (
+    ACCEL_X,
+    ACCEL_Y,
+    HEADING,
+    STATE_SIZE,
+    STEERING,
+    VELOCITY_X,
+    VELOCITY_Y,
+    X,
+    Y,
+)
+from simulation.kernels.abreast import ABREAST, REFERENCE_SPEED, TANGENT, step_abreast
 from simulation.kernels.compiling import njit
-from simulation.tracking import HORIZON, STEP_S, fit_profiles, lqr_commands
+from simulation.tracking import HORIZON, STEP_S, fit_profiles
 
 LEAD_STEPS = 8
 """How far ahead in the entry the speed is looked up that is aimed at."""
@@ -121,36 +132,30 @@ def _drive(
     wheelbase_m: float,
     driven: np.ndarray,
 ) -> None:
-    num = fitted.speeds.shape[1]
-    now, following = np.empty(STATE_SIZE), np.empty(STATE_SIZE)
-    poses, speeds, bends = np.empty((num + 1, 3)), np.empty(num + 1), np.empty(num + 1)
-    ahead = np.empty(num + HORIZON)
+    num, num_entries = fitted.speeds.shape[1], entries.shape[1]
+    now = np.zeros((STATE_SIZE + 1, ABREAST))
+    reference = np.empty((REFERENCE_SPEED + 1, ABREAST))
+    poses, speeds = np.zeros((num + 1, 3, ABREAST)), np.zeros((num + 1, ABREAST))
+    bends = np.zeros((num + HORIZON, ABREAST))
+    flat_now, flat_reference, flat_bends = now.reshape(-1), reference.reshape(-1), bends.reshape(-1)
     for b in range(entries.shape[0]):
-        for a in range(entries.shape[1]):
-            now[:] = states[b]
-            now[X], now[Y], now[HEADING] = 0.0, 0.0, 0.0
-            _retime(fitted, entries[b, a], now[VELOCITY_X], now[ACCEL_X], poses, speeds, bends)
-            for i in range(num + HORIZON):
-                ahead[i] = bends[min(i, num)]
-            tangent = math.tan(now[STEERING])
+        speed, accel = states[b, VELOCITY_X], states[b, ACCEL_X]
+        for first in range(0, num_entries, ABREAST):
+            count = min(ABREAST, num_entries - first)
+            for column in range(STATE_SIZE):
+                now[column] = states[b, column]
+            now[X], now[Y], now[HEADING], now[TANGENT] = 0.0, 0.0, 0.0, math.tan(states[b, STEERING])
+            now[VELOCITY_Y], now[ACCEL_Y] = 0.0, 0.0
+            for m in range(count):
+                _retime(fitted, entries[b, first + m], speed, accel, poses[..., m], speeds[:, m], bends[:, m])
+            bends[num + 1 :] = bends[num]
             for i in range(num):
-                heading = poses[i, 2]
-                lateral_error = -(now[X] - poses[i, 0]) * math.sin(heading) + (now[Y] - poses[i, 1]) * math.cos(
-                    heading
-                )
-                accel, steering_rate = lqr_commands(
-                    now[VELOCITY_X],
-                    lateral_error,
-                    wrap(now[HEADING] - heading),
-                    now[STEERING],
-                    0.5 * (speeds[min(i + HORIZON, num - 1)] + speeds[min(i + HORIZON, num - 1) + 1]),
-                    ahead[i : i + HORIZON],
-                    wheelbase_m,
-                )
-                tangent = step_turning(now, accel, steering_rate, STEP_S, wheelbase_m, tangent, following)
-                now[:] = following
+                last = min(i + HORIZON, num - 1)
+                reference[:REFERENCE_SPEED] = poses[i]
+                reference[REFERENCE_SPEED] = 0.5 * (speeds[last] + speeds[last + 1])
+                step_abreast(flat_now, flat_reference, flat_bends[i * ABREAST :], wheelbase_m)
                 if (i + 1) % stride == 0:
-                    driven[b, a, (i + 1) // stride - 1] = now
+                    driven[b, first : first + count, (i + 1) // stride - 1] = now[:STATE_SIZE, :count].T
 
 
 def retime_entries(fitted: FittedVocabulary, state: np.ndarray, entries: np.ndarray) -> np.ndarray:

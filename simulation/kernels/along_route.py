@@ -1,9 +1,8 @@
 """How far many motions lie beside a route, and which of them stay near it."""
 
-import math
-
 import numpy as np
 
+from simulation.dynamics import wrap
 from simulation.kernels.compiling import njit
 
 NEAR_M, NEAR_RAD = 4.0, 0.6
@@ -19,18 +18,17 @@ _POINTS_BACK, _POINTS_ON = 2, 14
 
 
 @njit(cache=True)
-def _beside(route: np.ndarray, first: int, stop: int, x: float, y: float, heading: float) -> tuple[int, float, float]:
+def _beside(
+    route: np.ndarray, headings: np.ndarray, first: int, stop: int, x: float, y: float, heading: float
+) -> tuple[int, float, float]:
     """The nearest of some route points; how far a pose lies beside it and how far it is turned from it, absolute."""
     nearest, least = first, np.inf
     for p in range(first, stop):
         gap = (route[p, 0] - x) ** 2 + (route[p, 1] - y) ** 2
         if gap < least:
             nearest, least = p, gap
-    cos, sin = route[nearest, 2], route[nearest, 3]
-    aside = -sin * (x - route[nearest, 0]) + cos * (y - route[nearest, 1])
-    ahead = math.cos(heading) * cos + math.sin(heading) * sin
-    across = math.sin(heading) * cos - math.cos(heading) * sin
-    return nearest, abs(aside), abs(math.atan2(across, ahead))
+    aside = -route[nearest, 3] * (x - route[nearest, 0]) + route[nearest, 2] * (y - route[nearest, 1])
+    return nearest, abs(aside), abs(wrap(heading - headings[nearest]))
 
 
 @njit(cache=True)
@@ -49,14 +47,15 @@ def nearest_the_route(places: np.ndarray, route: np.ndarray, count: int, wanted:
     num = len(places)
     beyond = np.zeros(num)
     if count > 0:
-        start, aside, turned = _beside(route, 0, count, 0.0, 0.0, 0.0)
+        headings = np.arctan2(route[:, 3], route[:, 2])
+        start, aside, turned = _beside(route, headings, 0, count, 0.0, 0.0, 0.0)
         most_m, most_rad = max(NEAR_M, aside + BEYOND_M), max(NEAR_RAD, turned + BEYOND_RAD)
         for n in range(num):
             at = start
             for i in range(places.shape[1]):
                 x, y, heading = places[n, i]
                 first, stop = max(0, at - _POINTS_BACK), min(count, at + _POINTS_ON)
-                at, aside, turned = _beside(route, first, stop, x, y, heading)
+                at, aside, turned = _beside(route, headings, first, stop, x, y, heading)
                 out = max(aside - most_m, 0.0) + _TURN_M * max(turned - most_rad, 0.0)
                 beyond[n] = max(beyond[n], out)
     return np.sort(np.argsort(beyond, kind="mergesort")[:wanted])
@@ -82,13 +81,14 @@ def astray_in_junctions(
     for b in range(num_states):
         if counts[b] == 0:
             continue
-        start, _, _ = _beside(route[b], 0, counts[b], 0.0, 0.0, 0.0)
+        headings = np.arctan2(route[b, :, 3], route[b, :, 2])
+        start, _, _ = _beside(route[b], headings, 0, counts[b], 0.0, 0.0, 0.0)
         for a in range(num_motions):
             at = start
             for k in range(num_instants):
                 x, y, heading = driven[b, a, k, 0], driven[b, a, k, 1], driven[b, a, k, 2]
                 first, stop = max(0, at - _POINTS_BACK), min(counts[b], at + _POINTS_ON)
-                at, aside, turned = _beside(route[b], first, stop, x, y, heading)
+                at, aside, turned = _beside(route[b], headings, first, stop, x, y, heading)
                 if connectors[b, at]:
                     astray[b, a] += max(aside + STRAY_TURN_M * turned - STRAY_M, 0.0) / num_instants
     return astray
