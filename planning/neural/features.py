@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from driving import AgentKind, EgoState, LightStatus, MapGraph, Observation, Route
 from driving.geometry import local_from_global, wrap_angle
@@ -80,6 +80,13 @@ def trimmed(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         count = max(1, int(features[f"{name}_mask"].sum(axis=1).max()))
         kept[name], kept[f"{name}_mask"] = features[name][:, :count], features[f"{name}_mask"][:, :count]
     return kept
+
+
+def route_points(route: Float32[np.ndarray, "states points values"]) -> Float64[np.ndarray, "states points 4"]:
+    """x, y [m], cos, sin of the route points of stacked features."""
+    points = route[..., :4].astype(np.float64)
+    points[..., :2] *= POSITION_M
+    return points
 
 
 class FeatureBuilder:

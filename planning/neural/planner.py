@@ -16,12 +16,12 @@ from planning.neural.expected_others import ExpectedOthers
 from planning.neural.features import (
     FEATURE_NAMES,
     IS_CONNECTOR,
-    POSITION_M,
     FeatureBuilder,
     nearest_agents,
+    route_points,
     trimmed,
 )
-from planning.neural.network import COMFORT, DRIVABLE_AREA, TIME_TO_COLLISION, Student, joined_score
+from planning.neural.network import COMFORT, DRIVABLE_AREA, NO_COLLISION, TIME_TO_COLLISION, Student, joined_score
 from planning.neural.reachable import ReachableEntries
 from planning.neural.relations import DRIVEN_COLUMNS
 from planning.neural.traffic_ahead import NUM_INSTANTS, agents_ahead
@@ -165,6 +165,11 @@ class StudentPlanner:
             sure = np.where(off == 0.0, _SURE, -0.5 * _SURE * (1.0 + off))
             logits[DRIVABLE_AREA] = torch.from_numpy(sure).to(logits[DRIVABLE_AREA])
         others = ExpectedOthers.of(features, known)
+        alone = torch.from_numpy(~others.present.any(axis=1)).to(self._device)
+        for name in (NO_COLLISION, TIME_TO_COLLISION):
+            if name in logits:
+                # Where nobody is in sight, the network still fears who may come, and brakes on an empty road.
+                logits[name] = torch.where(alone[:, None], _SURE, logits[name])
         scores = self._looked_at(observations, states, entries, others, logits, lost)
         return entries, scores.float().cpu().numpy()
 
@@ -295,9 +300,7 @@ def _astray(
     mask: Bool[np.ndarray, "observations points"],
 ) -> Float64[np.ndarray, "observations entries"]:
     """How far entries are beside the route in junctions [m]."""
-    points = route[..., :4].astype(np.float64)
-    points[..., :2] *= POSITION_M
-    return astray_in_junctions(driven, points, mask.sum(axis=1), route[..., IS_CONNECTOR] > 0.0)
+    return astray_in_junctions(driven, route_points(route), mask.sum(axis=1), route[..., IS_CONNECTOR] > 0.0)
 
 
 def _past(observation: Observation) -> Float64[np.ndarray, "steps 10"]:

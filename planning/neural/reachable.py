@@ -9,7 +9,7 @@ that leave the route far to the side: before a right turn, all that go on straig
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
-from planning.neural.features import POSITION_M
+from planning.neural.features import route_points
 from simulation.dynamics import STATE_SIZE, VELOCITY_X
 from simulation.kernels.along_route import nearest_the_route
 from simulation.kernels.spread import far_apart
@@ -53,9 +53,7 @@ class ReachableEntries:
             route_mask: Which route points are there.
         """
         bins = np.clip(np.rint(np.asarray(speeds_mps) / SPEED_STEP_MPS), 0, len(self._rows) - 1).astype(np.int64)
-        points = route[..., :4].astype(np.float64)
-        points[..., :2] *= POSITION_M
-        counts = route_mask.sum(axis=1)
+        points, counts = route_points(route), route_mask.sum(axis=1)
         asked = np.empty((len(bins), self.count), dtype=np.int64)
         for state, place in enumerate(bins.tolist()):
             near = nearest_the_route(self._places[place], points[state], int(counts[state]), self.count)
