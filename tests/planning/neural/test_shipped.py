@@ -1,0 +1,33 @@
+"""The student that comes along drives the hand-made scenes, which it has never seen, as one would wish."""
+
+import pytest
+
+from driving.synthetic.scenes import SCENES, scene
+from planning.neural.planner import StudentPlanner
+from simulation.metrics.score import SimulationScore, score_simulation
+from simulation.rollout import Rollout, run_lockstep
+
+MULTIPLIERS = (
+    "no_ego_at_fault_collisions",
+    "drivable_area_compliance",
+    "ego_is_making_progress",
+    "driving_direction_compliance",
+)
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, SimulationScore]:
+    scenarios = [scene(name) for name in SCENES]
+    logs = run_lockstep([Rollout(scenario, traffic="nonreactive") for scenario in scenarios], StudentPlanner.load())
+    return {
+        name: score_simulation(log, scenario) for name, log, scenario in zip(SCENES, logs, scenarios, strict=True)
+    }
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_it_touches_nobody_stays_on_the_road_and_gets_on(results, name):
+    assert {metric: results[name].metrics[metric].score for metric in MULTIPLIERS} == dict.fromkeys(MULTIPLIERS, 1.0)
+
+
+def test_alone_on_a_straight_road_it_keeps_up_with_the_log(results):
+    assert results["straight_road"].metrics["ego_progress_along_expert_route"].score > 0.95
