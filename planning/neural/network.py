@@ -19,8 +19,7 @@ from planning.neural.traffic_ahead import NUM_INSTANTS
 from planning.neural.vocabulary import TrajectoryVocabulary
 
 FORMAT = "camber.student.3"
-COMFORT, DRIVABLE_AREA = "comfort", "drivable_area"
-NO_COLLISION, TIME_TO_COLLISION = "no_collision", "time_to_collision"
+COMFORT, DRIVABLE_AREA, TIME_TO_COLLISION = "comfort", "drivable_area", "time_to_collision"
 """Heads that a planner need not ask, as it can compute what they foresee."""
 WEIGHTS, DESCRIPTION, VOCABULARY = "weights.safetensors", "student.json", "vocabulary.npz"
 

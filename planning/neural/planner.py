@@ -21,7 +21,7 @@ from planning.neural.features import (
     route_points,
     trimmed,
 )
-from planning.neural.network import COMFORT, DRIVABLE_AREA, NO_COLLISION, TIME_TO_COLLISION, Student, joined_score
+from planning.neural.network import COMFORT, DRIVABLE_AREA, TIME_TO_COLLISION, Student, joined_score
 from planning.neural.reachable import ReachableEntries
 from planning.neural.relations import DRIVEN_COLUMNS
 from planning.neural.traffic_ahead import NUM_INSTANTS, agents_ahead
@@ -165,11 +165,6 @@ class StudentPlanner:
             sure = np.where(off == 0.0, _SURE, -0.5 * _SURE * (1.0 + off))
             logits[DRIVABLE_AREA] = torch.from_numpy(sure).to(logits[DRIVABLE_AREA])
         others = ExpectedOthers.of(features, known)
-        alone = torch.from_numpy(~others.present.any(axis=1)).to(self._device)
-        for name in (NO_COLLISION, TIME_TO_COLLISION):
-            if name in logits:
-                # Where nobody is in sight, the network still fears who may come, and brakes on an empty road.
-                logits[name] = torch.where(alone[:, None], _SURE, logits[name])
         scores = self._looked_at(observations, states, entries, others, logits, lost)
         return entries, scores.float().cpu().numpy()
 
