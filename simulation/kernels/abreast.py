@@ -1,6 +1,6 @@
 """Tracker and bicycle for many motions abreast: one instruction moves eight of them.
 
-What `lqr_commands` and `step_bicycle` compute for one motion, to the last digits, in loops without branches. A table
+What `lqr_commands` and `step_bicycle` compute for one motion, but for rounding, in loops without branches. A table
 is flat, so that the compiler knows how far apart its rows are: value `c` of motion `m` is at `c * ABREAST + m`.
 """
 

@@ -18,6 +18,8 @@ LOOK_AHEAD_S = 0.9
 INSTANT_S = 0.5
 _LANES = 16
 """Boxes are looked at so many at once, in float32; their number is filled up to a multiple."""
+_ROOM = 11
+"""Column of the room of the corners to the left, in front of that to the right."""
 _NUM_COLUMNS = 10
 _NEAR_M = 45.0
 _POINTS_BACK, _POINTS_ON = 2, 10
@@ -98,7 +100,7 @@ def entry_relations(
                 _among(steady, num, x, y, cos, sin, speed, row[25:])
             _room_of_corners(line, counts[b], nearest, xs, ys, coses, sines, left, right)
             for a in range(num_entries):
-                out[b, a, k, 11], out[b, a, k, 12] = _clip(left[a], -3.0, 3.0), _clip(right[a], -3.0, 3.0)
+                out[b, a, k, _ROOM], out[b, a, k, _ROOM + 1] = _clip(left[a], -3.0, 3.0), _clip(right[a], -3.0, 3.0)
     return out
 
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from driving import PACIFICA
 from simulation.dynamics import (
     ACCEL_X,
     HEADING,
@@ -21,7 +22,7 @@ from simulation.dynamics import (
 from simulation.kernels.abreast import ABREAST, REFERENCE_SPEED, TANGENT, sine_cosine, step_abreast
 from simulation.tracking import HORIZON, STEP_S, lqr_commands
 
-WHEELBASE_M = 3.089
+WHEELBASE_M = PACIFICA.wheelbase_m
 
 
 def test_sine_and_cosine_are_those_of_the_library_in_the_whole_circle():
