@@ -24,10 +24,10 @@ from command_line import CommonArguments, console, progress, run
 from kept_runs import drive_kept
 
 from driving.nuplan.writer import write_world
+from simulation.benchmark.scores import counted_score
 from simulation.generation.corner_cases.generator import corner_kind_of
 from simulation.generation.corner_cases.kinds import CORNER_KINDS
 from simulation.generation.corner_cases.suite import SUITE_VERSION, Part, make_member, suite_members
-from simulation.report import counted_score
 
 DEFAULT_PLANNERS = ("log_future", "stand_still", "constant_velocity", "idm", "pdm_closed")
 

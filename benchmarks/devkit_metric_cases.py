@@ -23,13 +23,13 @@ from driving.agents import AgentKind, AgentTracks
 from driving.ego import EgoMotion
 from driving.synthetic.roads import RoadBuilder
 from driving.trajectory import Trajectory
-from simulation.metrics.comfort import BoundedQuantity
-from simulation.metrics.drive import Drive
-from simulation.metrics.lanes import is_in_lane
+from simulation.metrics.nuplan.comfort import BoundedQuantity
+from simulation.metrics.nuplan.drive import Drive
+from simulation.metrics.nuplan.lanes import is_in_lane
+from simulation.metrics.nuplan.road import road_of
+from simulation.metrics.nuplan.time_to_collision import find_times_to_collision, times_to_collision
 from simulation.metrics.result import MetricResult
-from simulation.metrics.road import road_of
 from simulation.metrics.score import metric_named
-from simulation.metrics.time_to_collision import find_times_to_collision, times_to_collision
 
 TOLERANCE = 1e-2
 RENAMED = {

@@ -14,9 +14,10 @@ from command_line import CommonArguments, progress
 
 from planning.registry import load_planner
 from simulation.benchmark.jobs import file_name
+from simulation.benchmark.report import Report
 from simulation.benchmark.run import Progress, run_benchmark
+from simulation.benchmark.scores import Group
 from simulation.benchmark.settings import BenchmarkSettings, Traffic
-from simulation.report import Group, Report
 
 STUDENT = "student:"
 _CHECKPOINT_FILES = ("student.json", "vocabulary.npz", "weights.safetensors")

@@ -21,9 +21,9 @@ from command_line import CommonArguments, console, progress, run
 
 from planning.registry import load_planner
 from simulation.benchmark.comparison import compare_groups
+from simulation.benchmark.report import Report
 from simulation.benchmark.run import Progress, run_benchmark
 from simulation.benchmark.settings import BenchmarkSettings, Traffic
-from simulation.report import Report
 
 ORDER = ("stand_still", "constant_velocity", "idm", "pdm_closed")
 TRAFFIC: tuple[Traffic, ...] = ("nonreactive", "reactive")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from tables import TextTable
 
 from simulation.benchmark.jobs import JobResult
+from simulation.benchmark.scores import counted_score, reason_of
 from simulation.benchmark.seeds import Contender, gap_between, metric_names
 from simulation.benchmark.settings import Traffic
 from simulation.generation.corner_cases.generator import corner_kind_of
 from simulation.generation.corner_cases.kinds import CORNER_KINDS
-from simulation.report import counted_score, reason_of
 
 _SHORT: dict[Traffic, str] = {
     "nonreactive": "CLS-NR",

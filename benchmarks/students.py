@@ -26,11 +26,11 @@ from kept_runs import STUDENT, KeptRun, drive_kept
 from student_tables import Column, failure_table, gap_table, kind_table, metric_table, score_table
 from tyro.conf import UseAppendAction, arg
 
+from simulation.benchmark.scores import counted_score, reason_of
 from simulation.benchmark.seeds import Contender, as_values, gap_between
 from simulation.benchmark.settings import Traffic
 from simulation.files import write_atomically
 from simulation.generation.corner_cases.generator import corner_kind_of
-from simulation.report import counted_score, reason_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,11 +21,11 @@ from command_line import CommonArguments, console, run
 
 from driving import PACIFICA
 from driving.synthetic.scenes import scene
-from simulation.dynamics import STATE_SIZE, step_bicycle
-from simulation.metrics.pdm import Centerline, PdmScene, constant_velocity_others, score_motions
-from simulation.metrics.pdm_areas import scoring_areas
-from simulation.metrics.pdm_rules import EPDMS_RULES
-from simulation.tracking import track_proposals
+from simulation.ego.dynamics import STATE_SIZE, step_bicycle
+from simulation.ego.tracking import track_proposals
+from simulation.metrics.pdm.areas import scoring_areas
+from simulation.metrics.pdm.rules import EPDMS_RULES
+from simulation.metrics.pdm.scorer import Centerline, PdmScene, constant_velocity_others, score_motions
 
 STEPS = 40
 

@@ -20,7 +20,7 @@ from driving import Observation
 from driving.geometry import poses_in_frame_of
 from planning.neural.features import FEATURE_NAMES, MAX_AGENTS, VERSION, FeatureBuilder, Features, nearest_agents
 from planning.neural.vocabulary import NUM_POSES
-from simulation.dynamics import state_array
+from simulation.ego.dynamics import state_array
 
 FORMAT = "camber.labels.1"
 HEADER = "labels.json"
@@ -71,7 +71,7 @@ class LabelledStates:
     kinds: tuple[str, ...]
     iterations: Int64[np.ndarray, "states"]
     ego_states: Float64[np.ndarray, "states 10"]
-    """In the columns of `simulation.dynamics`, global."""
+    """In the columns of `simulation.ego.dynamics`, global."""
     scores: UInt8[np.ndarray, "states entries sub_scores"]
     """Times 255."""
     example: Float32[np.ndarray, "states 41 3"]

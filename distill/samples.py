@@ -14,12 +14,12 @@ from torch import Tensor
 
 from distill.labels import SCALE, LabelledStates
 from distill.teacher import SUB_SCORES
+from planning.neural.candidate_selection import ReachableEntries
 from planning.neural.features import trimmed
-from planning.neural.reachable import ReachableEntries
 from planning.neural.relations import DRIVEN_COLUMNS
 from planning.neural.vocabulary import TrajectoryVocabulary
-from simulation.dynamics import VELOCITY_X
-from simulation.vocabulary_tracking import FittedVocabulary, drive_vocabulary, fit_vocabulary
+from simulation.ego.dynamics import VELOCITY_X
+from simulation.ego.vocabulary_tracking import FittedVocabulary, drive_vocabulary, fit_vocabulary
 
 BEST_SHARE, NEAR_SHARE = 0.25, 0.1
 """Of the entries asked of a state: the best by the teacher, and the nearest to the example; the rest is drawn."""

@@ -15,17 +15,17 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from driving import PACIFICA, STATIC_KINDS, AgentTracks, LightStatus, Observation, Scenario, TrafficLights
 from driving.geometry import box_corners
-from planning.neural.road_ahead import SPACING_M, LaneSamples, RoadAhead, RoadCache
+from planning.neural.route_line import SPACING_M, LaneSamples, RoadAhead, RoadCache
 from planning.neural.vocabulary import NUM_POSES, STEP_S, TrajectoryVocabulary
-from simulation.dynamics import VELOCITY_X, state_array
-from simulation.kernels.long_lines import nearest_place
-from simulation.metrics.closing import closing_scores
-from simulation.metrics.comfort import OPEN_STEPS, comfortable_motions
-from simulation.metrics.pdm import Centerline, PdmScene, PdmScores, reached_region, score_motions
-from simulation.metrics.pdm_kernels import LOOK_AHEAD_STEPS, Others
-from simulation.metrics.pdm_road_kernels import enters_areas
-from simulation.metrics.pdm_rules import PdmRules
-from simulation.vocabulary_tracking import driven_states, fit_vocabulary
+from simulation.ego.dynamics import VELOCITY_X, state_array
+from simulation.ego.vocabulary_tracking import driven_states, fit_vocabulary
+from simulation.geometry.long_lines import nearest_place
+from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
+from simulation.metrics.pdm.agents import LOOK_AHEAD_STEPS, Others
+from simulation.metrics.pdm.closing import closing_scores
+from simulation.metrics.pdm.road import enters_areas
+from simulation.metrics.pdm.rules import PdmRules
+from simulation.metrics.pdm.scorer import Centerline, PdmScene, PdmScores, reached_region, score_motions
 
 SUB_SCORES = (
     "no_collision",

@@ -4,11 +4,11 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from driving import PACIFICA, STATIC_KINDS, LightStatus, MapGraph, Observation, Route, Trajectory
+from planning.idm_rollout import plan_idm
 from planning.lane_search import breadth_first_lanes, joined_centerlines, starting_lane
-from simulation.kernels.corridors import chunk_bounds
-from simulation.kernels.idm_plan import plan_idm
-from simulation.kernels.polylines import arc_lengths
-from simulation.metrics.road import road_of
+from simulation.geometry.corridors import chunk_bounds
+from simulation.geometry.polylines import arc_lengths
+from simulation.metrics.nuplan.road import road_of
 
 TARGET_SPEED_MPS = 10.0
 """Where the first lane has no speed limit."""

@@ -22,9 +22,9 @@ from rich.table import Table
 from tyro.conf import UseAppendAction, arg
 
 from planning.registry import load_planner
+from simulation.benchmark.report import Report
 from simulation.benchmark.run import Progress, run_benchmark
 from simulation.benchmark.settings import BenchmarkSettings, Traffic
-from simulation.report import Report
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from simulation.benchmark.comparison import Comparison, compare_reports
+from simulation.benchmark.report import Report
 from simulation.benchmark.store import ResultStore
-from simulation.report import Report
 
 
 @dataclass(frozen=True, kw_only=True)

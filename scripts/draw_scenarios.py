@@ -16,7 +16,7 @@ from driving.nuplan.data import DataRoot
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.filters import ScenarioFilter
 from driving.nuplan.scenarios import list_scenarios, open_scenario
-from simulation.rendering.birds_eye import VIEW_RADIUS_M, draw_scenario
+from simulation.drawing.birds_eye import VIEW_RADIUS_M, draw_scenario
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,8 +30,8 @@ from driving.planner import (
 from driving.scenario import HISTORY_STEPS, Scenario
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA, VehicleParameters
-from simulation.controllers import Controller, LogPlayback, TrackingController
-from simulation.dynamics import motion_of, states_of
+from simulation.ego.controllers import Controller, LogPlayback, TrackingController
+from simulation.ego.dynamics import motion_of, states_of
 from simulation.log import SimulationLog
 from simulation.traffic.log_replay import LogReplay
 from simulation.traffic.tracks import TrackArrays, TrackWindow

@@ -14,7 +14,7 @@ from jaxtyping import install_import_hook
 install_import_hook(["driving", "planning", "perception", "distill"], "beartype.beartype").__enter__()
 
 # Finds the compiled code before the tests get a cache folder of their own.
-import simulation.kernels.compiling  # noqa: E402, F401
+import simulation.geometry.compiling  # noqa: E402, F401
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from planning.forecasting.agents import NUM_INSTANTS
 from planning.neural.encoder import NetworkConfig, two_layers
 from planning.neural.relations import RELATION_SIZE
-from planning.neural.traffic_ahead import NUM_INSTANTS
 
 IMITATION = "imitation"
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from driving import AgentKind, EgoState, LightStatus, MapGraph, Observation, Route
 from driving.geometry import local_from_global, wrap_angle
-from planning.neural.road_ahead import SPACING_M, LaneSamples, RoadAhead, RoadCache, lane_samples
+from planning.neural.route_line import SPACING_M, LaneSamples, RoadAhead, RoadCache, lane_samples
 
 VERSION = "features.1"
 """Changes whenever the arrays do: stored samples of another version are refused."""

@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from planning.forecasting.agents import NUM_INSTANTS
 from planning.neural.decoder import IMITATION, VocabularyDecoder
 from planning.neural.encoder import NetworkConfig, TokenEncoder
 from planning.neural.features import VERSION
 from planning.neural.relations import forecast_agents, relations_of
-from planning.neural.traffic_ahead import NUM_INSTANTS
 from planning.neural.vocabulary import TrajectoryVocabulary
 
 FORMAT = "camber.student.3"

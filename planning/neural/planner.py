@@ -12,7 +12,8 @@ from torch import Tensor
 from driving import PACIFICA, Candidates, MapGraph, Observation, Route, Trajectory
 from driving.candidates import LOGGED_TIME_S
 from driving.geometry import local_from_global, poses_out_of_frame_of
-from planning.neural.expected_others import ExpectedOthers
+from planning.forecasting.agents import NUM_INSTANTS, agents_ahead
+from planning.neural.candidate_selection import ReachableEntries
 from planning.neural.features import (
     FEATURE_NAMES,
     IS_CONNECTOR,
@@ -22,15 +23,14 @@ from planning.neural.features import (
     trimmed,
 )
 from planning.neural.network import COMFORT, DRIVABLE_AREA, TIME_TO_COLLISION, Student, joined_score
-from planning.neural.reachable import ReachableEntries
 from planning.neural.relations import DRIVEN_COLUMNS
-from planning.neural.traffic_ahead import NUM_INSTANTS, agents_ahead
+from planning.neural.route_distance import astray_in_junctions
+from planning.neural.ttc_check import ExpectedOthers
 from planning.neural.vocabulary import NUM_POSES, STEP_S
-from simulation.dynamics import HEADING, VELOCITY_X, state_array, states_of
-from simulation.kernels.along_route import astray_in_junctions
-from simulation.metrics.comfort import OPEN_STEPS, comfortable_motions
-from simulation.metrics.pdm_road_kernels import DRIVABLE, OFF_ROAD, ON_ROUTE, ONCOMING, ego_areas
-from simulation.vocabulary_tracking import drive_vocabulary, fit_vocabulary, retime_entries
+from simulation.ego.dynamics import HEADING, VELOCITY_X, state_array, states_of
+from simulation.ego.vocabulary_tracking import drive_vocabulary, fit_vocabulary, retime_entries
+from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
+from simulation.metrics.pdm.road import DRIVABLE, OFF_ROAD, ON_ROUTE, ONCOMING, ego_areas
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
 """The student that comes with the project."""

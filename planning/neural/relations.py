@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from planning.forecasting.agents import NUM_INSTANTS
+from planning.neural.candidate_features import RELATION_SIZE, entry_relations
 from planning.neural.features import (
     BOX,
     IS_CONNECTOR,
@@ -20,10 +22,9 @@ from planning.neural.features import (
     SPEED_MPS,
     VELOCITY,
 )
-from planning.neural.road_ahead import SPACING_M
-from planning.neural.traffic_ahead import NUM_INSTANTS
-from simulation.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
-from simulation.kernels.entry_relations import INSTANT_S, RELATION_SIZE, entry_relations
+from planning.neural.route_line import SPACING_M
+from simulation.ego.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
+from simulation.metrics.pdm.closing import INSTANT_S
 
 __all__ = ["DRIVEN_COLUMNS", "INSTANT_S", "NUM_INSTANTS", "RELATION_SIZE", "forecast_agents", "relations_of"]
 

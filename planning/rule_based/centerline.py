@@ -11,9 +11,9 @@ from jaxtyping import Float64
 from driving import EgoState, MapGraph
 from driving.geometry import wrap_angle
 from planning.lane_search import joined_centerlines, starting_lane
-from simulation.kernels.corridors import chunk_bounds
-from simulation.kernels.polylines import arc_lengths
-from simulation.kernels.proposals import Paths
+from planning.rule_based.proposals import Paths
+from simulation.geometry.corridors import chunk_bounds
+from simulation.geometry.polylines import arc_lengths
 
 MAX_ROADBLOCKS = 30
 

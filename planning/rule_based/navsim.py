@@ -8,10 +8,9 @@ import numpy as np
 
 from driving import Scenario, Trajectory
 from planning.rule_based.planner import PdmClosedPlanner
-from simulation.metrics.pdm import PdmScene, PdmScores, score_motions
-from simulation.metrics.pdm_areas import scoring_areas
-from simulation.metrics.pdm_kernels import LOOK_AHEAD_STEPS, Others
-from simulation.metrics.pdm_navsim import (
+from simulation.metrics.pdm.agents import LOOK_AHEAD_STEPS, Others
+from simulation.metrics.pdm.areas import scoring_areas
+from simulation.metrics.pdm.navsim import (
     EXTENDED_COMFORT_WEIGHT,
     NUM_STEPS,
     NavsimScore,
@@ -24,7 +23,8 @@ from simulation.metrics.pdm_navsim import (
     replayed_others,
     two_frame_comfort,
 )
-from simulation.metrics.pdm_rules import EPDMS_RULES, PDMS_RULES, PdmRules
+from simulation.metrics.pdm.rules import EPDMS_RULES, PDMS_RULES, PdmRules
+from simulation.metrics.pdm.scorer import PdmScene, PdmScores, score_motions
 
 _MULTIPLIED = {
     "no_at_fault_collisions": "no_collision",

@@ -6,15 +6,15 @@ from driving import PACIFICA, Candidates, EgoState, MapGraph, Observation, Route
 from driving.candidates import LOGGED_TIME_S
 from planning.rule_based.centerline import dijkstra_lanes, lane_under, parallel_paths
 from planning.rule_based.emergency import braking_plan, is_emergency
-from planning.rule_based.forecast import Forecaster
+from planning.rule_based.obstacles import Forecaster
+from planning.rule_based.proposals import STEP_S, Obstacles, Rollout, extend_proposal, roll_out_proposals
 from planning.rule_based.route_correction import corrected_route
-from simulation.dynamics import state_array
-from simulation.kernels.proposals import STEP_S, Obstacles, Rollout, extend_proposal, roll_out_proposals
-from simulation.metrics.pdm import Centerline, PdmScene, PdmScores, constant_velocity_others, score_motions
-from simulation.metrics.pdm_areas import scoring_areas
-from simulation.metrics.pdm_rules import EPDMS_RULES, TUPLAN_RULES, PdmRules
-from simulation.metrics.road import road_of
-from simulation.tracking import track_proposals
+from simulation.ego.dynamics import state_array
+from simulation.ego.tracking import track_proposals
+from simulation.metrics.nuplan.road import road_of
+from simulation.metrics.pdm.areas import scoring_areas
+from simulation.metrics.pdm.rules import EPDMS_RULES, TUPLAN_RULES, PdmRules
+from simulation.metrics.pdm.scorer import Centerline, PdmScene, PdmScores, constant_velocity_others, score_motions
 
 PROPOSAL_STEPS = 40
 PLAN_STEPS = 80

@@ -8,27 +8,17 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pebble import ProcessExpired, ProcessPool
 
 from simulation.benchmark.jobs import Job, JobResult
+from simulation.benchmark.outcome import Outcome
 from simulation.benchmark.settings import BenchmarkSettings
 from simulation.benchmark.worker import Worker, WorkerSetup
 
 IN_FLIGHT_PER_WORKER = 2
 """One being worked on and one waiting, so that a worker never idles and the queue stays short."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of a job: a result, or the death of its worker."""
-
-    job: Job
-    result: JobResult | None = None
-    death: str = ""
-    """How the worker ended, when it did."""
 
 
 class Backend(Protocol):

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulation.report import Group, Report, counted_score, reason_of
+from simulation.benchmark.report import Report
+from simulation.benchmark.scores import Group, counted_score, reason_of
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000

@@ -9,8 +9,8 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
-from simulation.benchmark.backends import Outcome
 from simulation.benchmark.jobs import Job, JobResult
+from simulation.benchmark.outcome import Outcome
 from simulation.benchmark.settings import BenchmarkSettings
 from simulation.benchmark.worker import Worker, WorkerSetup
 

@@ -18,9 +18,10 @@ from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.filters import ScenarioFilter
 from driving.nuplan.scenarios import list_scenarios
 from driving.planner import Planner
-from simulation.benchmark.backends import Backend, Outcome, make_backend
+from simulation.benchmark.backends import Backend, make_backend
 from simulation.benchmark.data_version import data_version
 from simulation.benchmark.jobs import Job, JobResult, failed
+from simulation.benchmark.outcome import Outcome
 from simulation.benchmark.settings import BenchmarkSettings
 from simulation.benchmark.store import ResultStore
 from simulation.benchmark.worker import WorkerSetup

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulation.benchmark.jobs import JobResult
-from simulation.report import Group, counted_score
+from simulation.benchmark.scores import Group, counted_score
 
 POINTS = 100.0
 """Of a score of 1."""

@@ -9,7 +9,7 @@ import numpy as np
 from driving.scenario import Scenario
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.log import SimulationLog
-from simulation.metrics import (
+from simulation.metrics.nuplan import (
     collision,
     comfort,
     comparisons,
@@ -22,7 +22,7 @@ from simulation.metrics import (
     stop_lines,
     time_to_collision,
 )
-from simulation.metrics.drive import Drive, drive_of
+from simulation.metrics.nuplan.drive import Drive, drive_of
 from simulation.metrics.result import MetricResult
 
 Metric = Callable[[Drive], list[MetricResult]]

@@ -11,9 +11,9 @@ from jaxtyping import Bool
 from driving.agents import AgentKind, LightStatus
 from driving.scenario import Scenario
 from driving.vehicle import PACIFICA, VehicleParameters
-from simulation.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
-from simulation.kernels.boxes import box_corners
-from simulation.kernels.compiling import njit
+from simulation.ego.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
+from simulation.geometry.boxes import box_corners
+from simulation.geometry.compiling import njit
 from simulation.traffic.idm_paths import build_path
 from simulation.traffic.idm_roads import IdmRoads, RoadArrays, roads_of
 from simulation.traffic.idm_shapes import CORNERS, parts_needed, set_part

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from simulation.kernels.compiling import njit
+from simulation.geometry.compiling import njit
 
 PROGRESS, X, Y, HEADING = range(4)
 _REPEATED_M = 1e-8

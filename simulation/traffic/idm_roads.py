@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from driving.map import MapGraph
-from simulation.kernels.compiling import njit
-from simulation.kernels.polygons import FlatPolygons, flatten_polygons
-from simulation.kernels.polylines import interpolate, project
-from simulation.metrics.road import road_of
+from simulation.geometry.compiling import njit
+from simulation.geometry.polygons import FlatPolygons, flatten_polygons
+from simulation.geometry.polylines import interpolate, project
+from simulation.metrics.nuplan.road import road_of
 
 CURVATURE_SPAN_M = 2.0
 """nuPlan takes the curvature at the start of a line from its points at 0, 2 and 4 m."""

@@ -11,9 +11,9 @@ import math
 
 import numpy as np
 
-from simulation.kernels.boxes import convex_overlap
-from simulation.kernels.compiling import njit
-from simulation.kernels.polygons import FlatPolygons, distance_to_convex, overlaps_convex
+from simulation.geometry.boxes import convex_overlap
+from simulation.geometry.compiling import njit
+from simulation.geometry.polygons import FlatPolygons, distance_to_convex, overlaps_convex
 
 CORNERS = 5
 ARC_STEP_RAD = math.pi / 2 / 16

@@ -8,8 +8,8 @@ from jaxtyping import Bool
 from driving.agents import AgentKind
 from driving.scenario import Scenario
 from driving.vehicle import PACIFICA, VehicleParameters
-from simulation.kernels.boxes import box_corners, convex_overlap
-from simulation.kernels.polygons import any_contains, rows_containing
+from simulation.geometry.boxes import box_corners, convex_overlap
+from simulation.geometry.polygons import any_contains, rows_containing
 from simulation.traffic.idm_roads import IdmRoads, nearest_pose
 
 TARGET_SPEED_MPS = 10.0

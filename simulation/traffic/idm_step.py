@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simulation.kernels.boxes import box_corners
-from simulation.kernels.compiling import njit
+from simulation.geometry.boxes import box_corners
+from simulation.geometry.compiling import njit
 from simulation.traffic.idm_paths import PROGRESS, build_path, clamped, path_between, path_to_go, place_at
 from simulation.traffic.idm_roads import RoadArrays
 from simulation.traffic.idm_shapes import (

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from simulation.kernels.compiling import njit
+from simulation.geometry.compiling import njit
 from simulation.traffic.idm_shapes import bounds_gap
 
 NODE_CAPACITY = 10

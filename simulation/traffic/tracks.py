@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from driving.agents import AgentTracks
-from simulation.kernels.compiling import njit
+from simulation.geometry.compiling import njit
 
 
 class TrackArrays(NamedTuple):

@@ -8,14 +8,14 @@ import numpy as np
 from driving.ego import EgoMotion
 from driving.scenario import Scenario
 from simulation.log import SimulationLog
-from simulation.metrics import comfort
-from simulation.metrics.drive import Drive, drive_of
-from simulation.metrics.lanes import center_lanes
-from simulation.metrics.progress import progress
+from simulation.metrics.nuplan import comfort
+from simulation.metrics.nuplan.drive import Drive, drive_of
+from simulation.metrics.nuplan.lanes import center_lanes
+from simulation.metrics.nuplan.progress import progress
+from simulation.metrics.nuplan.speed_limit import speed_limits
+from simulation.metrics.nuplan.time_to_collision import LEAST_TIME_S
 from simulation.metrics.result import MetricResult
 from simulation.metrics.score import final_score, judge, rule_for
-from simulation.metrics.speed_limit import speed_limits
-from simulation.metrics.time_to_collision import LEAST_TIME_S
 
 LONGEST_TTC_S = 8.0
 """Longer times to collision are drawn as no value: nothing is near."""
@@ -96,7 +96,7 @@ def _event(time_s: float, sentence: str, track_id: str | None) -> dict[str, Any]
 
 
 def _road_curves(drive: Drive) -> list[dict[str, Any]]:
-    from simulation.metrics.time_to_collision import times_to_collision
+    from simulation.metrics.nuplan.time_to_collision import times_to_collision
 
     time_s = drive.time_s
     limits = drive.fact(speed_limits).limits_mps[0]

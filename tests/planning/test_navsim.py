@@ -8,7 +8,7 @@ from driving.planner import begin
 from driving.synthetic.scenes import scene
 from planning.registry import load_planner
 from planning.rule_based.navsim import epdms, pdms
-from simulation.metrics.pdm_navsim import replayed_others, two_frame_comfort
+from simulation.metrics.pdm.navsim import replayed_others, two_frame_comfort
 
 NOW = 30
 

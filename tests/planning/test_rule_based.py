@@ -12,7 +12,7 @@ from planning.rule_based.centerline import dijkstra_lanes, parallel_paths
 from planning.rule_based.emergency import braking_plan, is_emergency
 from planning.rule_based.planner import PdmClosedPlanner
 from planning.rule_based.route_correction import corrected_route, roadblock_path
-from simulation.metrics.pdm_rules import EPDMS_RULES, PDMS_RULES, TUPLAN_RULES
+from simulation.metrics.pdm.rules import EPDMS_RULES, PDMS_RULES, TUPLAN_RULES
 from simulation.rollout import run_rollout
 
 

@@ -12,8 +12,8 @@ from driving.agents import AgentKind, AgentTracks
 from driving.ego import EgoMotion
 from driving.map import MapGraph
 from driving.synthetic.roads import RoadBuilder
-from simulation.metrics.drive import Drive
-from simulation.metrics.road import road_of
+from simulation.metrics.nuplan.drive import Drive
+from simulation.metrics.nuplan.road import road_of
 
 STEPS = 150
 TIME_S = np.arange(STEPS) * 0.1

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from simulation.kernels.boxes import box_corners, convex_overlap
-from simulation.kernels.compiling import njit
+from simulation.geometry.boxes import box_corners, convex_overlap
+from simulation.geometry.compiling import njit
 
 
 @njit(cache=True)

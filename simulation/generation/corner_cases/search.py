@@ -16,7 +16,8 @@ from driving.geometry import shifted_along_heading
 from driving.scenario import Scenario
 from driving.synthetic.motion import SmoothPath, SpeedProfile
 from driving.vehicle import PACIFICA
-from simulation.dynamics import HEADING, STATE_SIZE, STEERING, VELOCITY_X, YAW_RATE, X, motion_of
+from simulation.ego.dynamics import HEADING, STATE_SIZE, STEERING, VELOCITY_X, YAW_RATE, X, motion_of
+from simulation.ego.tracking import track_proposals
 from simulation.generation.corner_cases.overlaps import untouched
 from simulation.generation.corner_cases.staging import (
     STEP_S,
@@ -27,10 +28,9 @@ from simulation.generation.corner_cases.staging import (
     speed_caps,
     steady,
 )
-from simulation.metrics.drive import Drive
-from simulation.metrics.road import road_of
+from simulation.metrics.nuplan.drive import Drive
+from simulation.metrics.nuplan.road import road_of
 from simulation.metrics.score import judge
-from simulation.tracking import track_proposals
 
 MARGIN_M = (1.4, 0.5)
 """Added to length and width of the ego's box in the quick look."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulation.generation.town.network import Network
-from simulation.kernels.compiling import njit
+from simulation.geometry.compiling import njit
 
 LOOK_AHEAD_M = 90.0
 STEEP_BRAKE_MPS2 = 7.0

@@ -8,7 +8,7 @@ from driving.agents import AgentKind
 from driving.vehicle import PACIFICA
 from simulation.generation.town.network import Network
 from simulation.generation.town.traffic import STEP_S, TrafficHistory
-from simulation.kernels.compiling import njit
+from simulation.geometry.compiling import njit
 
 PIVOT_SHARE = PACIFICA.rear_axle_to_center_m / PACIFICA.length_m
 """Distance from the rear axle to the middle of the box, in lengths of a vehicle."""

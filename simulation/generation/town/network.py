@@ -9,7 +9,7 @@ from simulation.generation.town.junctions import CROSSWALK_FROM_M, CROSSWALK_TO_
 from simulation.generation.town.layout import JunctionKind
 from simulation.generation.town.paths import arc_lengths, curvature
 from simulation.generation.town.roads import TownRoads
-from simulation.kernels.compiling import njit
+from simulation.geometry.compiling import njit
 
 CLEARANCE_M = 2.8
 """Connectors whose centerlines come closer than this cannot be driven side by side."""

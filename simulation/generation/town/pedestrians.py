@@ -12,7 +12,7 @@ from simulation.generation.town.network import Network
 from simulation.generation.town.paths import arc_lengths
 from simulation.generation.town.roads import TownRoads
 from simulation.generation.town.rules import MAX_WALKERS, place_on
-from simulation.kernels.compiling import njit
+from simulation.geometry.compiling import njit
 
 RED = int(LightStatus.RED)
 

@@ -9,7 +9,7 @@ import numpy as np
 from driving.agents import LightStatus
 from simulation.generation.town.following import Order, idm, leader_on, temper
 from simulation.generation.town.network import Network
-from simulation.kernels.compiling import njit
+from simulation.geometry.compiling import njit
 
 GREEN, YELLOW = int(LightStatus.GREEN), int(LightStatus.YELLOW)
 PATIENCE_S = 12.0

@@ -13,7 +13,7 @@ from driving.map import TurnKind
 from simulation.generation.town.ego import Watched
 from simulation.generation.town.layout import JunctionKind
 from simulation.generation.town.traffic import STEP_S
-from simulation.kernels.compiling import njit
+from simulation.geometry.compiling import njit
 
 NEAR_M = 8.0
 """Vehicles whose boxes are closer than this are near."""

@@ -26,7 +26,7 @@ from simulation.generation.town.following import (
 from simulation.generation.town.network import Network
 from simulation.generation.town.pedestrians import FootNetwork, gather_walkers, people_poses, walk
 from simulation.generation.town.rules import MAX_WALKERS, hold_inside, may_enter, wall_for_walkers
-from simulation.kernels.compiling import njit
+from simulation.geometry.compiling import njit
 
 STEP_S = 0.1
 GREEN, YELLOW, RED = int(LightStatus.GREEN), int(LightStatus.YELLOW), int(LightStatus.RED)

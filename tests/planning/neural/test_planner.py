@@ -19,17 +19,17 @@ from driving.planner import require_valid_plan
 from driving.synthetic.scenes import SCENES, scene
 from planning.neural.decoder import IMITATION
 from planning.neural.encoder import NetworkConfig
-from planning.neural.expected_others import ExpectedOthers
 from planning.neural.network import ScoreWeights, Student, StudentNetwork, joined_score
 from planning.neural.planner import EDGE_M, NUM_CANDIDATES, OFF_ROUTE_WEIGHT, StudentPlanner
+from planning.neural.ttc_check import ExpectedOthers
 from planning.neural.vocabulary import build_vocabulary
 from planning.registry import load_planner
+from simulation.benchmark.report import Report
 from simulation.benchmark.run import run_benchmark
 from simulation.benchmark.settings import BenchmarkSettings
-from simulation.dynamics import STATE_SIZE, X, state_array
-from simulation.report import Report
+from simulation.ego.dynamics import STATE_SIZE, X, state_array
+from simulation.ego.vocabulary_tracking import drive_vocabulary
 from simulation.rollout import Rollout, run_lockstep, run_rollout
-from simulation.vocabulary_tracking import drive_vocabulary
 
 CONFIG = NetworkConfig(width=16, heads=2, encoder_layers=1, feed_forward=16)
 

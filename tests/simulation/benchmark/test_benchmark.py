@@ -20,11 +20,12 @@ from driving.synthetic.scenes import SCENES
 from planning.registry import load_planner
 from simulation.benchmark.comparison import bootstrap_interval, compare_reports
 from simulation.benchmark.ray_backend import start_ray
+from simulation.benchmark.report import Report
 from simulation.benchmark.run import run_benchmark
+from simulation.benchmark.scores import counted_score
 from simulation.benchmark.settings import BenchmarkSettings
 from simulation.benchmark.store import ResultStore
 from simulation.log import SimulationLog
-from simulation.report import Report, counted_score
 
 STRAIGHT = "odd_planners:Straight"
 

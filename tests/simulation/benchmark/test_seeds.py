@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from simulation.benchmark.jobs import JobResult
+from simulation.benchmark.scores import Group, reason_of
 from simulation.benchmark.seeds import Contender, as_values, gap_between, metric_names
-from simulation.report import Group, reason_of
 
 
 def result(scenario: str, score: float | None, log_name: str = "log", **metrics: float) -> JobResult:

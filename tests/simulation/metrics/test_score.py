@@ -7,9 +7,9 @@ from driving.agents import AgentKind, AgentTracks
 from driving.ego import EgoMotion
 from driving.map import AreaLayer, MapGraph, polygon_array
 from driving.synthetic.scenes import scene
-from simulation.metrics.drive import Drive, drive_of, logged_drive_of
+from simulation.metrics.nuplan.drive import Drive, drive_of, logged_drive_of
+from simulation.metrics.nuplan.road import road_of
 from simulation.metrics.result import MetricResult
-from simulation.metrics.road import road_of
 from simulation.metrics.score import (
     CLOSED_LOOP,
     METRICS,

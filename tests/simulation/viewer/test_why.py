@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from simulation.metrics.drive import drive_of
+from simulation.metrics.nuplan.drive import drive_of
 from simulation.viewer.server import Viewer
 from simulation.viewer.sources import open_sources
 from simulation.viewer.why import centerline_distance_m, explain

@@ -11,8 +11,8 @@ from simulation.generation.corner_cases.grounds import ground
 from simulation.generation.corner_cases.kinds import CORNER_KINDS, corner_kind
 from simulation.generation.corner_cases.places import NoPlaceError
 from simulation.generation.corner_cases.proof import proved_score
-from simulation.metrics.drive import Drive, logged_drive_of
-from simulation.metrics.road import road_of
+from simulation.metrics.nuplan.drive import Drive, logged_drive_of
+from simulation.metrics.nuplan.road import road_of
 from simulation.metrics.score import CLOSED_LOOP, judge
 
 

@@ -1,0 +1,25 @@
+"""Choose points that lie far apart."""
+
+import numpy as np
+
+from simulation.geometry.compiling import njit
+
+
+@njit(cache=True)
+def far_apart(points: np.ndarray, count: int) -> np.ndarray:
+    """Rows of points (N, D) that lie far apart: each the farthest from those before, none twice, 0 in front."""
+    chosen = np.zeros(count, dtype=np.int64)
+    nearest = np.full(len(points), np.inf)
+    for place in range(1, count):
+        last = points[chosen[place - 1]]
+        nearest[chosen[place - 1]] = -1.0
+        best, farthest = 0, -1.0
+        for n in range(len(points)):
+            gap = 0.0
+            for d in range(points.shape[1]):
+                gap += (points[n, d] - last[d]) ** 2
+            nearest[n] = min(nearest[n], gap)
+            if nearest[n] > farthest:
+                best, farthest = n, nearest[n]
+        chosen[place] = best
+    return chosen

@@ -1,0 +1,1 @@
+"""Pictures of scenarios from above."""

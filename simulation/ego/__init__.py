@@ -1,0 +1,1 @@
+"""Ego motion: bicycle model, tracking controllers and their batched versions."""

@@ -1,0 +1,141 @@
+"""How the ego answers to commands: the kinematic bicycle of nuPlan, on flat arrays.
+
+A state is one row of `STATE_SIZE` numbers in the order of the column names below: rear-axle pose (global), body
+velocity and acceleration of the rear axle, steering angle, yaw rate and yaw acceleration.
+
+Source:
+    nuPlan devkit, `KinematicBicycleModel`, `DynamicCarState`.
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from driving.ego import EgoMotion, EgoState
+from driving.vehicle import PACIFICA, VehicleParameters
+from simulation.geometry.compiling import njit
+
+X, Y, HEADING, VELOCITY_X, VELOCITY_Y, ACCEL_X, ACCEL_Y, STEERING, YAW_RATE, YAW_ACCEL = range(10)
+STATE_SIZE = 10
+
+ACCEL_TIME_CONSTANT_S = 0.2
+"""First-order lag from commanded to real acceleration."""
+STEERING_TIME_CONSTANT_S = 0.05
+"""First-order lag from commanded to real steering angle."""
+MAX_STEERING_RAD = np.pi / 3
+MAX_PERFECT_TRACKING_SPEED_MPS = 50.0
+"""From this speed on, nuPlan's perfect-tracking controller calls the plan impossible."""
+
+
+@njit(cache=True)
+def wrap(angle_rad: float) -> float:
+    """Bring an angle into [-pi, pi)."""
+    turned = angle_rad + np.pi
+    # Most angles are there already, and the remainder is slow.
+    if not 0.0 <= turned < 2 * np.pi:
+        turned %= 2 * np.pi
+    return turned - np.pi
+
+
+@njit(cache=True, fastmath={"arcp"})
+def step_bicycle(
+    state: np.ndarray,
+    accel_command: float,
+    steering_rate_command: float,
+    dt_s: float,
+    wheelbase_m: float,
+    out: np.ndarray,
+) -> None:
+    """Move one state (10,) on by `dt_s` under commands, into `out` (10,): Euler, from the old state.
+
+    The commands pass first-order lags. Speed is not clamped and may become negative; the lateral velocity is zero.
+
+    Args:
+        state: The state now.
+        accel_command: Wanted acceleration along the vehicle [m/s^2].
+        steering_rate_command: Wanted rate of the steering angle [rad/s].
+        dt_s: Real time between the two frames.
+        wheelbase_m: Distance of the axles.
+        out: Receives the next state; may not be `state` itself.
+    """
+    # quirk: euler_step (position and heading move by the speed and steering of before, however the car speeds up)
+    steering = state[STEERING]
+    accel = dt_s / (dt_s + ACCEL_TIME_CONSTANT_S) * (accel_command - state[ACCEL_X]) + state[ACCEL_X]
+    wanted_steering = dt_s * steering_rate_command + steering
+    lagged_steering = dt_s / (dt_s + STEERING_TIME_CONSTANT_S) * (wanted_steering - steering) + steering
+    steering_rate = (lagged_steering - steering) / dt_s
+
+    speed = state[VELOCITY_X]
+    heading = state[HEADING]
+    out[X] = state[X] + speed * math.cos(heading) * dt_s
+    out[Y] = state[Y] + speed * math.sin(heading) * dt_s
+    out[HEADING] = wrap(heading + speed * math.tan(steering) / wheelbase_m * dt_s)
+    # quirk: negative_speed (a car that brakes on after it stands goes backwards)
+    out[VELOCITY_X] = speed + accel * dt_s
+    out[VELOCITY_Y] = 0.0
+    out[ACCEL_X] = accel
+    out[ACCEL_Y] = 0.0
+    out[STEERING] = min(max(steering + steering_rate * dt_s, -MAX_STEERING_RAD), MAX_STEERING_RAD)
+    out[YAW_RATE] = out[VELOCITY_X] * math.tan(out[STEERING]) / wheelbase_m
+    out[YAW_ACCEL] = (out[YAW_RATE] - state[YAW_RATE]) / dt_s
+
+
+def states_of(motion: EgoMotion) -> Float64[np.ndarray, "motions time 10"]:
+    """The motions as rows of state columns."""
+    states = np.empty((motion.num_motions, motion.num_steps, STATE_SIZE))
+    states[..., X : HEADING + 1] = motion.rear_axle_poses
+    states[..., VELOCITY_X : VELOCITY_Y + 1] = motion.velocities_mps
+    states[..., ACCEL_X : ACCEL_Y + 1] = motion.accelerations_mps2
+    states[..., STEERING] = motion.steering_rad
+    states[..., YAW_RATE] = motion.yaw_rate_radps
+    states[..., YAW_ACCEL] = motion.yaw_acceleration_radps2
+    return states
+
+
+def motion_of(time_us: Int64[np.ndarray, "time"], states: Float64[np.ndarray, "motions time 10"]) -> EgoMotion:
+    """Undo `states_of`; the arrays are copies."""
+    return EgoMotion(
+        time_us=time_us.copy(),
+        rear_axle_poses=states[..., X : HEADING + 1].copy(),
+        velocities_mps=states[..., VELOCITY_X : VELOCITY_Y + 1].copy(),
+        accelerations_mps2=states[..., ACCEL_X : ACCEL_Y + 1].copy(),
+        steering_rad=states[..., STEERING].copy(),
+        yaw_rate_radps=states[..., YAW_RATE].copy(),
+        yaw_acceleration_radps2=states[..., YAW_ACCEL].copy(),
+    )
+
+
+def state_array(state: EgoState) -> Float64[np.ndarray, "10"]:
+    """One ego state as state columns."""
+    return np.array(
+        [
+            *state.rear_axle_pose,
+            *state.velocity_mps,
+            *state.acceleration_mps2,
+            state.steering_rad,
+            state.yaw_rate_radps,
+            state.yaw_acceleration_radps2,
+        ]
+    )
+
+
+def center_velocities(
+    motion: EgoMotion, vehicle: VehicleParameters = PACIFICA
+) -> Float64[np.ndarray, "motions time 2"]:
+    """Velocity of the box centre in the body frame [m/s]."""
+    velocities = motion.velocities_mps.copy()
+    velocities[..., 1] += vehicle.rear_axle_to_center_m * motion.yaw_rate_radps
+    return velocities
+
+
+def center_accelerations(
+    motion: EgoMotion, vehicle: VehicleParameters = PACIFICA
+) -> Float64[np.ndarray, "motions time 2"]:
+    """Acceleration of the box centre in the body frame [m/s^2], by nuPlan's formula, which its comfort scores use."""
+    # quirk: center_acceleration (both terms act forward; in truth the centripetal one points back, the other left)
+    accelerations = motion.accelerations_mps2.copy()
+    accelerations[..., 0] += vehicle.rear_axle_to_center_m * (
+        motion.yaw_rate_radps**2 + motion.yaw_acceleration_radps2
+    )
+    return accelerations

@@ -1,0 +1,1 @@
+"""Compiled plane geometry: boxes, polygons, polylines, corridors and area rasters."""

@@ -1,1 +1,0 @@
-"""Compiled geometry: what runs thousands of times a second, on flat arrays."""

@@ -1,0 +1,131 @@
+"""Drivable area: whether all corners of the ego stay on it.
+
+Source:
+    nuPlan devkit, `drivable_area_compliance`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from simulation.geometry.compiling import njit
+from simulation.geometry.polygons import any_contains, distance_to_point, nearest_distance
+from simulation.metrics.nuplan.drive import Drive
+from simulation.metrics.nuplan.lanes import center_lanes, corner_lanes
+from simulation.metrics.nuplan.road import Road
+from simulation.metrics.result import MetricResult, Violation, stretches
+
+TOLERANCE_M = 0.3
+"""A corner may be off by less than this."""
+CORNERS = ("front left", "rear left", "rear right", "front right")
+_SEARCH_M = 20.0
+
+
+@njit(cache=True)
+def _outside_distances(
+    road: Road,
+    corners: np.ndarray,
+    corner_counts: np.ndarray,
+    center_rows: np.ndarray,
+    center_counts: np.ndarray,
+) -> np.ndarray:
+    """Distance (T, 4) of each corner from the lanes of the centre and the drivable area [m], 0 where on them."""
+    num_steps = len(corners)
+    gaps = np.zeros((num_steps, 4))
+    for t in range(num_steps):
+        for corner in range(4):
+            x, y = corners[t, corner, 0], corners[t, corner, 1]
+            if corner_counts[t, corner] > 0 or any_contains(road.drivable, x, y):
+                continue
+            gap = nearest_distance(road.drivable, x, y, _SEARCH_M)
+            for k in range(center_counts[t]):
+                gap = min(gap, distance_to_point(road.lanes, center_rows[t, k], x, y))
+            # On the very edge of the area a corner is outside of it, at no distance.
+            gaps[t, corner] = max(gap, 1e-12)
+    return gaps
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DrivableAreaGaps:
+    """How far each corner was off the drivable area."""
+
+    gaps_m: Float64[np.ndarray, "motions time 4"]
+    """0 where on it, infinite where further off than 20 m."""
+
+    @property
+    def outside(self) -> Bool[np.ndarray, "motions time 4"]:
+        """Corners off the area by however little."""
+        return self.gaps_m > 0.0
+
+    @property
+    def violating(self) -> Bool[np.ndarray, "motions time 4"]:
+        """Corners off the area by the tolerance or more."""
+        return self.gaps_m >= TOLERANCE_M
+
+
+def drivable_area_gaps(drive: Drive) -> DrivableAreaGaps:
+    """Of all corners at all instants."""
+    center, corner = drive.fact(center_lanes), drive.fact(corner_lanes)
+    gaps = [
+        _outside_distances(drive.road, drive.corners[m], corner.counts[m], center.rows[m], center.counts[m])
+        for m in range(drive.num_motions)
+    ]
+    return DrivableAreaGaps(gaps_m=np.array(gaps))
+
+
+def drivable_area_compliance(drive: Drive) -> list[MetricResult]:
+    """0 when any corner is ever off the drivable area by 0.3 m or more, else 1."""
+    found = drive.fact(drivable_area_gaps)
+    results = []
+    for motion in range(drive.num_motions):
+        gaps_m = found.gaps_m[motion]
+        violations = _violations(drive, gaps_m)
+        score = float(not violations)
+        results.append(
+            MetricResult(
+                name="drivable_area_compliance",
+                score=score,
+                statistics={"drivable_area_compliance": score},
+                series=gaps_m.max(axis=-1),
+                series_unit="m",
+                time_s=drive.time_s,
+                valid=np.ones(drive.num_steps, dtype=bool),
+                violations=violations,
+            )
+        )
+    return results
+
+
+def _violations(drive: Drive, gaps_m: Float64[np.ndarray, "time 4"]) -> tuple[Violation, ...]:
+    found = []
+    for start, stop in stretches(np.any(gaps_m >= TOLERANCE_M, axis=-1)):
+        part = gaps_m[start : stop + 1]
+        corner = int(np.argmax(gaps_m[start]))
+        worst_m = float(part.max())
+        how_far = f"{worst_m:.1f} m" if np.isfinite(worst_m) else f"more than {_SEARCH_M:.0f} m"
+        sentence = (
+            f"{CORNERS[corner]} corner left the drivable area at {drive.time_s[start]:.1f} s,"
+            f" up to {how_far} off until {drive.time_s[stop]:.1f} s"
+        )
+        found.append(Violation(time_s=float(drive.time_s[start]), sentence=sentence))
+    return tuple(found)
+
+
+def corners_in_drivable_area(drive: Drive) -> list[MetricResult]:
+    """Whether all corners were on the drivable area, without tolerance; not scored."""
+    results = []
+    for outside in drive.fact(drivable_area_gaps).outside:
+        inside = (~outside.any(axis=-1)).astype(np.float64)
+        results.append(
+            MetricResult(
+                name="corners_in_drivable_area",
+                score=None,
+                statistics={"corners_in_drivable_area": float(inside.all())},
+                series=inside,
+                series_unit="boolean",
+                time_s=drive.time_s,
+                valid=np.ones(drive.num_steps, dtype=bool),
+            )
+        )
+    return results

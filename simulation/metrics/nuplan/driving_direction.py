@@ -1,0 +1,100 @@
+"""Driving direction: how far the ego drove against the traffic within a second.
+
+Source:
+    nuPlan devkit, `driving_direction_compliance`.
+"""
+
+import numpy as np
+from jaxtyping import Float64
+
+from simulation.geometry.compiling import njit
+from simulation.metrics.nuplan.drive import Drive
+from simulation.metrics.nuplan.lanes import center_lanes
+from simulation.metrics.nuplan.road import Road, along_centerline
+from simulation.metrics.result import MetricResult, Violation, stretches
+
+COMPLIANT_M = 2.0
+"""Less than this against the traffic within a second costs nothing ..."""
+VIOLATION_M = 6.0
+"""... and from here on everything."""
+WINDOW_S = 1.0
+
+
+@njit(cache=True)
+def _advances(road: Road, lanes: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Advance (T,) along the centerline of the lane since the sample before [m].
+
+    Quirks: two samples after a change of lane give 0, the second because the first did not remember its arc
+    length; an arc length of exactly 0 gives 0; samples off all lanes do not end a lane, so that a return to it
+    counts the whole way; arc length 0 is remembered all the same.
+    """
+    made = np.zeros(len(points))
+    lane = lanes[0]
+    before = np.nan
+    for t in range(len(points)):
+        if lanes[t] < 0:
+            continue
+        if lanes[t] != lane:
+            lane = lanes[t]
+            before = np.nan
+            continue
+        along = along_centerline(road, lane, points[t, 0], points[t, 1])
+        if not np.isnan(before) and along != 0.0:
+            made[t] = along - before
+        before = along
+    return made
+
+
+@njit(cache=True)
+def _windowed(values: np.ndarray, window: int) -> np.ndarray:
+    """Sums (T,) over each sample and the `window` ones before it."""
+    sums = np.zeros(len(values))
+    for t in range(len(values)):
+        for k in range(max(0, t - window), t + 1):
+            sums[t] += values[k]
+    return sums
+
+
+def advance_within_window(drive: Drive) -> Float64[np.ndarray, "motions time"]:
+    """Advance along the lanes within the last second [m]; negative against the traffic."""
+    lanes = drive.fact(center_lanes).first()
+    window = int(WINDOW_S * 1e6 / drive.mean_step_us)
+    sums = np.zeros(lanes.shape)
+    for motion in range(drive.num_motions):
+        points = np.ascontiguousarray(drive.centers[motion, :, :2])
+        sums[motion] = _windowed(_advances(drive.road, lanes[motion], points), window)
+    return sums
+
+
+def driving_direction_compliance(drive: Drive) -> list[MetricResult]:
+    """1 below 2 m against the traffic within a second, 1/2 below 6 m, else 0."""
+    sums = drive.fact(advance_within_window)
+    lanes = drive.fact(center_lanes).first()
+    return [_result(drive, row, on_lane >= 0) for row, on_lane in zip(sums, lanes, strict=True)]
+
+
+def _result(drive: Drive, sums: np.ndarray, on_lane: np.ndarray) -> MetricResult:
+    # Quirk: the amount of the lowest sum, be it positive.
+    against_m = abs(float(sums.min()))
+    score = 1.0 if against_m < COMPLIANT_M else 0.5 if against_m < VIOLATION_M else 0.0
+    violations = []
+    for start, stop in stretches(np.abs(np.minimum(sums, 0.0)) >= COMPLIANT_M):
+        worst_m = -float(sums[start : stop + 1].min())
+        sentence = (
+            f"drove up to {worst_m:.1f} m against the traffic within a second"
+            f" at {drive.time_s[start]:.1f} s to {drive.time_s[stop]:.1f} s"
+        )
+        violations.append(Violation(time_s=float(drive.time_s[start]), sentence=sentence))
+    return MetricResult(
+        name="driving_direction_compliance",
+        score=score,
+        statistics={
+            "driving_direction_compliance_score": score,
+            "min_progress_along_driving_direction_in_1_second_interval": -against_m,
+        },
+        series=sums,
+        series_unit="m",
+        time_s=drive.time_s,
+        valid=on_lane,
+        violations=tuple(violations) if score < 1.0 else (),
+    )

@@ -1,0 +1,206 @@
+"""Progress along the route of the logged ego, as a share of what the logged ego made.
+
+Source:
+    nuPlan devkit, `ego_progress_along_expert_route`, `ego_is_making_progress`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from simulation.geometry.compiling import njit
+from simulation.metrics.nuplan.drive import Drive
+from simulation.metrics.nuplan.lanes import center_lanes
+from simulation.metrics.nuplan.road import Road, along_centerline, centerline_length, is_in_roadblock_of
+from simulation.metrics.result import MetricResult, Violation, stretches
+
+PROGRESS_THRESHOLD_M = 2.0
+"""Both totals count as at least this much; backing up further than this gives 0."""
+LEAST_RATIO = 0.2
+"""Of the logged ego's progress, to count as making progress at all."""
+
+
+def logged_chain(logged: Drive) -> Int64[np.ndarray, "pieces"]:
+    """Lanes whose roadblocks and centerlines make up the route of the logged ego, one per roadblock.
+
+    Source:
+        nuPlan devkit, `get_route_simplified`, `get_route_baseline_roadblock_linkedlist`.
+    """
+    lanes = logged.fact(center_lanes)
+    chain: list[int] = []
+    last: list[int] = []
+    last_block = None
+    for step in range(logged.num_steps):
+        here = lanes.at(0, step)
+        if not here or set(here) & set(last):
+            continue
+        last = here
+        block = int(logged.road.roadblock_ids[here[0]])
+        if block != last_block:
+            chain.append(here[0])
+            last_block = block
+    return np.array(chain, dtype=np.int64)
+
+
+@njit(cache=True)
+def _vertex(road: Road, lane: int, last: bool) -> tuple[float, float]:
+    k = road.centerline_offsets[lane + 1] - 1 if last else road.centerline_offsets[lane]
+    return road.centerline_points[k, 0], road.centerline_points[k, 1]
+
+
+@njit(cache=True)
+def _progress(road: Road, chain: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Progress (T,) to each point from the one before along a chain of lanes [m], and whether it is on the route.
+
+    Off the route there is no progress; what was made there counts on return, if the route goes on.
+    """
+    made = np.zeros(len(points))
+    on_route = np.zeros(len(points), dtype=np.bool_)
+    on_route[0] = is_in_roadblock_of(road, chain[0], points[0, 0], points[0, 1])
+    at = 0
+    before = along_centerline(road, chain[0], points[0, 0], points[0, 1])
+    for t in range(1, len(points)):
+        x, y = points[t, 0], points[t, 1]
+        if is_in_roadblock_of(road, chain[at], x, y):
+            along = along_centerline(road, chain[at], x, y)
+            made[t] = along - before
+            before = along
+            on_route[t] = True
+            continue
+        skipped = 0.0
+        for ahead in range(at + 1, len(chain)):
+            if is_in_roadblock_of(road, chain[ahead], x, y):
+                along = along_centerline(road, chain[ahead], x, y)
+                end_x, end_y = _vertex(road, chain[at], True)
+                entered = along_centerline(road, chain[ahead], end_x, end_y)
+                made[t] = (centerline_length(road, chain[at]) - before) + (along - entered) + skipped
+                before = along
+                at = ahead
+                on_route[t] = True
+                break
+            if ahead + 1 < len(chain):
+                end_x, end_y = _vertex(road, chain[ahead - 1], True)
+                start_x, start_y = _vertex(road, chain[ahead + 1], False)
+                skipped += along_centerline(road, chain[ahead], start_x, start_y) - along_centerline(
+                    road, chain[ahead], end_x, end_y
+                )
+    return made, on_route
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Progress:
+    """Progress of each motion along the logged route."""
+
+    steps_m: Float64[np.ndarray, "motions time"]
+    on_route: Bool[np.ndarray, "motions time"]
+    totals_m: Float64[np.ndarray, "motions"]
+    logged_m: float
+    """Total of the logged ego; 0 when it was on no lane."""
+    has_route: bool
+    """Whether the logged ego was on any lane."""
+
+    @property
+    def ratios(self) -> Float64[np.ndarray, "motions"]:
+        """Share of the logged progress, in [0, 1]; 1 without a route."""
+        if not self.has_route:
+            return np.ones(len(self.totals_m))
+        made = np.maximum(self.totals_m, PROGRESS_THRESHOLD_M) / max(self.logged_m, PROGRESS_THRESHOLD_M)
+        return np.where(self.totals_m < -PROGRESS_THRESHOLD_M, 0.0, np.minimum(1.0, made))
+
+
+def logged_progress_m(logged: Drive) -> float:
+    """Total progress of the logged ego along its own route."""
+    chain = logged.fact(logged_chain)
+    if not len(chain):
+        return 0.0
+    _require_roadblocks(logged, chain)
+    return float(np.sum(_progress(logged.road, chain, np.ascontiguousarray(logged.centers[0, :, :2]))[0]))
+
+
+def _require_roadblocks(drive: Drive, chain: Int64[np.ndarray, "pieces"]) -> None:
+    for lane in chain:
+        if drive.road.roadblock_rows[lane] < 0:
+            raise ValueError(
+                f"Map {drive.map.name}: lane {drive.map.lanes.ids[lane]} names roadblock"
+                f" {drive.road.roadblock_ids[lane]}, which the map does not hold; progress needs its polygon."
+            )
+
+
+def progress(drive: Drive) -> Progress:
+    """Progress of all motions."""
+    logged = drive.logged_drive("ego_progress_along_expert_route")
+    chain = logged.fact(logged_chain)
+    steps = np.zeros((drive.num_motions, drive.num_steps))
+    on_route = np.zeros(steps.shape, dtype=bool)
+    logged_m = logged.fact(logged_progress_m)
+    if len(chain):
+        for motion in range(drive.num_motions):
+            points = np.ascontiguousarray(drive.centers[motion, :, :2])
+            steps[motion], on_route[motion] = _progress(drive.road, chain, points)
+    return Progress(
+        steps_m=steps,
+        on_route=on_route,
+        totals_m=np.array([np.sum(row) for row in steps]),
+        logged_m=logged_m,
+        has_route=len(chain) > 0,
+    )
+
+
+def ego_progress_along_expert_route(drive: Drive) -> list[MetricResult]:
+    """Progress along the logged ego's route divided by the logged ego's, at most 1."""
+    found = drive.fact(progress)
+    return [_result(drive, found, motion) for motion in range(drive.num_motions)]
+
+
+def _result(drive: Drive, found: Progress, motion: int) -> MetricResult:
+    ratio, total_m = float(found.ratios[motion]), float(found.totals_m[motion])
+    statistics = {"expert_total_progress_along_route": found.logged_m}
+    if found.has_route:
+        statistics["ego_total_progress_along_route"] = total_m
+    statistics["ego_expert_progress_along_route_ratio"] = ratio
+    violations: tuple[Violation, ...] = ()
+    if ratio < 1.0:
+        end_s, made = float(drive.time_s[-1]), f"made {total_m:.1f} m of the logged ego's {found.logged_m:.1f} m"
+        off = stretches(~found.on_route[motion])
+        if off and off[-1][1] == drive.num_steps - 1:
+            end_s = float(drive.time_s[off[-1][0]])
+            made = f"off the logged ego's route from {end_s:.1f} s on, {made}"
+        else:
+            made += f" until {end_s:.1f} s"
+        violations = (Violation(time_s=end_s, sentence=made),)
+    return MetricResult(
+        name="ego_progress_along_expert_route",
+        score=ratio,
+        statistics=statistics,
+        series=found.steps_m[motion] if found.has_route else np.zeros(0),
+        series_unit="m" if found.has_route else "",
+        time_s=drive.time_s if found.has_route else np.zeros(0),
+        valid=found.on_route[motion] if found.has_route else np.zeros(0, dtype=bool),
+        violations=violations,
+    )
+
+
+def ego_is_making_progress(drive: Drive) -> list[MetricResult]:
+    """1 when the ego makes at least a fifth of the logged ego's progress, else 0."""
+    found = drive.fact(progress)
+    results = []
+    for motion, ratio in enumerate(found.ratios):
+        score = float(ratio >= LEAST_RATIO)
+        violations: tuple[Violation, ...] = ()
+        if not score:
+            end_s = float(drive.time_s[-1])
+            sentence = (
+                f"only {100 * ratio:.0f} % of the logged ego's progress until {end_s:.1f} s"
+                f" ({found.totals_m[motion]:.1f} m of {found.logged_m:.1f} m), {100 * LEAST_RATIO:.0f} % are needed"
+            )
+            violations = (Violation(time_s=end_s, sentence=sentence),)
+        results.append(
+            MetricResult(
+                name="ego_is_making_progress",
+                score=score,
+                statistics={"ego_is_making_progress": score},
+                violations=violations,
+            )
+        )
+    return results

@@ -1,0 +1,94 @@
+"""A map's polygons as the PDM score counts them: which are road, lane, on the route, intersection."""
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64, UInt8
+
+from driving.map import MapGraph
+from simulation.geometry.area_raster import AreaRaster, rasterize
+from simulation.geometry.polygons import FlatPolygons, flatten_polygons
+from simulation.metrics.pdm.road import DRIVABLE, INTERSECTION, LANE, ON_ROUTE, touching_square
+from simulation.metrics.pdm.rules import PdmRules
+
+_REGION_MARGIN_M = 40.0
+"""A raster covers so much more than was asked for, so that the next step finds it."""
+
+
+class ScoringAreas:
+    """A map's polygons in one table: lanes and connectors, car parks, intersections, roadblocks."""
+
+    def __init__(self, map_graph: MapGraph) -> None:
+        layers = (map_graph.lanes.areas, map_graph.carparks, map_graph.intersections, map_graph.roadblocks)
+        self.flat: FlatPolygons = flatten_polygons(np.concatenate([layer.polygons for layer in layers]))
+        self.starts: list[int] = np.cumsum([0, *(len(layer) for layer in layers)]).tolist()
+        self.lane_ids: Int64[np.ndarray, lanes] = map_graph.lanes.ids
+        self.carpark_ids: Int64[np.ndarray, carparks] = map_graph.carparks.ids
+        blocks, connectors = map_graph.roadblocks, map_graph.roadblock_connectors
+        self._blocks: FlatPolygons = flatten_polygons(np.concatenate([blocks.polygons, connectors.polygons]))
+        # Lanes whose roadblock the map lacks have the row behind the last.
+        self._block_rows = np.full(len(map_graph.lanes), len(blocks) + len(connectors))
+        for layer, start in ((blocks, 0), (connectors, len(blocks))):
+            for row, block in enumerate(layer.ids.tolist()):
+                self._block_rows[map_graph.lane_rows_of_roadblock(block)] = start + row
+        self._raster: AreaRaster | None = None
+
+    def near(
+        self, center: Float64[np.ndarray, "2"], radius_m: float
+    ) -> tuple[Bool[np.ndarray, "lanes"], Bool[np.ndarray, "areas"]]:
+        """Which lanes belong to a roadblock that touches the square around a point; which other areas touch it."""
+        x, y = float(center[0]), float(center[1])
+        lanes = touching_square(self._blocks, x, y, radius_m, 0)[self._block_rows]
+        return lanes, touching_square(self.flat, x, y, radius_m, self.starts[1])[:-1]
+
+    def kinds_near(
+        self, center: Float64[np.ndarray, "2"], is_on_route: Bool[np.ndarray, "areas"], rules: PdmRules
+    ) -> UInt8[np.ndarray, "areas"]:
+        """What each polygon counts as for an ego with its middle at `center`; 0 for those too far away.
+
+        Args:
+            center: Middle of the ego box.
+            is_on_route: As `on_route` gives it.
+            rules: Which polygons are road, and how far they are known.
+        """
+        lanes, others = self.near(center, rules.radius_m)
+        kinds = np.zeros(len(self.flat.bounds), dtype=np.uint8)
+        first_carpark, first_intersection, first_roadblock = self.starts[1:4]
+        if rules.lanes_are_road:
+            kinds[:first_carpark][lanes] = LANE | DRIVABLE
+            kinds[first_carpark:first_intersection][others[first_carpark:first_intersection]] = LANE | DRIVABLE
+            kinds[is_on_route & (kinds > 0)] |= ON_ROUTE
+        else:
+            kinds[:first_carpark][lanes] = LANE
+            kinds[:first_carpark][is_on_route[:first_carpark] & lanes] |= ON_ROUTE
+            kinds[first_carpark:][others[first_carpark:]] = DRIVABLE
+        kinds[first_intersection:first_roadblock] |= INTERSECTION
+        return kinds
+
+    def on_route(self, lane_rows: list[int]) -> Bool[np.ndarray, "areas"]:
+        """Which polygons bear the id of one of the lanes. Ids of car parks count, too: PDM compares ids only."""
+        is_on_route = np.zeros(len(self.flat.bounds), dtype=bool)
+        is_on_route[lane_rows] = True
+        is_on_route[self.starts[1] : self.starts[2]] = np.isin(self.carpark_ids, self.lane_ids[lane_rows])
+        return is_on_route
+
+    def raster(self, low: Float64[np.ndarray, "2"], high: Float64[np.ndarray, "2"]) -> AreaRaster:
+        """A raster that covers a region, the last one where it does."""
+        kept = self._raster
+        if kept is not None:
+            top = kept.origin + kept.shape * kept.cell_m
+            if (low >= kept.origin).all() and (high <= top).all():
+                return kept
+        self._raster = rasterize(self.flat, low - _REGION_MARGIN_M, high + _REGION_MARGIN_M)
+        return self._raster
+
+
+_AREAS: WeakKeyDictionary[MapGraph, ScoringAreas] = WeakKeyDictionary()
+
+
+def scoring_areas(map_graph: MapGraph) -> ScoringAreas:
+    """The polygons of a map for scoring, laid out once and kept as long as the map."""
+    areas = _AREAS.get(map_graph)
+    if areas is None:
+        areas = _AREAS[map_graph] = ScoringAreas(map_graph)
+    return areas

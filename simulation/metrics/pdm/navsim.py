@@ -1,0 +1,226 @@
+"""NAVSIM's scores of one plan in one recorded situation: PDMS (v1.1) and EPDMS (v2, single stage).
+
+The plan is driven for 4 s by tracker and bicycle and judged beside a reference plan, PDM-Closed's; the others do what
+the log says, seen twice a second as in NAVSIM's data. Numbers of the two versions, and of closed-loop scores, do not
+compare. `planning.rule_based.navsim` puts situation and reference together.
+
+Source:
+    NAVSIM, branch v1.1 and commit 0a380a9: `pdm_score.py`, `pdm_scorer.py`, `metric_cache_processor.py`,
+    `pdm_comfort_metrics.py`, `LogReplayTrafficAgents`. We replay the log for both; the v2 leaderboards' reactive
+    traffic and second stage are not part of this.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from driving.agents import STATIC_KINDS, LightStatus
+from driving.ego import EgoState
+from driving.geometry import box_corners
+from driving.scenario import Scenario
+from driving.trajectory import Trajectory
+from driving.vehicle import PACIFICA
+from simulation.ego.dynamics import ACCEL_X, ACCEL_Y, HEADING, center_accelerations, motion_of, state_array, states_of
+from simulation.ego.tracking import track_proposals
+from simulation.geometry.boxes import convex_overlap
+from simulation.metrics.nuplan.comfort import COMFORT_QUANTITIES, savitzky_golay, unwrapped
+from simulation.metrics.pdm.agents import STEP_S, Others
+
+HORIZON_S = 4.0
+NUM_STEPS = 40
+SAMPLE_STEPS = 5
+"""NAVSIM's data has two frames a second."""
+PAST_STEPS = 15
+ACCELERATION_WINDOW, JERK_WINDOW, YAW_WINDOW = 8, 15, 5
+MAX_TWO_FRAME_DIFFERENCES = (0.7, 0.5, 0.1, 0.1)
+"""Root mean square differences of acceleration [m/s^2], jerk [m/s^3], yaw rate [rad/s], yaw acceleration."""
+MAX_FRAME_GAP_S = 0.55
+EXTENDED_COMFORT_WEIGHT = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NavsimScore:
+    """Score of one plan, and what it is made of."""
+
+    version: str
+    """The definition, for example `navsim v1.1`: scores of different ones do not compare."""
+    score: float
+    parts: dict[str, float]
+    """Sub-scores under NAVSIM's names."""
+    states: Float64[np.ndarray, "time 10"]
+    """The drive that was judged; the two-frame comfort of the next frame needs it."""
+
+
+def driven_states(ego: EgoState, plan: Trajectory) -> Float64[np.ndarray, "time 10"]:
+    """Drive 4 s of a plan from the present state, by tracker and bicycle.
+
+    Only the poses every 0.5 s are taken, as NAVSIM's agents give them; between them the path is straight.
+
+    Raises:
+        ValueError: When the plan is shorter than 4 s.
+    """
+    if plan.horizon_s < HORIZON_S - 1e-6:
+        raise ValueError(f"NAVSIM scores plans of {HORIZON_S} s, this one ends after {plan.horizon_s:.2f} s.")
+    wanted_s = np.minimum(np.arange(1, NUM_STEPS // SAMPLE_STEPS + 1) * SAMPLE_STEPS * STEP_S, plan.horizon_s)
+    poses = np.concatenate([ego.rear_axle_pose[np.newaxis], plan.at(wanted_s)])
+    sparse = Trajectory(time_s=np.arange(len(poses)) * SAMPLE_STEPS * STEP_S, poses=poses)
+    return drive_poses(ego, sparse)
+
+
+def drive_poses(ego: EgoState, plan: Trajectory) -> Float64[np.ndarray, "time 10"]:
+    """Drive the first 4 s of a plan, taken every 0.1 s."""
+    times_s = np.minimum(np.arange(NUM_STEPS + 1) * STEP_S, plan.horizon_s)
+    return track_proposals(state_array(ego), plan.at(times_s)[np.newaxis])[0]
+
+
+def human_plan(scenario: Scenario, iteration: int) -> Trajectory:
+    """What the human drove in the next 4 s, every 0.5 s.
+
+    Raises:
+        ValueError: When the log ends sooner.
+    """
+    now = scenario.first_frame + iteration
+    _require_log(scenario, now + NUM_STEPS)
+    poses = scenario.ego.rear_axle_poses[0, now : now + NUM_STEPS + 1 : SAMPLE_STEPS]
+    return Trajectory(time_s=np.arange(len(poses)) * SAMPLE_STEPS * STEP_S, poses=poses)
+
+
+def _require_log(scenario: Scenario, last: int) -> None:
+    if last >= len(scenario.time_us):
+        raise ValueError(
+            f"Scenario {scenario.scenario_id} ends {(last + 1 - len(scenario.time_us)) * STEP_S:.1f} s too early"
+            " to judge a plan from there; take an earlier iteration."
+        )
+
+
+def replayed_others(scenario: Scenario, iteration: int, num_steps: int, ego: EgoState | None = None) -> Others:
+    """What the others do in the log from an iteration on, interpolated from two frames a second.
+
+    Size and speed are those at first sight. A track seen in one frame only stands there all the time, as in NAVSIM.
+
+    Args:
+        scenario: The recording.
+        iteration: Now.
+        num_steps: Steps of 0.1 s ahead.
+        ego: Leave out who overlaps this ego now; None keeps all.
+
+    Raises:
+        ValueError: When the log ends sooner.
+    """
+    now = scenario.first_frame + iteration
+    _require_log(scenario, now + num_steps)
+    frames = np.arange(now, now + num_steps + 1, SAMPLE_STEPS)
+    agents = scenario.agents
+    rows = np.flatnonzero(agents.valid[:, frames].any(axis=1))
+    shape = (num_steps + 1, len(rows))
+    poses, valid = np.zeros((*shape, 3)), np.zeros(shape, dtype=bool)
+    sizes, speeds = np.zeros((len(rows), 2)), np.zeros(len(rows))
+    is_static = np.isin(agents.kinds[rows], [int(kind) for kind in STATIC_KINDS])
+    steps = np.arange(num_steps + 1)
+    for place, row in enumerate(rows.tolist()):
+        seen = frames[agents.valid[row, frames]]
+        track = agents.poses[row, seen].copy()
+        track[:, 2] = np.unwrap(track[:, 2])
+        for column in range(3):
+            poses[:, place, column] = np.interp(steps, seen - now, track[:, column])
+        valid[:, place] = len(seen) == 1 or ((steps >= seen[0] - now) & (steps <= seen[-1] - now))
+        sizes[place] = agents.sizes[row, seen[0]]
+        if not is_static[place]:
+            speeds[place] = np.hypot(*agents.velocities_mps[row, seen[0]])
+    if ego is not None and len(rows):
+        corners = box_corners(ego.center_pose(), np.array([PACIFICA.length_m, PACIFICA.width_m]))
+        boxes = box_corners(poses[0], sizes)
+        touching = np.array([valid[0, n] and convex_overlap(corners, boxes[n]) for n in range(len(rows))])
+        valid[:, touching] = False
+    return Others(
+        poses=poses,
+        sizes=np.ascontiguousarray(np.broadcast_to(sizes, (*shape, 2))),
+        valid=valid,
+        speeds=speeds,
+        is_static=is_static,
+        is_ignored=np.zeros(len(rows), dtype=bool),
+        stride=1,
+    )
+
+
+def red_connector_rows(scenario: Scenario, iteration: int, route_rows: list[int]) -> np.ndarray:
+    """Rows (41, R) of the route's connectors at red lights at each step, -1 for none; held for half a second."""
+    now = scenario.first_frame + iteration
+    row_of = {int(scenario.map.lanes.ids[row]): row for row in route_rows if scenario.map.lanes.is_connector(row)}
+    red = []
+    for step in range(NUM_STEPS + 1):
+        shown = scenario.traffic_lights.ids_showing(now + step // SAMPLE_STEPS * SAMPLE_STEPS, LightStatus.RED)
+        red.append(sorted(row_of[light] for light in shown if light in row_of))
+    width = max(len(rows) for rows in red)
+    padded = [rows + [-1] * (width - len(rows)) for rows in red]
+    return np.array(padded, dtype=np.int64).reshape(NUM_STEPS + 1, width)
+
+
+def past_states(scenario: Scenario, iteration: int) -> Float64[np.ndarray, "past 10"] | None:
+    """The log's last 1.5 s from two frames a second, every 0.1 s up to 0.2 s ago; None when the log starts later."""
+    now = scenario.first_frame + iteration
+    if now < PAST_STEPS:
+        return None
+    frames = np.arange(now - PAST_STEPS, now + 1, SAMPLE_STEPS)
+    states = states_of(scenario.ego)[0, frames]
+    states[:, HEADING] = np.unwrap(states[:, HEADING])
+    # quirk: past_without_its_end (the last tenth of a second before now is dropped, and the present state follows)
+    steps = np.arange(PAST_STEPS - 1)
+    columns = [np.interp(steps, frames - frames[0], states[:, column]) for column in range(states.shape[1])]
+    return np.stack(columns, axis=-1)
+
+
+def history_comfort(
+    states: Float64[np.ndarray, "motions time 10"], past: Float64[np.ndarray, "past 10"] | None
+) -> Float64[np.ndarray, "motions"]:
+    """Whether past and motion together stay within nuPlan's six comfort bounds, 1 or 0; 1 without a past."""
+    if past is None:
+        return np.ones(len(states))
+    joined = np.concatenate([np.broadcast_to(past, (len(states), *past.shape)), states], axis=1)
+    motion = motion_of(np.arange(joined.shape[1], dtype=np.int64), joined)
+    center = center_accelerations(motion)
+    features = _features(joined, center[..., 0], yaw_order=3)
+    aside = savitzky_golay(np.ascontiguousarray(center[..., 1]), ACCELERATION_WINDOW, 2)
+    series = {**features, "ego_lat_acceleration": aside}
+    is_fine = [bound.is_within(np.round(series[bound.name], 8)).all(axis=-1) for bound in COMFORT_QUANTITIES]
+    return np.all(is_fine, axis=0).astype(np.float64)
+
+
+def _features(
+    states: Float64[np.ndarray, "motions time 10"], ahead: Float64[np.ndarray, "motions time"], yaw_order: int
+) -> dict[str, Float64[np.ndarray, "motions time"]]:
+    magnitude = np.hypot(states[..., ACCEL_X], states[..., ACCEL_Y])
+    smooth = {
+        name: np.round(savitzky_golay(np.ascontiguousarray(values), ACCELERATION_WINDOW, 2), 8)
+        for name, values in (("lon", ahead), ("all", magnitude))
+    }
+    yaw = unwrapped(np.ascontiguousarray(states[..., HEADING]))
+    return {
+        "ego_acceleration": smooth["all"],
+        "ego_lon_acceleration": smooth["lon"],
+        "ego_jerk": savitzky_golay(smooth["all"], JERK_WINDOW, 2, 1, STEP_S),
+        "ego_lon_jerk": savitzky_golay(smooth["lon"], JERK_WINDOW, 2, 1, STEP_S),
+        "ego_yaw_rate": savitzky_golay(yaw, YAW_WINDOW, 2, 1, STEP_S),
+        "ego_yaw_acceleration": savitzky_golay(yaw, YAW_WINDOW, yaw_order, 2, STEP_S),
+    }
+
+
+def two_frame_comfort(
+    states: Float64[np.ndarray, "time 10"], previous: Float64[np.ndarray, "time 10"], gap_s: float
+) -> float:
+    """Whether two drives that were planned `gap_s` apart agree where they overlap, 1 or 0.
+
+    Raises:
+        ValueError: When the frames are not 0 to 0.55 s apart.
+    """
+    if not 0.0 < gap_s < MAX_FRAME_GAP_S:
+        raise ValueError(f"Two-frame comfort needs frames up to {MAX_FRAME_GAP_S} s apart, got {gap_s:.2f} s.")
+    shift = round(gap_s / STEP_S)
+    now, before = (
+        _features(part[np.newaxis], part[np.newaxis, :, ACCEL_X], yaw_order=2)
+        for part in (states[:-shift], previous[shift:])
+    )
+    names = ("ego_acceleration", "ego_jerk", "ego_yaw_rate", "ego_yaw_acceleration")
+    differences = [float(np.sqrt(np.mean((np.round(now[n], 8) - np.round(before[n], 8)) ** 2))) for n in names]
+    return float(all(d <= limit for d, limit in zip(differences, MAX_TWO_FRAME_DIFFERENCES, strict=True)))

@@ -1,0 +1,220 @@
+"""Time to collision with everybody moved straight on; each answer follows from a gap and a speed.
+
+The ego is 5 m by 2 m, its middle 1.5 m before its rear axle, which starts at the origin: its front is at x = 4 m.
+Looks are 0.3 s apart: a collision after 0.5 s is seen at 0.6 s, one after 1.0 s at 1.2 s, one after 1.6 s never.
+"""
+
+import numpy as np
+import pytest
+import shapely
+
+from simulation.ego.dynamics import STATE_SIZE, VELOCITY_X, X
+from simulation.geometry.area_raster import rasterize
+from simulation.geometry.polygons import flatten_polygons
+from simulation.metrics.pdm.agents import Others
+from simulation.metrics.pdm.closing import closing_scores, closing_shares
+from simulation.metrics.pdm.road import INTERSECTION, LANE, MULTIPLE_LANES, OFF_ROAD
+
+SIZE, REAR_TO_CENTER_M, FRONT_M = (5.0, 2.0), 1.5, 4.0
+LENGTH_M, WIDTH_M = 4.0, 2.0
+NORTH = np.pi / 2
+
+
+def motion(speed_mps: float, steps: int = 1) -> np.ndarray:
+    """States (1, T, 10) straight east at constant speed."""
+    states = np.zeros((1, steps, STATE_SIZE))
+    states[0, :, X] = speed_mps * 0.1 * np.arange(steps)
+    states[0, :, VELOCITY_X] = speed_mps
+    return states
+
+
+def scores(
+    states: np.ndarray,
+    x_m: float,
+    y_m: float,
+    heading: float,
+    speed_mps: float | np.ndarray,
+    *,
+    area: int = 0,
+    kind: int = LANE,
+    is_there: bool = True,
+    is_ignored: bool = False,
+) -> list[float]:
+    """Of motions beside one other, whose box middle moves from a place on, on a large polygon of one kind.
+
+    The speed is that of the whole time, or that of each instant (T,).
+    """
+    steps = states.shape[1]
+    speeds = np.broadcast_to(np.asarray(speed_mps, dtype=np.float64), (steps,))
+    way_m = np.concatenate([[0.0], np.cumsum(speeds[:-1] * 0.1)])
+    poses = np.stack([x_m + way_m * np.cos(heading), y_m + way_m * np.sin(heading), np.full(steps, heading)], axis=-1)
+    others = Others(
+        poses=poses[:, np.newaxis].copy(),
+        sizes=np.tile([LENGTH_M, WIDTH_M], (steps, 1, 1)),
+        valid=np.full((steps, 1), is_there),
+        speeds=speeds[:1].copy(),
+        is_static=np.array([False]),
+        is_ignored=np.array([is_ignored]),
+        stride=1,
+    )
+    low, high = np.array([-50.0, -50.0]), np.array([50.0, 50.0])
+    polygons = flatten_polygons(np.array([shapely.box(*low, *high)]))
+    return closing_scores(
+        states,
+        np.full(states.shape[:2], area, dtype=np.uint8),
+        others,
+        speeds[:, np.newaxis].copy(),
+        rasterize(polygons, low, high),
+        np.array([kind], dtype=np.uint8),
+        SIZE,
+        REAR_TO_CENTER_M,
+    ).tolist()
+
+
+def score(states: np.ndarray, *other, **situation) -> float:
+    """Of a single motion."""
+    return scores(states, *other, **situation)[0]
+
+
+def behind(gap_m: float) -> float:
+    """Where the middle of a leader is whose rear is so far ahead of the ego's front."""
+    return FRONT_M + gap_m + LENGTH_M / 2
+
+
+@pytest.mark.parametrize(
+    ("gap_m", "leader_mps", "expected"),
+    [
+        # 10 m/s against 4: closing in by 6 m/s, within 0.5 s, 1.0 s, 1.33 s and 2 s.
+        (3.0, 4.0, 0.0),
+        (6.0, 4.0, 0.5),
+        (8.0, 4.0, 0.5),
+        (12.0, 4.0, 1.0),
+        # One that stands: 0.8 s, 1.1 s, 1.6 s.
+        (8.0, 0.0, 0.0),
+        (11.0, 0.0, 0.5),
+        (16.0, 0.0, 1.0),
+        # As fast as the ego, and moving away, however near.
+        (0.5, 10.0, 1.0),
+        (0.5, 14.0, 1.0),
+    ],
+)
+def test_the_time_gap_to_a_leader_decides(gap_m, leader_mps, expected):
+    assert score(motion(10.0), behind(gap_m), 0.1, 0.0, leader_mps) == expected
+
+
+@pytest.mark.parametrize(
+    ("x_m", "y_m", "expected"),
+    [
+        # Northbound at 5 m/s. At 0.9 s the ego's box reaches from x = 8 to 13 m, and the other's middle is 4.5 m on.
+        (11.5, -5.0, 0.0),
+        # Its box begins at x = 13.5 m: met at 1.2 s, when the ego reaches to 16 m.
+        (14.5, -6.0, 0.5),
+        # Has passed already.
+        (14.5, 4.0, 1.0),
+        # Is still 7 m and more south of the ego's side when the ego has gone by at 1.5 s.
+        (14.5, -18.0, 1.0),
+    ],
+)
+def test_one_that_crosses_counts_when_both_are_in_the_same_place_at_the_same_time(x_m, y_m, expected):
+    states = motion(10.0)
+    assert score(states, x_m, y_m, NORTH, 5.0, area=MULTIPLE_LANES) == expected
+
+
+def test_one_from_the_side_counts_where_the_ego_is_in_an_intersection_or_not_in_one_lane():
+    # At 45 degrees from the ego's heading, into its side within 0.6 s.
+    beside = {"x_m": 5.0, "y_m": -5.0, "heading": NORTH, "speed_mps": 5.0}
+    states = motion(10.0)
+    assert score(states, **beside) == 1.0
+    assert score(states, **beside, area=MULTIPLE_LANES) == 0.0
+    assert score(states, **beside, area=OFF_ROAD) == 0.0
+    assert score(states, **beside, kind=INTERSECTION) == 0.0
+
+
+def test_one_that_comes_from_behind_never_counts():
+    assert score(motion(5.0), -6.0, 0.1, 0.0, 15.0, area=OFF_ROAD, kind=INTERSECTION) == 1.0
+
+
+def test_who_stands_closes_in_on_nobody():
+    assert score(motion(0.0), behind(0.5), 0.1, 0.0, 0.0) == 1.0
+
+
+def test_who_is_not_there_or_ignored_does_not_count():
+    near = {"x_m": behind(3.0), "y_m": 0.1, "heading": 0.0, "speed_mps": 0.0}
+    assert score(motion(10.0), **near) == 0.0
+    assert score(motion(10.0), **near, is_there=False) == 1.0
+    assert score(motion(10.0), **near, is_ignored=True) == 1.0
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(1, 1.0), (5, 0.5), (11, 0.0)])
+def test_the_worst_instant_of_a_motion_counts(steps, expected):
+    # 16 m behind one that stands: 1.6 s at first, 1.2 s after 0.4 s, 0.6 s after a second.
+    assert score(motion(10.0, steps), behind(15.9), 0.1, 0.0, 0.0) == expected
+
+
+def test_a_leader_that_is_about_to_speed_up_counts_with_its_speed_of_now():
+    # 6 m behind one that stands, at 10 m/s: 0.6 s. It is off at 20 m/s a tenth of a second later.
+    speeds = np.full(5, 20.0)
+    speeds[0] = 0.0
+    assert score(motion(10.0, 5), behind(6.0), 0.1, 0.0, speeds) == 0.0
+    speeds[0] = 20.0
+    assert score(motion(10.0, 5), behind(6.0), 0.1, 0.0, speeds) == 1.0
+
+
+def test_each_motion_is_judged_for_itself():
+    # 8 m to one that stands: never, 1.33 s, 0.8 s.
+    states = np.concatenate([motion(speed) for speed in (0.0, 6.0, 10.0)])
+    assert scores(states, behind(8.0), 0.1, 0.0, 0.0) == [1.0, 0.5, 0.0]
+
+
+def share(
+    states: np.ndarray,
+    x_m: float,
+    y_m: float,
+    heading: float,
+    velocity_mps: tuple[float, float],
+    present: bool = True,
+) -> float:
+    """Of a motion beside one other that keeps its velocity, every 0.1 s."""
+    now = np.array([x_m, y_m])
+    ahead = now + np.arange(1, 9)[:, np.newaxis] * 0.5 * np.array(velocity_mps)
+    box = np.array([np.cos(heading), np.sin(heading), LENGTH_M, WIDTH_M])
+    return closing_shares(
+        states[np.newaxis],
+        now[np.newaxis, np.newaxis],
+        ahead[np.newaxis, np.newaxis],
+        box[np.newaxis, np.newaxis],
+        np.array([[present]]),
+        SIZE,
+        REAR_TO_CENTER_M,
+    ).item()
+
+
+def test_the_share_counts_the_instants_at_which_a_leader_is_too_near():
+    # After 0.1 s, 0.3 s ... 1.5 s the gap is 5.6 m, 4.6 m, 3.6 m ...; of less than 4.5 m, 5 m/s close it in 0.9 s.
+    ego = motion(10.0, steps=16)[:, 1:]
+    assert share(ego, behind(6.1), 0.1, 0.0, (5.0, 0.0)) == pytest.approx(6 / 8)
+    assert share(ego, behind(16.0), 0.1, 0.0, (5.0, 0.0)) == 0.0
+    assert share(ego, behind(6.1), 0.1, 0.0, (10.0, 0.0)) == 0.0
+    assert share(ego, behind(6.1), 0.1, 0.0, (5.0, 0.0), present=False) == 0.0
+
+
+def test_who_stands_waits_for_nobody_and_who_is_behind_is_not_looked_at():
+    assert share(motion(0.0, steps=16)[:, 1:], behind(1.0), 0.0, np.pi, (-10.0, 0.0)) == 0.0
+    assert share(motion(5.0, steps=16)[:, 1:], -12.0, 0.0, 0.0, (10.0, 0.0)) == 0.0
+    # The same, at the side of the front: nobody asks whose lane it is.
+    assert share(motion(5.0, steps=16)[:, 1:], 3.0, -5.0, NORTH, (0.0, 4.0)) > 0.0
+
+
+def test_the_box_of_who_turns_points_where_he_goes():
+    # Beside each other at the same speed, 0.5 m apart; the other's box seems to lie across, but it moves along.
+    ego = motion(5.0, steps=16)[:, 1:]
+    aside_m = 0.5 * (SIZE[1] + WIDTH_M) + 0.5
+    assert share(ego, 4.0, aside_m, NORTH, (5.0, 0.0)) == 0.0
+    # One that stands is as it lies: its end is in the way.
+    assert share(ego, 8.0, aside_m, NORTH, (0.0, 0.0)) > 0.0
+
+
+def test_who_touches_the_ego_already_is_passed_over():
+    ego = motion(1.0, steps=16)[:, 1:]
+    assert share(ego, behind(-0.2), 0.0, 0.0, (0.0, 0.0)) == 0.0
+    assert share(ego, behind(0.2), 0.0, 0.0, (0.0, 0.0)) == 1.0
