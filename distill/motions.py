@@ -9,7 +9,8 @@ from jaxtyping import Float32
 
 from driving import PACIFICA, AgentKind, Scenario
 from driving.geometry import poses_in_frame_of, shifted_along_heading
-from planning.neural.vocabulary import NUM_POSES, STEP_S
+from driving.timing import STEP_S
+from planning.neural.vocabulary import NUM_POSES
 
 MAX_CURVATURE_PM = 0.22
 """Tightest turn of the ego [1/m]: 4.5 m radius."""

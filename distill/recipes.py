@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 
 from distill.losses import LossWeights
+from driving.names import unknown_name
 from planning.neural.encoder import NetworkConfig
 
 
@@ -76,6 +76,5 @@ def recipe(name: str) -> TrainingConfig:
         KeyError: When there is none, with the nearest known name.
     """
     if name not in RECIPES:
-        near = get_close_matches(name, RECIPES, n=1, cutoff=0.0)
-        raise KeyError(f"No recipe named {name!r}. Did you mean {near[0]!r}? Known: {sorted(RECIPES)}.")
+        raise KeyError(unknown_name("recipe named", name, RECIPES))
     return RECIPES[name]()

@@ -6,22 +6,24 @@ or simulated future of all others, by the same kernels that judge the rule-based
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import shapely
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from driving import PACIFICA, STATIC_KINDS, AgentTracks, LightStatus, Observation, Scenario, TrafficLights
+from driving import PACIFICA, STATIC_KINDS, AgentTracks, Observation, Scenario, TrafficLights
 from driving.geometry import box_corners
-from planning.neural.route_line import SPACING_M, LaneSamples, RoadAhead, RoadCache
-from planning.neural.vocabulary import NUM_POSES, STEP_S, TrajectoryVocabulary
+from driving.names import unknown_name
+from driving.timing import STEP_S
+from planning.neural.route_line import SPACING_M, LaneSamples, RoadCache
+from planning.neural.vocabulary import NUM_POSES, TrajectoryVocabulary
 from simulation.ego.dynamics import VELOCITY_X, state_array
 from simulation.ego.vocabulary_tracking import driven_states, fit_vocabulary
 from simulation.geometry.long_lines import nearest_place
 from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
 from simulation.metrics.pdm.agents import LOOK_AHEAD_STEPS, Others
+from simulation.metrics.pdm.areas import red_rows_by_step
 from simulation.metrics.pdm.closing import closing_scores
 from simulation.metrics.pdm.road import enters_areas
 from simulation.metrics.pdm.rules import PdmRules
@@ -168,7 +170,8 @@ class RuleTeacher:
         is_comfortable = comfortable_motions(states, steady=STEADY_STEPS, last=OPEN_STEPS)
         judged = score_motions(states, scene, RULES, comfort=is_comfortable.astype(np.float64))
         columns = {name: getattr(judged, name) for name in SUB_SCORES if name != "speed_limit"}
-        columns["traffic_lights"] = _light_scores(states, scene, _red_rows(road, future.traffic_lights))
+        red_rows = red_rows_by_step(future.traffic_lights, range(NUM_POSES), road.map.connector_rows(road.rows))
+        columns["traffic_lights"] = _light_scores(states, scene, red_rows)
         columns["time_to_collision"] = _closing_scores(states, judged, scene, future.agents)
         columns["speed_limit"] = _speed_scores(states, line, scene.centerline)
         # Speeding does not set the measure of progress.
@@ -228,17 +231,6 @@ def _touching(
     return touching
 
 
-def _red_rows(road: RoadAhead, lights: TrafficLights) -> Int64[np.ndarray, "steps lights"]:
-    """The route's connectors at red lights, step by step, -1 for none."""
-    row_of_id = {int(road.map.lanes.ids[row]): row for row in road.rows if road.map.lanes.is_connector(row)}
-    red: list[list[int]] = [[] for _ in range(NUM_POSES)]
-    for step in range(min(NUM_POSES, lights.num_steps)):
-        shown = sorted(lights.ids_showing(step, LightStatus.RED))
-        red[step] = [row_of_id[light] for light in shown if light in row_of_id]
-    width = max(len(rows) for rows in red)
-    return np.array([rows + [-1] * (width - len(rows)) for rows in red], dtype=np.int64).reshape(NUM_POSES, width)
-
-
 def _light_scores(
     states: np.ndarray, scene: PdmScene, red_rows: Int64[np.ndarray, "steps lights"]
 ) -> Float64[np.ndarray, "entries"]:
@@ -278,8 +270,7 @@ def load_teacher(name: str, vocabulary: TrajectoryVocabulary) -> Teacher:
         KeyError: When there is none, with the nearest known name.
     """
     if name not in TEACHERS:
-        near = get_close_matches(name, TEACHERS, n=1, cutoff=0.0)
-        raise KeyError(f"No teacher named {name!r}. Did you mean {near[0]!r}? Known: {sorted(TEACHERS)}.")
+        raise KeyError(unknown_name("teacher named", name, TEACHERS))
     return TEACHERS[name](vocabulary)
 
 

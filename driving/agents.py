@@ -4,6 +4,7 @@ Poses are global (x east, y north, heading counter-clockwise from x) and stay fl
 map coordinates reach 4e6 m, where float32 moves in steps of 0.25 m.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -31,6 +32,12 @@ class AgentKind(IntEnum):
 
 STATIC_KINDS = frozenset({AgentKind.TRAFFIC_CONE, AgentKind.BARRIER, AgentKind.CZONE_SIGN, AgentKind.GENERIC_OBJECT})
 """Static objects: cones, barriers, construction signs and the like."""
+_IS_STATIC = np.array([kind in STATIC_KINDS for kind in AgentKind])
+
+
+def static_mask(kinds: Int8[np.ndarray, "*shape"]) -> Bool[np.ndarray, "*shape"]:
+    """Mask of the static objects among agents of these kinds."""
+    return _IS_STATIC[kinds]
 
 
 class LightStatus(IntEnum):
@@ -206,6 +213,17 @@ class TrafficLights:
         """Ids of the lane connectors that show `status` at a step."""
         ids, statuses = self.at(step)
         return frozenset(ids[statuses == status].tolist())
+
+    def red_rows(self, step: int, row_of_connector: Mapping[int, int]) -> Int64[np.ndarray, "red"]:
+        """Rows of the lane connectors that are red at a step, in the order in which the lights were observed.
+
+        Args:
+            step: Of the lights.
+            row_of_connector: From lane connector ids to rows; connectors that it lacks are left out.
+        """
+        ids, statuses = self.at(step)
+        red = ids[statuses == LightStatus.RED].tolist()
+        return np.array([row_of_connector[light] for light in red if light in row_of_connector], dtype=np.int64)
 
     def steps(self, start: int, stop: int) -> "TrafficLights":
         """The part from step `start` up to, not including, `stop`, copied."""

@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 from jaxtyping import Bool, Float64, Int64
 
-from driving.agents import STATIC_KINDS
+from driving.agents import static_mask
 from driving.geometry import box_corners
 from driving.map import MapGraph
 from driving.scenario import Scenario
@@ -293,7 +293,7 @@ def _overlap_findings(scenario: Scenario) -> Iterator[Finding]:
     agents, now = scenario.agents, scenario.first_frame
     rows = np.flatnonzero(agents.valid[:, now])
     poses, sizes = agents.poses[rows, now], agents.sizes[rows, now]
-    is_static = np.isin(agents.kinds[rows], [*STATIC_KINDS])
+    is_static = static_mask(agents.kinds[rows])
     first, second = np.triu_indices(len(rows), k=1)
     # Cones and barriers stand as close as they like.
     near = _may_touch(poses[first], sizes[first], poses[second], sizes[second])

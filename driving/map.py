@@ -109,12 +109,13 @@ class AreaLayer:
         return shapely.STRtree(self.polygons)
 
     @cached_property
-    def _row_of_id(self) -> dict[int, int]:
+    def row_of_id(self) -> dict[int, int]:
+        """From ids to rows."""
         return {int(area_id): row for row, area_id in enumerate(self.ids)}
 
     def row(self, area_id: int) -> int | None:
         """Row of an id, None when the layer does not hold it."""
-        return self._row_of_id.get(area_id)
+        return self.row_of_id.get(area_id)
 
     def rows_containing(self, point: Float64[np.ndarray, "2"]) -> Int64[np.ndarray, "found"]:
         """Rows of the polygons with the point strictly inside (nuPlan's `contains`), in row order."""
@@ -253,6 +254,10 @@ class MapGraph:
         if row is None:
             raise KeyError(f"Map {self.name} has no lane or lane connector {lane_id}.")
         return row
+
+    def connector_rows(self, lane_rows: list[int]) -> dict[int, int]:
+        """From ids to rows of the lane connectors among `lane_rows`."""
+        return {int(self.lanes.ids[row]): row for row in lane_rows if self.lanes.is_connector(row)}
 
     def roadblock_polygon(self, roadblock_id: int) -> shapely.Polygon:
         """Polygon of a roadblock or roadblock connector; the roadblock is tried first, as nuPlan does.

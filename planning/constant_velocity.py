@@ -5,7 +5,7 @@ import numpy as np
 from driving import MapGraph, Observation, Route, Trajectory
 
 HORIZON_S = 8.0
-STEP_S = 0.5
+PLAN_STEP_S = 0.5
 
 
 class ConstantVelocityPlanner:
@@ -19,7 +19,7 @@ class ConstantVelocityPlanner:
     def plan(self, observation: Observation) -> Trajectory:
         """A straight line of poses 0.5 s apart."""
         ego = observation.ego_now
-        times_s = np.arange(round(HORIZON_S / STEP_S) + 1) * STEP_S
+        times_s = np.arange(round(HORIZON_S / PLAN_STEP_S) + 1) * PLAN_STEP_S
         x, y, heading = ego.rear_axle_pose
         distance_m = float(ego.velocity_mps[0]) * times_s
         poses = np.stack(

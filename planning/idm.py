@@ -1,9 +1,10 @@
 """nuPlan's IDM planner: stay on the lanes of the route, keep a distance to what is in the way."""
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
-from driving import PACIFICA, STATIC_KINDS, LightStatus, MapGraph, Observation, Route, Trajectory
+from driving import PACIFICA, MapGraph, Observation, Route, Trajectory
+from driving.agents import static_mask
 from planning.idm_rollout import plan_idm
 from planning.lane_search import breadth_first_lanes, joined_centerlines, starting_lane
 from simulation.geometry.corridors import chunk_bounds
@@ -17,11 +18,8 @@ HEADWAY_S = 1.5
 ACCEL_MAX_MPS2 = 1.0
 DECEL_MAX_MPS2 = 3.0
 NUM_STEPS = 16
-STEP_S = 0.5
+PLAN_STEP_S = 0.5
 RADIUS_M = 40.0
-
-_IS_STATIC = np.zeros(8, dtype=bool)
-_IS_STATIC[[int(kind) for kind in STATIC_KINDS]] = True
 
 
 class IdmPlanner:
@@ -54,7 +52,7 @@ class IdmPlanner:
             raise ValueError(
                 f"Map {map.name} has no lane on the route {route.roadblock_ids}; this planner follows lanes."
             )
-        self._lights = {int(map.lanes.ids[row]): row for row in self._route_lanes if map.lanes.is_connector(row)}
+        self._lights = map.connector_rows(self._route_lanes)
         self._areas = road_of(map).lanes
         self._is_started = False
 
@@ -76,14 +74,14 @@ class IdmPlanner:
             PACIFICA.rear_axle_to_center_m,
             agents_now(observation) if self.sees_agents else np.zeros((0, 6)),
             self._areas,
-            self._red_connectors(observation),
+            observation.traffic_lights.red_rows(0, self._lights),
             RADIUS_M,
             self._target_speed_mps,
             (MIN_GAP_M, HEADWAY_S, ACCEL_MAX_MPS2, DECEL_MAX_MPS2),
-            STEP_S,
+            PLAN_STEP_S,
             NUM_STEPS,
         )
-        return Trajectory(time_s=np.arange(NUM_STEPS + 1) * STEP_S, poses=poses)
+        return Trajectory(time_s=np.arange(NUM_STEPS + 1) * PLAN_STEP_S, poses=poses)
 
     def _find_path(self, observation: Observation) -> None:
         ego, blocks = observation.ego_now, self._route.roadblock_ids
@@ -100,11 +98,6 @@ class IdmPlanner:
         self._arc = arc_lengths(self._points)
         self._chunks = chunk_bounds(self._points)
 
-    def _red_connectors(self, observation: Observation) -> Int64[np.ndarray, "connectors"]:
-        ids, statuses = observation.traffic_lights.at(0)
-        red = ids[statuses == LightStatus.RED].tolist()
-        return np.array([self._lights[light] for light in red if light in self._lights], dtype=np.int64)
-
 
 def agents_now(observation: Observation) -> Float64[np.ndarray, "agents 6"]:
     """What is seen now, unordered: x, y, heading, speed (0 for static objects) [m/s], length and width [m]."""
@@ -114,6 +107,6 @@ def agents_now(observation: Observation) -> Float64[np.ndarray, "agents 6"]:
     rows[:, :3] = agents.poses[seen, -1]
     velocities = agents.velocities_mps[seen, -1]
     rows[:, 3] = np.hypot(velocities[:, 0], velocities[:, 1])
-    rows[_IS_STATIC[agents.kinds[seen]], 3] = 0.0
+    rows[static_mask(agents.kinds[seen]), 3] = 0.0
     rows[:, 4:] = agents.sizes[seen, -1]
     return rows

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from simulation.geometry.angles import wrap
 from simulation.geometry.boxes import box_corners, convex_distance, convex_overlap
 from simulation.geometry.compiling import njit
 from simulation.geometry.corridors import (
@@ -50,11 +51,10 @@ def pose_at(
     low = high - 1
     t = (along - arc[low]) / (arc[high] - arc[low])
     heading = headings[low] + t * (headings[high] - headings[low])
-    heading = (heading + math.pi) % (2.0 * math.pi) - math.pi
     return (
         points[low, 0] + t * (points[high, 0] - points[low, 0]),
         points[low, 1] + t * (points[high, 1] - points[low, 1]),
-        heading,
+        wrap(heading),
     )
 
 

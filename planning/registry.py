@@ -5,9 +5,9 @@ Entries are functions, so that the heavy imports of one planner are not paid for
 
 import importlib
 from collections.abc import Callable
-from difflib import get_close_matches
 
 from driving import Planner
+from driving.names import unknown_name
 
 
 def _log_future() -> Planner:
@@ -88,11 +88,8 @@ def load_planner(spec: str) -> Planner:
         return PLANNERS[spec]()
     kind, _, rest = spec.partition(":")
     if not rest:
-        near = get_close_matches(spec, PLANNERS, n=1, cutoff=0.0)
-        raise KeyError(
-            f"No planner named {spec!r}. Did you mean {near[0]!r}? Known: {sorted(PLANNERS)}."
-            " A class of your own is written package.module:Class."
-        )
+        sentence = unknown_name("planner named", spec, PLANNERS)
+        raise KeyError(f"{sentence} A class of your own is written package.module:Class.")
     if kind == "recorded":
         from planning.recorded import RecordedPlanner
 

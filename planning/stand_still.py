@@ -5,7 +5,7 @@ import numpy as np
 from driving import MapGraph, Observation, Route, Trajectory
 
 HORIZON_S = 8.0
-STEP_S = 0.5
+PLAN_STEP_S = 0.5
 
 
 class StandStillPlanner:
@@ -18,5 +18,5 @@ class StandStillPlanner:
 
     def plan(self, observation: Observation) -> Trajectory:
         """The present pose, again and again."""
-        times_s = np.arange(round(HORIZON_S / STEP_S) + 1) * STEP_S
+        times_s = np.arange(round(HORIZON_S / PLAN_STEP_S) + 1) * PLAN_STEP_S
         return Trajectory(time_s=times_s, poses=np.tile(observation.ego_now.rear_axle_pose, (len(times_s), 1)))

@@ -9,7 +9,6 @@
 `run_rollout` is this loop, `run_lockstep` the same for many scenarios and a planner that is asked once for all.
 """
 
-import difflib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from driving.candidates import LOGGED_TIME_S, Candidates
+from driving.names import unknown_name
 from driving.observation import Observation
 from driving.planner import (
     MAX_DRIVEN_GAP_M,
@@ -328,7 +328,5 @@ def _require_in_time(planning_time_s: float, limit_s: float, rollout: Rollout) -
 
 def _traffic_mode(name: str) -> TrafficMode:
     if name not in TRAFFIC:
-        near = difflib.get_close_matches(name, TRAFFIC, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise KeyError(f"No traffic named {name!r}.{hint} Known: {sorted(TRAFFIC)}.")
+        raise KeyError(unknown_name("traffic named", name, TRAFFIC))
     return TRAFFIC[name]

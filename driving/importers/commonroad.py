@@ -20,8 +20,9 @@ from driving.agents import AgentKind
 from driving.geometry import shifted_along_heading
 from driving.importers.assemble import recording_of
 from driving.importers.commonroad_map import MOTORWAY_SPEED_MPS, number, read_map, read_place
-from driving.importers.smoothing import STEP_US, TrackSamples, ego_motion, grid_times, tracks_on_grid
+from driving.importers.smoothing import TrackSamples, ego_motion, grid_times, tracks_on_grid
 from driving.recording import Recording
+from driving.timing import STEP_US
 from driving.vehicle import PACIFICA
 
 KIND_OF_TYPE = {

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from driving.importers import argoverse2, commonroad, track_archive
+from driving.names import unknown_name
 from driving.recording import Recording
 
 
@@ -40,6 +40,5 @@ def importer_of(name: str) -> Importer:
         KeyError: For an unknown format, with the nearest known one.
     """
     if name not in IMPORTERS:
-        near = get_close_matches(name, IMPORTERS, n=1, cutoff=0.0)
-        raise KeyError(f"No importer for {name!r}. Did you mean {near[0]!r}? Known: {sorted(IMPORTERS)}.")
+        raise KeyError(unknown_name("importer for", name, IMPORTERS))
     return IMPORTERS[name]

@@ -11,11 +11,9 @@ from jaxtyping import Bool, Float64, Int64
 from scipy.ndimage import median_filter
 from scipy.signal import savgol_filter
 
-from driving.agents import AgentKind, AgentTracks
+from driving.agents import AgentKind, AgentTracks, static_mask
 from driving.ego import EgoMotion
-
-STEP_US = 100_000
-"""Recordings are at 10 Hz."""
+from driving.timing import STEP_US
 
 MAX_GAP_US = 250_000
 """Between two observations of an agent that lie further apart, it counts as unseen."""
@@ -156,8 +154,7 @@ def tracks_on_grid(time_us: Int64[np.ndarray, "time"], tracks: Sequence[TrackSam
         for column, sample in enumerate(samples):
             values[row, seen, column] = np.interp(time_us[seen], track.time_us, sample)
     velocities = central_differences(values[..., :2], valid, STEP_US / 1e6)
-    is_static = np.array([AgentKind(kind).is_static for kind in kinds.tolist()])
-    velocities[is_static[:, np.newaxis] & valid] = 0.0
+    velocities[static_mask(kinds)[:, np.newaxis] & valid] = 0.0
     return AgentTracks(
         track_ids=tuple(track.track_id for track, _ in columns),
         kinds=kinds,

@@ -9,6 +9,7 @@ from jaxtyping import Int64
 from driving.nuplan.logs import LogIndex
 from driving.scenario import FUTURE_STEPS, HISTORY_STEPS
 from driving.scenario_types import KNOWN_SCENARIO_TYPES
+from driving.timing import STEP_S
 
 KNOWN_CUT_S = (15.0, -3.0)
 """Duration, and start relative to the tagged frame, of nuPlan's known types ..."""
@@ -16,7 +17,6 @@ OTHER_CUT_S = (20.0, 0.0)
 """... and of all others."""
 STRIDE = 2
 """Every second row of 20 Hz."""
-STEP_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from driving.agents import STATIC_KINDS, AgentKind, AgentTracks, LightStatus, TrafficLights
+from driving.agents import AgentKind, AgentTracks, LightStatus, TrafficLights, static_mask
 from driving.ego import EgoMotion
 from driving.nuplan.box_rows import as_keys, rows_of_frames
 from driving.nuplan.database import placeholders, reading
@@ -202,8 +202,7 @@ def read_agents(connection: sqlite3.Connection, index: LogIndex, frames: FrameRo
     kinds = np.array([index.kinds[token] for token in track_tokens], dtype=np.int8)
     by_kind = np.lexsort((kinds[agents], steps))
     steps, agents, values = steps[by_kind], agents[by_kind], values[by_kind]
-    is_static = np.isin(kinds, [int(kind) for kind in STATIC_KINDS])
-    values[is_static[agents], 3:5] = 0.0
+    values[static_mask(kinds)[agents], 3:5] = 0.0
     if not np.isfinite(values[:, :7]).all():
         bad = int(np.flatnonzero(~np.isfinite(values[:, :7]).all(axis=1))[0])
         token = track_tokens[agents[bad]].hex()

@@ -5,11 +5,11 @@ site. The ego's front is 4.049 m before its rear axle; hand-made cars are 4.8 m 
 """
 
 from collections.abc import Callable
-from difflib import get_close_matches
 
 import numpy as np
 
 from driving.agents import AgentKind, LightStatus
+from driving.names import unknown_name
 from driving.recording import Recording
 from driving.scenario import Scenario
 from driving.synthetic.motion import SmoothPath, SpeedChange, SpeedProfile, shifted_aside
@@ -27,9 +27,7 @@ def scene(name: str) -> Scenario:
         KeyError: When there is no scene of that name.
     """
     if name not in SCENES:
-        near = get_close_matches(name, SCENES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise KeyError(f"No scene named {name!r}.{hint} Known: {sorted(SCENES)}.")
+        raise KeyError(unknown_name("scene named", name, SCENES))
     return SCENES[name]().scenarios()[0]
 
 

@@ -14,8 +14,8 @@ from driving.ego import EgoMotion
 from driving.map import MapGraph
 from driving.recording import ANCHOR_OFFSET_S, Mission, Recording, Tag
 from driving.synthetic.motion import SmoothPath, SpeedProfile
+from driving.timing import STEP_S
 
-STEP_S = 0.1
 BEGIN_S = -3.0
 """More than the 22 steps that a scenario shows of the past ..."""
 END_S = 24.0

@@ -22,9 +22,9 @@ from nuplan.planning.simulation.trajectory.abstract_trajectory import AbstractTr
 from driving.agents import AgentKind, AgentTracks
 from driving.ego import EgoState
 from driving.observation import Observation
+from driving.timing import STEP_S
 from driving.trajectory import Trajectory
 
-STEP_S = 0.1
 _VEHICLE = get_pacifica_parameters()
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from scipy.spatial import cKDTree
 
-from driving import PACIFICA, AgentKind, LightStatus, MapGraph, Observation
+from driving import PACIFICA, AgentKind, MapGraph, Observation
+from driving.agents import static_mask
 from driving.geometry import wrap_angle
 from planning.forecasting.lane_following import (
     NUM_INSTANTS,
@@ -104,8 +105,7 @@ def agents_ahead(
         PACIFICA.width_m,
         0,
     ]
-    static = agents.kinds[rows] > AgentKind.BICYCLE
-    moving[:-1, 3:5][static] = 0.0
+    moving[:-1, 3:5][static_mask(agents.kinds[rows])] = 0.0
     starts = np.full(len(moving), -1, dtype=np.int64)
     on_wheels = (agents.kinds[rows] == AgentKind.VEHICLE) | (agents.kinds[rows] == AgentKind.BICYCLE)
     drives = np.flatnonzero(on_wheels & (np.hypot(moving[:-1, 3], moving[:-1, 4]) > SLOWEST_MPS))
@@ -129,8 +129,5 @@ def _accelerations(observation: Observation, rows: np.ndarray) -> Float64[np.nda
 def _red_lanes(observation: Observation) -> Bool[np.ndarray, "lanes"]:
     areas = observation.map.lanes.areas
     is_red = np.zeros(len(areas), dtype=bool)
-    for lane in observation.traffic_lights.ids_showing(0, LightStatus.RED):
-        row = areas.row(lane)
-        if row is not None:
-            is_red[row] = True
+    is_red[observation.traffic_lights.red_rows(0, areas.row_of_id)] = True
     return is_red

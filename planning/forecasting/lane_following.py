@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from planning.idm_rollout import idm_acceleration
+from simulation.geometry.angles import wrap
 from simulation.geometry.compiling import njit
 
 SPACING_M = 2.0
@@ -68,11 +69,6 @@ class Ways(NamedTuple):
 
 
 @njit(cache=True)
-def _turned(angle: float) -> float:
-    return (angle + math.pi) % (2.0 * math.pi) - math.pi
-
-
-@njit(cache=True)
 def lane_samples_under(poses: np.ndarray, near: np.ndarray, samples: np.ndarray) -> np.ndarray:
     """The lane sample that fits each pose (N, 3) best, -1 without.
 
@@ -91,7 +87,7 @@ def lane_samples_under(poses: np.ndarray, near: np.ndarray, samples: np.ndarray)
             cos, sin = math.cos(samples[row, 2]), math.sin(samples[row, 2])
             if abs(dx * cos + dy * sin) > 0.6 * SPACING_M:
                 continue
-            cost = abs(dy * cos - dx * sin) + _HEADING_WEIGHT_M * abs(_turned(samples[row, 2] - poses[i, 2]))
+            cost = abs(dy * cos - dx * sin) + _HEADING_WEIGHT_M * abs(wrap(samples[row, 2] - poses[i, 2]))
             if cost < least:
                 under[i], least = row, cost
     return under
@@ -215,7 +211,7 @@ def _wish(rows: np.ndarray, along: np.ndarray, lanes: SampledLanes, wished: np.n
     num = len(rows)
     for k in range(num):
         first, last = max(k - 2, 0), min(k + 2, num - 1)
-        turn = abs(_turned(lanes.samples[rows[last], 2] - lanes.samples[rows[first], 2]))
+        turn = abs(wrap(lanes.samples[rows[last], 2] - lanes.samples[rows[first], 2]))
         curvature = turn / max(along[last] - along[first], SPACING_M)
         wished[k] = min(lanes.limits[lanes.lane[rows[k]]], math.sqrt(_LATERAL_ACCEL / max(curvature, 1e-4)))
     for k in range(num - 2, -1, -1):

@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from driving import AgentKind, EgoState, LightStatus, MapGraph, Observation, Route
+from driving import EgoState, LightStatus, MapGraph, Observation, Route
+from driving.agents import static_mask
 from driving.geometry import local_from_global, wrap_angle
 from planning.neural.route_line import SPACING_M, LaneSamples, RoadAhead, RoadCache, lane_samples
 
@@ -173,7 +174,7 @@ def _agents(observation: Observation, ego: EgoState, rows: np.ndarray) -> tuple[
     values[:count, VELOCITY] = local_from_global(agents.velocities_mps[rows, -1], still) / SPEED_MPS
     values[:count, BOX] = agents.sizes[rows, -1] / SPEED_MPS
     values[np.arange(count), KIND.start + agents.kinds[rows]] = 1.0
-    static = agents.kinds[rows] > AgentKind.BICYCLE
+    static = static_mask(agents.kinds[rows])
     values[:count, VELOCITY][static] = 0.0
     return values, mask
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from driving import PACIFICA, Candidates, MapGraph, Observation, Route, Trajectory
 from driving.candidates import LOGGED_TIME_S
 from driving.geometry import local_from_global, poses_out_of_frame_of
+from driving.timing import STEP_S
 from planning.forecasting.agents import NUM_INSTANTS, agents_ahead
 from planning.neural.candidate_selection import ReachableEntries
 from planning.neural.features import (
@@ -26,7 +27,7 @@ from planning.neural.network import COMFORT, DRIVABLE_AREA, TIME_TO_COLLISION, S
 from planning.neural.relations import DRIVEN_COLUMNS
 from planning.neural.route_distance import astray_in_junctions
 from planning.neural.ttc_check import ExpectedOthers
-from planning.neural.vocabulary import NUM_POSES, STEP_S
+from planning.neural.vocabulary import NUM_POSES
 from simulation.ego.dynamics import HEADING, VELOCITY_X, state_array, states_of
 from simulation.ego.vocabulary_tracking import drive_vocabulary, fit_vocabulary, retime_entries
 from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simulation.ego.dynamics import wrap
+from simulation.geometry.angles import wrap
 from simulation.geometry.compiling import njit
 
 NEAR_M, NEAR_RAD = 4.0, 0.6

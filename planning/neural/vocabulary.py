@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-STEP_S = 0.1
 NUM_POSES = 41
 """Poses of an entry, from now to 4 s; the first is the origin."""
 FORMAT = "camber.vocabulary.1"

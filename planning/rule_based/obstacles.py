@@ -8,7 +8,8 @@ import numpy as np
 import shapely
 from jaxtyping import Bool, Float64, Int64
 
-from driving import PACIFICA, STATIC_KINDS, AgentKind, LightStatus, MapGraph, Observation
+from driving import PACIFICA, STATIC_KINDS, AgentKind, MapGraph, Observation
+from driving.agents import static_mask
 from driving.geometry import box_corners, wrap_angle
 from planning.rule_based.proposals import Obstacles, touched_now
 from simulation.geometry.polygons import FlatPolygons
@@ -42,7 +43,7 @@ class Forecaster:
         self._areas = areas
         polygons = map_graph.lanes.areas.polygons
         connectors = [row for row in route_rows if map_graph.lanes.is_connector(row)]
-        self._row_of_light = {int(map_graph.lanes.ids[row]): row for row in connectors}
+        self._row_of_light = map_graph.connector_rows(connectors)
         centroids = (
             shapely.get_coordinates(shapely.centroid(polygons[connectors])) if connectors else np.zeros((0, 2))
         )
@@ -56,9 +57,9 @@ class Forecaster:
         rows = self._nearest(observation, center)
         agents = observation.agents
         poses = np.ascontiguousarray(agents.poses[rows, -1])
-        is_static = _GROUP_OF_KIND[agents.kinds[rows]] == 0
+        is_static = static_mask(agents.kinds[rows])
         velocities, speeds = _straight_on(poses[:, 2], agents.velocities_mps[rows, -1], is_static)
-        lights = self._red_lights(observation)
+        lights = observation.traffic_lights.red_rows(0, self._row_of_light)
         obstacles = Obstacles(
             poses=poses,
             sizes=np.ascontiguousarray(agents.sizes[rows, -1]),
@@ -89,11 +90,6 @@ class Forecaster:
         order = np.argsort(distances_m)
         groups = _GROUP_OF_KIND[agents.kinds[seen[order]]]
         return seen[np.concatenate([order[groups == group][:most] for group, most in enumerate(_LIMITS)])]
-
-    def _red_lights(self, observation: Observation) -> Int64[np.ndarray, "lights"]:
-        ids, statuses = observation.traffic_lights.at(0)
-        red = ids[statuses == LightStatus.RED].tolist()
-        return np.array([self._row_of_light[light] for light in red if light in self._row_of_light], dtype=np.int64)
 
 
 def _straight_on(

@@ -4,10 +4,11 @@ import numpy as np
 
 from driving import PACIFICA, Candidates, EgoState, MapGraph, Observation, Route, Trajectory
 from driving.candidates import LOGGED_TIME_S
+from driving.timing import STEP_S
 from planning.rule_based.centerline import dijkstra_lanes, lane_under, parallel_paths
 from planning.rule_based.emergency import braking_plan, is_emergency
 from planning.rule_based.obstacles import Forecaster
-from planning.rule_based.proposals import STEP_S, Obstacles, Rollout, extend_proposal, roll_out_proposals
+from planning.rule_based.proposals import Obstacles, Rollout, extend_proposal, roll_out_proposals
 from planning.rule_based.route_correction import corrected_route
 from simulation.ego.dynamics import state_array
 from simulation.ego.tracking import track_proposals

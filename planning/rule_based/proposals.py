@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from driving.timing import STEP_S
 from planning.idm_rollout import pose_at
 from simulation.geometry.boxes import box_corners, convex_distance, convex_overlap
 from simulation.geometry.compiling import njit
@@ -25,7 +26,6 @@ from simulation.geometry.corridors import (
 from simulation.geometry.long_lines import project_chunked
 from simulation.geometry.polygons import FlatPolygons, overlaps_convex
 
-STEP_S = 0.1
 MIN_GAP_M = 1.0
 HEADWAY_S = 1.5
 ACCEL_MAX_MPS2 = 1.5

@@ -4,10 +4,9 @@ What `lqr_commands` and `step_bicycle` compute for one motion, but for rounding,
 is flat, so that the compiler knows how far apart its rows are: value `c` of motion `m` is at `c * ABREAST + m`.
 """
 
-import math
-
 import numpy as np
 
+from driving.timing import STEP_S
 from simulation.ego.dynamics import (
     ACCEL_TIME_CONSTANT_S,
     ACCEL_X,
@@ -29,10 +28,10 @@ from simulation.ego.tracking import (
     LATERAL_WEIGHT,
     SPEED_WEIGHT,
     STEERING_RATE_WEIGHT,
-    STEP_S,
     STOPPING_GAIN,
     STOPPING_SPEED_MPS,
 )
+from simulation.geometry.angles import wrap_vectorized
 from simulation.geometry.compiling import njit
 
 ABREAST = 16
@@ -45,11 +44,6 @@ _SPAN_S = HORIZON * STEP_S
 _SPEED_GAIN = _SPAN_S * SPEED_WEIGHT / (_SPAN_S * _SPAN_S * SPEED_WEIGHT + ACCEL_WEIGHT)
 _ACCEL_SHARE = STEP_S / (STEP_S + ACCEL_TIME_CONSTANT_S)
 _STEERING_SHARE = STEP_S / (STEP_S + STEERING_TIME_CONSTANT_S)
-
-
-@njit(cache=True, inline="always")
-def _wrapped(angle_rad: float) -> float:
-    return angle_rad - 2.0 * math.pi * np.floor((angle_rad + math.pi) / (2.0 * math.pi))
 
 
 @njit(cache=True, inline="always")
@@ -80,9 +74,9 @@ def step_abreast(states: np.ndarray, reference: np.ndarray, bends: np.ndarray, w
         x, y = states[X * ABREAST + m], states[Y * ABREAST + m]
         wanted_heading, wanted_speed = reference[HEADING * ABREAST + m], reference[REFERENCE_SPEED * ABREAST + m]
 
-        sine, cosine = sine_cosine(_wrapped(wanted_heading))
+        sine, cosine = sine_cosine(wrap_vectorized(wanted_heading))
         aside = (y - reference[Y * ABREAST + m]) * cosine - (x - reference[X * ABREAST + m]) * sine
-        turned = _wrapped(heading - wanted_heading)
+        turned = wrap_vectorized(heading - wanted_heading)
         accel = -_SPEED_GAIN * (speed - wanted_speed)
         by_lateral, by_heading, by_steering = 0.0, 0.0, 0.0
         for k in range(HORIZON):
@@ -92,7 +86,7 @@ def step_abreast(states: np.ndarray, reference: np.ndarray, bends: np.ndarray, w
             by_lateral += distance * by_heading
             by_heading += distance / wheelbase_m * by_steering
             by_steering += STEP_S
-        turned = _wrapped(turned)
+        turned = wrap_vectorized(turned)
         gain = (
             by_lateral * by_lateral * LATERAL_WEIGHT + by_heading * by_heading * HEADING_WEIGHT + STEERING_RATE_WEIGHT
         )
@@ -105,7 +99,7 @@ def step_abreast(states: np.ndarray, reference: np.ndarray, bends: np.ndarray, w
         sine, cosine = sine_cosine(heading)
         states[X * ABREAST + m] = x + speed * cosine * STEP_S
         states[Y * ABREAST + m] = y + speed * sine * STEP_S
-        states[HEADING * ABREAST + m] = _wrapped(heading + speed * tangent / wheelbase_m * STEP_S)
+        states[HEADING * ABREAST + m] = wrap_vectorized(heading + speed * tangent / wheelbase_m * STEP_S)
         states[VELOCITY_X * ABREAST + m] = speed + accel * STEP_S
         states[ACCEL_X * ABREAST + m] = accel
         steering += _STEERING_SHARE * rate * STEP_S

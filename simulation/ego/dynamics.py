@@ -14,6 +14,7 @@ from jaxtyping import Float64, Int64
 
 from driving.ego import EgoMotion, EgoState
 from driving.vehicle import PACIFICA, VehicleParameters
+from simulation.geometry.angles import wrap
 from simulation.geometry.compiling import njit
 
 X, Y, HEADING, VELOCITY_X, VELOCITY_Y, ACCEL_X, ACCEL_Y, STEERING, YAW_RATE, YAW_ACCEL = range(10)
@@ -26,16 +27,6 @@ STEERING_TIME_CONSTANT_S = 0.05
 MAX_STEERING_RAD = np.pi / 3
 MAX_PERFECT_TRACKING_SPEED_MPS = 50.0
 """From this speed on, nuPlan's perfect-tracking controller calls the plan impossible."""
-
-
-@njit(cache=True)
-def wrap(angle_rad: float) -> float:
-    """Bring an angle into [-pi, pi)."""
-    turned = angle_rad + np.pi
-    # Most angles are there already, and the remainder is slow.
-    if not 0.0 <= turned < 2 * np.pi:
-        turned %= 2 * np.pi
-    return turned - np.pi
 
 
 @njit(cache=True, fastmath={"arcp"})

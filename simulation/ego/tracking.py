@@ -12,14 +12,13 @@ import math
 
 import numpy as np
 
+from driving.timing import STEP_S, STEP_US
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA, VehicleParameters
-from simulation.ego.dynamics import HEADING, STATE_SIZE, STEERING, VELOCITY_X, X, Y, step_bicycle, wrap
+from simulation.ego.dynamics import HEADING, STATE_SIZE, STEERING, VELOCITY_X, X, Y, step_bicycle
+from simulation.geometry.angles import unwrapped, wrap
 from simulation.geometry.compiling import njit
 
-STEP_S = 0.1
-"""Discretisation of plan and linear model."""
-STEP_US = 100_000
 HORIZON = 10
 """Steps looked ahead."""
 SPEED_WEIGHT = 10.0
@@ -163,22 +162,6 @@ def lqr_commands(
     heading = wrap(heading)
     gain = by_lateral * by_lateral * LATERAL_WEIGHT + by_heading * by_heading * HEADING_WEIGHT + STEERING_RATE_WEIGHT
     return accel, -(by_lateral * LATERAL_WEIGHT * lateral + by_heading * HEADING_WEIGHT * heading) / gain
-
-
-@njit(cache=True)
-def unwrapped(headings: np.ndarray) -> np.ndarray:
-    """Headings without jumps of a full turn, by the rule of `np.unwrap`."""
-    result = headings.copy()
-    correction = 0.0
-    for k in range(1, len(headings)):
-        step = headings[k] - headings[k - 1]
-        if abs(step) >= np.pi:
-            turned = wrap(step)
-            if turned == -np.pi and step > 0.0:
-                turned = np.pi
-            correction += turned - step
-        result[k] = headings[k] + correction
-    return result
 
 
 @njit(cache=True)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from driving.timing import STEP_S
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.ego.batched_tracking import ABREAST, REFERENCE_SPEED, TANGENT, step_abreast
 from simulation.ego.dynamics import (
@@ -23,7 +24,7 @@ from simulation.ego.dynamics import (
     X,
     Y,
 )
-from simulation.ego.tracking import HORIZON, STEP_S, fit_profiles
+from simulation.ego.tracking import HORIZON, fit_profiles
 from simulation.geometry.compiling import njit
 
 LEAD_STEPS = 8

@@ -1,9 +1,9 @@
 """Generators of scenarios by name. An entry is a small function that imports what it needs when it is called."""
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Protocol, runtime_checkable
 
+from driving.names import unknown_name
 from driving.scenario import Scenario
 
 
@@ -47,7 +47,5 @@ def scenario_generator(name: str) -> ScenarioGenerator:
         KeyError: When there is none, with the nearest known name.
     """
     if name not in GENERATORS:
-        near = get_close_matches(name, GENERATORS, n=1, cutoff=0.0)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise KeyError(f"No scenario generator named {name!r}.{hint} Known: {sorted(GENERATORS)}.")
+        raise KeyError(unknown_name("scenario generator named", name, GENERATORS))
     return GENERATORS[name]()

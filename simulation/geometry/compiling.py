@@ -87,13 +87,14 @@ def njit(**options: Any) -> Callable[[Function], Function]:
     def compiled(function: Function) -> Function:
         # The test run wraps every annotated function in a check of its shapes.
         function = inspect.unwrap(function)
-        before = numba.config.CACHE_DIR
+        config: Any = numba.config
+        before = config.CACHE_DIR
         # numba reads it when it makes the cache of the function, which is now.
-        numba.config.CACHE_DIR = _module_folder(function.__code__.co_filename)
+        config.CACHE_DIR = _module_folder(function.__code__.co_filename)
         try:
             return numba.njit(**options)(function)
         finally:
-            numba.config.CACHE_DIR = before
+            config.CACHE_DIR = before
 
     return compiled
 

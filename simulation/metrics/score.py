@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 
+from driving.names import unknown_name
 from driving.scenario import Scenario
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.log import SimulationLog
@@ -127,9 +127,7 @@ def metric_named(name: str) -> Metric:
         KeyError: With the nearest known name.
     """
     if name not in METRICS:
-        near = get_close_matches(name, METRICS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise KeyError(f"No metric named {name!r}.{hint} Known: {sorted(METRICS)}.")
+        raise KeyError(unknown_name("metric named", name, METRICS))
     return METRICS[name]
 
 

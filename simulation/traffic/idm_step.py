@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from simulation.geometry.angles import wrap
 from simulation.geometry.boxes import box_corners
 from simulation.geometry.compiling import njit
 from simulation.traffic.idm_paths import PROGRESS, build_path, clamped, path_between, path_to_go, place_at
@@ -96,12 +97,6 @@ class Lights(NamedTuple):
 def box_part(pose: np.ndarray, length: float, width: float, parts: np.ndarray, bounds: np.ndarray, at: int) -> None:
     """Store a box as a part."""
     set_part(parts, bounds, at, box_corners(pose[0], pose[1], pose[2], length, width))
-
-
-@njit(cache=True)
-def wrapped(angle: float) -> float:
-    """An angle in [-pi, pi)."""
-    return (angle + math.pi) % (2.0 * math.pi) - math.pi
 
 
 @njit(**INNER)
@@ -315,7 +310,7 @@ def _nearest(
         speed, heading = agents.speed[who], agents.pose[who, 2]
     elif who < num_agents + len(others.parts):
         speed, heading = others.speed[who - num_agents], others.heading[who - num_agents]
-    return distances[nearest], speed * math.cos(wrapped(heading - agents.pose[a, 2]))
+    return distances[nearest], speed * math.cos(wrap(heading - agents.pose[a, 2]))
 
 
 @njit(**INNER)
@@ -342,7 +337,7 @@ def place_agent(agents: Agents, storage: Storage, a: int) -> None:
     """Set the pose that is shown to where the progress is on the path."""
     path, count = storage.paths[a], agents.path_count[a]
     place = place_at(path, count, clamped(path, count, agents.progress[a]))
-    agents.pose[a, 0], agents.pose[a, 1], agents.pose[a, 2] = place[0], place[1], wrapped(place[2])
+    agents.pose[a, 0], agents.pose[a, 1], agents.pose[a, 2] = place[0], place[1], wrap(place[2])
 
 
 @njit(**INNER)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from driving import STATIC_KINDS, AgentKind, AgentTracks, LightStatus, TrafficLights
+from driving.agents import static_mask
 
 
 def three_tracks() -> AgentTracks:
@@ -103,3 +104,14 @@ class TestTrafficLights:
             TrafficLights(
                 offsets=np.array([0, 1]), lane_connector_ids=np.array([7, 5]), statuses=np.zeros(2, dtype=np.int8)
             )
+
+
+def test_the_static_mask_covers_the_static_kinds():
+    kinds = np.array(list(AgentKind), dtype=np.int8)
+    np.testing.assert_array_equal(static_mask(kinds), [kind in STATIC_KINDS for kind in AgentKind])
+
+
+def test_red_rows_keep_the_order_of_the_lights_and_leave_out_unknown_connectors():
+    statuses = np.array([[LightStatus.RED], [LightStatus.GREEN], [LightStatus.RED], [LightStatus.RED]], dtype=np.int8)
+    lights = TrafficLights.from_dense(np.array([9, 7, 5, 3]), statuses)
+    np.testing.assert_array_equal(lights.red_rows(0, {3: 0, 7: 1, 9: 2}), [2, 0])

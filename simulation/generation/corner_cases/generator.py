@@ -10,13 +10,14 @@ from driving.map import MapGraph
 from driving.recording import ANCHOR_OFFSET_S, Mission, Recording, Tag
 from driving.scenario import Scenario
 from driving.synthetic.stage import Stage, standing, track_id
+from driving.timing import STEP_S
 from simulation.generation.corner_cases.grounds import ground
 from simulation.generation.corner_cases.kinds import CORNER_KINDS, corner_kind
 from simulation.generation.corner_cases.kinds_junction import green_for
 from simulation.generation.corner_cases.places import NoPlaceError, Scout
 from simulation.generation.corner_cases.proof import proved_score
 from simulation.generation.corner_cases.search import Solution, nominal_ego, solve
-from simulation.generation.corner_cases.staging import BEGIN_S, STEP_S, Staged, sample_times
+from simulation.generation.corner_cases.staging import BEGIN_S, Staged, sample_times
 
 MAX_ATTEMPTS = 60
 """Draws until one has a place and a way out."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
+from driving.names import unknown_name
 from simulation.generation.corner_cases import kinds_junction, kinds_lanes, kinds_street
 from simulation.generation.corner_cases.places import Scout
 from simulation.generation.corner_cases.staging import Staged
@@ -117,8 +117,5 @@ def corner_kind(name: str) -> CornerKind:
         KeyError: When there is none, with the nearest known name.
     """
     if name not in CORNER_KINDS:
-        near = get_close_matches(name, CORNER_KINDS, n=1, cutoff=0.0)[0]
-        raise KeyError(
-            f"No kind of corner case named {name!r}. Did you mean {near!r}? Known: {sorted(CORNER_KINDS)}."
-        )
+        raise KeyError(unknown_name("kind of corner case named", name, CORNER_KINDS))
     return CORNER_KINDS[name]

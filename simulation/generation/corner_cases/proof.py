@@ -6,11 +6,10 @@ from driving.map import MapGraph
 from driving.observation import Observation
 from driving.route import Route
 from driving.scenario import Scenario
+from driving.timing import STEP_S
 from driving.trajectory import Trajectory
 from simulation.metrics.score import CLOSED_LOOP, score_simulation
 from simulation.rollout import run_rollout
-
-STEP_S = 0.1
 
 
 class AsLogged:

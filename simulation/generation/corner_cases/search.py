@@ -15,19 +15,12 @@ from driving.ego import EgoMotion
 from driving.geometry import shifted_along_heading
 from driving.scenario import Scenario
 from driving.synthetic.motion import SmoothPath, SpeedProfile
+from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
 from simulation.ego.dynamics import HEADING, STATE_SIZE, STEERING, VELOCITY_X, YAW_RATE, X, motion_of
 from simulation.ego.tracking import track_proposals
 from simulation.generation.corner_cases.overlaps import untouched
-from simulation.generation.corner_cases.staging import (
-    STEP_S,
-    Approach,
-    Staged,
-    changed,
-    sample_times,
-    speed_caps,
-    steady,
-)
+from simulation.generation.corner_cases.staging import Approach, Staged, changed, sample_times, speed_caps, steady
 from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.nuplan.road import road_of
 from simulation.metrics.score import judge

@@ -10,10 +10,10 @@ from jaxtyping import Float64
 from driving.agents import AgentKind, LightStatus
 from driving.synthetic.motion import SmoothPath, SpeedChange, SpeedProfile
 from driving.synthetic.stage import SIZES_M, Driver, standing
+from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
 from simulation.generation.corner_cases.chains import Chain, Shift
 
-STEP_S = 0.1
 BEGIN_S, END_S = -3.2, 24.0
 """From before the history of a scenario to behind its open-loop future; time 0 is iteration 0."""
 FRONT_M = PACIFICA.rear_axle_to_center_m + PACIFICA.length_m / 2

@@ -9,11 +9,12 @@ from driving.agents import AgentKind, AgentTracks, TrafficLights
 from driving.ego import EgoMotion
 from driving.geometry import shifted_along_heading
 from driving.recording import Mission
+from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
 from simulation.generation.town.motion import Motions
 from simulation.generation.town.network import Network
 from simulation.generation.town.roads import TownRoads
-from simulation.generation.town.traffic import STEP_S, TrafficHistory
+from simulation.generation.town.traffic import TrafficHistory
 
 SIGHT_M = 100.0
 """Road users farther from the ego are not in the recording."""

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 import numpy as np
 
 from driving.checks import scenario_findings
 from driving.geometry import wrap_angle
+from driving.names import unknown_name
 from driving.recording import Recording, Tag
 from driving.scenario import Scenario
 from driving.scenario_types import CHALLENGE_SCENARIO_TYPES
+from driving.timing import STEP_S
 from simulation.generation.town.drivers import draw_drivers
 from simulation.generation.town.ego import Watched, ego_motion, mission_from, seen_agents, seen_lights
 from simulation.generation.town.layout import TownSettings, plan_town, small_town
@@ -20,7 +21,7 @@ from simulation.generation.town.network import build_network
 from simulation.generation.town.pedestrians import build_foot_network, draw_people
 from simulation.generation.town.roads import LOCATIONS, build_roads
 from simulation.generation.town.tagging import spaced, tag_frames
-from simulation.generation.town.traffic import STEP_S, run_traffic
+from simulation.generation.town.traffic import run_traffic
 
 HISTORY_FRAMES = 53
 """Frames before the first tag: 3 s of scenario, 2.2 s of history and one more."""
@@ -201,11 +202,7 @@ class TownGenerator:
         if condition is None:
             condition = COMMON_TYPES[seed % len(COMMON_TYPES)]
         if condition not in CHALLENGE_SCENARIO_TYPES:
-            near = get_close_matches(condition, CHALLENGE_SCENARIO_TYPES, n=1, cutoff=0.0)[0]
-            raise ValueError(
-                f"A town has no scenarios of type {condition!r}. Did you mean {near!r}? Known:"
-                f" {list(CHALLENGE_SCENARIO_TYPES)}."
-            )
+            raise ValueError(unknown_name("scenario type of towns named", condition, CHALLENGE_SCENARIO_TYPES))
         recording = generate_town(seed, self.settings, {condition: 1})[0]
         return recording.scenario(recording.tags[0])
 

@@ -5,9 +5,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from driving.agents import AgentKind
+from driving.geometry import wrap_angle
+from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
 from simulation.generation.town.network import Network
-from simulation.generation.town.traffic import STEP_S, TrafficHistory
+from simulation.generation.town.traffic import TrafficHistory
+from simulation.geometry.angles import wrap
 from simulation.geometry.compiling import njit
 
 PIVOT_SHARE = PACIFICA.rear_axle_to_center_m / PACIFICA.length_m
@@ -54,7 +57,7 @@ def vehicle_motions(rng: np.random.Generator, net: Network, history: TrafficHist
     lever = np.where(is_bicycle, 0.5, PIVOT_SHARE * drivers["length"])
     poses, direction, speed = _trace(net, history.lane, history.s, history.aside, history.v, wander, lever)
     velocities = speed[..., np.newaxis] * np.stack([np.cos(direction), np.sin(direction)], axis=-1)
-    slip = (direction - poses[..., 2] + np.pi) % (2 * np.pi) - np.pi
+    slip = np.asarray(wrap_angle(direction - poses[..., 2]))
     return Motions(poses=poses, velocities=velocities, slip=slip, speed=speed)
 
 
@@ -112,13 +115,13 @@ def _trace(
             if t == 0:
                 heading = direction
             else:
-                middle = before + 0.5 * ((direction - before + np.pi) % (2 * np.pi) - np.pi)
-                turn = (middle - heading + np.pi) % (2 * np.pi) - np.pi
+                middle = before + 0.5 * wrap(direction - before)
+                turn = wrap(middle - heading)
                 heading += turn * (1.0 - np.exp(-moved / lever[i]))
             before = direction
             poses[t, i, 0] = a[0] + share * (b[0] - a[0]) - offset * np.sin(tangent)
             poses[t, i, 1] = a[1] + share * (b[1] - a[1]) + offset * np.cos(tangent)
-            poses[t, i, 2] = (heading + np.pi) % (2 * np.pi) - np.pi
+            poses[t, i, 2] = wrap(heading)
             travel[t, i] = direction
             last_lane = row
     return poses, travel, speed

@@ -9,6 +9,7 @@ from simulation.generation.town.junctions import CROSSWALK_FROM_M, CROSSWALK_TO_
 from simulation.generation.town.layout import JunctionKind
 from simulation.generation.town.paths import arc_lengths, curvature
 from simulation.generation.town.roads import TownRoads
+from simulation.geometry.angles import wrap
 from simulation.geometry.compiling import njit
 
 CLEARANCE_M = 2.8
@@ -178,7 +179,7 @@ def _shared_ground(a: np.ndarray, b: np.ndarray, clearance: float) -> tuple[np.n
             if apart < distance:
                 nearest, distance = j, apart
         if nearest >= 0:
-            angle = abs((a[i, 3] - b[nearest, 3] + np.pi) % (2 * np.pi) - np.pi)
+            angle = abs(wrap(a[i, 3] - b[nearest, 3]))
             if zone[1] < zone[0]:
                 zone[0] = a[i, 2]
                 first_angle = angle

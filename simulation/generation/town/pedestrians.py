@@ -12,6 +12,7 @@ from simulation.generation.town.network import Network
 from simulation.generation.town.paths import arc_lengths
 from simulation.generation.town.roads import TownRoads
 from simulation.generation.town.rules import MAX_WALKERS, place_on
+from simulation.geometry.angles import wrap
 from simulation.geometry.compiling import njit
 
 RED = int(LightStatus.RED)
@@ -300,5 +301,5 @@ def people_poses(foot: FootNetwork, people: np.ndarray, out: np.ndarray) -> None
             heading += np.pi
         out[p, 0] = a[0] + share * (b[0] - a[0]) + people[p].aside * np.sin(heading)
         out[p, 1] = a[1] + share * (b[1] - a[1]) - people[p].aside * np.cos(heading)
-        out[p, 2] = (heading + np.pi) % (2 * np.pi) - np.pi
+        out[p, 2] = wrap(heading)
         out[p, 3] = people[p].pace

@@ -10,9 +10,10 @@ import numpy as np
 
 from driving.agents import LightStatus
 from driving.map import TurnKind
+from driving.timing import STEP_S
 from simulation.generation.town.ego import Watched
 from simulation.generation.town.layout import JunctionKind
-from simulation.generation.town.traffic import STEP_S
+from simulation.geometry.angles import wrap
 from simulation.geometry.compiling import njit
 
 NEAR_M = 8.0
@@ -86,7 +87,7 @@ def _look_around(
                 out[3, t] += 1
                 if not is_parked and v[t, j] > 1.0:
                     out[4, t] += 1
-            turn = abs((other[2] - heading + np.pi) % (2 * np.pi) - np.pi)
+            turn = abs(wrap(other[2] - heading))
             if not is_parked and ahead > 0.0 and abs(left) < 1.2 and turn < 0.5 and gap < min(out[0, t], 40.0):
                 out[0, t], out[1, t], out[2, t] = gap, v[t, j], long
     return out

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from driving.agents import LightStatus
+from driving.timing import STEP_S
 from simulation.generation.town.following import (
     STEEP_BRAKE_MPS2,
     TRAFFIC,
@@ -28,7 +29,6 @@ from simulation.generation.town.pedestrians import FootNetwork, gather_walkers, 
 from simulation.generation.town.rules import MAX_WALKERS, hold_inside, may_enter, wall_for_walkers
 from simulation.geometry.compiling import njit
 
-STEP_S = 0.1
 GREEN, YELLOW, RED = int(LightStatus.GREEN), int(LightStatus.YELLOW), int(LightStatus.RED)
 LOOK_EVERY = 6
 """Steps between two looks for a better lane."""

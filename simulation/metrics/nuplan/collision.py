@@ -13,7 +13,7 @@ from enum import IntEnum
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int64
 
-from driving.agents import STATIC_KINDS, AgentKind, AgentTracks
+from driving.agents import AgentKind, AgentTracks, static_mask
 from simulation.geometry.boxes import box_corners, convex_overlap
 from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
@@ -172,13 +172,8 @@ class Collisions:
 def agent_speeds(agents: AgentTracks) -> Float64[np.ndarray, "agents time"]:
     """Speeds as nuPlan's metrics see them: 0 for static objects."""
     speeds = np.hypot(agents.velocities_mps[..., 0], agents.velocities_mps[..., 1])
-    speeds[static_mask(agents)] = 0.0
+    speeds[static_mask(agents.kinds)] = 0.0
     return speeds
-
-
-def static_mask(agents: AgentTracks) -> Bool[np.ndarray, "agents"]:
-    """Which agents are static objects."""
-    return np.isin(agents.kinds, [int(kind) for kind in STATIC_KINDS])
 
 
 def collisions(drive: Drive) -> Collisions:
@@ -194,7 +189,7 @@ def collisions(drive: Drive) -> Collisions:
         agents.sizes,
         agent_speeds(agents),
         agents.valid,
-        static_mask(agents),
+        static_mask(agents.kinds),
         drive.fact(is_in_lane),
     )
     return Collisions(steps=steps, kinds=kinds, impacts_mps=impacts, at_fault=at_fault)

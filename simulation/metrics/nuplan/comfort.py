@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float64, Int64
 from scipy.signal import savgol_filter
 
 from driving.ego import EgoMotion
+from driving.timing import STEP_S, STEP_US
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.ego.dynamics import ACCEL_X, ACCEL_Y, HEADING, YAW_ACCEL, YAW_RATE
 from simulation.geometry.compiling import njit
@@ -29,8 +30,6 @@ OPEN_STEPS = 7
 """Instants at the end of a plan that say little about its comfort: half a filter."""
 _DECIMALS = 8
 _SCALE = 10.0**_DECIMALS
-_STEP_US = 100_000
-_STEP_S = _STEP_US / 1e6
 
 
 class SmoothingFilter(NamedTuple):
@@ -258,7 +257,7 @@ def comfortable_motions(
         vehicle: Which car drives.
     """
     num_steps = steady + states.shape[1]
-    step_s = _mean_step_s(np.arange(num_steps) * _STEP_US)
+    step_s = _mean_step_s(np.arange(num_steps) * STEP_US)
     bounds = np.array([(quantity.low, quantity.high) for quantity in COMFORT_QUANTITIES], dtype=np.float64)
     return _keeps_bounds(
         states,
@@ -304,7 +303,7 @@ def _keeps_bounds(
             ahead[i], aside[i] = accel_x + rear_to_center * (yaw_rate * yaw_rate), accel_y
             both[i] = math.hypot(accel_x, accel_y)
             if i < steady:
-                heading += yaw_rate * _STEP_S * (i - steady)
+                heading += yaw_rate * STEP_S * (i - steady)
             else:
                 ahead[i] += rear_to_center * states[m, t, YAW_ACCEL]
             if i > 0:

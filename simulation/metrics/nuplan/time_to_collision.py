@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from driving.timing import STEP_S
 from simulation.geometry.boxes import box_corners, convex_overlap
 from simulation.geometry.compiling import njit
 from simulation.geometry.polygons import any_contains
@@ -28,7 +29,6 @@ from simulation.metrics.result import MetricResult, Violation, stretches
 
 LEAST_TIME_S = 0.95
 """Times to collision must stay above."""
-STEP_S = 0.1
 HORIZON_S = 3.0
 STOPPED_EGO_MPS = 5e-3
 """Up to here the ego drives into nobody."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from driving.timing import STEP_S
 from simulation.ego.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
 from simulation.geometry.area_raster import AreaRaster
 from simulation.geometry.boxes import box_corners, convex_overlap
@@ -23,7 +24,6 @@ STOPPED_SPEED_MPS = 5e-3
 """Below, nobody asks for the time to collision."""
 LOOK_AHEAD_STEPS = (0, 3, 6, 9)
 """Steps of 0.1 s at which the time to collision is looked for."""
-STEP_S = 0.1
 _CELL_M = 4.0
 _MAX_CELLS_ASIDE = 128
 

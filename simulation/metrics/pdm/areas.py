@@ -1,10 +1,12 @@
 """A map's polygons as the PDM score counts them: which are road, lane, on the route, intersection."""
 
+from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
+from driving.agents import TrafficLights
 from driving.map import MapGraph
 from simulation.geometry.area_raster import AreaRaster, rasterize
 from simulation.geometry.polygons import FlatPolygons, flatten_polygons
@@ -81,6 +83,20 @@ class ScoringAreas:
                 return kept
         self._raster = rasterize(self.flat, low - _REGION_MARGIN_M, high + _REGION_MARGIN_M)
         return self._raster
+
+
+def red_rows_by_step(
+    lights: TrafficLights, steps: Sequence[int], row_of_connector: Mapping[int, int]
+) -> Int64[np.ndarray, "steps red"]:
+    """Rows of the connectors that are red at each of `steps`, ascending and padded by -1; none beyond the lights."""
+    red = [
+        np.unique(lights.red_rows(step, row_of_connector)) if step < lights.num_steps else np.zeros(0, dtype=np.int64)
+        for step in steps
+    ]
+    padded = np.full((len(red), max(len(rows) for rows in red)), -1)
+    for step, rows in enumerate(red):
+        padded[step, : len(rows)] = rows
+    return padded
 
 
 _AREAS: WeakKeyDictionary[MapGraph, ScoringAreas] = WeakKeyDictionary()

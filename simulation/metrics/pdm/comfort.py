@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.signal import savgol_filter
 
+from driving.timing import STEP_S
 from simulation.ego.dynamics import ACCEL_X, ACCEL_Y, HEADING
 from simulation.geometry.compiling import njit
-from simulation.metrics.pdm.agents import STEP_S
 
 MAX_JERK_MPS3 = 8.37
 MAX_LATERAL_ACCEL_MPS2 = 4.89

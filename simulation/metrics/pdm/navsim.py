@@ -13,19 +13,21 @@ Source:
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
-from driving.agents import STATIC_KINDS, LightStatus
+from driving.agents import static_mask
 from driving.ego import EgoState
 from driving.geometry import box_corners
 from driving.scenario import Scenario
+from driving.timing import STEP_S
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA
 from simulation.ego.dynamics import ACCEL_X, ACCEL_Y, HEADING, center_accelerations, motion_of, state_array, states_of
 from simulation.ego.tracking import track_proposals
 from simulation.geometry.boxes import convex_overlap
 from simulation.metrics.nuplan.comfort import COMFORT_QUANTITIES, savitzky_golay, unwrapped
-from simulation.metrics.pdm.agents import STEP_S, Others
+from simulation.metrics.pdm.agents import Others
+from simulation.metrics.pdm.areas import red_rows_by_step
 
 HORIZON_S = 4.0
 NUM_STEPS = 40
@@ -116,7 +118,7 @@ def replayed_others(scenario: Scenario, iteration: int, num_steps: int, ego: Ego
     shape = (num_steps + 1, len(rows))
     poses, valid = np.zeros((*shape, 3)), np.zeros(shape, dtype=bool)
     sizes, speeds = np.zeros((len(rows), 2)), np.zeros(len(rows))
-    is_static = np.isin(agents.kinds[rows], [int(kind) for kind in STATIC_KINDS])
+    is_static = static_mask(agents.kinds[rows])
     steps = np.arange(num_steps + 1)
     for place, row in enumerate(rows.tolist()):
         seen = frames[agents.valid[row, frames]]
@@ -144,17 +146,11 @@ def replayed_others(scenario: Scenario, iteration: int, num_steps: int, ego: Ego
     )
 
 
-def red_connector_rows(scenario: Scenario, iteration: int, route_rows: list[int]) -> np.ndarray:
-    """Rows (41, R) of the route's connectors at red lights at each step, -1 for none; held for half a second."""
+def red_connector_rows(scenario: Scenario, iteration: int, route_rows: list[int]) -> Int64[np.ndarray, "41 red"]:
+    """Rows of the route's connectors at red lights at each step, -1 for none; held for half a second."""
     now = scenario.first_frame + iteration
-    row_of = {int(scenario.map.lanes.ids[row]): row for row in route_rows if scenario.map.lanes.is_connector(row)}
-    red = []
-    for step in range(NUM_STEPS + 1):
-        shown = scenario.traffic_lights.ids_showing(now + step // SAMPLE_STEPS * SAMPLE_STEPS, LightStatus.RED)
-        red.append(sorted(row_of[light] for light in shown if light in row_of))
-    width = max(len(rows) for rows in red)
-    padded = [rows + [-1] * (width - len(rows)) for rows in red]
-    return np.array(padded, dtype=np.int64).reshape(NUM_STEPS + 1, width)
+    steps = [now + step // SAMPLE_STEPS * SAMPLE_STEPS for step in range(NUM_STEPS + 1)]
+    return red_rows_by_step(scenario.traffic_lights, steps, scenario.map.connector_rows(route_rows))
 
 
 def past_states(scenario: Scenario, iteration: int) -> Float64[np.ndarray, "past 10"] | None:

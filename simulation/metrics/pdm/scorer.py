@@ -13,13 +13,13 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
+from driving.timing import STEP_S
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.ego.dynamics import X, Y
 from simulation.geometry.corridors import chunk_bounds
 from simulation.geometry.polylines import arc_lengths
 from simulation.metrics.pdm.agents import (
     LOOK_AHEAD_STEPS,
-    STEP_S,
     Others,
     near_grid,
     no_collision_scores,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from driving import PACIFICA
+from driving.timing import STEP_S
 from simulation.ego.batched_tracking import ABREAST, REFERENCE_SPEED, TANGENT, sine_cosine, step_abreast
 from simulation.ego.dynamics import (
     ACCEL_X,
@@ -20,7 +21,7 @@ from simulation.ego.dynamics import (
     step_bicycle,
     wrap,
 )
-from simulation.ego.tracking import HORIZON, STEP_S, lqr_commands
+from simulation.ego.tracking import HORIZON, lqr_commands
 
 WHEELBASE_M = PACIFICA.wheelbase_m
 

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
+from driving.timing import STEP_S
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA
-from simulation.ego.dynamics import STATE_SIZE, VELOCITY_X, step_bicycle, wrap
+from simulation.ego.dynamics import STATE_SIZE, VELOCITY_X, step_bicycle
 from simulation.ego.tracking import (
     CURVATURE_RATE_PENALTY,
     INITIAL_CURVATURE_PENALTY,
     JERK_PENALTY,
-    STEP_S,
     fit_profiles,
     plan_time_us,
     sample_plan,
@@ -16,6 +16,7 @@ from simulation.ego.tracking import (
     track_proposals,
     unwrapped,
 )
+from simulation.geometry.angles import wrap
 
 WHEELBASE_M = PACIFICA.wheelbase_m
 NOW_US = 1_626_473_135_803_000

@@ -23,5 +23,5 @@ def test_a_town_shows_what_is_asked_for():
 
 
 def test_a_condition_that_no_town_knows_is_answered_by_the_nearest():
-    with pytest.raises(ValueError, match=r"no scenarios of type 'left_turn'. Did you mean 'starting_left_turn'"):
+    with pytest.raises(ValueError, match=r"named 'left_turn'. Did you mean 'starting_left_turn'"):
         scenario_generator("town").generate(0, "left_turn")

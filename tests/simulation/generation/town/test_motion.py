@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from driving.geometry import wrap_angle
-from simulation.generation.town.traffic import STEP_S
+from driving.timing import STEP_S
 
 
 def test_the_recorded_ego_rolls_without_slipping(recordings):
