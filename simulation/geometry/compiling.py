@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core.caching import UserProvidedCacheLocator
 from numba.extending import intrinsic
 
 from driving.nuplan.cache import cache_folder
 
-__all__ = ["lesser", "njit", "source_digest"]
+__all__ = ["KernelCacheLocator", "lesser", "njit", "source_digest"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 _IMPORT = re.compile(rb"^(?:from|import) ((?:driving|perception|simulation|planning|distill)[\w.]*)", re.MULTILINE)
@@ -72,9 +73,17 @@ def _imported(path: Path) -> tuple[Path, ...]:
     return tuple(sorted(file for file in files if file.is_file()))
 
 
+class KernelCacheLocator(UserProvidedCacheLocator):
+    """Places cached code by the content of its sources alone, so that all checkouts share it."""
+
+    def __init__(self, function: Any, file: str) -> None:
+        super().__init__(function, file)
+        self._cache_path = str(_CACHE_FOLDER / _digest_of_file(file))
+
+
 @cache
-def _module_folder(file: str) -> str:
-    return str(_CACHE_FOLDER / source_digest(Path(file)))
+def _digest_of_file(file: str) -> str:
+    return source_digest(Path(file))
 
 
 def njit(**options: Any) -> Callable[[Function], Function]:
@@ -88,13 +97,16 @@ def njit(**options: Any) -> Callable[[Function], Function]:
         # The test run wraps every annotated function in a check of its shapes.
         function = inspect.unwrap(function)
         config: Any = numba.config
-        before = config.CACHE_DIR
-        # numba reads it when it makes the cache of the function, which is now.
-        config.CACHE_DIR = _module_folder(function.__code__.co_filename)
+        before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
+        # numba reads both when it makes the cache of the function, which is now.
+        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = (
+            str(_CACHE_FOLDER),
+            f"{__name__}.{KernelCacheLocator.__name__}",
+        )
         try:
             return numba.njit(**options)(function)
         finally:
-            config.CACHE_DIR = before
+            config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
 
     return compiled
 
