@@ -1,4 +1,4 @@
-r"""List the scenarios of a nuPlan data set, for people or for programs.
+r"""List the scenarios of a nuPlan data set, as a table or as JSON lines.
 
     python scripts/list_scenarios.py --data ~/nuplan/dataset
     python scripts/list_scenarios.py --data demo/worlds --json > scenarios.jsonl
@@ -9,8 +9,11 @@ Without --filter these are the tagged scenarios of nuPlan's known types that hav
 object with token, scenario_type, log_name, map_name, frames, start_time_us, goal (x, y, heading) and roadblock_ids.
 --arrays OUT also writes OUT/<token>.npz: time_us (T,); ego (T, 7) = rear-axle x, y, heading, body vx, vy, ax, ay;
 boxes (K, 10) = frame, track number, type number, x, y, heading, vx, vy, length, width; tracks = the track tokens;
-lights (L, 3) = frame, lane connector id, status. What cannot be read is left out, said on stderr, and makes the exit
-code 1.
+lights (L, 3) = frame, lane connector id, status.
+
+Logs and scenarios that cannot be read, and scenarios that the end of their log cuts off, are left out: each is
+printed on stderr with its reason, and the exit code is 1. What a filter removed, and names of the filter that the
+data lacks, are printed on stderr too.
 """
 
 import sys
@@ -29,7 +32,7 @@ from driving.nuplan.data import DataRoot
 from driving.nuplan.entries import ScenarioEntry, short_sentence
 from driving.nuplan.filters import ScenarioFilter
 from driving.nuplan.listing import listing_arrays, listing_line
-from driving.nuplan.scenarios import ScenarioSummary, list_scenarios, open_scenario, summarize
+from driving.nuplan.scenarios import ScenarioSummary, open_scenario, select_scenarios, summarize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,42 +58,43 @@ class Arguments(CommonArguments):
 
 
 def main(arguments: Arguments) -> None:
-    """List, write, complain."""
+    """List the scenarios, write their arrays, print what was left out."""
     data_root = DataRoot.find(arguments.data, arguments.maps)
     chosen = ScenarioFilter.from_yaml(arguments.filter, arguments.splitter) if arguments.filter else None
+    selection = select_scenarios(data_root, chosen)
+    _print_left_out(str(error) for error in selection.log_errors)
+    selection.require_scenarios()
+    for line in selection.sentences:
+        errors.print(line, markup=False, highlight=False, soft_wrap=True)
     summaries: dict[str, ScenarioSummary] = {}
-    complaints: dict[str, None] = {}
-    try:
-        entries = list_scenarios(data_root, chosen, on_bad_log=lambda reason: complaints.update({reason: None}))
-    finally:
-        _complain(complaints)
-    bad_logs = set(complaints)
+    reasons: list[str] = []
     with progress(arguments) as bar:
-        # Log by log, because a log is read faster while it is known.
-        for entry in bar.track(sorted(entries, key=lambda entry: entry.log_file), description="scenarios"):
+        # Log by log: a log is read faster while its index is in memory.
+        by_log = sorted(selection.entries, key=lambda entry: entry.log_file)
+        for entry in bar.track(by_log, description="scenarios"):
             try:
                 summary, arrays = _read(entry, arguments)
             except (ValueError, OSError) as error:
-                complaints[str(error)] = None
+                reasons.append(str(error))
                 continue
             summaries[entry.token] = summary
             if arguments.arrays is not None:
                 _write(arrays, arguments.arrays / f"{entry.token}.npz")
-    listed = [summaries[entry.token] for entry in entries if entry.token in summaries]
+    listed = [summaries[entry.token] for entry in selection.entries if entry.token in summaries]
     if arguments.json:
         for summary in listed:
             print(listing_line(summary))
     else:
         console.print(_type_table(listed) if arguments.by_type else _scenario_table(listed))
-    _complain([complaint for complaint in complaints if complaint not in bad_logs])
-    if complaints:
+    _print_left_out(reasons)
+    if reasons or selection.log_errors:
         sys.exit(1)
 
 
-def _complain(complaints: Iterable[str]) -> None:
-    for complaint in complaints:
+def _print_left_out(reasons: Iterable[str]) -> None:
+    for reason in dict.fromkeys(reasons):
         errors.print("[bold red]Left out:[/] ", end="", highlight=False)
-        errors.print(complaint, markup=False, highlight=False, soft_wrap=True)
+        errors.print(reason, markup=False, highlight=False, soft_wrap=True)
 
 
 def _read(entry: ScenarioEntry, arguments: Arguments) -> tuple[ScenarioSummary, dict[str, Any]]:

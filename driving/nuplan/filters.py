@@ -98,8 +98,21 @@ class ScenarioFilter:
         return cls(**{name: value for name, value in values.items() if value is not None})
 
 
-def _entries(path: Path) -> dict[str, Any]:
+def _entries(path: Path, including: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The settings of a filter file, all scalars as text, with those that it is based on."""
+    content = _content(path)
+    target = str(content.get("_target_", _DEVKIT_CLASS))
+    if target.rpartition(".")[2] != _DEVKIT_CLASS:
+        raise ValueError(f"{path} configures {target}, expected a {_DEVKIT_CLASS}.")
+    entries: dict[str, Any] = {}
+    for base in _bases(path, content.get("defaults")):
+        if base in (path, *including):
+            raise ValueError(f"{path} is based on {base}, which is based on it. Remove one from `defaults`.")
+        entries |= _entries(base, (*including, path))
+    return entries | {name: entry for name, entry in content.items() if name not in _HYDRA_KEYS}
+
+
+def _content(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"No filter file {path}.")
     try:
@@ -109,14 +122,34 @@ def _entries(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not readable YAML: {error}.") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold settings as `name: value`, got {type(content).__name__}.")
-    target = content.get("_target_", _DEVKIT_CLASS)
-    if not str(target).endswith(_DEVKIT_CLASS):
-        raise ValueError(f"{path} configures {target}, expected a {_DEVKIT_CLASS}.")
-    entries: dict[str, Any] = {}
-    for base in content.get("defaults") or []:
-        if base != "_self_":
-            entries |= _entries(path.parent / f"{base}.yaml")
-    return entries | {name: entry for name, entry in content.items() if name not in _HYDRA_KEYS}
+    return content
+
+
+def _bases(path: Path, defaults: Any) -> list[Path]:
+    """Files of Hydra's defaults list; those of a config group, `- group: name`, are in the folder `group`.
+
+    Raises:
+        ValueError: When an entry is neither a name nor one `group: name`.
+    """
+    bases = []
+    for entry in defaults if isinstance(defaults, list) else [defaults] if defaults else []:
+        if entry == "_self_":
+            continue
+        if isinstance(entry, dict) and len(entry) == 1:
+            ((group, name),) = entry.items()
+            group = group.removeprefix("override ").removeprefix("optional ").partition("@")[0].strip("/ ")
+            # A group lies beside the file, or the file lies in the group itself.
+            folder = path.parent if path.parent.name == group else path.parent / group
+        else:
+            name, folder = entry, path.parent
+        if not isinstance(name, str):
+            raise ValueError(
+                f"{path}: `defaults` must list names of files or one `group: name` each, got {entry!r}."
+                " Write the settings into the filter file."
+            )
+        if name not in ("null", "~", ""):
+            bases.append(folder / f"{name.removesuffix('.yaml')}.yaml")
+    return bases
 
 
 def _value(path: Path, name: str, entry: Any) -> Any:
@@ -126,7 +159,7 @@ def _value(path: Path, name: str, entry: Any) -> Any:
         return _names(path, name, entry)
     try:
         return _scalar(name, entry)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path}: {name} has the unusable value {entry!r}.") from error
 
 
@@ -162,9 +195,9 @@ def _split_log_names(
     split = reference.strip("${} ").split(".")[-1]
     places = [Path(splitter)] if splitter else sorted((path.resolve().parent.parent / "splitter").glob("*.yaml"))
     for place in places:
-        content = yaml.load(place.read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506
-        names = content.get("log_splits", {}).get(split)
-        if names:
+        splits = _content(place).get("log_splits")
+        names = splits.get(split) if isinstance(splits, dict) else None
+        if isinstance(names, list) and names:
             return tuple(names)
     if tokens:
         return None

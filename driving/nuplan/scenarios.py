@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from driving.nuplan.logs import (
 )
 from driving.nuplan.maps import open_map
 from driving.nuplan.selection import ByType, apply_filter
+from driving.nuplan.selection_counts import ConditionCount, ConditionTally, MissingNames, Selection
 from driving.route import build_route
 from driving.scenario import Scenario
 from driving.scenario_types import UNKNOWN_SCENARIO_TYPE
@@ -126,87 +128,154 @@ def summarize(entry: ScenarioEntry) -> ScenarioSummary:
     )
 
 
-def list_scenarios(
-    data_root: DataRoot,
-    scenario_filter: ScenarioFilter | None = None,
-    on_bad_log: Callable[[str], None] | None = None,
-) -> list[ScenarioEntry]:
-    """The scenarios of a data set that pass a filter, sorted by token (or shuffled), as the devkit lists them.
-
-    Args:
-        data_root: The data set.
-        scenario_filter: Without it, the tagged scenarios of nuPlan's known types that have a goal.
-        on_bad_log: Told why a log cannot be read, which is then left out; without it, that is an error.
+def list_scenarios(data_root: DataRoot, scenario_filter: ScenarioFilter | None = None) -> list[ScenarioEntry]:
+    """The scenarios that pass a filter, as `select_scenarios` finds them; a log that cannot be read is an error.
 
     Raises:
         OSError: When a log is locked.
         ValueError: When a log is damaged, or no scenario passes.
     """
+    selection = select_scenarios(data_root, scenario_filter)
+    for error in selection.log_errors:
+        raise error
+    selection.require_scenarios()
+    return list(selection.entries)
+
+
+def select_scenarios(data_root: DataRoot, scenario_filter: ScenarioFilter | None = None) -> Selection:
+    """The scenarios of a data set that pass a filter, sorted by token (or shuffled), as the devkit lists them.
+
+    A log that cannot be read is left out and reported in the result; so are requested names that the data lacks.
+
+    Args:
+        data_root: The data set.
+        scenario_filter: Without it, the tagged scenarios of nuPlan's known types that have a goal.
+    """
     chosen = scenario_filter or ScenarioFilter.tagged()
+    names = [log_name_of(path) for path in data_root.log_files]
+    log_files = [
+        path
+        for path, name in zip(data_root.log_files, names, strict=True)
+        if chosen.log_names is None or name in chosen.log_names
+    ]
     by_type: ByType = {}
-    for log_file in data_root.log_files:
-        if chosen.log_names is not None and log_name_of(log_file) not in chosen.log_names:
-            continue
+    found, tally, errors = FoundNames(set(), set(), set()), ConditionTally(), []
+    for log_file in log_files:
         try:
-            entries = _entries_of_log(log_file, data_root, chosen)
+            entries = _entries_of_log(log_file, data_root, chosen, found, tally)
         except (OSError, ValueError) as error:
-            if on_bad_log is None:
-                raise
-            on_bad_log(str(error))
+            errors.append(error)
             continue
         for entry in entries:
             by_type.setdefault(entry.scenario_type, []).append(entry)
-    return apply_filter(by_type, chosen)
+    entries, later_counts = apply_filter(by_type, chosen)
+    counts = (*tally.counts(), *later_counts)
+    if chosen.log_names is not None:
+        removed = len(names) - len(log_files)
+        counts = (ConditionCount(condition="log_names", removed=removed, left=len(log_files), unit="logs"), *counts)
+    # Without a filter all known types pass: none of them is requested.
+    requested_types = None if scenario_filter is None else chosen.scenario_types
+    place = "the data" if chosen.log_names is None else "the selected logs"
+    return Selection(
+        entries=tuple(entries),
+        counts=counts,
+        missing=(
+            *MissingNames.of("log_names", chosen.log_names, names),
+            *MissingNames.of("map_names", chosen.map_names, found.map_names, place),
+            *MissingNames.of("scenario_types", requested_types, found.types, place),
+            *MissingNames.of("scenario_tokens", chosen.scenario_tokens, found.tokens, place),
+        ),
+        log_errors=tuple(errors),
+    )
 
 
-def _entries_of_log(log_file: Path, data_root: DataRoot, chosen: ScenarioFilter) -> list[ScenarioEntry]:
+class FoundNames(NamedTuple):
+    """Names that the readable logs hold, whether or not a scenario with them passes the filter."""
+
+    types: set[str]
+    map_names: set[str]
+    tokens: set[str]
+    """Of those that the filter requests."""
+
+
+def _entries_of_log(
+    log_file: Path, data_root: DataRoot, chosen: ScenarioFilter, found: FoundNames, tally: ConditionTally
+) -> list[ScenarioEntry]:
     with reading(log_file) as connection:
-        rows = _candidates(connection, chosen)
+        frames = _frames(connection, chosen, found)
+        conditions = _frame_conditions(connection, chosen)
+    for name, condition in conditions:
+        before, frames = len(frames), [frame for frame in frames if condition(frame)]
+        tally.add(name, before, len(frames))
     name = log_name_of(log_file)
     return [
         ScenarioEntry(
-            token=token.hex(),
-            scenario_type=scenario_type or UNKNOWN_SCENARIO_TYPE,
+            token=frame.token.hex(),
+            scenario_type=frame.scenario_type or UNKNOWN_SCENARIO_TYPE,
             log_name=name,
-            map_name=map_name,
+            map_name=frame.map_name,
             log_file=str(log_file),
             maps_root=str(data_root.maps_root),
             sensor_root=str(data_root.sensor_root),
-            time_us=time_us,
+            time_us=frame.time_us,
             is_single_frame=chosen.expand_scenarios,
         )
-        for token, time_us, map_name, scenario_type in rows
+        for frame in frames
     ]
 
 
-def _candidates(connection: sqlite3.Connection, chosen: ScenarioFilter) -> list[tuple[bytes, int, str, str | None]]:
-    """Token, time, map name and type of the frames that pass the filter, in time order.
+class _Frame(NamedTuple):
+    token: bytes
+    time_us: int
+    map_name: str
+    scene: bytes
+    scenario_type: str | None
+    """Of several wanted tags on one frame the alphabetically last."""
 
-    Of several tags on one frame the alphabetically last of the wanted types counts.
-    """
-    scenes = [row[0] for row in connection.execute("SELECT token FROM scene ORDER BY name ASC")]
-    valid = set(scenes[FIRST_VALID_SCENE:LAST_VALID_SCENE])
-    goals = set()
-    if chosen.remove_invalid_goals:
-        query = "SELECT s.token FROM scene AS s INNER JOIN ego_pose AS ep ON ep.token = s.goal_ego_pose_token"
-        goals = {row[0] for row in connection.execute(query)}
-    tags: dict[bytes, str] = {}
+
+def _frames(connection: sqlite3.Connection, chosen: ScenarioFilter, found: FoundNames) -> list[_Frame]:
+    """The frames of a log in time order; where types are chosen, only those that have a tag."""
+    tags: dict[bytes, list[str]] = {}
     for token, scenario_type in connection.execute("SELECT lidar_pc_token, type FROM scenario_tag"):
-        is_wanted = chosen.scenario_types is None or scenario_type in chosen.scenario_types
-        if is_wanted and scenario_type is not None:
-            tags[token] = max(scenario_type, tags.get(token, scenario_type))
+        if scenario_type is not None:
+            tags.setdefault(token, []).append(scenario_type)
+            found.types.add(scenario_type)
     rows = connection.execute(
         "SELECT lp.token, lp.timestamp, l.map_version, lp.scene_token FROM lidar_pc AS lp"
         " INNER JOIN lidar AS ld ON ld.token = lp.lidar_token INNER JOIN log AS l ON l.token = ld.log_token"
         " ORDER BY lp.timestamp ASC, lp.rowid ASC"
     )
-    wanted = None if chosen.scenario_tokens is None else {bytes.fromhex(token) for token in chosen.scenario_tokens}
-    return [
-        (token, time_us, map_name, tags.get(token))
-        for token, time_us, map_name, scene in rows
-        if scene in valid
-        and (chosen.scenario_types is None or token in tags)
-        and (wanted is None or token in wanted)
-        and (chosen.map_names is None or map_name in chosen.map_names)
-        and (not chosen.remove_invalid_goals or scene in goals)
-    ]
+    requested = {bytes.fromhex(token) for token in chosen.scenario_tokens or ()}
+    wanted = None if chosen.scenario_types is None else frozenset(chosen.scenario_types)
+    frames = []
+    for token, time_us, map_name, scene in rows:
+        found.map_names.add(map_name)
+        if token in requested:
+            found.tokens.add(token.hex())
+        own = tags.get(token, [])
+        if own or wanted is None:
+            fitting = [tag for tag in own if wanted is None or tag in wanted]
+            frames.append(_Frame(token, time_us, map_name, scene, max(fitting, default=None)))
+    return frames
+
+
+def _frame_conditions(
+    connection: sqlite3.Connection, chosen: ScenarioFilter
+) -> list[tuple[str, Callable[[_Frame], bool]]]:
+    """The conditions that a single frame of a log must meet, by name."""
+    conditions: list[tuple[str, Callable[[_Frame], bool]]] = []
+    if chosen.scenario_types is not None:
+        conditions.append(("scenario_types", lambda frame: frame.scenario_type is not None))
+    if chosen.scenario_tokens is not None:
+        tokens = {bytes.fromhex(token) for token in chosen.scenario_tokens}
+        conditions.append(("scenario_tokens", lambda frame: frame.token in tokens))
+    if (map_names := chosen.map_names) is not None:
+        conditions.append(("map_names", lambda frame: frame.map_name in map_names))
+    scenes = [row[0] for row in connection.execute("SELECT token FROM scene ORDER BY name ASC")]
+    valid = set(scenes[FIRST_VALID_SCENE:LAST_VALID_SCENE])
+    conditions.append(("valid scenes", lambda frame: frame.scene in valid))
+    if chosen.remove_invalid_goals:
+        query = "SELECT s.token FROM scene AS s INNER JOIN ego_pose AS ep ON ep.token = s.goal_ego_pose_token"
+        goals = {row[0] for row in connection.execute(query)}
+        conditions.append(("remove_invalid_goals", lambda frame: frame.scene in goals))
+    return conditions

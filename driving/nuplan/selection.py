@@ -19,6 +19,7 @@ from driving.nuplan.entries import ScenarioEntry, roadblock_numbers, scenario_wi
 from driving.nuplan.filters import ScenarioFilter
 from driving.nuplan.logs import FrameRows, log_index, read_frames, read_mission
 from driving.nuplan.maps import open_map
+from driving.nuplan.selection_counts import ConditionCount, ConditionTally
 from driving.scenario_types import UNKNOWN_SCENARIO_TYPE
 from driving.vehicle import PACIFICA
 
@@ -30,27 +31,21 @@ ROW_S = 0.05
 """Nominal time between a log's frames."""
 
 
-def apply_filter(by_type: ByType, chosen: ScenarioFilter) -> list[ScenarioEntry]:
+def apply_filter(by_type: ByType, chosen: ScenarioFilter) -> tuple[list[ScenarioEntry], tuple[ConditionCount, ...]]:
     """Apply all conditions that come after reading the tags.
 
     Returns:
-        The remaining scenarios sorted by token, or shuffled.
-
-    Raises:
-        ValueError: When none remains; says after which condition.
+        The remaining scenarios sorted by token, or shuffled; and how many each condition removed.
     """
     generator = random.Random(chosen.seed)  # noqa: S311
-    left = [("the log names, map names, types, tokens and goals", _count(by_type))]
+    tally = ConditionTally()
     for name, condition in _conditions(chosen, generator):
-        by_type = condition(by_type)
-        left.append((name, _count(by_type)))
+        before, by_type = _count(by_type), condition(by_type)
+        tally.add(name, before, _count(by_type))
     entries = _flat(by_type)
-    if not entries:
-        counts = ", ".join(f"{count} after {name}" for name, count in left)
-        raise ValueError(f"No scenario passes the filter: {counts}. Loosen the condition that left none.")
     if chosen.shuffle:
         generator.shuffle(entries)
-    return entries
+    return entries, tally.counts()
 
 
 Condition = Callable[[ByType], ByType]

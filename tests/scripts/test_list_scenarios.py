@@ -143,3 +143,11 @@ def test_arrays_need_a_folder_that_may_be_written(world, tmp_path, call):
     assert code == 1
     assert "a file stands where a folder is needed" in err
     assert "Left out" not in err
+
+
+def test_tokens_that_are_not_in_the_data_are_printed(world, tmp_path, call):
+    token = world.token(world.tags[0])
+    (tmp_path / "filter.yaml").write_text(f"scenario_tokens: ['{token}', '00000000000000ab']")
+    code, out, err = call("--data", tmp_path, "--json", "--filter", tmp_path / "filter.yaml")
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert "1 of 2 tokens is not in the data: 00000000000000ab." in err

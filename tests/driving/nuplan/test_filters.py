@@ -85,6 +85,21 @@ def test_a_filter_may_build_on_another(filter_file):
     assert (chosen.num_scenarios_per_type, chosen.timestamp_threshold_s) == (3, 15.0)
 
 
+def test_defaults_may_name_a_config_group(filter_file, tmp_path):
+    filter_file(VAL14, "val14.yaml")
+    within = filter_file("defaults:\n  - scenario_filter: val14\n  - _self_\nshuffle: true", "derived.yaml")
+    beside = tmp_path / "beside.yaml"
+    beside.write_text("defaults:\n  - override scenario_filter: val14\nshuffle: true")
+    assert ScenarioFilter.from_yaml(within) == ScenarioFilter.from_yaml(beside)
+    assert ScenarioFilter.from_yaml(within).num_scenarios_per_type == 100
+
+
+def test_filters_based_on_each_other_are_refused(filter_file):
+    filter_file("defaults: [b]", "a.yaml")
+    with pytest.raises(ValueError, match=r"a\.yaml is based on .*b\.yaml, which is based on it"):
+        ScenarioFilter.from_yaml(filter_file("defaults: [a]", "b.yaml"))
+
+
 @pytest.mark.parametrize(("text", "limit"), [("4", 4), ("0.25", 0.25), ("1.0", 1.0), ("null", None), ("", None)])
 def test_limits_are_numbers_or_fractions(filter_file, text, limit):
     chosen = ScenarioFilter.from_yaml(filter_file(f"limit_total_scenarios: {text}\nshuffle: true"))
@@ -106,6 +121,11 @@ def test_limits_are_numbers_or_fractions(filter_file, text, limit):
         ("scenario_tokens: [abc]", "16 lower-case hex digits, got 'abc'"),
         ("fraction_in_token_set_threshold: 2", r"must be in \[0, 1\], got 2"),
         ("_target_: nuplan.Planner", "configures nuplan.Planner, expected a ScenarioFilter"),
+        ("_target_: my.OwnScenarioFilter", "configures my.OwnScenarioFilter, expected a ScenarioFilter"),
+        ("defaults: [{a: b, c: d}]", "`defaults` must list names of files or one `group: name` each"),
+        ("defaults: [[a]]", "`defaults` must list names of files or one `group: name` each"),
+        ("shuffle: [true]", "shuffle has the unusable value"),
+        ("timestamp_threshold_s: {a: 1}", "timestamp_threshold_s has the unusable value"),
         ("- a\n- b", "must hold settings as `name: value`, got list"),
         ("a: [", "is not readable YAML"),
     ],
@@ -113,6 +133,11 @@ def test_limits_are_numbers_or_fractions(filter_file, text, limit):
 def test_wrong_filters_say_what_is_wrong(filter_file, text, sentence):
     with pytest.raises(ValueError, match=sentence):
         ScenarioFilter.from_yaml(filter_file(text))
+
+
+def test_a_config_group_without_its_file_is_named(filter_file):
+    with pytest.raises(FileNotFoundError, match=r"No filter file .*scenario_filter.other.x\.yaml"):
+        ScenarioFilter.from_yaml(filter_file("defaults: [{other: x}]"))
 
 
 def test_a_missing_filter_is_named(tmp_path):

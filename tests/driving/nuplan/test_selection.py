@@ -79,17 +79,21 @@ def test_scenarios_keep_their_distance_in_time():
 
 def test_the_list_is_sorted_by_token_or_shuffled_by_seed():
     found = {"b": [entry(3, "b"), entry(1, "b")], "a": [entry(2, "a")]}
-    assert numbers(apply_filter(found, ScenarioFilter())) == [1, 2, 3]
+    assert numbers(apply_filter(found, ScenarioFilter())[0]) == [1, 2, 3]
     expected = [1, 2, 3]
     random.Random(7).shuffle(expected)
-    assert numbers(apply_filter(found, ScenarioFilter(shuffle=True, seed=7))) == expected
+    assert numbers(apply_filter(found, ScenarioFilter(shuffle=True, seed=7))[0]) == expected
 
 
-def test_an_empty_result_says_which_condition_left_none():
-    with pytest.raises(
-        ValueError, match=r"No scenario passes the filter: 0 after the log names.*Loosen the condition"
-    ):
-        apply_filter({}, ScenarioFilter(num_scenarios_per_type=3))
+def test_each_condition_reports_how_many_scenarios_it_removed():
+    entries, counts = apply_filter(
+        by_type(a=7, b=2), ScenarioFilter(num_scenarios_per_type=3, limit_total_scenarios=4)
+    )
+    assert len(entries) == 4
+    assert [(count.condition, count.removed, count.left) for count in counts] == [
+        ("num_scenarios_per_type", 4, 5),
+        ("limit_total_scenarios", 1, 4),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +167,7 @@ def test_frames_in_a_token_set_count(data_root, tmp_path, fraction, passes):
     if passes:
         assert len(list_scenarios(DataRoot.find(data_root), chosen)) == 1
     else:
-        with pytest.raises(ValueError, match="0 after fraction_in_token_set_threshold"):
+        with pytest.raises(ValueError, match="0 scenarios after fraction_in_token_set_threshold"):
             list_scenarios(DataRoot.find(data_root), chosen)
 
 
