@@ -93,15 +93,15 @@ def main(arguments: Arguments) -> None:
 def table_of(found: Evaluation, title: str) -> TextTable:
     """One row a sub-score."""
     table = TextTable(
-        title=title, head=("sub-score", "AUC", "calibration error", "entries fine", "chosen entry fine")
+        title=title, head=("sub-score", "AUC", "calibration error", "positive", "chosen candidate positive")
     )
     for name, area in found.auc.items():
         table.add(
             name,
             "never violated" if np.isnan(area) else f"{area:.3f}",
             f"{found.calibration[name].expected_error:.3f}",
-            f"{found.fine_share[name]:.1%}",
-            f"{found.chosen_fine[name]:.1%}",
+            f"{found.positive_share[name]:.1%}",
+            f"{found.chosen_positive[name]:.1%}",
         )
     return table
 

@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
 from command_line import CommonArguments, console, run
 
+from distill.contract import SUB_SCORES
 from distill.motions import generated_motions
 from distill.recipes import recipe
-from distill.teacher import SUB_SCORES
 from driving import AgentTracks, Observation
 from driving.synthetic.scenes import scene
 from planning.neural.network import ScoreWeights, Student, StudentNetwork

@@ -18,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
 from command_line import CommonArguments, console, run
 
+from distill.contract import logged_future
 from distill.motions import generated_motions
-from distill.teacher import RuleTeacher, logged_future
+from distill.teacher import RuleTeacher
 from driving import Scenario
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario

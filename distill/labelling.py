@@ -7,9 +7,10 @@ from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
+from distill.contract import Teacher
 from distill.labels import LabelHeader, LabelStore, label_states
 from distill.states import StateSettings, reached_states, scenario_states
-from distill.teacher import Teacher, load_teacher
+from distill.teacher import load_teacher
 from driving import Planner
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import open_scenario
@@ -28,9 +29,9 @@ class LabelJob:
     teacher: str = "rules"
     settings: StateSettings = field(default_factory=StateSettings)
     driven_by: str | None = None
-    """Label the states that this planner reaches, instead of those on and beside the log."""
+    """Label on-policy states of this planner instead of states on and beside the log."""
     name: str = ""
-    """Of the part in the store; the scenario's id where left out."""
+    """Of the part in the store; the scenario's id by default."""
 
     @property
     def part(self) -> str:
@@ -39,7 +40,7 @@ class LabelJob:
 
 
 def label_scenario(job: LabelJob) -> int:
-    """Label one scenario and write its part; gives the number of states. What is there already is kept."""
+    """Label one scenario, write its part and return the number of states; a finished part is skipped and counts 0."""
     teacher, builder = _tools(job.vocabulary, job.teacher)
     store = LabelStore(job.output, LabelHeader.of(teacher))
     if store.has(job.part):
@@ -55,19 +56,19 @@ def label_scenario(job: LabelJob) -> int:
 
 
 def label_all(jobs: list[LabelJob], processes: int = 1, on_ray: bool = False) -> Iterator[int]:
-    """Label scenarios, in the order in which they are finished; yields the number of states of each.
+    """Label scenarios and yield the number of states of each, in the order of completion.
 
     Args:
         jobs: The scenarios.
-        processes: Local processes; 1 labels in this one.
-        on_ray: Use a Ray cluster instead.
+        processes: Local processes; 1 means this process.
+        on_ray: Use a Ray cluster instead of local processes.
     """
     if on_ray:
         yield from _on_ray(jobs)
     elif processes <= 1:
         yield from map(label_scenario, jobs)
     else:
-        # Spawned, as forked copies of a process with threads can hang.
+        # Spawned: a forked copy of a process with threads can hang.
         with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
             yield from pool.map(label_scenario, jobs)
 

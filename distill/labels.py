@@ -1,6 +1,6 @@
 """Labels on disk: Parquet files in a folder, one per scenario, bound to one vocabulary and one teacher.
 
-A file appears whole or not at all, so that a labelling that was killed goes on where it stopped.
+Files are replaced atomically, so an interrupted labelling resumes where it stopped.
 """
 
 import json
@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
+from distill.contract import SUB_SCORES, Future, Teacher
 from distill.states import State
-from distill.teacher import SUB_SCORES, Future, Teacher
 from driving import Observation
 from driving.geometry import poses_in_frame_of
 from planning.neural.features import FEATURE_NAMES, MAX_AGENTS, VERSION, FeatureBuilder, Features, nearest_agents
@@ -25,14 +25,14 @@ from simulation.ego.dynamics import state_array
 FORMAT = "camber.labels.1"
 HEADER = "labels.json"
 FORECAST_STEPS = np.arange(5, NUM_POSES, 5)
-"""Every half second: where the agents of the tokens will be."""
+"""Steps of the agents' future positions that are stored: every half second."""
 SCALE = 255.0
-"""Scores are stored as whole numbers up to this."""
+"""Scores are stored as integers from 0 to this."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelHeader:
-    """What labels belong to; labels of another header are refused."""
+    """Versions that labels depend on; labels with another header are refused."""
 
     vocabulary: str
     """Digest."""
@@ -45,21 +45,21 @@ class LabelHeader:
 
     @classmethod
     def of(cls, teacher: Teacher) -> "LabelHeader":
-        """The header of what a teacher writes now."""
+        """The header of labels that a teacher writes now."""
         return cls(vocabulary=teacher.vocabulary.digest, entries=len(teacher.vocabulary), teacher=teacher.version)
 
     def require(self, wanted: "LabelHeader", where: Path) -> None:
-        """Raise a sentence when labels cannot be used.
+        """Check that labels in a folder have a wanted header.
 
         Raises:
-            ValueError: When something differs, naming what.
+            ValueError: When a field differs; the message names it.
         """
         mine, theirs = asdict(self), asdict(wanted)
         for name, value in mine.items():
             if value != theirs[name]:
                 raise ValueError(
-                    f"The labels in {where} are of another {name.replace('_', ' ')}: {value}, needed is"
-                    f" {theirs[name]}. Label again into another folder by scripts/label.py."
+                    f"The labels in {where} have {name.replace('_', ' ')} {value}, expected {theirs[name]}."
+                    " Label into another folder with scripts/label.py."
                 )
 
 
@@ -73,11 +73,11 @@ class LabelledStates:
     ego_states: Float64[np.ndarray, "states 10"]
     """In the columns of `simulation.ego.dynamics`, global."""
     scores: UInt8[np.ndarray, "states entries sub_scores"]
-    """Times 255."""
+    """Multiplied by 255."""
     example: Float32[np.ndarray, "states 41 3"]
-    """Where the logged ego drives, in the frame of the ego; NaN where there is no example."""
+    """Logged rear-axle poses in the ego frame, the imitation target; NaN for states without one."""
     agents_ahead: Float32[np.ndarray, "states agents 8 2"]
-    """Where the agents of the tokens will be, in the frame of the ego; NaN where unknown."""
+    """Future positions of the agents of the tokens every half second [m], ego frame; NaN where unobserved."""
     features: dict[str, np.ndarray]
     """Fields of `Features`, stacked."""
 
@@ -85,7 +85,7 @@ class LabelledStates:
         return len(self.scenario_ids)
 
     def take(self, rows: Int64[np.ndarray, "rows"] | Bool[np.ndarray, "states"]) -> "LabelledStates":
-        """Only the given states."""
+        """The given states, as indices or mask."""
         numbers = np.arange(len(self))[rows]
         return LabelledStates(
             scenario_ids=tuple(self.scenario_ids[row] for row in numbers),
@@ -100,7 +100,7 @@ class LabelledStates:
 
 
 def label_states(states: Iterable[State], teacher: Teacher, builder: FeatureBuilder) -> LabelledStates | None:
-    """Label states one by one; None when there are none."""
+    """Label states one by one; None without states."""
     labelled = list(states)
     if not labelled:
         return None
@@ -119,7 +119,7 @@ def label_states(states: Iterable[State], teacher: Teacher, builder: FeatureBuil
 
 
 def stacked(features: Sequence[Features]) -> dict[str, np.ndarray]:
-    """Features of several states, field by field."""
+    """Fields of several `Features`, stacked."""
     return {name: np.stack([getattr(one, name) for one in features]) for name in FEATURE_NAMES}
 
 
@@ -141,17 +141,17 @@ def _agents_ahead(observation: Observation, future: Future) -> np.ndarray:
 
 
 class LabelStore:
-    """A folder of labels."""
+    """A folder of label files."""
 
     def __init__(self, folder: Path, header: LabelHeader | None = None) -> None:
-        """Open a folder, or begin one.
+        """Open a folder, or create it.
 
         Args:
-            folder: Where the labels are.
-            header: What they must belong to; needed to begin a folder.
+            folder: Of the labels.
+            header: The expected header; required to create a folder.
 
         Raises:
-            FileNotFoundError: When there is no folder and no header to begin one.
+            FileNotFoundError: When the folder holds no labels and no header is given.
             ValueError: When the folder holds labels of another vocabulary, teacher or version.
         """
         self.folder = folder
@@ -159,23 +159,23 @@ class LabelStore:
         if path.is_file():
             found = json.loads(path.read_text(encoding="utf-8"))
             if found.get("format") != FORMAT:
-                raise ValueError(f"{path} is of format {found.get('format')}, needed is {FORMAT}. Label again.")
+                raise ValueError(f"{path} has format {found.get('format')}, expected {FORMAT}. Label again.")
             self.header = LabelHeader(**{**found, "sub_scores": tuple(found["sub_scores"])})
             if header is not None:
                 self.header.require(header, folder)
         elif header is None:
-            raise FileNotFoundError(f"No labels in {folder}. Make them by scripts/label.py.")
+            raise FileNotFoundError(f"No labels in {folder}. Create them with scripts/label.py.")
         else:
             self.header = header
             folder.mkdir(parents=True, exist_ok=True)
             _write_whole(path, lambda part: part.write_text(json.dumps(asdict(header), indent=2), encoding="utf-8"))
 
     def has(self, name: str) -> bool:
-        """Whether the part of that name is finished."""
+        """Whether a part is finished."""
         return self._path(name).is_file()
 
     def write(self, name: str, states: LabelledStates | None) -> None:
-        """Write a part: the states of one scenario; None notes that there are none."""
+        """Write a part: the states of one scenario, None for a scenario without states."""
         table = _table(states)
         _write_whole(self._path(name), lambda part: pq.write_table(table, part, compression="zstd"))
 
@@ -183,7 +183,7 @@ class LabelStore:
         """All labels, in the order of the parts' names.
 
         Raises:
-            ValueError: When there are none, or a file is damaged.
+            ValueError: When the folder holds no labelled state, or a file is damaged.
         """
         parts = []
         for path in sorted(self.folder.glob("*.parquet")):
@@ -223,7 +223,7 @@ class LabelStore:
 
 
 def joined(parts: Sequence[LabelledStates]) -> LabelledStates:
-    """Several sets of states as one."""
+    """Concatenate sets of states."""
     return LabelledStates(
         scenario_ids=tuple(name for part in parts for name in part.scenario_ids),
         kinds=tuple(kind for part in parts for kind in part.kinds),

@@ -1,7 +1,7 @@
-"""What the student is told to do: imitate the logged drive, agree with the teacher, foresee the others.
+"""Losses of the student: imitation of the log, distillation of the teacher, forecast of agents.
 
 Source:
-    Hydra-MDP, arXiv 2406.06978: cross entropy with a soft nearest entry, binary cross entropy per sub-score.
+    Hydra-MDP, arXiv 2406.06978: cross entropy with soft targets by distance, binary cross entropy per sub-score.
 """
 
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from distill.samples import Batch
-from distill.teacher import SUB_SCORES
+from distill.batch import Batch
+from distill.contract import SUB_SCORES
 from planning.neural.decoder import IMITATION
 
 HALF_IS_ZERO = ("no_collision", "driving_direction")
 """Sub-scores whose 1/2 counts as 0 in training."""
-FINE = 0.75
-"""A score above counts as fine where it has to be one or the other."""
+POSITIVE = 0.75
+"""Scores above count as positive in a binary target."""
 FORECAST = "forecast"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """Shares of the losses."""
+    """Weights of the losses."""
 
     imitation: float = 0.3
     teacher: Mapping[str, float] = field(
@@ -41,10 +41,10 @@ class LossWeights:
             "speed_limit": 1.0,
         }
     )
-    """By sub-score; none of them trains by imitation only."""
+    """By sub-score; empty for imitation only."""
     forecast: float = 0.2
     imitation_scale_m2: float = 4.0
-    """How soft "nearest" is: entries are weighted by exp(-squared distance / scale)."""
+    """Temperature of the soft targets, exp(-squared distance / scale)."""
 
 
 def losses(
@@ -53,8 +53,8 @@ def losses(
     batch: Batch,
     weights: LossWeights,
 ) -> dict[str, Tensor]:
-    """Each loss by its name, unweighted; `total` is the weighted sum."""
-    parts = {IMITATION: imitation_loss(logits[IMITATION], batch.example_gap, weights.imitation_scale_m2)}
+    """Unweighted losses by name; `total` is the weighted sum."""
+    parts = {IMITATION: imitation_loss(logits[IMITATION], batch.imitation_gap_m2, weights.imitation_scale_m2)}
     total = weights.imitation * parts[IMITATION]
     for name, weight in weights.teacher.items():
         parts[name] = functional.binary_cross_entropy_with_logits(
@@ -66,26 +66,28 @@ def losses(
     return parts
 
 
-def head_target(targets: Float[Tensor, "states entries sub_scores"], name: str) -> Float[Tensor, "states entries"]:
-    """What the head of a sub-score is told, in [0, 1], of the teacher's scores."""
+def head_target(
+    targets: Float[Tensor, "states candidates sub_scores"], name: str
+) -> Float[Tensor, "states candidates"]:
+    """Target of a sub-score's head in [0, 1], from the teacher's scores."""
     target = targets[..., SUB_SCORES.index(name)]
-    return (target > FINE).to(target.dtype) if name in HALF_IS_ZERO else target
+    return (target > POSITIVE).to(target.dtype) if name in HALF_IS_ZERO else target
 
 
 def imitation_loss(
-    logits: Float[Tensor, "states entries"], gap_m2: Float[Tensor, "states entries"], scale_m2: float
+    logits: Float[Tensor, "states candidates"], gap_m2: Float[Tensor, "states candidates"], scale_m2: float
 ) -> Float[Tensor, ""]:
-    """Cross entropy with the soft nearest entry, over the states that have an example."""
+    """Cross entropy with soft targets by distance, over the states with an imitation target."""
     known = torch.isfinite(gap_m2).all(dim=-1)
-    wanted = torch.softmax(-torch.nan_to_num(gap_m2) / scale_m2, dim=-1)
-    entropy = -(wanted * torch.log_softmax(logits.float(), dim=-1)).sum(-1)
+    target = torch.softmax(-torch.nan_to_num(gap_m2) / scale_m2, dim=-1)
+    entropy = -(target * torch.log_softmax(logits.float(), dim=-1)).sum(-1)
     return (entropy * known).sum() / known.sum().clamp(min=1)
 
 
 def forecast_loss(
     ahead_m: Float[Tensor, "states agents 8 2"], truth_m: Float[Tensor, "states agents 8 2"]
 ) -> Float[Tensor, ""]:
-    """Mean deviation from where the agents really were, large errors counted linearly."""
+    """Smooth L1 distance to the agents' true positions."""
     known = torch.isfinite(truth_m)
     gap = functional.smooth_l1_loss(ahead_m.float(), torch.nan_to_num(truth_m), reduction="none")
     return (gap * known).sum() / known.sum().clamp(min=1)

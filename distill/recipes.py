@@ -1,4 +1,4 @@
-"""How students are trained: one function per recipe, others by `replace`."""
+"""Training recipes: one function each, variants by `replace`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,15 +10,15 @@ from planning.neural.encoder import NetworkConfig
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Everything that decides what comes out of a training, beside the labels."""
+    """All settings that determine the result of a training, besides the labels."""
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     losses: LossWeights = field(default_factory=LossWeights)
     steps: int = 2000
     batch_states: int = 32
-    """Over all processes together."""
+    """Sum over all processes."""
     entries_per_state: int = 160
-    """Of the vocabulary, asked of each state in training."""
+    """Candidates sampled for each state."""
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-4
     warmup_steps: int = 100
@@ -26,9 +26,9 @@ class TrainingConfig:
     validation_share: float = 0.1
     """Of the scenarios."""
     with_shifted: bool = True
-    """Whether off-path states are learned from."""
+    """Whether to train on off-path states."""
     checkpoint_every_s: float = 30.0
-    """What a kill may cost."""
+    """Interval of checkpoints."""
     log_every: int = 20
     use_bf16: bool = False
     seed: int = 0
@@ -62,7 +62,7 @@ def base() -> TrainingConfig:
 
 
 def imitation_only(config: TrainingConfig) -> TrainingConfig:
-    """The same network and data without the teacher: what distillation is compared with."""
+    """The same network and data without the teacher, the baseline of distillation."""
     return replace(config, losses=replace(config.losses, imitation=1.0, teacher={}))
 
 
@@ -73,7 +73,7 @@ def recipe(name: str) -> TrainingConfig:
     """The recipe of a name.
 
     Raises:
-        KeyError: When there is none, with the nearest known name.
+        KeyError: When no recipe has the name; the message holds the nearest one.
     """
     if name not in RECIPES:
         raise KeyError(unknown_name("recipe named", name, RECIPES))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import shapely
 
-from distill.teacher import Future, logged_future
+from distill.contract import Future, logged_future
 from driving import PACIFICA, EgoMotion, EgoState, Observation, Planner, Scenario
 from driving.geometry import box_corners, poses_in_frame_of, poses_out_of_frame_of, wrap_angle
 from driving.planner import begin

@@ -1,18 +1,18 @@
-"""The teacher: knows what everybody will do, and judges every trajectory of a vocabulary by the rules.
+"""The rule-based teacher: scores every trajectory of a vocabulary against the logged future.
 
-Each trajectory is first driven by tracker and bicycle from the ego's true state, then judged against the recorded
-or simulated future of all others, by the same kernels that judge the rule-based planner's proposals.
+Tracker and bicycle model first drive each trajectory from the ego's true state. The kernels of the PDM scorer, which
+also score the rule-based planner's proposals, then compare it with the logged or simulated future of all agents.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import shapely
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
-from driving import PACIFICA, STATIC_KINDS, AgentTracks, Observation, Scenario, TrafficLights
+from distill.contract import FUTURE_STEPS, SUB_SCORES, Future, Teacher, TeacherLabel, logged_future
+from driving import PACIFICA, AgentTracks, Observation, Scenario
+from driving.agents import static_mask
 from driving.geometry import box_corners
 from driving.names import unknown_name
 from driving.timing import STEP_S
@@ -22,33 +22,19 @@ from simulation.ego.dynamics import VELOCITY_X, state_array
 from simulation.ego.vocabulary_tracking import driven_states, fit_vocabulary
 from simulation.geometry.long_lines import nearest_place
 from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
-from simulation.metrics.pdm.agents import LOOK_AHEAD_STEPS, Others
+from simulation.metrics.pdm.agents import Others
 from simulation.metrics.pdm.areas import red_rows_by_step
 from simulation.metrics.pdm.closing import closing_scores
 from simulation.metrics.pdm.road import enters_areas
 from simulation.metrics.pdm.rules import PdmRules
 from simulation.metrics.pdm.scorer import Centerline, PdmScene, PdmScores, reached_region, score_motions
 
-SUB_SCORES = (
-    "no_collision",
-    "drivable_area",
-    "driving_direction",
-    "traffic_lights",
-    "time_to_collision",
-    "progress",
-    "lane_keeping",
-    "comfort",
-    "speed_limit",
-)
-"""Columns of a label. The speed limit is a sub-score of its own, as progress alone would reward speeding."""
-FUTURE_STEPS = NUM_POSES + LOOK_AHEAD_STEPS[-1]
-"""Steps from now on that the teacher needs to know: 4 s, and 0.9 s to look ahead."""
 FAIR_SPEED_SCORE = 0.9
-"""Motions below do not count where progress is compared."""
+"""Motions with a lower speed-limit score do not set the reference of progress."""
 STEADY_STEPS = 15
-"""Comfort is judged as if the ego had held its acceleration so long before."""
+"""Comfort assumes that the ego held its present acceleration for so many steps before."""
 MAX_SPEEDING_MPS = 2.23
-"""Mean excess at which the speed limit's score is 0 (nuPlan's `max_overspeed_value_threshold`)."""
+"""Mean excess at which the speed-limit score is 0 (nuPlan's `max_overspeed_value_threshold`)."""
 
 RULES = PdmRules(
     version="rules.3",
@@ -57,7 +43,7 @@ RULES = PdmRules(
     oncoming_window=10,
     spares_intersections=False,
     multiplies_direction=True,
-    # Lights and the time to collision are judged apart.
+    # Lights and the time to collision have scores of their own.
     multiplies_lights=False,
     min_best_progress_m=5.0,
     compares_allowed_progress=False,
@@ -65,70 +51,11 @@ RULES = PdmRules(
     plan_s=4.0,
     weights=(5.0, 0.0, 2.0, 2.0),
 )
-"""NAVSIM v2's sub-scores on nuPlan's drivable area; a wrong turn is against traffic in junctions, too."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Future:
-    """What happens from now on, the present step first, every 0.1 s."""
-
-    agents: AgentTracks
-    traffic_lights: TrafficLights
-    ego_poses: Float64[np.ndarray, "steps 3"] | None = None
-    """Where the logged ego drives; None where there is no example to imitate."""
-
-    def __post_init__(self) -> None:
-        if self.agents.num_steps != self.traffic_lights.num_steps:
-            raise ValueError(
-                f"Agents and lights must share the future; got {self.agents.num_steps} and"
-                f" {self.traffic_lights.num_steps} steps."
-            )
-
-
-def logged_future(scenario: Scenario, iteration: int) -> Future:
-    """The recorded future of an iteration: shorter than asked for where the recording ends.
-
-    Raises:
-        IndexError: When the scenario has no such iteration.
-    """
-    if not 0 <= iteration < scenario.num_frames:
-        raise IndexError(f"Scenario {scenario.scenario_id} has {scenario.num_frames} iterations, got {iteration}.")
-    now = scenario.first_frame + iteration
-    stop = min(now + FUTURE_STEPS, len(scenario.time_us))
-    return Future(
-        agents=scenario.agents.steps(now, stop),
-        traffic_lights=scenario.traffic_lights.steps(now, stop),
-        ego_poses=scenario.ego.rear_axle_poses[0, now:stop].copy(),
-    )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TeacherLabel:
-    """What the teacher says about each trajectory of its vocabulary."""
-
-    scores: Float32[np.ndarray, "entries sub_scores"]
-    """Columns as in `SUB_SCORES`, each in [0, 1]."""
-
-
-@runtime_checkable
-class Teacher(Protocol):
-    """Judges all trajectories of a vocabulary at once."""
-
-    version: str
-    """Changes whenever labels do: stored labels of another version are refused."""
-
-    @property
-    def vocabulary(self) -> TrajectoryVocabulary:
-        """What is judged."""
-        ...
-
-    def label(self, observation: Observation, future: Future) -> TeacherLabel:
-        """Judge every trajectory, driven from where the ego is now."""
-        ...
+"""NAVSIM v2's sub-scores on nuPlan's drivable area; driving against traffic counts in intersections, too."""
 
 
 class RuleTeacher:
-    """Judges by the sub-scores of the PDM score, with the true future instead of a forecast."""
+    """Scores by the sub-scores of the PDM score, with the true future instead of a forecast."""
 
     version = RULES.version
 
@@ -139,23 +66,21 @@ class RuleTeacher:
 
     @property
     def vocabulary(self) -> TrajectoryVocabulary:
-        """What is judged."""
+        """The trajectories that are scored."""
         return self._vocabulary
 
     def label(self, observation: Observation, future: Future) -> TeacherLabel:
-        """Judge every trajectory.
+        """Score every trajectory.
 
         Args:
-            observation: Where the ego is, on which map and route.
-            future: The others from now on; where it is shorter than `FUTURE_STEPS`, nobody is there any more.
+            observation: State of the ego, map and route.
+            future: Agents and lights from now on. Steps beyond its end hold no agents.
 
         Raises:
             ValueError: When the future is shorter than 4 s, or the route names no lane.
         """
         if future.agents.num_steps < NUM_POSES:
-            raise ValueError(
-                f"The teacher needs to know {NUM_POSES} steps from now on, got {future.agents.num_steps}."
-            )
+            raise ValueError(f"The teacher needs a future of {NUM_POSES} steps, got {future.agents.num_steps}.")
         road = self._roads.get(observation.map, observation.route)
         ego = observation.ego_now
         line = road.line(ego)
@@ -166,32 +91,32 @@ class RuleTeacher:
             others=_others(future.agents, ego.center_pose()),
             centerline=Centerline(points=np.ascontiguousarray(line.poses[:, :2])),
         )
-        # What came before is not known of states off the path.
+        # Off-path states have no history.
         is_comfortable = comfortable_motions(states, steady=STEADY_STEPS, last=OPEN_STEPS)
-        judged = score_motions(states, scene, RULES, comfort=is_comfortable.astype(np.float64))
-        columns = {name: getattr(judged, name) for name in SUB_SCORES if name != "speed_limit"}
+        scored = score_motions(states, scene, RULES, comfort=is_comfortable.astype(np.float64))
+        columns = {name: getattr(scored, name) for name in SUB_SCORES if name != "speed_limit"}
         red_rows = red_rows_by_step(future.traffic_lights, range(NUM_POSES), road.map.connector_rows(road.rows))
         columns["traffic_lights"] = _light_scores(states, scene, red_rows)
-        columns["time_to_collision"] = _closing_scores(states, judged, scene, future.agents)
+        columns["time_to_collision"] = _closing_scores(states, scored, scene, future.agents)
         columns["speed_limit"] = _speed_scores(states, line, scene.centerline)
-        # Speeding does not set the measure of progress.
-        allowed = judged.allowed * columns["traffic_lights"]
-        fair_m = judged.progress_m * allowed * (columns["speed_limit"] > FAIR_SPEED_SCORE)
-        columns["progress"] = np.clip(judged.progress_m / max(fair_m.max(), RULES.min_best_progress_m), 0.0, 1.0)
+        # A speeding motion does not set the reference of progress.
+        allowed = scored.allowed * columns["traffic_lights"]
+        fair_m = scored.progress_m * allowed * (columns["speed_limit"] > FAIR_SPEED_SCORE)
+        columns["progress"] = np.clip(scored.progress_m / max(fair_m.max(), RULES.min_best_progress_m), 0.0, 1.0)
         return TeacherLabel(scores=np.stack([columns[name] for name in SUB_SCORES], axis=-1).astype(np.float32))
 
 
 def _others(agents: AgentTracks, ego_center: Float64[np.ndarray, "3"]) -> Others:
-    """The recorded agents step by step. Who touches the ego now is nobody's fault any more."""
+    """The logged agents step by step. Agents that overlap the ego now are ignored."""
     steps = FUTURE_STEPS
     poses = np.full((steps, agents.num_agents, 3), np.nan)
     sizes = np.full((steps, agents.num_agents, 2), np.nan)
     valid = np.zeros((steps, agents.num_agents), dtype=bool)
-    known = min(steps, agents.num_steps)
-    poses[:known] = agents.poses[:, :known].swapaxes(0, 1)
-    sizes[:known] = agents.sizes[:, :known].swapaxes(0, 1)
-    valid[:known] = agents.valid[:, :known].T
-    is_static = np.isin(agents.kinds, [int(kind) for kind in STATIC_KINDS])
+    logged = min(steps, agents.num_steps)
+    poses[:logged] = agents.poses[:, :logged].swapaxes(0, 1)
+    sizes[:logged] = agents.sizes[:, :logged].swapaxes(0, 1)
+    valid[:logged] = agents.valid[:, :logged].T
+    is_static = static_mask(agents.kinds)
     rows = np.arange(agents.num_agents)
     first = np.argmax(agents.valid, axis=1) if agents.num_agents else np.zeros(0, dtype=np.int64)
     velocities = agents.velocities_mps[rows, first]
@@ -208,7 +133,7 @@ def _others(agents: AgentTracks, ego_center: Float64[np.ndarray, "3"]) -> Others
 
 
 def _closing_scores(
-    states: np.ndarray, judged: PdmScores, scene: PdmScene, agents: AgentTracks
+    states: np.ndarray, scored: PdmScores, scene: PdmScene, agents: AgentTracks
 ) -> Float64[np.ndarray, "entries"]:
     steps = min(NUM_POSES, agents.num_steps)
     speeds = np.zeros((len(scene.others.valid), agents.num_agents))
@@ -216,7 +141,7 @@ def _closing_scores(
     speeds[:, scene.others.is_static] = 0.0
     size, offset_m = (PACIFICA.length_m, PACIFICA.width_m), PACIFICA.rear_axle_to_center_m
     raster = scene.areas.raster(*reached_region(states, scene.vehicle))
-    return closing_scores(states, judged.areas, scene.others, speeds, raster, scene.kinds, size, offset_m)
+    return closing_scores(states, scored.areas, scene.others, speeds, raster, scene.kinds, size, offset_m)
 
 
 def _touching(
@@ -234,7 +159,7 @@ def _touching(
 def _light_scores(
     states: np.ndarray, scene: PdmScene, red_rows: Int64[np.ndarray, "steps lights"]
 ) -> Float64[np.ndarray, "entries"]:
-    """0 where a connector is entered at red. Who is in it when the light turns red leaves it."""
+    """0 for motions that enter a red connector; a motion that is inside when the light turns red is not penalised."""
     if not red_rows.size:
         return np.ones(len(states))
     size = (PACIFICA.length_m, PACIFICA.width_m)
@@ -244,7 +169,7 @@ def _light_scores(
 
 def _speed_scores(states: np.ndarray, line: LaneSamples, centerline: Centerline) -> Float64[np.ndarray, "entries"]:
     """1 within the limit, falling to 0 at a mean excess of 2.23 m/s."""
-    # One limit for all motions at each distance: the place on the line that a pose is next to, every half second.
+    # The limit depends on the distance along the line only, sampled every half second.
     speeds = states[:, ::5, VELOCITY_X]
     if (line.limit_mps == line.limit_mps[0]).all():
         limits = np.full(speeds.shape, line.limit_mps[0])
@@ -260,14 +185,14 @@ def _speed_scores(states: np.ndarray, line: LaneSamples, centerline: Centerline)
 
 
 TEACHERS: dict[str, Callable[[TrajectoryVocabulary], Teacher]] = {"rules": RuleTeacher}
-"""Name to a function that makes a teacher for a vocabulary."""
+"""Constructors of teachers by name."""
 
 
 def load_teacher(name: str, vocabulary: TrajectoryVocabulary) -> Teacher:
-    """The teacher of a name.
+    """The teacher of a name, for a vocabulary.
 
     Raises:
-        KeyError: When there is none, with the nearest known name.
+        KeyError: When no teacher has the name; the message holds the nearest one.
     """
     if name not in TEACHERS:
         raise KeyError(unknown_name("teacher named", name, TEACHERS))
@@ -275,7 +200,7 @@ def load_teacher(name: str, vocabulary: TrajectoryVocabulary) -> Teacher:
 
 
 def check_teacher(make_teacher: Callable[[TrajectoryVocabulary], Teacher], scenario: Scenario) -> None:
-    """Raise a sentence when a teacher does not keep the contract; return when it does.
+    """Check that a teacher keeps the contract of `Teacher`.
 
     Raises:
         TypeError: When a method or the label has a wrong type.

@@ -1,7 +1,6 @@
-"""Train a student: resumable, over one process or several, with curves on disk.
+"""Training of a student: resumable, in one process or several, with curves on disk.
 
-Which states a step sees follows from seed and step alone, so that a training that was killed goes on as if nothing
-had happened.
+Seed and step alone determine the states of a batch, so an interrupted training resumes with identical results.
 """
 
 import csv
@@ -31,8 +30,8 @@ RESUME_TENSORS, CONFIG, CURVES = "resume.safetensors", "training.json", "curves.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Worker:
-    """This process among those that train together."""
+class TrainingProcess:
+    """This process in a distributed training."""
 
     rank: int
     world_size: int
@@ -40,12 +39,12 @@ class Worker:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes."""
+        """Whether this process writes files."""
         return self.rank == 0
 
 
-def join_workers(threads: int = 1) -> Worker:
-    """Find out who else trains; torchrun says so by its environment variables.
+def join_process_group(threads: int = 1) -> TrainingProcess:
+    """Join the process group that torchrun describes by environment variables, if there is one.
 
     Args:
         threads: Of torch in this process.
@@ -56,24 +55,24 @@ def join_workers(threads: int = 1) -> Worker:
     device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if on_gpu else "cpu"
     if world_size > 1 and not torch.distributed.is_initialized():
         init_process_group("nccl" if on_gpu else "gloo")
-    return Worker(rank=rank, world_size=world_size, device=device)
+    return TrainingProcess(rank=rank, world_size=world_size, device=device)
 
 
 def wait_for_all() -> None:
-    """Go on when all processes have come this far."""
+    """Wait at a barrier of all processes."""
     if torch.distributed.is_initialized():
         barrier()
 
 
-def leave_workers() -> None:
-    """Say goodbye to the other processes, once all are done: who leaves early takes the others down."""
+def leave_process_group() -> None:
+    """Wait at a barrier, then destroy the process group: a process that exits early aborts the others."""
     if torch.distributed.is_initialized():
         barrier()
         destroy_process_group()
 
 
 class Trainer:
-    """One training in a folder: the checkpoint of the student, what is needed to go on, and the curves."""
+    """One training in a folder: the student's checkpoint, the state for resuming, and the curves."""
 
     def __init__(
         self,
@@ -81,18 +80,18 @@ class Trainer:
         samples: Samples,
         vocabulary: TrajectoryVocabulary,
         folder: Path,
-        worker: Worker | None = None,
+        process: TrainingProcess | None = None,
     ) -> None:
-        """Begin, or go on with what is in the folder.
+        """Start, or resume the training in the folder.
 
         Raises:
             ValueError: When the folder holds a training of another configuration or vocabulary.
         """
         self.config, self.samples, self.vocabulary, self.folder = config, samples, vocabulary, folder
-        self.worker = worker or Worker(rank=0, world_size=1, device="cpu")
+        self.process = process or TrainingProcess(rank=0, world_size=1, device="cpu")
         torch.manual_seed(config.seed)
         network = StudentNetwork(config.network, tuple(config.losses.teacher))
-        self.network = network.to(self.worker.device)
+        self.network = network.to(self.process.device)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -100,22 +99,22 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         self._load()
         self._model: nn.Module = self.network
-        if self.worker.world_size > 1:
+        if self.process.world_size > 1:
             self._model = DistributedDataParallel(self.network)
 
     def run(self, report: Callable[[int, dict[str, float]], None] | None = None, stop_at: int | None = None) -> None:
         """Train up to `stop_at`, or to the last step of the configuration.
 
         Args:
-            report: Called with step and losses whenever they are logged.
-            stop_at: A step to stop at, before the end.
+            report: Receives step and losses whenever they are logged.
+            stop_at: An earlier step to stop at.
 
         Raises:
-            ValueError: When a loss is not finite; the checkpoint of before stays.
+            ValueError: When a loss is not finite; the last checkpoint is kept.
         """
         from torch.utils.tensorboard import SummaryWriter
 
-        curves = SummaryWriter(str(self.folder)) if self.worker.is_first else None
+        curves = SummaryWriter(str(self.folder)) if self.process.is_first else None
         self._model.train()
         saved_s, running = time.monotonic(), []
         last = min(self.config.steps, stop_at or self.config.steps)
@@ -139,19 +138,19 @@ class Trainer:
     def _train_step(self) -> dict[str, float]:
         config = self.config
         rng = np.random.default_rng([config.seed, self.step])
-        rows = rng.integers(0, len(self.samples), config.batch_states)[self.worker.rank :: self.worker.world_size]
-        batch = self.samples.batch(rows, config.entries_per_state, rng).to(self.worker.device)
+        rows = rng.integers(0, len(self.samples), config.batch_states)[self.process.rank :: self.process.world_size]
+        batch = self.samples.batch(rows, config.entries_per_state, rng).to(self.process.device)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step)
-        with torch.autocast(self.worker.device.split(":")[0], torch.bfloat16, enabled=config.use_bf16):
-            logits, ahead_m = self._model(batch.features, batch.driven)
+        with torch.autocast(self.process.device.split(":")[0], torch.bfloat16, enabled=config.use_bf16):
+            logits, ahead_m = self._model(batch.features, batch.tracked)
         parts = losses(logits, ahead_m, batch, config.losses)
         if not torch.isfinite(parts["total"]):
             bad = [name for name, value in parts.items() if not torch.isfinite(value)]
             raise ValueError(
                 f"Training stopped at step {self.step}: {', '.join(bad)} is NaN or infinite. The checkpoint in"
-                f" {self.folder} is of before; try a smaller learning rate than {config.learning_rate:g}, or look for"
-                " NaN in the labels."
+                f" {self.folder} is an earlier one. Try a learning rate below {config.learning_rate:g}, or search the"
+                " labels for NaN."
             )
         self.optimizer.zero_grad()
         parts["total"].backward()
@@ -161,14 +160,14 @@ class Trainer:
         return {name: float(value.detach()) for name, value in parts.items()}
 
     def student(self, metadata: dict[str, Any] | None = None) -> Student:
-        """The student as it is now."""
+        """The student with the present weights."""
         weights = ScoreWeights() if self.config.losses.teacher else ScoreWeights(imitation=1.0)
         about = {"steps": self.step, "seed": self.config.seed, "states": len(self.samples), **(metadata or {})}
         return Student(network=self.network, vocabulary=self.vocabulary, weights=weights, metadata=about)
 
     def save(self) -> None:
-        """Write the student and all that is needed to go on; each file is replaced as a whole."""
-        if not self.worker.is_first:
+        """Write the student and the state for resuming; each file is replaced atomically."""
+        if not self.process.is_first:
             return
         self.student().save(self.folder)
         moments = {
@@ -178,7 +177,7 @@ class Trainer:
         }
         weights = {f"network.{name}": value.contiguous() for name, value in self.network.state_dict().items()}
         part = self.folder / f"{RESUME_TENSORS}.part"
-        # Weights again, so that they and the moments are never of different steps.
+        # The weights are stored twice, so that moments and weights always belong to one step.
         safetensors.torch.save_file({**moments, **weights}, part, metadata={"step": str(self.step)})
         part.replace(self.folder / RESUME_TENSORS)
 
@@ -190,10 +189,10 @@ class Trainer:
             changed = [name for name in written if found.get(name) != written[name] and name != "steps"]
             if changed:
                 raise ValueError(
-                    f"{self.folder} holds a training with another {', '.join(changed)}; take a new folder, or the"
-                    " same configuration to go on."
+                    f"{self.folder} holds a training with another {', '.join(changed)}. Use a new folder, or"
+                    " resume with the same configuration."
                 )
-        if self.worker.is_first:
+        if self.process.is_first:
             path.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
         resumed = self.folder / RESUME_TENSORS
         if resumed.is_file():
@@ -202,7 +201,7 @@ class Trainer:
     def _resume(self, path: Path) -> None:
         with safetensors.safe_open(path, framework="pt") as opened:
             self.step = int(opened.metadata()["step"])
-        tensors = safetensors.torch.load_file(path, device=self.worker.device)
+        tensors = safetensors.torch.load_file(path, device=self.process.device)
         weights = {name[8:]: value for name, value in tensors.items() if name.startswith("network.")}
         self.network.load_state_dict(weights)
         state: dict[int, dict[str, Tensor]] = {}
@@ -213,12 +212,12 @@ class Trainer:
         described = self.optimizer.state_dict()
         self.optimizer.load_state_dict({"state": state, "param_groups": described["param_groups"]})
 
-    def start_from(self, folder: Path) -> None:
-        """Take over the weights of another student of the same configuration.
+    def initialize_from(self, folder: Path) -> None:
+        """Initialize the weights from another student of the same configuration.
 
         Raises:
-            FileNotFoundError: When there is none.
-            ValueError: When it is of another configuration.
+            FileNotFoundError: When the folder holds no student.
+            ValueError: When the student has another configuration.
         """
         load_weights(self.network, folder / "weights.safetensors")
 
@@ -235,7 +234,7 @@ class Trainer:
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
-    """Rises linearly, then falls along a cosine to a hundredth."""
+    """Learning rate of a step: linear warm-up, then cosine decay to 1 %."""
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
     share = min(1.0, (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps))

@@ -3,9 +3,9 @@ r"""Let the teacher label states of scenarios, on the logged drive and beside it
     python scripts/label.py --data worlds --vocabulary vocabulary_1024.npz --output labels
     python scripts/label.py --data worlds --vocabulary vocabulary_1024.npz --output labels --processes 8
     python scripts/label.py --data worlds --vocabulary vocabulary_1024.npz --output labels_round_1 \
-        --driven-by student:checkpoints/first       # the states that a planner really reaches
+        --driven-by student:checkpoints/first       # on-policy states (DAgger)
 
-What is labelled already is kept: an interrupted labelling goes on where it stopped.
+Finished scenarios are skipped, so the same command resumes an interrupted labelling.
 """
 
 import time
@@ -26,34 +26,34 @@ from planning.neural.vocabulary import TrajectoryVocabulary
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to label."""
+    """Scenarios, vocabulary and states to label."""
 
     data: Path
     """nuPlan data root."""
     vocabulary: Path
-    """Made by scripts/make_vocabulary.py."""
+    """Vocabulary of scripts/make_vocabulary.py."""
     output: Path
-    """Folder of the labels; extended if there."""
+    """Folder of the labels; an existing one is extended."""
     teacher: str = "rules"
     """Name of the teacher."""
     every: int = 15
     """Steps of 0.1 s between labelled states of a scenario."""
     shifted: int = 2
-    """Off-path states beside each one on the log."""
+    """Off-path states beside each state on the log."""
     driven_by: str | None = None
-    """Label the states that this planner reaches in closed loop, instead of those of the log."""
+    """Label on-policy states of this planner in closed loop instead of states of the log."""
     limit: int | None = None
-    """Only the first so many scenarios."""
+    """Maximum number of scenarios, taken from the start of the list."""
     processes: int = 1
     """Local processes."""
     backend: Literal["process", "ray"] = "process"
     """Local processes, or a Ray cluster."""
     seed: int = 0
-    """Of the shifts."""
+    """Seed of the off-path states."""
 
 
 def main(arguments: Arguments) -> None:
-    """Label what is not labelled yet."""
+    """Label the scenarios that have no labels yet."""
     entries = list_scenarios(DataRoot.find(arguments.data))[: arguments.limit]
     if not entries:
         raise ValueError(f"No scenarios in {arguments.data}.")
@@ -81,7 +81,7 @@ def main(arguments: Arguments) -> None:
     took_s = time.perf_counter() - started
     console.print(
         f"{states} states of {len(jobs)} scenarios labelled in {took_s:.0f} s"
-        f" ({states / max(took_s, 1e-3):.1f} states/s); {len(entries) - len(jobs)} scenarios were there already."
+        f" ({states / max(took_s, 1e-3):.1f} states/s); {len(entries) - len(jobs)} scenarios had labels already."
     )
 
 

@@ -1,10 +1,10 @@
-"""Build the set of trajectories that a student scores, from logs and generated motions.
+"""Build the trajectory vocabulary of a student from logged and generated motions.
 
     python scripts/make_vocabulary.py --data worlds --output vocabulary_1024.npz
     python scripts/make_vocabulary.py --data worlds --data ~/nuplan/dataset --size 4096 --seed 1 --output big.npz
 
-Prints the coverage: how far logged drives are from their nearest entry, in the mean over 4 s. A fifth of the
-scenarios is held back for that.
+Prints the coverage: the mean distance over 4 s of logged trajectories from their nearest entry, measured on a
+held-out fifth of the scenarios.
 """
 
 from dataclasses import dataclass
@@ -21,32 +21,32 @@ from driving.nuplan.scenarios import list_scenarios, open_scenario
 from planning.neural.vocabulary import build_vocabulary
 
 HELD_BACK = 5
-"""One scenario in so many measures coverage and is not learned from."""
+"""One scenario in so many is held out to measure coverage."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to build it from."""
+    """Sources and size of the vocabulary."""
 
     data: Annotated[UseAppendAction[tuple[Path, ...]], None] = ()
     """nuPlan data root; may be repeated."""
     output: Path
-    """File to write (.npz); a description (.json) is put beside it."""
+    """File to write (.npz); a description (.json) is written beside it."""
     size: int = 1024
     """Entries, 256 to 8192."""
     generated: int = 40_000
-    """Generated motions beside the recorded ones."""
+    """Number of generated motions."""
     limit: int | None = None
-    """Only so many scenarios of each data root."""
+    """Maximum number of scenarios of each data root."""
     seed: int = 0
-    """Of the generated motions and of the clustering."""
+    """Seed of the generated motions and of the clustering."""
 
 
 def main(arguments: Arguments) -> None:
     """Collect motions, cluster, measure, write."""
     if not arguments.data:
         raise ValueError("Name at least one data set, for example --data worlds.")
-    learned, others, held_back = [], [], []
+    ego, agents, held_back = [], [], []
     with progress(arguments) as bar:
         for data in arguments.data:
             entries = list_scenarios(DataRoot.find(data))[: arguments.limit]
@@ -55,12 +55,12 @@ def main(arguments: Arguments) -> None:
                 if number % HELD_BACK == HELD_BACK - 1:
                     held_back.append(logged_motions(scenario))
                     continue
-                learned.append(logged_motions(scenario))
-                others.append(agent_motions(scenario))
-    if not learned:
+                ego.append(logged_motions(scenario))
+                agents.append(agent_motions(scenario))
+    if not ego:
         raise ValueError(f"No scenarios in {', '.join(map(str, arguments.data))}.")
-    # Recorded motions are counted several times, so that generated ones do not outweigh them.
-    recorded = np.concatenate([*learned, *learned, *learned, *others])
+    # Motions of the ego have three times the weight, so that generated motions do not dominate.
+    recorded = np.concatenate([*ego, *ego, *ego, *agents])
     motions = np.concatenate([recorded, generated_motions(arguments.generated, arguments.seed)])
     vocabulary = build_vocabulary(
         motions,
@@ -73,13 +73,13 @@ def main(arguments: Arguments) -> None:
             "data": [path.name for path in arguments.data],
         },
     )
-    measured = np.concatenate(held_back or learned)
+    measured = np.concatenate(held_back or ego)
     coverage = vocabulary.coverage(measured)
     vocabulary.metadata["coverage"] = {**coverage, "drives": len(measured), "held_back": bool(held_back)}
     vocabulary.save(arguments.output)
     console.print(
         f"{len(vocabulary)} entries from {len(motions)} motions, digest {vocabulary.digest}.\n"
-        f"Coverage of {len(measured)} logged drives: mean {coverage['mean_m']:.3f} m,"
+        f"Coverage of {len(measured)} logged trajectories: mean {coverage['mean_m']:.3f} m,"
         f" 95th percentile {coverage['p95_m']:.3f} m."
     )
 

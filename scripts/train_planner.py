@@ -3,10 +3,10 @@ r"""Train a student planner from labels.
     python scripts/train_planner.py --labels labels --vocabulary vocabulary_1024.npz --output checkpoints/first
     python scripts/train_planner.py ... --imitation-only             # without the teacher, for comparison
     python scripts/train_planner.py ... --rounds 2 --data worlds --data corner_cases --processes 2
-                                                     # drive, label what is reached, train on
+                                                     # on-policy (DAgger) rounds
     torchrun --nproc-per-node 8 scripts/train_planner.py ... --recipe base
 
-A training that was stopped goes on with the same command. Drive the result by --planner student:checkpoints/first.
+The same command resumes an interrupted training. Drive the result with --planner student:checkpoints/first.
 """
 
 import os
@@ -23,14 +23,15 @@ import numpy as np
 from command_line import CommonArguments, console, progress, run
 from tyro.conf import UseAppendAction
 
+from distill.contract import Teacher
 from distill.evaluation import Evaluation, evaluate
 from distill.labelling import LabelJob, label_all
 from distill.labels import LabelHeader, LabelStore, joined
 from distill.recipes import TrainingConfig, imitation_only, recipe
 from distill.samples import Samples, held_back
 from distill.states import SHIFTED, StateSettings
-from distill.teacher import Teacher, load_teacher
-from distill.training import Trainer, Worker, join_workers, leave_workers, wait_for_all
+from distill.teacher import load_teacher
+from distill.training import Trainer, TrainingProcess, join_process_group, leave_process_group, wait_for_all
 from driving.nuplan.data import DataRoot
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import list_scenarios
@@ -39,36 +40,36 @@ from planning.neural.vocabulary import TrajectoryVocabulary
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to learn from, and how."""
+    """Labels, recipe and rounds of a training."""
 
     labels: Annotated[UseAppendAction[tuple[Path, ...]], None] = ()
     """Folder of scripts/label.py; may be repeated."""
     vocabulary: Path
-    """The vocabulary that was labelled."""
+    """The labelled vocabulary."""
     output: Path
-    """Checkpoint folder; a training in it goes on."""
+    """Checkpoint folder; a training in it is resumed."""
     teacher: str = "rules"
-    """Name of the teacher that labelled, and that labels in the rounds."""
+    """Name of the teacher of the labels and of the rounds."""
     recipe: str = "tiny"
     """tiny, small or base."""
     steps: int | None = None
-    """Training steps, where the recipe's do not suit."""
+    """Training steps; the recipe's by default."""
     seed: int = 0
-    """Of weights and order."""
+    """Seed of the weights and of the batches."""
     imitation_only: bool = False
-    """Learn from the logged driver alone."""
+    """Train without the teacher's scores."""
     no_augmentation: bool = False
-    """Leave the off-path states out."""
+    """Train without off-path states."""
     rounds: int = 0
-    """Closed-loop rounds after the first training: drive, label the states reached, train on."""
+    """DAgger rounds after the first training: drive, label the on-policy states, continue training."""
     round_steps: int | None = None
-    """Training steps of a round; half of the first training's where left out."""
+    """Training steps of a round; half of the first training's by default."""
     data: Annotated[UseAppendAction[tuple[Path, ...]], None] = ()
-    """Scenarios to drive in the rounds; may be repeated."""
+    """Data root with scenarios to drive in the rounds; may be repeated."""
     limit: int | None = None
-    """Only so many scenarios of each data root a round, other ones in each."""
+    """Maximum number of scenarios of each data root in a round; drawn anew for each round."""
     processes: int = 1
-    """Local processes that drive and label in the rounds."""
+    """Local processes for driving and labelling in the rounds."""
     threads: int = 1
     """Threads of torch."""
 
@@ -78,34 +79,34 @@ def main(arguments: Arguments) -> None:
     if not arguments.labels:
         raise ValueError("Name at least one folder of labels, for example --labels labels.")
     if arguments.rounds and not arguments.data:
-        raise ValueError("Closed-loop rounds need scenarios to drive: name them by --data.")
+        raise ValueError("DAgger rounds need scenarios to drive: name a data root with --data.")
     teacher = load_teacher(arguments.teacher, TrajectoryVocabulary.load(arguments.vocabulary))
     config = replace(recipe(arguments.recipe), seed=arguments.seed, with_shifted=not arguments.no_augmentation)
     config = replace(config, steps=arguments.steps or config.steps)
     config = imitation_only(config) if arguments.imitation_only else config
-    worker = join_workers(arguments.threads)
+    process = join_process_group(arguments.threads)
     folders = list(arguments.labels)
     for number in range(arguments.rounds + 1):
         folder = arguments.output if number == arguments.rounds else arguments.output / f"round_{number}"
         steps = (arguments.round_steps or config.steps // 2) if number else config.steps
-        trainer, validation = prepare(replace(config, steps=steps), folders, teacher, folder, worker)
+        trainer, validation = prepare(replace(config, steps=steps), folders, teacher, folder, process)
         if number and trainer.step == 0:
-            trainer.start_from(arguments.output / f"round_{number - 1}")
+            trainer.initialize_from(arguments.output / f"round_{number - 1}")
         train(arguments, trainer)
-        if worker.is_first and validation is not None:
+        if process.is_first and validation is not None:
             show(evaluate(trainer.student(), validation), validation)
         if number < arguments.rounds:
             folders.append(arguments.output / f"labels_round_{number + 1}")
-            if worker.is_first:
-                label_reached(arguments, number, folder, folders[-1])
+            if process.is_first:
+                label_on_policy_states(arguments, number, folder, folders[-1])
             wait_for_all()
-    leave_workers()
+    leave_process_group()
 
 
 def prepare(
-    config: TrainingConfig, folders: list[Path], teacher: Teacher, output: Path, worker: Worker
+    config: TrainingConfig, folders: list[Path], teacher: Teacher, output: Path, process: TrainingProcess
 ) -> tuple[Trainer, Samples | None]:
-    """The trainer, and what it is judged by."""
+    """The trainer and its validation samples."""
     vocabulary, needed = teacher.vocabulary, LabelHeader.of(teacher)
     stores = [LabelStore(folder) for folder in folders]
     for store in stores:
@@ -116,7 +117,7 @@ def prepare(
         states = states.take(np.array([kind != SHIFTED for kind in states.kinds]))
         kept_back = held_back(states, config.validation_share)
     validation = Samples(states.take(kept_back), vocabulary) if kept_back.any() else None
-    return Trainer(config, Samples(states.take(~kept_back), vocabulary), vocabulary, output, worker), validation
+    return Trainer(config, Samples(states.take(~kept_back), vocabulary), vocabulary, output, process), validation
 
 
 def train(arguments: Arguments, trainer: Trainer) -> None:
@@ -127,12 +128,12 @@ def train(arguments: Arguments, trainer: Trainer) -> None:
 
 
 def reporter(update: Callable[[int, str], None]) -> Callable[[int, dict[str, float]], None]:
-    """Show the loss beside the bar."""
+    """A callback that shows the loss beside the bar."""
     return lambda step, means: update(step, f"loss {means['total']:.3f}")
 
 
-def label_reached(arguments: Arguments, number: int, student: Path, output: Path) -> None:
-    """Let the student drive, and label the states that it reaches."""
+def label_on_policy_states(arguments: Arguments, number: int, student: Path, output: Path) -> None:
+    """Drive the student and label its on-policy states."""
     entries = [entry for data in arguments.data for entry in chosen(arguments, number, data)]
     jobs = [
         LabelJob(
@@ -151,7 +152,7 @@ def label_reached(arguments: Arguments, number: int, student: Path, output: Path
 
 
 def chosen(arguments: Arguments, number: int, data: Path) -> list[ScenarioEntry]:
-    """The scenarios of a data root that a round drives."""
+    """The scenarios of a data root for a round."""
     entries = list_scenarios(DataRoot.find(data))
     if arguments.limit is None or arguments.limit >= len(entries):
         return entries
@@ -160,13 +161,13 @@ def chosen(arguments: Arguments, number: int, data: Path) -> list[ScenarioEntry]
 
 
 def show(found: Evaluation, validation: Samples) -> None:
-    """Print what the heads know of states that were held back."""
+    """Print the evaluation on the validation states."""
     console.print(
-        f"{len(validation)} states held back: the teacher gives the chosen entries {found.chosen_score:.3f} of"
-        f" {found.best_score:.3f} possible; {found.example_gap_m:.2f} m from the logged drive."
+        f"{len(validation)} validation states: teacher score of the chosen candidates {found.chosen_score:.3f}, of"
+        f" the best {found.best_score:.3f}; {found.imitation_gap_m:.2f} m from the logged trajectory."
     )
     for name, area in found.auc.items():
-        console.print(f"  {name:18s} AUC {area:.3f}, chosen entry fine in {found.chosen_fine[name]:.1%}")
+        console.print(f"  {name:18s} AUC {area:.3f}, chosen candidate positive in {found.chosen_positive[name]:.1%}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Labelled states of a few hand-made scenes, made once for all tests."""
+"""Labelled states of a few hand-made scenes, created once per session."""
 
 import os
 

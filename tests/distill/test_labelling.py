@@ -1,4 +1,4 @@
-"""Scenarios of a data set are labelled once, on the log and where a planner goes."""
+"""Labelling of data sets: each scenario once, on the log or on-policy."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_a_scenario_is_labelled_once(tmp_path, entry, vocabulary):
     assert list(label_all([job])) == [0]
 
 
-def test_the_states_that_a_planner_reaches_are_labelled(tmp_path, entry, vocabulary):
+def test_on_policy_states_are_labelled(tmp_path, entry, vocabulary):
     vocabulary.save(tmp_path / "vocabulary.npz")
     job = LabelJob(
         entry=entry,

@@ -1,4 +1,4 @@
-"""Labels survive the disk and are refused where they do not belong."""
+"""Label files: round trip, resuming, and refusal of labels with another header."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,7 @@ def header(vocabulary) -> LabelHeader:
     return LabelHeader.of(RuleTeacher(vocabulary))
 
 
-def test_what_is_written_is_read_again(tmp_path, header, labelled):
+def test_written_labels_are_read_unchanged(tmp_path, header, labelled):
     store = LabelStore(tmp_path / "labels", header)
     store.write("b", labelled.take(np.arange(3)))
     store.write("a", labelled.take(np.arange(3, 5)))
@@ -28,7 +28,7 @@ def test_what_is_written_is_read_again(tmp_path, header, labelled):
     assert found.ego_states.dtype == np.float64
 
 
-def test_finished_parts_are_known_so_that_labelling_can_go_on(tmp_path, header, labelled):
+def test_finished_parts_are_recognised_when_labelling_resumes(tmp_path, header, labelled):
     store = LabelStore(tmp_path, header)
     store.write("one", labelled.take(np.arange(1)))
     again = LabelStore(tmp_path, header)
@@ -40,20 +40,20 @@ def test_finished_parts_are_known_so_that_labelling_can_go_on(tmp_path, header, 
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"vocabulary": "f" * 16}, "another vocabulary"),
-        ({"teacher": "rules.0"}, f"another teacher: {RuleTeacher.version}, needed is rules.0"),
-        ({"features": "features.0"}, "another features"),
-        ({"sub_scores": ("no_collision",)}, "another sub scores"),
-        ({"entries": 7}, "another entries: 48, needed is 7"),
+        ({"vocabulary": "f" * 16}, "have vocabulary"),
+        ({"teacher": "rules.0"}, f"have teacher {RuleTeacher.version}, expected rules.0"),
+        ({"features": "features.0"}, "have features"),
+        ({"sub_scores": ("no_collision",)}, "have sub scores"),
+        ({"entries": 7}, "have entries 48, expected 7"),
     ],
 )
-def test_labels_of_something_else_are_refused(tmp_path, header, change, match):
+def test_labels_with_another_header_are_refused(tmp_path, header, change, match):
     LabelStore(tmp_path, header)
     with pytest.raises(ValueError, match=match):
         LabelStore(tmp_path, replace(header, **change))
 
 
-def test_empty_missing_and_damaged_stores_say_so(tmp_path, header):
+def test_empty_missing_and_damaged_stores_raise(tmp_path, header):
     with pytest.raises(FileNotFoundError, match="No labels in"):
         LabelStore(tmp_path / "nowhere")
     store = LabelStore(tmp_path, header)
@@ -74,8 +74,8 @@ def test_a_part_that_labels_another_number_of_entries_is_refused(tmp_path, heade
         store.read()
 
 
-def test_agents_of_tokens_are_found_again_in_the_future(labelled):
-    rows = [row for row, name in enumerate(labelled.kinds) if labelled.features["agents_mask"][row].any()]
+def test_future_positions_belong_to_the_agents_of_the_tokens(labelled):
+    rows = [row for row in range(len(labelled)) if labelled.features["agents_mask"][row].any()]
     row = rows[0]
     now = labelled.features["agents"][row, 0, :2] * 20.0
     ahead = labelled.agents_ahead[row, 0]

@@ -1,19 +1,12 @@
-"""The teacher judges hand-made scenes as their docstrings say."""
+"""The rule-based teacher on hand-made scenes with scores known by hand."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from distill.teacher import (
-    SUB_SCORES,
-    TEACHERS,
-    Future,
-    RuleTeacher,
-    check_teacher,
-    load_teacher,
-    logged_future,
-)
+from distill.contract import SUB_SCORES, Future, logged_future
+from distill.teacher import TEACHERS, RuleTeacher, check_teacher, load_teacher
 from driving import AgentTracks, LightStatus, Route
 from driving.synthetic.scenes import scene
 from planning.neural.vocabulary import NUM_POSES, TrajectoryVocabulary
@@ -32,38 +25,38 @@ def straight(*speeds_mps: float, curvature: float = 0.0) -> TrajectoryVocabulary
     return TrajectoryVocabulary(poses=poses)
 
 
-def judged(name: str, iteration: int, vocabulary: TrajectoryVocabulary) -> dict[str, np.ndarray]:
+def sub_scores(name: str, iteration: int, vocabulary: TrajectoryVocabulary) -> dict[str, np.ndarray]:
     scenario = scene(name)
     label = RuleTeacher(vocabulary).label(scenario.observation_at(iteration), logged_future(scenario, iteration))
     return dict(zip(SUB_SCORES, label.scores.T, strict=True))
 
 
-def test_alone_on_a_straight_road_the_faster_one_gets_on_better_up_to_the_limit():
-    scores = judged("straight_road", 20, straight(5.0, 10.0, 13.0))
+def test_on_an_empty_straight_road_progress_rises_with_speed_up_to_the_limit():
+    scores = sub_scores("straight_road", 20, straight(5.0, 10.0, 13.0))
     for name in set(SUB_SCORES) - {"progress", "comfort"}:
         assert scores[name].tolist() == [1.0, 1.0, 1.0], name
     assert scores["progress"][2] == 1.0
     assert np.all(np.diff(scores["progress"]) > 0.05)
 
 
-def test_speeding_is_judged_apart_and_does_not_set_the_measure_of_progress():
-    scores = judged("straight_road", 20, straight(10.0, 20.0))
+def test_speeding_lowers_its_own_score_and_does_not_set_the_reference_of_progress():
+    scores = sub_scores("straight_road", 20, straight(10.0, 20.0))
     assert scores["speed_limit"][0] == 1.0
     assert scores["speed_limit"][1] < 0.8
     assert scores["progress"].tolist() == [1.0, 1.0]
 
 
-def test_leaving_the_road_and_the_own_direction_costs_both_scores():
-    scores = judged("straight_road", 20, straight(10.0, curvature=0.05))
+def test_leaving_the_road_lowers_drivable_area_direction_and_lane_keeping():
+    scores = sub_scores("straight_road", 20, straight(10.0, curvature=0.05))
     assert scores["drivable_area"][0] == 0.0
     assert scores["driving_direction"][0] < 1.0
     assert scores["lane_keeping"][0] == 0.0
 
 
-def test_driving_on_through_a_red_light_is_seen_and_stopping_before_it_is_not():
+def test_entering_a_red_connector_is_penalised_and_stopping_before_it_is_not():
     # At 2 s the ego is 45 m before its stop, at 10 m/s; stopped by braking at 2.2 m/s2 it does not reach the line.
     braking = straight(0.0).poses.copy()
-    scores = judged("red_light", 60, TrajectoryVocabulary(poses=np.concatenate([braking, straight(8.0).poses])))
+    scores = sub_scores("red_light", 60, TrajectoryVocabulary(poses=np.concatenate([braking, straight(8.0).poses])))
     assert scores["traffic_lights"].tolist() == [1.0, 0.0]
 
 
@@ -76,26 +69,26 @@ def with_lights(scenario, red_from: int, until: int):
     return replace(scenario, traffic_lights=replace(lights, statuses=statuses))
 
 
-def test_who_came_in_at_green_may_go_on_at_red():
-    # The ego creeps towards its stop line; with 8 m/s in mind its front is there after about 3 s.
+def test_a_motion_that_entered_at_green_may_leave_at_red():
+    # The ego creeps towards its stop line; accelerating to 8 m/s its front reaches it after about 3 s.
     scenario = scene("red_light")
     now, end = scenario.first_frame + 60, len(scenario.time_us)
-    for red_from, driving_on in ((0, 0.0), (now + 10, 0.0), (now + 35, 1.0), (end, 1.0)):
+    for red_from, score in ((0, 0.0), (now + 10, 0.0), (now + 35, 1.0), (end, 1.0)):
         changed = with_lights(scenario, red_from, end)
         label = RuleTeacher(straight(0.0, 8.0)).label(changed.observation_at(60), logged_future(changed, 60))
-        assert label.scores[:, SUB_SCORES.index("traffic_lights")].tolist() == [1.0, driving_on], red_from
+        assert label.scores[:, SUB_SCORES.index("traffic_lights")].tolist() == [1.0, score], red_from
 
 
-def test_braking_hard_out_of_a_steady_drive_is_no_comfort():
-    # From 10 m/s: an entry that keeps on, and one that stops within 1.5 s.
+def test_hard_braking_from_a_steady_speed_is_uncomfortable():
+    # From 10 m/s: one entry keeps its speed, one stops within 1.5 s.
     time_s = np.arange(NUM_POSES) * 0.1
     stopping = np.zeros((1, NUM_POSES, 3), dtype=np.float32)
     stopping[0, :, 0] = np.where(time_s < 1.5, 10.0 * time_s - 0.5 * 6.67 * time_s**2, 7.5)
     vocabulary = TrajectoryVocabulary(poses=np.concatenate([straight(10.0).poses, stopping]))
-    assert judged("straight_road", 20, vocabulary)["comfort"].tolist() == [1.0, 0.0]
+    assert sub_scores("straight_road", 20, vocabulary)["comfort"].tolist() == [1.0, 0.0]
 
 
-def test_a_standing_car_ahead_makes_going_on_a_collision():
+def test_keeping_the_speed_behind_a_standing_vehicle_is_a_collision():
     scenario = scene("queue")
     vocabulary = straight(0.0, 12.0)
     worst = np.ones(2)
@@ -105,16 +98,16 @@ def test_a_standing_car_ahead_makes_going_on_a_collision():
     assert worst.tolist() == [1.0, 0.0]
 
 
-def test_a_part_of_the_vocabulary_gets_the_same_labels_as_the_whole():
+def test_labels_of_a_part_of_the_vocabulary_equal_those_of_the_whole():
     whole = straight(0.0, 4.0, 8.0, 12.0)
     part = TrajectoryVocabulary(poses=whole.poses[:2])
-    first, second = judged("pedestrian_crossing", 30, whole), judged("pedestrian_crossing", 30, part)
+    first, second = sub_scores("pedestrian_crossing", 30, whole), sub_scores("pedestrian_crossing", 30, part)
     for name in set(SUB_SCORES) - {"progress"}:
         assert first[name][:2].tolist() == second[name].tolist(), name
 
 
 @pytest.mark.parametrize("count", [0, 500])
-def test_nobody_around_and_a_crowd_are_judged(count):
+def test_empty_and_crowded_scenes_are_scored(count):
     scenario = scene("straight_road")
     observation, future = scenario.observation_at(20), logged_future(scenario, 20)
     steps = future.agents.num_steps
@@ -150,7 +143,7 @@ def test_a_future_that_is_too_short_and_a_missing_route_are_refused():
     observation, future = scenario.observation_at(0), logged_future(scenario, 0)
     teacher = RuleTeacher(straight(1.0))
     short = Future(agents=AgentTracks.none(10), traffic_lights=future.traffic_lights.steps(0, 10))
-    with pytest.raises(ValueError, match="41 steps from now on, got 10"):
+    with pytest.raises(ValueError, match="future of 41 steps, got 10"):
         teacher.label(observation, short)
     lost = Route(roadblock_ids=(), goal_pose=None, centerline=np.zeros((0, 2)))
     with pytest.raises(ValueError, match="route names no lane"):

@@ -1,4 +1,4 @@
-"""A student learns, goes on after a kill as if nothing had happened, and stops on NaN."""
+"""Training: convergence, resuming, distributed processes, evaluation and errors."""
 
 import csv
 import os
@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from distill.contract import SUB_SCORES
 from distill.evaluation import area_under_curve, calibration_of, evaluate
 from distill.losses import forecast_loss, head_target, imitation_loss
 from distill.recipes import RECIPES, imitation_only, recipe, tiny
 from distill.samples import Samples, held_back, teacher_scores
-from distill.teacher import SUB_SCORES
 from distill.training import Trainer, learning_rate
 from planning.neural.encoder import NetworkConfig
 from planning.neural.network import Student
@@ -57,7 +57,7 @@ def test_the_loss_falls_and_the_curves_are_on_disk(tmp_path, samples, vocabulary
     assert list(tmp_path.glob("events.out.tfevents*"))
 
 
-def test_a_training_that_was_stopped_goes_on_as_if_nothing_had_happened(tmp_path, samples, vocabulary):
+def test_a_resumed_training_ends_with_identical_weights(tmp_path, samples, vocabulary):
     whole = trained(tmp_path / "whole", samples, vocabulary)
     trained(tmp_path / "parts", samples, vocabulary, stop_at=5)
     resumed = Trainer(CONFIG, samples, vocabulary, tmp_path / "parts")
@@ -71,10 +71,10 @@ def test_the_checkpoint_is_a_student_that_can_be_evaluated(tmp_path, samples, vo
     found = evaluate(Student.load(tmp_path), samples)
     assert set(found.auc) == set(CONFIG.losses.teacher)
     assert 0.0 <= found.chosen_score <= found.best_score <= 1.0
-    asked = samples.entries.size
-    assert all(bins.counts.sum() == asked for bins in found.calibration.values())
+    candidates = samples.candidates.size
+    assert all(bins.counts.sum() == candidates for bins in found.calibration.values())
     collision = SUB_SCORES.index("no_collision")
-    assert found.fine_share["no_collision"] == pytest.approx((samples.scores[..., collision] > 0.75 * 255).mean())
+    assert found.positive_share["no_collision"] == pytest.approx((samples.scores[..., collision] > 0.75 * 255).mean())
 
 
 def test_imitation_alone_needs_no_sub_score(tmp_path, samples, vocabulary):
@@ -91,26 +91,26 @@ def test_nan_stops_the_training_with_a_sentence(tmp_path, labelled, vocabulary):
         trained(tmp_path, bad, vocabulary)
 
 
-def test_another_configuration_or_vocabulary_is_not_continued(tmp_path, samples, vocabulary):
+def test_resuming_with_another_configuration_is_refused(tmp_path, samples, vocabulary):
     trained(tmp_path, samples, vocabulary, stop_at=1)
     with pytest.raises(ValueError, match="another learning_rate"):
         Trainer(replace(CONFIG, learning_rate=1.0), samples, vocabulary, tmp_path)
 
 
-def test_weights_of_another_configuration_are_not_taken_over(tmp_path, samples, vocabulary):
+def test_weights_of_another_configuration_are_refused(tmp_path, samples, vocabulary):
     trained(tmp_path / "first", samples, vocabulary, stop_at=1)
     wider = replace(CONFIG, network=replace(CONFIG.network, width=32))
     second = Trainer(wider, samples, vocabulary, tmp_path / "second")
     with pytest.raises(ValueError, match="network of another configuration"):
-        second.start_from(tmp_path / "first")
+        second.initialize_from(tmp_path / "first")
     with pytest.raises(FileNotFoundError, match="No weights at"):
-        second.start_from(tmp_path / "nowhere")
+        second.initialize_from(tmp_path / "nowhere")
 
 
 def test_an_empty_split_and_labels_of_another_size_are_refused(labelled, vocabulary):
     with pytest.raises(ValueError, match="split is empty"):
         Samples(labelled.take(np.zeros(len(labelled), dtype=bool)), vocabulary)
-    with pytest.raises(ValueError, match="labels are of 8 entries, the vocabulary has 48"):
+    with pytest.raises(ValueError, match="labels score 8 entries, the vocabulary has 48"):
         Samples(replace(labelled, scores=labelled.scores[:, :8]), vocabulary)
 
 
@@ -123,19 +123,19 @@ def test_whole_scenarios_are_held_back(labelled):
     assert held_back(labelled, 1.0).all()
 
 
-def test_a_batch_asks_for_the_best_and_for_the_nearest(samples, labelled):
+def test_a_batch_holds_the_best_candidates_of_the_teacher(samples, labelled):
     rows = np.arange(4)
     batch = samples.batch(rows, 16, np.random.default_rng(0))
-    assert batch.entries.shape == (4, 16)
-    assert all(len(set(row.tolist())) == 16 for row in batch.entries)
+    assert batch.candidates.shape == (4, 16)
+    assert all(len(set(row.tolist())) == 16 for row in batch.candidates)
     quality = teacher_scores(labelled.scores[rows])
     for place in range(4):
-        asked = quality[place][batch.entries[place].numpy()]
-        assert asked.max() >= quality[place].max() - 0.05
+        sampled = quality[place][batch.candidates[place].numpy()]
+        assert sampled.max() >= quality[place].max() - 0.05
 
 
 def test_losses_are_those_computed_by_hand():
-    # Two entries, one exactly driven and one 1000 m^2 away: the target is (1, 0), both logits are 0.
+    # Two candidates, one equal to the log and one 1000 m^2 away: the target is (1, 0), both logits are 0.
     loss = imitation_loss(torch.zeros(2, 2), torch.tensor([[0.0, 1000.0], [torch.nan, torch.nan]]), 4.0)
     assert float(loss) == pytest.approx(np.log(2.0))
     # Smooth L1 of an error of 3 m is 2.5; the unknown agent does not count.
@@ -145,13 +145,13 @@ def test_losses_are_those_computed_by_hand():
 
 
 def test_the_area_under_the_curve_is_a_probability():
-    ratings, fine = np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])
-    assert area_under_curve(ratings, fine) == pytest.approx(0.75)
-    assert area_under_curve(np.zeros(4), fine) == pytest.approx(0.5)
+    ratings, positive = np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])
+    assert area_under_curve(ratings, positive) == pytest.approx(0.75)
+    assert area_under_curve(np.zeros(4), positive) == pytest.approx(0.5)
     assert np.isnan(area_under_curve(ratings, np.ones(4, dtype=bool)))
 
 
-def test_calibration_compares_what_is_said_with_what_came_of_it():
+def test_calibration_compares_predictions_with_targets_in_each_bin():
     predicted = np.array([0.05, 0.15, 0.15, 0.95, 1.0])
     observed = np.array([0.0, 0.0, 1.0, 1.0, 0.5])
     found = calibration_of(predicted, observed)
@@ -163,7 +163,7 @@ def test_calibration_compares_what_is_said_with_what_came_of_it():
     assert found.expected_error == pytest.approx(0.24)
 
 
-def test_who_says_what_comes_is_calibrated_and_nonsense_is_refused():
+def test_perfect_predictions_are_calibrated_and_invalid_ones_are_refused():
     truth = np.repeat([0.0, 1.0], 5)
     assert calibration_of(truth, truth).expected_error == 0.0
     assert calibration_of(1.0 - truth, truth).expected_error == 1.0
@@ -173,7 +173,7 @@ def test_who_says_what_comes_is_calibrated_and_nonsense_is_refused():
         calibration_of(2.0 * truth, truth)
 
 
-def test_half_a_score_is_told_as_it_is_or_as_nothing():
+def test_half_a_score_is_a_soft_target_or_counts_as_zero():
     targets = torch.full((1, 1, len(SUB_SCORES)), 0.5)
     assert float(head_target(targets, "progress")) == 0.5
     assert float(head_target(targets, "no_collision")) == 0.0
@@ -199,7 +199,7 @@ import torch
 torch.set_num_threads(1)
 from distill.labels import LabelStore
 from distill.samples import Samples
-from distill.training import Trainer, join_workers, leave_workers
+from distill.training import Trainer, join_process_group, leave_process_group
 from distill.recipes import tiny
 from planning.neural.encoder import NetworkConfig
 from planning.neural.vocabulary import TrajectoryVocabulary
@@ -209,12 +209,12 @@ vocabulary = TrajectoryVocabulary.load(folder / "vocabulary.npz")
 samples = Samples(LabelStore(folder / "labels").read(), vocabulary)
 config = replace(tiny(), network=NetworkConfig(width=16, heads=2, encoder_layers=1, feed_forward=16), steps=2,
                  batch_states=4, entries_per_state=16, warmup_steps=2, learning_rate=5e-3)
-worker = join_workers()
-trainer = Trainer(config, samples, vocabulary, folder / "together", worker)
+process = join_process_group()
+trainer = Trainer(config, samples, vocabulary, folder / "together", process)
 trainer.run()
 total = sum(float(value.double().sum()) for value in trainer.network.state_dict().values())
-print(f"rank {worker.rank} of {worker.world_size}: {total:.9f}")
-leave_workers()
+print(f"rank {process.rank} of {process.world_size}: {total:.9f}")
+leave_process_group()
 """
 
 

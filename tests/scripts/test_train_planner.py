@@ -1,4 +1,4 @@
-"""The command trains, drives, labels what is reached and trains on; called again, it goes on where it stopped."""
+"""Training with DAgger rounds, resumed by calling the command again."""
 
 import json
 import os
@@ -62,13 +62,13 @@ def test_a_round_drives_labels_and_trains_on_and_is_not_done_twice(command, made
     rounds = {"rounds": 1, "round_steps": 1, "data": (made.world,), "limit": 1}
     output = tmp_path / "student"
     train(command, made, output, **rounds)
-    reached = LabelStore(output / "labels_round_1").read()
-    assert set(reached.kinds) == {REACHED}
-    assert len(set(reached.scenario_ids)) == 1
+    on_policy = LabelStore(output / "labels_round_1").read()
+    assert set(on_policy.kinds) == {REACHED}
+    assert len(set(on_policy.scenario_ids)) == 1
     described = json.loads((output / "student.json").read_text())["metadata"]
     before = json.loads((output / "round_0" / "student.json").read_text())["metadata"]
     assert (before["steps"], described["steps"]) == (2, 1)
-    assert described["states"] == before["states"] + len(reached)
+    assert described["states"] == before["states"] + len(on_policy)
 
     first = contents(output)
     train(command, made, output, **rounds)
@@ -83,18 +83,18 @@ def test_a_round_drives_labels_and_trains_on_and_is_not_done_twice(command, made
     assert contents(output) == first
 
 
-def test_labels_of_another_teacher_version_or_vocabulary_are_not_learned_from(command, made, tmp_path):
+def test_labels_of_another_teacher_version_or_vocabulary_are_refused(command, made, tmp_path):
     other = tmp_path / "other.npz"
     build_vocabulary(generated_motions(200, seed=1), 24, iterations=2).save(other)
-    with pytest.raises(ValueError, match="another vocabulary"):
+    with pytest.raises(ValueError, match="have vocabulary"):
         train(command, made, tmp_path / "out", vocabulary=other)
     old = tmp_path / "labels"
     old.mkdir()
     header = json.loads((made.labels / HEADER).read_text())
     for change, match in [
-        ({"teacher": "rules.1"}, r"another teacher: rules\.1, needed is rules\."),
-        ({"features": "features.0"}, r"another features: features\.0"),
-        ({"sub_scores": ["no_collision"]}, "another sub scores"),
+        ({"teacher": "rules.1"}, r"have teacher rules\.1, expected rules\."),
+        ({"features": "features.0"}, r"have features features\.0"),
+        ({"sub_scores": ["no_collision"]}, "have sub scores"),
     ]:
         (old / HEADER).write_text(json.dumps({**header, **change}))
         with pytest.raises(ValueError, match=match):
@@ -102,7 +102,7 @@ def test_labels_of_another_teacher_version_or_vocabulary_are_not_learned_from(co
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_missing_is_said(command, made, tmp_path):
+def test_missing_arguments_raise(command, made, tmp_path):
     with pytest.raises(ValueError, match="at least one folder of labels"):
         train(command, made, tmp_path, labels=())
     with pytest.raises(ValueError, match="rounds need scenarios to drive"):

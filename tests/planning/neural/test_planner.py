@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from distill.contract import SUB_SCORES
 from distill.motions import generated_motions
 from distill.states import with_ego
-from distill.teacher import SUB_SCORES
 from driving import PACIFICA, AgentTracks, BatchedPlanner, ExplainsPlans, Route, check_planner
 from driving.nuplan.writer import write_world
 from driving.planner import require_valid_plan
