@@ -10,7 +10,7 @@ from driving.agents import AgentTracks, TrafficLights
 from driving.observation import Observation
 from driving.scenario import Scenario
 from planning.neural.vocabulary import NUM_POSES, TrajectoryVocabulary
-from simulation.metrics.pdm.agents import LOOK_AHEAD_STEPS
+from simulation.metrics.rules import PDM_TTC_STEPS
 
 SUB_SCORES = (
     "no_collision",
@@ -24,7 +24,7 @@ SUB_SCORES = (
     "speed_limit",
 )
 """Columns of a label. The speed limit is a sub-score of its own, as progress alone would reward speeding."""
-FUTURE_STEPS = NUM_POSES + LOOK_AHEAD_STEPS[-1]
+FUTURE_STEPS = NUM_POSES + PDM_TTC_STEPS[-1]
 """Steps of 0.1 s that a teacher uses: 4 s, and 0.9 s for the time to collision of the last pose."""
 
 

@@ -28,13 +28,12 @@ from simulation.metrics.pdm.closing import closing_scores
 from simulation.metrics.pdm.road import enters_areas
 from simulation.metrics.pdm.rules import PdmRules
 from simulation.metrics.pdm.scorer import Centerline, PdmScene, PdmScores, reached_region, score_motions
+from simulation.metrics.rules import MAX_OVERSPEED_MPS
 
 FAIR_SPEED_SCORE = 0.9
 """Motions with a lower speed-limit score do not set the reference of progress."""
 STEADY_STEPS = 15
 """Comfort assumes that the ego held its present acceleration for so many steps before."""
-MAX_SPEEDING_MPS = 2.23
-"""Mean excess at which the speed-limit score is 0 (nuPlan's `max_overspeed_value_threshold`)."""
 
 RULES = PdmRules(
     version="rules.3",
@@ -181,7 +180,7 @@ def _speed_scores(states: np.ndarray, line: LaneSamples, centerline: Centerline)
         along_m = start_m + np.concatenate([np.zeros((len(states), 1)), np.cumsum(moved, axis=1)], axis=1)
         limits = line.limit_mps[np.clip((along_m / SPACING_M).astype(np.int64), 0, len(line.limit_mps) - 1)]
     excess_mps = np.maximum(speeds - limits, 0.0).mean(axis=1)
-    return np.clip(1.0 - excess_mps / MAX_SPEEDING_MPS, 0.0, 1.0)
+    return np.clip(1.0 - excess_mps / MAX_OVERSPEED_MPS, 0.0, 1.0)
 
 
 TEACHERS: dict[str, Callable[[TrajectoryVocabulary], Teacher]] = {"rules": RuleTeacher}

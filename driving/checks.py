@@ -19,13 +19,10 @@ from driving.geometry import box_corners
 from driving.map import MapGraph
 from driving.scenario import Scenario
 from driving.scenario_types import KNOWN_SCENARIO_TYPES, UNKNOWN_SCENARIO_TYPE
-from driving.vehicle import PACIFICA
+from driving.vehicle import MAX_OFF_ROAD_M, PACIFICA
 
 MAX_LANE_GAP_M = 1.0
 """A centerline starts no further than this from the end of the one before."""
-
-MAX_OFF_ROAD_M = 0.3
-"""How far a corner of the ego may leave the drivable area (nuPlan's `max_violation_threshold`)."""
 
 MIN_OVERLAP_M = 0.05
 """Boxes that reach into each other by less only touch: labels are no more exact."""

@@ -23,3 +23,6 @@ PACIFICA = VehicleParameters(
     height_m=1.777,
 )
 """nuPlan's ego, a Chrysler Pacifica (devkit: `get_pacifica_parameters`). The centre is 1.461 m before the axle."""
+
+MAX_OFF_ROAD_M = 0.3
+"""A corner of the ego box may be off the drivable area by less than this (nuPlan's `max_violation_threshold`)."""

@@ -7,13 +7,13 @@ Source:
 import numpy as np
 
 from driving import PACIFICA, EgoState, Trajectory
+from simulation.ego.dynamics import center_acceleration
+from simulation.metrics.rules import MAX_LONGITUDINAL_ACCEL_MPS2, MIN_LONGITUDINAL_ACCEL_MPS2
 
 MAX_TIME_S = 2.0
 """A collision sooner than this is an emergency ..."""
 MAX_SPEED_MPS = 5.0
 """... when the ego is not faster than this."""
-MAX_ACCEL_MPS2 = 2.40
-MIN_ACCEL_MPS2 = -4.05
 _SLOW_MPS = 0.2
 
 
@@ -25,14 +25,17 @@ def is_emergency(ego: EgoState, collision_time_s: float | None) -> bool:
 def braking_plan(ego: EgoState, num_steps: int, step_s: float) -> Trajectory:
     """Straight on at the speed that makes the tracker brake: chosen for its effect, and often backwards."""
     speed_mps = float(ego.velocity_mps[0])
-    # quirk: center_acceleration (both terms act forward; in truth the centripetal one points back, the other left)
-    accel_mps2 = float(ego.acceleration_mps2[0]) + PACIFICA.rear_axle_to_center_m * (
-        ego.yaw_rate_radps**2 + ego.yaw_acceleration_radps2
+    accel_mps2 = center_acceleration(
+        float(ego.acceleration_mps2[0]),
+        ego.yaw_rate_radps,
+        ego.yaw_acceleration_radps2,
+        PACIFICA.rear_axle_to_center_m,
     )
+    low, high = MIN_LONGITUDINAL_ACCEL_MPS2, MAX_LONGITUDINAL_ACCEL_MPS2
     if speed_mps > _SLOW_MPS:
-        target_mps = 11 / 10 * (speed_mps + float(np.clip(-10.0 * speed_mps, MIN_ACCEL_MPS2, MAX_ACCEL_MPS2)))
+        target_mps = 11 / 10 * (speed_mps + float(np.clip(-10.0 * speed_mps, low, high)))
     else:
-        target_mps = float(np.clip(-4.0 * speed_mps - accel_mps2, MIN_ACCEL_MPS2, MAX_ACCEL_MPS2))
+        target_mps = float(np.clip(-4.0 * speed_mps - accel_mps2, low, high))
     times_s = np.arange(num_steps + 1) * step_s
     x, y, heading = ego.rear_axle_pose
     poses = np.stack(

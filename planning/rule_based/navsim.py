@@ -8,7 +8,7 @@ import numpy as np
 
 from driving import Scenario, Trajectory
 from planning.rule_based.planner import PdmClosedPlanner
-from simulation.metrics.pdm.agents import LOOK_AHEAD_STEPS, Others
+from simulation.metrics.pdm.agents import Others
 from simulation.metrics.pdm.areas import scoring_areas
 from simulation.metrics.pdm.navsim import (
     EXTENDED_COMFORT_WEIGHT,
@@ -25,6 +25,7 @@ from simulation.metrics.pdm.navsim import (
 )
 from simulation.metrics.pdm.rules import EPDMS_RULES, PDMS_RULES, PdmRules
 from simulation.metrics.pdm.scorer import PdmScene, PdmScores, score_motions
+from simulation.metrics.rules import PDM_TTC_STEPS
 
 _MULTIPLIED = {
     "no_at_fault_collisions": "no_collision",
@@ -86,7 +87,7 @@ def pdms(scenario: Scenario, iteration: int, plan: Trajectory) -> NavsimScore:
     """
     situation = _Situation(scenario, iteration, PDMS_RULES)
     states = np.stack([situation.reference, driven_states(situation.ego, plan)])
-    others = replayed_others(scenario, iteration, NUM_STEPS + LOOK_AHEAD_STEPS[-1] + 1)
+    others = replayed_others(scenario, iteration, NUM_STEPS + PDM_TTC_STEPS[-1] + 1)
     scores = situation.scores(states, others, None)
     parts = {
         "no_at_fault_collisions": float(scores.no_collision[1]),

@@ -8,6 +8,7 @@ Source:
 """
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -16,6 +17,8 @@ from driving.ego import EgoMotion, EgoState
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.geometry.angles import wrap
 from simulation.geometry.compiling import njit
+
+Number = TypeVar("Number", float, np.ndarray)
 
 X, Y, HEADING, VELOCITY_X, VELOCITY_Y, ACCEL_X, ACCEL_Y, STEERING, YAW_RATE, YAW_ACCEL = range(10)
 STATE_SIZE = 10
@@ -123,10 +126,31 @@ def center_velocities(
 def center_accelerations(
     motion: EgoMotion, vehicle: VehicleParameters = PACIFICA
 ) -> Float64[np.ndarray, "motions time 2"]:
-    """Acceleration of the box centre in the body frame [m/s^2], by nuPlan's formula, which its comfort scores use."""
-    # quirk: center_acceleration (both terms act forward; in truth the centripetal one points back, the other left)
+    """Acceleration of the box centre in the body frame [m/s^2], by the formula of `center_acceleration`."""
     accelerations = motion.accelerations_mps2.copy()
-    accelerations[..., 0] += vehicle.rear_axle_to_center_m * (
-        motion.yaw_rate_radps**2 + motion.yaw_acceleration_radps2
+    accelerations[..., 0] = center_acceleration(
+        accelerations[..., 0], motion.yaw_rate_radps, motion.yaw_acceleration_radps2, vehicle.rear_axle_to_center_m
     )
     return accelerations
+
+
+def center_acceleration(
+    accel_mps2: Number, yaw_rate_radps: Number, yaw_accel_radps2: Number, rear_axle_to_center_m: float
+) -> Number:
+    """Forward acceleration of the box centre [m/s^2] from that of the rear axle.
+
+    The lateral acceleration of the centre is that of the rear axle.
+
+    Source:
+        nuPlan devkit, `get_acceleration_shifted`, which its comfort metrics use.
+    """
+    # quirk: center_acceleration (both terms act forward; in truth the centripetal one points back, the other left)
+    return (
+        accel_mps2
+        + rear_axle_to_center_m * (yaw_rate_radps * yaw_rate_radps)
+        + rear_axle_to_center_m * yaw_accel_radps2
+    )
+
+
+compiled_center_acceleration = njit(cache=True)(center_acceleration)
+"""The same function for kernels."""

@@ -13,8 +13,8 @@ from simulation.metrics.nuplan.drive import Drive, drive_of
 from simulation.metrics.nuplan.lanes import center_lanes
 from simulation.metrics.nuplan.progress import progress
 from simulation.metrics.nuplan.speed_limit import speed_limits
-from simulation.metrics.nuplan.time_to_collision import LEAST_TIME_S
 from simulation.metrics.result import MetricResult
+from simulation.metrics.rules import TTC_BOUND_S
 from simulation.metrics.score import final_score, judge, rule_for
 
 LONGEST_TTC_S = 8.0
@@ -109,7 +109,7 @@ def _road_curves(drive: Drive) -> list[dict[str, Any]]:
             "s",
             time_s,
             {"time": np.where(ttc <= LONGEST_TTC_S, ttc, np.nan)},
-            low=LEAST_TIME_S,
+            low=TTC_BOUND_S,
         ),
         _curve("centerline", "Distance to centerline", "m", time_s, {"distance": centerline_distance_m(drive)}),
     ]

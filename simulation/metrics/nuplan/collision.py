@@ -1,6 +1,6 @@
 """Collisions: which agents the ego hits, how, and whether the ego is to blame.
 
-The compiled functions judge one pair of boxes and are shared with the scorer of the rule-based planner.
+The rules for one pair of boxes are those of `simulation.metrics.rules`.
 
 Source:
     nuPlan devkit, `no_ego_at_fault_collisions`, `metrics/utils/collision_utils.py`, `observation/idm/utils.py`.
@@ -8,7 +8,6 @@ Source:
 
 import math
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int64
@@ -19,13 +18,8 @@ from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.nuplan.lanes import is_in_lane
 from simulation.metrics.result import MetricResult, Violation
+from simulation.metrics.rules import CollisionKind, MovingPoint, collision_kind, is_at_fault
 
-STOPPED_SPEED_MPS = 0.05
-"""Up to here an agent or the ego counts as standing."""
-AHEAD_RAD = float(np.deg2rad(30))
-"""Agents within this angle of the heading are ahead."""
-BEHIND_RAD = float(np.deg2rad(150))
-"""Agents beyond this angle are behind."""
 ALLOWED_COLLISIONS = {"VRUs": 0, "vehicles": 0, "objects": 1}
 """At-fault collisions per group that do not yet bring the score to 0."""
 _GROUPS = {
@@ -33,79 +27,6 @@ _GROUPS = {
     "vehicles": (AgentKind.VEHICLE,),
     "objects": (AgentKind.TRAFFIC_CONE, AgentKind.BARRIER, AgentKind.CZONE_SIGN, AgentKind.GENERIC_OBJECT),
 }
-
-
-class CollisionKind(IntEnum):
-    """Who ran into whom, numbered as nuPlan's `CollisionType`."""
-
-    STOPPED_EGO = 0
-    STOPPED_TRACK = 1
-    ACTIVE_FRONT = 2
-    ACTIVE_REAR = 3
-    ACTIVE_LATERAL = 4
-
-
-_STOPPED_EGO, _STOPPED_TRACK, _ACTIVE_FRONT, _ACTIVE_REAR, _ACTIVE_LATERAL = (int(kind) for kind in CollisionKind)
-
-
-@njit(cache=True)
-def angle_off_heading(rear_x: float, rear_y: float, heading: float, x: float, y: float) -> float:
-    """Unsigned angle between the ego's heading and the way from its rear axle to a point [rad].
-
-    Quirk: for a point dead ahead, rounding may push the cosine above 1 and the angle is NaN, which is neither
-    ahead nor behind; so it is for a point on the axle.
-    """
-    dx, dy = x - rear_x, y - rear_y
-    length = math.sqrt(dx * dx + dy * dy)
-    if length == 0.0:
-        return np.nan
-    return np.arccos(math.cos(heading) * (dx / length) + math.sin(heading) * (dy / length))
-
-
-@njit(cache=True)
-def is_ahead(rear_x: float, rear_y: float, heading: float, x: float, y: float) -> bool:
-    """Whether a point is ahead of the rear axle, within 30 degrees."""
-    return angle_off_heading(rear_x, rear_y, heading, x, y) < AHEAD_RAD
-
-
-@njit(cache=True)
-def is_behind(rear_x: float, rear_y: float, heading: float, x: float, y: float) -> bool:
-    """Whether a point is behind the rear axle, within 30 degrees of straight back."""
-    return angle_off_heading(rear_x, rear_y, heading, x, y) > BEHIND_RAD
-
-
-@njit(cache=True)
-def collision_kind(
-    ego_speed: float,
-    rear_x: float,
-    rear_y: float,
-    heading: float,
-    ego_corners: np.ndarray,
-    is_static: bool,
-    speed: float,
-    x: float,
-    y: float,
-    corners: np.ndarray,
-) -> int:
-    """`CollisionKind` of two boxes that overlap: the ego's and that of an agent with its centre at x, y."""
-    if ego_speed <= STOPPED_SPEED_MPS:
-        return _STOPPED_EGO
-    if is_static or speed <= STOPPED_SPEED_MPS:
-        return _STOPPED_TRACK
-    if is_behind(rear_x, rear_y, heading, x, y):
-        return _ACTIVE_REAR
-    front = np.empty((2, 2))
-    front[0] = ego_corners[0]
-    front[1] = ego_corners[3]
-    if convex_overlap(front, corners):
-        return _ACTIVE_FRONT
-    return _ACTIVE_LATERAL
-
-
-@njit(cache=True)
-def is_at_fault(kind: int, in_lane: bool) -> bool:
-    """Whether the ego is to blame; for a side collision it is when it was not within one lane."""
-    return kind in (_STOPPED_TRACK, _ACTIVE_FRONT) or (kind == _ACTIVE_LATERAL and not in_lane)
 
 
 @njit(cache=True)
@@ -119,7 +40,6 @@ def _first_hits(
     sizes: np.ndarray,
     speeds: np.ndarray,
     valid: np.ndarray,
-    is_static: np.ndarray,
     in_lane: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     num_motions, num_steps = ego_speed.shape
@@ -144,15 +64,15 @@ def _first_hits(
                     has_corners = True
                 if not convex_overlap(ego_corners[m, t], corners):
                     continue
-                rear_x, rear_y, ego_heading = rear_poses[m, t, 0], rear_poses[m, t, 1], rear_poses[m, t, 2]
-                ego_v, agent_v = ego_speed[m, t], 0.0 if is_static[n] else speeds[n, t]
+                ego = MovingPoint(rear_poses[m, t, 0], rear_poses[m, t, 1], rear_poses[m, t, 2], ego_speed[m, t])
+                agent = MovingPoint(x, y, heading, speeds[n, t])
                 steps[m, n] = t
-                kinds[m, n] = collision_kind(
-                    ego_v, rear_x, rear_y, ego_heading, ego_corners[m, t], is_static[n], agent_v, x, y, corners
-                )
+                kinds[m, n] = collision_kind(ego, ego_corners[m, t], agent, corners)
                 at_fault[m, n] = is_at_fault(kinds[m, n], in_lane[m, t])
-                turned = math.cos(ego_heading - heading)
-                impacts[m, n] = 0.5 * math.sqrt(max(0.0, ego_v**2 + agent_v**2 - 2 * ego_v * agent_v * turned))
+                turned = math.cos(ego.heading - heading)
+                impacts[m, n] = 0.5 * math.sqrt(
+                    max(0.0, ego.speed**2 + agent.speed**2 - 2 * ego.speed * agent.speed * turned)
+                )
     return steps, kinds, impacts, at_fault
 
 
@@ -189,7 +109,6 @@ def collisions(drive: Drive) -> Collisions:
         agents.sizes,
         agent_speeds(agents),
         agents.valid,
-        static_mask(agents.kinds),
         drive.fact(is_in_lane),
     )
     return Collisions(steps=steps, kinds=kinds, impacts_mps=impacts, at_fault=at_fault)

@@ -14,18 +14,33 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from scipy.signal import savgol_filter
 
-from driving.ego import EgoMotion
 from driving.timing import STEP_S, STEP_US
 from driving.vehicle import PACIFICA, VehicleParameters
-from simulation.ego.dynamics import ACCEL_X, ACCEL_Y, HEADING, YAW_ACCEL, YAW_RATE
+from simulation.ego.dynamics import (
+    ACCEL_X,
+    ACCEL_Y,
+    HEADING,
+    YAW_ACCEL,
+    YAW_RATE,
+    center_accelerations,
+    compiled_center_acceleration,
+)
 from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.result import MetricResult, Violation, stretches
+from simulation.metrics.rules import (
+    ACCELERATION_WINDOW,
+    JERK_WINDOW,
+    MAX_JERK_MPS3,
+    MAX_LATERAL_ACCEL_MPS2,
+    MAX_LONGITUDINAL_ACCEL_MPS2,
+    MAX_LONGITUDINAL_JERK_MPS3,
+    MAX_YAW_ACCEL_RADPS2,
+    MAX_YAW_RATE_RADPS,
+    MIN_LONGITUDINAL_ACCEL_MPS2,
+    YAW_WINDOW,
+)
 
-ACCELERATION_WINDOW = 8
-JERK_WINDOW = 15
-YAW_WINDOW = 5
-"""Quirk: nuPlan's yaw metrics name 15 and use 5."""
 OPEN_STEPS = 7
 """Instants at the end of a plan that say little about its comfort: half a filter."""
 _DECIMALS = 8
@@ -103,21 +118,6 @@ def unwrapped(headings: Float64[np.ndarray, "motions time"]) -> Float64[np.ndarr
     steady = headings.copy()
     steady[..., 1:] -= 2 * np.pi * turns
     return steady
-
-
-def center_accelerations(motion: EgoMotion, vehicle: VehicleParameters) -> Float64[np.ndarray, "motions time 2"]:
-    """Accelerations that nuPlan assigns to the box centre, body frame [m/s^2].
-
-    Quirk: both the centripetal and the angular term push forwards; in truth the first points backwards and the
-    second to the side.
-
-    Source:
-        nuPlan devkit, `get_acceleration_shifted`.
-    """
-    moved = motion.accelerations_mps2.copy()
-    moved[..., 0] += vehicle.rear_axle_to_center_m * motion.yaw_rate_radps**2
-    moved[..., 0] += vehicle.rear_axle_to_center_m * motion.yaw_acceleration_radps2
-    return moved
 
 
 def smooth_accelerations(drive: Drive) -> dict[str, Float64[np.ndarray, "motions time"]]:
@@ -224,12 +224,35 @@ def closest_percentile_90(values: np.ndarray) -> float:
 
 
 COMFORT_QUANTITIES = (
-    BoundedQuantity("ego_jerk", _jerk("all"), "m/s^3", "jerk", -8.37, 8.37),
-    BoundedQuantity("ego_lat_acceleration", _acceleration("lat"), "m/s^2", "lateral acceleration", -4.89, 4.89),
-    BoundedQuantity("ego_lon_acceleration", _acceleration("lon"), "m/s^2", "longitudinal acceleration", -4.05, 2.40),
-    BoundedQuantity("ego_lon_jerk", _jerk("lon"), "m/s^3", "longitudinal jerk", -4.13, 4.13),
-    BoundedQuantity("ego_yaw_acceleration", _yaw(2, 3), "rad/s^2", "yaw acceleration", -1.93, 1.93),
-    BoundedQuantity("ego_yaw_rate", _yaw(1, 2), "rad/s", "yaw rate", -0.95, 0.95),
+    BoundedQuantity("ego_jerk", _jerk("all"), "m/s^3", "jerk", -MAX_JERK_MPS3, MAX_JERK_MPS3),
+    BoundedQuantity(
+        "ego_lat_acceleration",
+        _acceleration("lat"),
+        "m/s^2",
+        "lateral acceleration",
+        -MAX_LATERAL_ACCEL_MPS2,
+        MAX_LATERAL_ACCEL_MPS2,
+    ),
+    BoundedQuantity(
+        "ego_lon_acceleration",
+        _acceleration("lon"),
+        "m/s^2",
+        "longitudinal acceleration",
+        MIN_LONGITUDINAL_ACCEL_MPS2,
+        MAX_LONGITUDINAL_ACCEL_MPS2,
+    ),
+    BoundedQuantity(
+        "ego_lon_jerk",
+        _jerk("lon"),
+        "m/s^3",
+        "longitudinal jerk",
+        -MAX_LONGITUDINAL_JERK_MPS3,
+        MAX_LONGITUDINAL_JERK_MPS3,
+    ),
+    BoundedQuantity(
+        "ego_yaw_acceleration", _yaw(2, 3), "rad/s^2", "yaw acceleration", -MAX_YAW_ACCEL_RADPS2, MAX_YAW_ACCEL_RADPS2
+    ),
+    BoundedQuantity("ego_yaw_rate", _yaw(1, 2), "rad/s", "yaw rate", -MAX_YAW_RATE_RADPS, MAX_YAW_RATE_RADPS),
 )
 """The six that make up `ego_is_comfortable`."""
 
@@ -300,12 +323,13 @@ def _keeps_bounds(
             t = max(0, i - steady)
             accel_x, accel_y = states[m, t, ACCEL_X], states[m, t, ACCEL_Y]
             heading, yaw_rate = states[m, t, HEADING], states[m, t, YAW_RATE]
-            ahead[i], aside[i] = accel_x + rear_to_center * (yaw_rate * yaw_rate), accel_y
-            both[i] = math.hypot(accel_x, accel_y)
+            yaw_accel = states[m, t, YAW_ACCEL]
             if i < steady:
                 heading += yaw_rate * STEP_S * (i - steady)
-            else:
-                ahead[i] += rear_to_center * states[m, t, YAW_ACCEL]
+                yaw_accel = 0.0
+            ahead[i] = compiled_center_acceleration(accel_x, yaw_rate, yaw_accel, rear_to_center)
+            aside[i] = accel_y
+            both[i] = math.hypot(accel_x, accel_y)
             if i > 0:
                 turns += np.rint((heading - before) / (2 * np.pi))
             before = heading

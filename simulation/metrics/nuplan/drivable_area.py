@@ -15,9 +15,8 @@ from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.nuplan.lanes import center_lanes, corner_lanes
 from simulation.metrics.nuplan.road import Road
 from simulation.metrics.result import MetricResult, Violation, stretches
+from simulation.metrics.rules import MAX_OFF_ROAD_M
 
-TOLERANCE_M = 0.3
-"""A corner may be off by less than this."""
 CORNERS = ("front left", "rear left", "rear right", "front right")
 _SEARCH_M = 20.0
 
@@ -61,7 +60,7 @@ class DrivableAreaGaps:
     @property
     def violating(self) -> Bool[np.ndarray, "motions time 4"]:
         """Corners off the area by the tolerance or more."""
-        return self.gaps_m >= TOLERANCE_M
+        return self.gaps_m >= MAX_OFF_ROAD_M
 
 
 def drivable_area_gaps(drive: Drive) -> DrivableAreaGaps:
@@ -99,7 +98,7 @@ def drivable_area_compliance(drive: Drive) -> list[MetricResult]:
 
 def _violations(drive: Drive, gaps_m: Float64[np.ndarray, "time 4"]) -> tuple[Violation, ...]:
     found = []
-    for start, stop in stretches(np.any(gaps_m >= TOLERANCE_M, axis=-1)):
+    for start, stop in stretches(np.any(gaps_m >= MAX_OFF_ROAD_M, axis=-1)):
         part = gaps_m[start : stop + 1]
         corner = int(np.argmax(gaps_m[start]))
         worst_m = float(part.max())

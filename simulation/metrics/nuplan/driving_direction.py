@@ -12,11 +12,8 @@ from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.nuplan.lanes import center_lanes
 from simulation.metrics.nuplan.road import Road, along_centerline
 from simulation.metrics.result import MetricResult, Violation, stretches
+from simulation.metrics.rules import AGAINST_TRAFFIC_COMPLIANT_M, direction_scores
 
-COMPLIANT_M = 2.0
-"""Less than this against the traffic within a second costs nothing ..."""
-VIOLATION_M = 6.0
-"""... and from here on everything."""
 WINDOW_S = 1.0
 
 
@@ -69,16 +66,19 @@ def advance_within_window(drive: Drive) -> Float64[np.ndarray, "motions time"]:
 def driving_direction_compliance(drive: Drive) -> list[MetricResult]:
     """1 below 2 m against the traffic within a second, 1/2 below 6 m, else 0."""
     sums = drive.fact(advance_within_window)
-    lanes = drive.fact(center_lanes).first()
-    return [_result(drive, row, on_lane >= 0) for row, on_lane in zip(sums, lanes, strict=True)]
+    is_on_lane = drive.fact(center_lanes).first() >= 0
+    # Quirk: the magnitude of the lowest sum, even of a positive one.
+    against_m = np.abs(sums.min(axis=1))
+    scores = direction_scores(against_m)
+    return [
+        _result(drive, sums[m], float(against_m[m]), float(scores[m]), is_on_lane[m])
+        for m in range(drive.num_motions)
+    ]
 
 
-def _result(drive: Drive, sums: np.ndarray, on_lane: np.ndarray) -> MetricResult:
-    # Quirk: the amount of the lowest sum, be it positive.
-    against_m = abs(float(sums.min()))
-    score = 1.0 if against_m < COMPLIANT_M else 0.5 if against_m < VIOLATION_M else 0.0
+def _result(drive: Drive, sums: np.ndarray, against_m: float, score: float, is_on_lane: np.ndarray) -> MetricResult:
     violations = []
-    for start, stop in stretches(np.abs(np.minimum(sums, 0.0)) >= COMPLIANT_M):
+    for start, stop in stretches(np.abs(np.minimum(sums, 0.0)) >= AGAINST_TRAFFIC_COMPLIANT_M):
         worst_m = -float(sums[start : stop + 1].min())
         sentence = (
             f"drove up to {worst_m:.1f} m against the traffic within a second"
@@ -95,6 +95,6 @@ def _result(drive: Drive, sums: np.ndarray, on_lane: np.ndarray) -> MetricResult
         series=sums,
         series_unit="m",
         time_s=drive.time_s,
-        valid=on_lane,
+        valid=is_on_lane,
         violations=tuple(violations) if score < 1.0 else (),
     )

@@ -14,9 +14,7 @@ from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.nuplan.lanes import center_lanes
 from simulation.metrics.nuplan.road import Road
 from simulation.metrics.result import MetricResult, Violation, stretches
-
-MAX_OVERSPEED_MPS = 2.23
-"""So much too fast throughout gives 0."""
+from simulation.metrics.rules import MAX_OVERSPEED_MPS
 
 
 @njit(cache=True)

@@ -14,24 +14,19 @@ from driving.timing import STEP_S
 from simulation.geometry.boxes import box_corners, convex_overlap
 from simulation.geometry.compiling import njit
 from simulation.geometry.polygons import any_contains
-from simulation.metrics.nuplan.collision import (
-    AHEAD_RAD,
-    BEHIND_RAD,
-    agent_label,
-    agent_speeds,
-    angle_off_heading,
-    collisions,
-)
+from simulation.metrics.nuplan.collision import agent_label, agent_speeds, collisions
 from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.nuplan.lanes import is_in_lane
 from simulation.metrics.nuplan.road import Road
 from simulation.metrics.result import MetricResult, Violation, stretches
-
-LEAST_TIME_S = 0.95
-"""Times to collision must stay above."""
-HORIZON_S = 3.0
-STOPPED_EGO_MPS = 5e-3
-"""Up to here the ego drives into nobody."""
+from simulation.metrics.rules import (
+    TTC_BOUND_S,
+    TTC_HORIZON_S,
+    TTC_STOPPED_SPEED_MPS,
+    MovingPoint,
+    counts_for_ttc,
+    relative_position,
+)
 
 
 @njit(cache=True)
@@ -132,16 +127,15 @@ def _times(
                     times[m, t] = 0.0
                     agents[m, t] = n
                     break
-            if agents[m, t] >= 0 or ego_speed[m, t] <= STOPPED_EGO_MPS:
+            if agents[m, t] >= 0 or ego_speed[m, t] <= TTC_STOPPED_SPEED_MPS:
                 continue
-            x, y, heading = rear_poses[m, t, 0], rear_poses[m, t, 1], rear_poses[m, t, 2]
-            minds_sides = not in_lane[m, t] or any_contains(road.intersections, x, y)
+            ego = MovingPoint(rear_poses[m, t, 0], rear_poses[m, t, 1], rear_poses[m, t, 2], ego_speed[m, t])
+            sides_count = not in_lane[m, t] or any_contains(road.intersections, ego.x, ego.y)
             best = len(seconds) + 1
             for n in range(len(poses)):
                 if not valid[n, t] or 0 <= hit_steps[m, n] <= t:
                     continue
-                angle = angle_off_heading(x, y, heading, poses[n, t, 0], poses[n, t, 1])
-                if not (angle < AHEAD_RAD or (minds_sides and not angle > BEHIND_RAD)):
+                if not counts_for_ttc(relative_position(ego, poses[n, t, 0], poses[n, t, 1]), sides_count):
                     continue
                 step = straight_time_to_hit(
                     centers[m, t],
@@ -173,7 +167,7 @@ class TimesToCollision:
 
 def times_to_collision(drive: Drive) -> TimesToCollision:
     """Within 3 s."""
-    return find_times_to_collision(drive, HORIZON_S)
+    return find_times_to_collision(drive, TTC_HORIZON_S)
 
 
 def find_times_to_collision(drive: Drive, horizon_s: float) -> TimesToCollision:
@@ -206,7 +200,7 @@ def time_to_collision_within_bound(drive: Drive) -> list[MetricResult]:
 
 
 def _result(drive: Drive, times_s: Float64[np.ndarray, "time"], agents: Int64[np.ndarray, "time"]) -> MetricResult:
-    is_fine = times_s > LEAST_TIME_S
+    is_fine = times_s > TTC_BOUND_S
     violations = []
     for start, stop in stretches(~is_fine):
         worst = start + int(np.argmin(times_s[start : stop + 1]))

@@ -17,13 +17,18 @@ from simulation.ego.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
 from simulation.geometry.area_raster import AreaRaster
 from simulation.geometry.boxes import box_corners, convex_overlap
 from simulation.geometry.compiling import njit
-from simulation.metrics.nuplan.collision import collision_kind, is_ahead, is_at_fault, is_behind
-from simulation.metrics.pdm.road import MULTIPLE_LANES, OFF_ROAD, is_in_intersection
+from simulation.metrics.pdm.road import is_in_one_lane, sides_count
+from simulation.metrics.rules import (
+    BESIDE,
+    PDM_TTC_STEPS,
+    TTC_STOPPED_SPEED_MPS,
+    MovingPoint,
+    collision_kind,
+    counts_for_ttc,
+    is_at_fault,
+    relative_position,
+)
 
-STOPPED_SPEED_MPS = 5e-3
-"""Below, nobody asks for the time to collision."""
-LOOK_AHEAD_STEPS = (0, 3, 6, 9)
-"""Steps of 0.1 s at which the time to collision is looked for."""
 _CELL_M = 4.0
 _MAX_CELLS_ASIDE = 128
 
@@ -73,7 +78,7 @@ def near_grid(states: np.ndarray, others: Others, size: tuple[float, float], rea
             speed = max(speed, math.hypot(states[m, t, VELOCITY_X], states[m, t, VELOCITY_Y]))
             low_x, high_x = min(low_x, states[m, t, X]), max(high_x, states[m, t, X])
             low_y, high_y = min(low_y, states[m, t, Y]), max(high_y, states[m, t, Y])
-    margin = abs(rear_to_center) + speed * LOOK_AHEAD_STEPS[-1] * STEP_S + 1.0
+    margin = abs(rear_to_center) + speed * PDM_TTC_STEPS[-1] * STEP_S + 1.0
     origin = np.array([low_x - margin, low_y - margin])
     extent_x, extent_y = high_x - low_x + 2.0 * margin, high_y - low_y + 2.0 * margin
     cell_m = max(_CELL_M, max(extent_x, extent_y) / _MAX_CELLS_ASIDE)
@@ -160,19 +165,14 @@ def no_collision_scores(
                 corners = box_corners(x, y, heading, size[0], size[1])
                 if not convex_overlap(corners, grid.corners[f, n]):
                     continue
+                speed = math.hypot(states[m, t, VELOCITY_X], states[m, t, VELOCITY_Y])
                 kind = collision_kind(
-                    math.hypot(states[m, t, VELOCITY_X], states[m, t, VELOCITY_Y]),
-                    rear_x,
-                    rear_y,
-                    heading,
+                    MovingPoint(rear_x, rear_y, heading, speed),
                     corners,
-                    others.is_static[n],
-                    others.speeds[n],
-                    agent_x,
-                    agent_y,
+                    MovingPoint(agent_x, agent_y, others.poses[f, n, 2], others.speeds[n]),
                     grid.corners[f, n],
                 )
-                if is_at_fault(kind, areas[m, t] & (MULTIPLE_LANES | OFF_ROAD) == 0):
+                if is_at_fault(kind, is_in_one_lane(areas[m, t])):
                     scores[m] = min(scores[m], 0.5 if others.is_static[n] else 0.0)
                     if first[m] < 0:
                         first[m] = t
@@ -209,14 +209,14 @@ def time_to_collision_scores(
         ignored[:] = False
         for t in range(num_steps):
             speed = math.hypot(states[m, t, VELOCITY_X], states[m, t, VELOCITY_Y])
-            if speed < STOPPED_SPEED_MPS:
+            if speed < TTC_STOPPED_SPEED_MPS:
                 continue
-            rear_x, rear_y, heading = states[m, t, X], states[m, t, Y], states[m, t, HEADING]
-            cos, sin = math.cos(heading), math.sin(heading)
-            for ahead in LOOK_AHEAD_STEPS:
+            ego = MovingPoint(states[m, t, X], states[m, t, Y], states[m, t, HEADING], speed)
+            cos, sin = math.cos(ego.heading), math.sin(ego.heading)
+            for ahead in PDM_TTC_STEPS:
                 f = (t + ahead) // others.stride
                 moved = rear_to_center + speed * ahead * STEP_S
-                x, y = rear_x + moved * cos, rear_y + moved * sin
+                x, y = ego.x + moved * cos, ego.y + moved * sin
                 cell = _grid_cell(grid, f, x, y)
                 for k in range(grid.offsets[cell], grid.offsets[cell + 1]):
                     n = grid.others[k]
@@ -224,14 +224,11 @@ def time_to_collision_scores(
                     gap = reach + grid.radii[f, n]
                     if ignored[n] or (agent_x - x) ** 2 + (agent_y - y) ** 2 > gap * gap:
                         continue
-                    if not convex_overlap(box_corners(x, y, heading, size[0], size[1]), grid.corners[f, n]):
+                    if not convex_overlap(box_corners(x, y, ego.heading, size[0], size[1]), grid.corners[f, n]):
                         continue
-                    if is_ahead(rear_x, rear_y, heading, agent_x, agent_y) or (
-                        (
-                            areas[m, t] & (MULTIPLE_LANES | OFF_ROAD) != 0
-                            or is_in_intersection(raster, kinds, rear_x, rear_y)
-                        )
-                        and not is_behind(rear_x, rear_y, heading, agent_x, agent_y)
+                    position = relative_position(ego, agent_x, agent_y)
+                    if counts_for_ttc(
+                        position, position == BESIDE and sides_count(areas[m, t], raster, kinds, ego.x, ego.y)
                     ):
                         scores[m] = 0.0
                         first[m] = t

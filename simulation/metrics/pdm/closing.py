@@ -13,14 +13,22 @@ from simulation.ego.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
 from simulation.geometry.area_raster import AreaRaster
 from simulation.geometry.boxes import box_corners, convex_overlap
 from simulation.geometry.compiling import njit
-from simulation.metrics.nuplan.collision import is_ahead, is_behind
-from simulation.metrics.pdm.agents import STOPPED_SPEED_MPS, Others
-from simulation.metrics.pdm.road import MULTIPLE_LANES, OFF_ROAD, is_in_intersection
+from simulation.metrics.pdm.agents import Others
+from simulation.metrics.pdm.road import sides_count
+from simulation.metrics.rules import (
+    BEHIND,
+    BESIDE,
+    TTC_BOUND_S,
+    TTC_STOPPED_SPEED_MPS,
+    MovingPoint,
+    counts_for_ttc,
+    relative_position,
+)
 
 INSTANT_S = 0.5
 """Time between two instants of an agent forecast."""
-BOUND_S, CAUTIOUS_S = 0.95, 1.5
-"""nuPlan's bound, and the time up to which a motion is close to it."""
+CAUTIOUS_S = 1.5
+"""Up to this time to collision a motion is close to nuPlan's bound."""
 CLOSE_SCORE = 0.5
 _LOOK_S = np.array([0.0, 0.3, 0.6, 0.9, 1.2, 1.5])
 _NUM_LOOKS = 4
@@ -77,11 +85,12 @@ def closing_scores(
     for m in range(num_motions):
         for t in range(0, num_steps, _EVERY):
             speed = math.hypot(states[m, t, VELOCITY_X], states[m, t, VELOCITY_Y])
-            if speed < STOPPED_SPEED_MPS:
+            if speed < TTC_STOPPED_SPEED_MPS:
                 continue
-            rear_x, rear_y, heading = states[m, t, X], states[m, t, Y], states[m, t, HEADING]
+            ego = MovingPoint(states[m, t, X], states[m, t, Y], states[m, t, HEADING], speed)
+            heading = ego.heading
             cos, sin = math.cos(heading), math.sin(heading)
-            x, y = rear_x + rear_to_center * cos, rear_y + rear_to_center * sin
+            x, y = ego.x + rear_to_center * cos, ego.y + rear_to_center * sin
             for k in range(counts[t]):
                 other_x, other_y, away = there[t, k, 0], there[t, k, 1], there[t, k, 2]
                 far = away + most * speed + there[t, k, 3]
@@ -93,7 +102,7 @@ def closing_scores(
                 may_count = False
                 for look in _LOOK_S:
                     # A later collision changes nothing any more.
-                    if look > BOUND_S and scores[m] <= CLOSE_SCORE:
+                    if look > TTC_BOUND_S and scores[m] <= CLOSE_SCORE:
                         break
                     ego_x, ego_y = x + look * speed * cos, y + look * speed * sin
                     at_x = other_x + look * speeds[t, n] * other_cos
@@ -101,23 +110,18 @@ def closing_scores(
                     if (at_x - ego_x) ** 2 + (at_y - ego_y) ** 2 > away**2:
                         continue
                     # Few come so near that it matters where they are.
-                    may_count = may_count or (
-                        is_ahead(rear_x, rear_y, heading, other_x, other_y)
-                        or (
-                            (
-                                areas[m, t] & (MULTIPLE_LANES | OFF_ROAD) != 0
-                                or is_in_intersection(raster, kinds, rear_x, rear_y)
-                            )
-                            and not is_behind(rear_x, rear_y, heading, other_x, other_y)
+                    if not may_count:
+                        position = relative_position(ego, other_x, other_y)
+                        may_count = counts_for_ttc(
+                            position, position == BESIDE and sides_count(areas[m, t], raster, kinds, ego.x, ego.y)
                         )
-                    )
                     if not may_count:
                         break
                     if convex_overlap(
                         box_corners(ego_x, ego_y, heading, size[0], size[1]),
                         box_corners(at_x, at_y, other_heading, others.sizes[t, n, 0], others.sizes[t, n, 1]),
                     ):
-                        scores[m] = min(scores[m], 0.0 if look <= BOUND_S else CLOSE_SCORE)
+                        scores[m] = min(scores[m], 0.0 if look <= TTC_BOUND_S else CLOSE_SCORE)
                         break
                 if scores[m] == 0.0:
                     break
@@ -205,9 +209,10 @@ def _expected_at(now: np.ndarray, ahead: np.ndarray, time_s: float, heading: flo
 @njit(cache=True)
 def _closes_in(state: np.ndarray, there: np.ndarray, size: tuple[float, float], rear_to_center: float) -> bool:
     speed = math.hypot(state[VELOCITY_X], state[VELOCITY_Y])
-    if speed < STOPPED_SPEED_MPS:
+    if speed < TTC_STOPPED_SPEED_MPS:
         return False
-    heading = state[HEADING]
+    ego = MovingPoint(state[X], state[Y], state[HEADING], speed)
+    heading = ego.heading
     cos, sin = math.cos(heading), math.sin(heading)
     x, y = state[X] + rear_to_center * cos, state[Y] + rear_to_center * sin
     most = _LOOK_S[_NUM_LOOKS - 1]
@@ -221,7 +226,7 @@ def _closes_in(state: np.ndarray, there: np.ndarray, size: tuple[float, float], 
         for look in _LOOK_S[:_NUM_LOOKS]:
             if (dx + look * closing_x) ** 2 + (dy + look * closing_y) ** 2 > away * away:
                 continue
-            if is_behind(state[X], state[Y], heading, there[n, 0], there[n, 1]):
+            if relative_position(ego, there[n, 0], there[n, 1]) == BEHIND:
                 break
             at_x, at_y = there[n, 0] + look * there[n, 2], there[n, 1] + look * there[n, 3]
             if convex_overlap(

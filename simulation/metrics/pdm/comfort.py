@@ -16,16 +16,18 @@ from scipy.signal import savgol_filter
 from driving.timing import STEP_S
 from simulation.ego.dynamics import ACCEL_X, ACCEL_Y, HEADING
 from simulation.geometry.compiling import njit
+from simulation.metrics.rules import (
+    ACCELERATION_WINDOW,
+    MAX_JERK_MPS3,
+    MAX_LATERAL_ACCEL_MPS2,
+    MAX_LONGITUDINAL_ACCEL_MPS2,
+    MAX_LONGITUDINAL_JERK_MPS3,
+    MAX_YAW_ACCEL_RADPS2,
+    MAX_YAW_RATE_RADPS,
+    MIN_LONGITUDINAL_ACCEL_MPS2,
+    YAW_WINDOW,
+)
 
-MAX_JERK_MPS3 = 8.37
-MAX_LATERAL_ACCEL_MPS2 = 4.89
-MAX_ACCEL_MPS2 = 2.40
-MIN_ACCEL_MPS2 = -4.05
-MAX_YAW_ACCEL_RADPS2 = 1.93
-MAX_LONGITUDINAL_JERK_MPS3 = 4.13
-MAX_YAW_RATE_RADPS = 0.95
-SMOOTHING_WINDOW = 8
-YAW_WINDOW = 5
 _DIGITS = 1e8
 
 
@@ -54,7 +56,7 @@ def comfort_filters(num_samples: int) -> ComfortFilters:
     unit = np.eye(num_samples)
     samples = np.arange(num_samples, dtype=np.float64)
     fit = np.linalg.pinv(np.vander(samples, 3, increasing=True))
-    smooth = savgol_filter(unit, min(SMOOTHING_WINDOW, num_samples), 2, axis=0)
+    smooth = savgol_filter(unit, min(ACCELERATION_WINDOW, num_samples), 2, axis=0)
     jerk = savgol_filter(unit, num_samples, 2, deriv=1, delta=STEP_S, axis=0) @ smooth
     starts = np.clip(np.arange(num_samples) - YAW_WINDOW // 2, 0, num_samples - YAW_WINDOW)
     columns = starts[:, np.newaxis] + np.arange(YAW_WINDOW)
@@ -117,7 +119,7 @@ def comfort_scores(states: np.ndarray, filters: ComfortFilters) -> np.ndarray:
                 turns += np.rint((states[m, t, HEADING] - states[m, t - 1, HEADING]) / (2.0 * np.pi))
             yaw[t] = states[m, t, HEADING] - 2.0 * np.pi * turns
         if not (
-            _quadratic_within(filters.fit, ahead, MIN_ACCEL_MPS2, MAX_ACCEL_MPS2)
+            _quadratic_within(filters.fit, ahead, MIN_LONGITUDINAL_ACCEL_MPS2, MAX_LONGITUDINAL_ACCEL_MPS2)
             and _quadratic_within(filters.fit, aside, -MAX_LATERAL_ACCEL_MPS2, MAX_LATERAL_ACCEL_MPS2)
             and _ends_within(filters.jerk, both, MAX_JERK_MPS3)
             and _ends_within(filters.jerk, ahead, MAX_LONGITUDINAL_JERK_MPS3)

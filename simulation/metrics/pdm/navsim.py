@@ -28,13 +28,13 @@ from simulation.geometry.boxes import convex_overlap
 from simulation.metrics.nuplan.comfort import COMFORT_QUANTITIES, savitzky_golay, unwrapped
 from simulation.metrics.pdm.agents import Others
 from simulation.metrics.pdm.areas import red_rows_by_step
+from simulation.metrics.rules import ACCELERATION_WINDOW, JERK_WINDOW, YAW_WINDOW
 
 HORIZON_S = 4.0
 NUM_STEPS = 40
 SAMPLE_STEPS = 5
 """NAVSIM's data has two frames a second."""
 PAST_STEPS = 15
-ACCELERATION_WINDOW, JERK_WINDOW, YAW_WINDOW = 8, 15, 5
 MAX_TWO_FRAME_DIFFERENCES = (0.7, 0.5, 0.1, 0.1)
 """Root mean square differences of acceleration [m/s^2], jerk [m/s^3], yaw rate [rad/s], yaw acceleration."""
 MAX_FRAME_GAP_S = 0.55

@@ -117,6 +117,18 @@ def is_in_intersection(raster: AreaRaster, kinds: np.ndarray, x: float, y: float
 
 
 @njit(cache=True)
+def is_in_one_lane(flags: int) -> bool:
+    """Whether a pose with these `ego_areas` is within one lane: lateral collisions are then not the ego's fault."""
+    return flags & (MULTIPLE_LANES | OFF_ROAD) == 0
+
+
+@njit(cache=True)
+def sides_count(flags: int, raster: AreaRaster, kinds: np.ndarray, rear_x: float, rear_y: float) -> bool:
+    """Whether agents beside the ego count for its time to collision, by its `ego_areas` and its rear axle."""
+    return not is_in_one_lane(flags) or is_in_intersection(raster, kinds, rear_x, rear_y)
+
+
+@njit(cache=True)
 def oncoming_distances(
     states: np.ndarray, areas: np.ndarray, rear_to_center: float, window: int, spare_intersections: bool
 ) -> np.ndarray:

@@ -19,7 +19,6 @@ from simulation.ego.dynamics import X, Y
 from simulation.geometry.corridors import chunk_bounds
 from simulation.geometry.polylines import arc_lengths
 from simulation.metrics.pdm.agents import (
-    LOOK_AHEAD_STEPS,
     Others,
     near_grid,
     no_collision_scores,
@@ -36,10 +35,8 @@ from simulation.metrics.pdm.road import (
     touches_areas,
 )
 from simulation.metrics.pdm.rules import TUPLAN_RULES, PdmRules
+from simulation.metrics.rules import PDM_TTC_STEPS, direction_scores
 
-COMPLIANT_ONCOMING_M = 2.0
-"""Up to here, driving against traffic costs nothing; up to the next it halves the score, beyond it is 0."""
-VIOLATING_ONCOMING_M = 6.0
 STRAY_LIMIT_M = 0.5
 """Keeping the lane means to stay within this distance of the centerline ..."""
 STRAY_STEPS = 20
@@ -125,8 +122,8 @@ def score_motions(
     """
     vehicle, line, others = scene.vehicle, scene.centerline, scene.others
     num_steps = states.shape[1]
-    ttc_steps = num_steps if rules.looks_beyond else max(1, num_steps - LOOK_AHEAD_STEPS[-1])
-    last = max(num_steps - 1, ttc_steps - 1 + LOOK_AHEAD_STEPS[-1]) // others.stride
+    ttc_steps = num_steps if rules.looks_beyond else max(1, num_steps - PDM_TTC_STEPS[-1])
+    last = max(num_steps - 1, ttc_steps - 1 + PDM_TTC_STEPS[-1]) // others.stride
     if last >= len(others.valid):
         raise ValueError(f"The others are known at {len(others.valid)} instants, these motions need {last + 1}.")
     size, offset_m = (vehicle.length_m, vehicle.width_m), vehicle.rear_axle_to_center_m
@@ -195,11 +192,6 @@ def _light_scores(states: Float64[np.ndarray, "motions time 10"], scene: PdmScen
     return np.where(touched, 0.0, 1.0)
 
 
-def direction_scores(oncoming_m: Float64[np.ndarray, "motions"]) -> Float64[np.ndarray, "motions"]:
-    """1, 1/2 or 0 by the way driven against traffic."""
-    return np.select([oncoming_m < COMPLIANT_ONCOMING_M, oncoming_m < VIOLATING_ONCOMING_M], [1.0, 0.5], 0.0)
-
-
 def relative_progress(
     progress_m: Float64[np.ndarray, "motions"], allowed: Float64[np.ndarray, "motions"], rules: PdmRules
 ) -> Float64[np.ndarray, "motions"]:
@@ -224,7 +216,7 @@ def constant_velocity_others(
     stride: int = 2,
 ) -> Others:
     """Others that keep going straight, sampled every `stride` steps of 0.1 s, for motions of `num_steps` poses."""
-    instants = (num_steps - 1 + LOOK_AHEAD_STEPS[-1]) // stride + 1
+    instants = (num_steps - 1 + PDM_TTC_STEPS[-1]) // stride + 1
     times_s = np.arange(instants) * stride * STEP_S
     ahead = np.empty((instants, len(poses), 3))
     ahead[:] = poses

@@ -9,8 +9,10 @@ from simulation.ego.dynamics import (
     STEERING,
     VELOCITY_X,
     YAW_RATE,
+    center_acceleration,
     center_accelerations,
     center_velocities,
+    compiled_center_acceleration,
     motion_of,
     state_array,
     states_of,
@@ -75,3 +77,10 @@ def test_the_centre_moves_by_nuplans_formula():
     motion: EgoMotion = motion_of(np.zeros(1, dtype=np.int64), states)
     np.testing.assert_allclose(center_velocities(motion)[0, 0], [8.0, 1.461 * 0.2])
     np.testing.assert_allclose(center_accelerations(motion)[0, 0], [1.0 + 1.461 * (0.04 + 0.3), 0.5])
+
+
+def test_the_acceleration_of_the_centre_is_the_same_compiled_and_for_arrays():
+    values = np.random.default_rng(0).normal(size=(500, 3))
+    together = center_acceleration(*values.T, 1.461)
+    assert [center_acceleration(*row, 1.461) for row in values.tolist()] == together.tolist()
+    assert [compiled_center_acceleration(*row, 1.461) for row in values.tolist()] == together.tolist()

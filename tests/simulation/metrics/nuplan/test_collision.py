@@ -2,14 +2,8 @@ import numpy as np
 import pytest
 
 from driving.agents import AgentKind
-from simulation.metrics.nuplan.collision import (
-    CollisionKind,
-    angle_off_heading,
-    collisions,
-    is_ahead,
-    is_behind,
-    no_ego_at_fault_collisions,
-)
+from simulation.metrics.nuplan.collision import collisions, no_ego_at_fault_collisions
+from simulation.metrics.rules import CollisionKind
 from tests.support.drives import (
     FRONT_M,
     LEFT_LANE_Y,
@@ -114,12 +108,3 @@ def test_static_objects_have_no_speed_whatever_they_say():
     found = collisions(drive(steady(8.0), others))
     assert found.kinds[0, 0] == CollisionKind.STOPPED_TRACK
     assert found.impacts_mps[0, 0] == pytest.approx(4.0)
-
-
-def test_ahead_and_behind_are_cones_around_the_rear_axle():
-    assert angle_off_heading(0.0, 0.0, np.pi / 2, 0.0, 5.0) == pytest.approx(0.0, abs=1e-7)
-    assert is_ahead(0.0, 0.0, 0.0, 10.0, 5.7)
-    assert not is_ahead(0.0, 0.0, 0.0, 10.0, 5.8)
-    assert is_behind(0.0, 0.0, 0.0, -10.0, -5.7)
-    assert not is_behind(0.0, 0.0, 0.0, -10.0, -5.8)
-    assert np.isnan(angle_off_heading(1.0, 2.0, 0.0, 1.0, 2.0))

@@ -2,12 +2,10 @@ import numpy as np
 import pytest
 from scipy.signal import savgol_filter
 
-from driving.vehicle import PACIFICA
 from simulation.ego.dynamics import ACCEL_X, HEADING, STATE_SIZE, motion_of
 from simulation.metrics.nuplan.comfort import (
     COMFORT_QUANTITIES,
     OPEN_STEPS,
-    center_accelerations,
     closest_percentile_90,
     comfortable_motions,
     ego_is_comfortable,
@@ -41,14 +39,6 @@ def test_too_few_samples_say_how_many_are_needed():
 
 def test_headings_unwrap_over_the_cut():
     assert unwrapped(np.array([[3.1, -3.1, -3.0]]))[0] == pytest.approx([3.1, 2 * np.pi - 3.1, 2 * np.pi - 3.0])
-
-
-def test_the_centre_is_pushed_forwards_by_turning():
-    ego = motion(10.0 * TIME_S, 0.0)
-    ego.yaw_rate_radps[:] = 0.5
-    ego.yaw_acceleration_radps2[:] = 0.1
-    expected = PACIFICA.rear_axle_to_center_m * (0.25 + 0.1)
-    assert center_accelerations(ego, PACIFICA)[0, 50] == pytest.approx([expected, 0.0])
 
 
 @pytest.mark.parametrize(("braking_mps2", "comfortable"), [(4.0, 1.0), (4.1, 0.0)])
