@@ -20,8 +20,9 @@ from large_inputs import LOCATION, large_map
 
 from driving.map import MapGraph
 from driving.nuplan.map_cache import load_map, store_map
+from driving.nuplan.map_reader import read_map
 from driving.nuplan.map_writer import write_map
-from driving.nuplan.maps import find_map, read_map
+from driving.nuplan.maps import find_map
 
 PARSED_S, CACHED_S = 3.0, 0.3
 

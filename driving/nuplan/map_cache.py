@@ -21,7 +21,7 @@ from driving.nuplan.cache import cache_folder, replacing
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Counts up when the cached arrays, or how a map is read, change."""
 
 _AREAS = tuple(field.name for field in dataclasses.fields(MapGraph) if field.type in (AreaLayer, "AreaLayer"))

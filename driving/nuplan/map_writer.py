@@ -29,6 +29,7 @@ from pyproj import Transformer
 from driving.map import AreaLayer, Lanes, MapGraph, Ragged
 from driving.nuplan.cache import replacing
 from driving.nuplan.drivable_raster import drivable_raster
+from driving.nuplan.geopackage import Effect
 from driving.nuplan.map_tables import CREATOR, MapTable, map_tables
 from driving.nuplan.maps import MapFile, find_map
 from driving.nuplan.writable import check_map
@@ -50,7 +51,8 @@ _WGS84 = 4326
 _MAX_ROUND_TRIP_M = 5e-4
 _FIXED_TIME = "2020-01-01T00:00:00.000Z"
 _SQLITE_HEADER_BYTES = 100
-_RESERVED_KEYS = ("projectedCoordSystem", "geographicCoordSystem", "creator")
+_RESERVED_KEYS = ("projectedCoordSystem", "geographicCoordSystem", "creator", f"{Effect.IGNORED} ")
+"""First words of the keys of `MapGraph.metadata` that are not written: set anew, or about rows left out."""
 _WGS84_DEFINITION = (
     'GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563,AUTHORITY["EPSG","7030"]],'
     'AUTHORITY["EPSG","6326"]],PRIMEM["Greenwich",0,AUTHORITY["EPSG","8901"]],'
@@ -238,7 +240,7 @@ def _write_package(path: Path, map_graph: MapGraph, tables: list[MapTable]) -> N
             "projectedCoordSystem": f"epsg:{map_graph.epsg}",
             "geographicCoordSystem": f"epsg:{_WGS84}",
             "creator": CREATOR,
-            **{key: text for key, text in map_graph.metadata.items() if key not in _RESERVED_KEYS},
+            **{key: text for key, text in map_graph.metadata.items() if not key.startswith(_RESERVED_KEYS)},
         }
         connection.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", meta.items())
         for table in tables:

@@ -39,7 +39,11 @@ class FlatPolygons(NamedTuple):
 
 
 def flatten_polygons(polygons: np.ndarray) -> FlatPolygons:
-    """Lay shapely polygons or multi-polygons (A,) out flat."""
+    """Lay shapely polygons or multi-polygons (A,) out flat.
+
+    Raises:
+        ValueError: When a polygon is None, empty or not finite: its bounds would make the whole grid NaN.
+    """
     rings: list[np.ndarray] = []
     rings_per_polygon = np.zeros(len(polygons) + 1, dtype=np.int64)
     for row, polygon in enumerate(polygons):
@@ -50,6 +54,9 @@ def flatten_polygons(polygons: np.ndarray) -> FlatPolygons:
     lengths = np.array([0, *(len(ring) for ring in rings)], dtype=np.int64)
     points = np.concatenate([np.zeros((0, 2)), *rings])
     bounds = shapely.bounds(polygons).reshape(-1, 4) if len(polygons) else np.zeros((0, 4))
+    unusable = np.flatnonzero(~np.isfinite(bounds).all(axis=1))
+    if len(unusable):
+        raise ValueError(f"Polygons in rows {unusable[:5].tolist()} are empty or not finite. Leave them out.")
     origin, cell_m, shape, cell_offsets, cell_rows = _grid(bounds)
     return FlatPolygons(
         points=np.ascontiguousarray(points),

@@ -194,7 +194,8 @@ def as_blob(geometry: shapely.Geometry, to_degrees: Transformer) -> bytes:
     """GeoPackage form: header without envelope, then WKB."""
     points = shapely.get_coordinates(geometry) + ORIGIN
     degrees = np.column_stack(to_degrees.transform(points[:, 0], points[:, 1]))
-    placed = shapely.force_3d(shapely.set_coordinates(geometry, degrees), 7.0)
+    with np.errstate(invalid="ignore"):
+        placed = shapely.force_3d(shapely.set_coordinates(geometry, degrees), 7.0)
     return b"GP\0\x01" + (4326).to_bytes(4, "little") + shapely.to_wkb(placed, byte_order=1)
 
 
@@ -204,6 +205,20 @@ def data_root(tmp_path: Path) -> Path:
     write_log(tmp_path / "nuplan-v1.1" / "splits" / "mini" / f"{LOG_NAME}.db")
     write_map(tmp_path / "maps")
     return tmp_path
+
+
+@pytest.fixture
+def set_geometry(data_root: Path) -> Callable[..., None]:
+    """Replaces the geometry of one row (or of all rows) of a map layer; None is NULL."""
+
+    def run(layer: str, geometry: shapely.Geometry | None, fid: int | None = None) -> None:
+        to_degrees = Transformer.from_crs(32611, 4326, always_xy=True)
+        blob = None if geometry is None else as_blob(geometry, to_degrees)
+        where = "" if fid is None else f" WHERE fid = {fid}"
+        with sqlite3.connect(data_root / "maps" / LOCATION / VERSION / "map.gpkg") as connection:
+            assert connection.execute(f"UPDATE {layer} SET geom = ?{where}", (blob,)).rowcount
+
+    return run
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import shapely
 
 from driving.map import AreaLayer, IntersectionKind, Ragged, StopLineKind, polygon_array
 from driving.nuplan.drivable_raster import drivable_raster
+from driving.nuplan.map_reader import read_map
 from driving.nuplan.map_writer import OFFICIAL_LOCATIONS, write_map, write_official_placeholders
-from driving.nuplan.maps import open_map, read_map
+from driving.nuplan.maps import open_map
 from driving.synthetic.curves import straight
 from driving.synthetic.roads import RoadBuilder
 

@@ -12,7 +12,8 @@ from driving.map import IntersectionKind, MapGraph, StopLineKind, TurnKind
 from driving.nuplan import maps
 from driving.nuplan.cache import cache_folder
 from driving.nuplan.map_cache import cache_file, load_map
-from driving.nuplan.maps import find_map, open_map, read_map
+from driving.nuplan.map_reader import read_map
+from driving.nuplan.maps import find_map, open_map
 
 NAME, VERSION = "us-nv-las-vegas-strip", "9.15.1915"
 X0, Y0 = 664_000.0, 3_998_000.0
@@ -199,7 +200,11 @@ def test_a_missing_layer_is_named(gpkg, layer):
         ("DELETE FROM meta", "got nothing"),
         ("UPDATE crosswalks SET geom = x'00'", "`crosswalks` has a geometry that is not in GeoPackage form"),
         ("UPDATE crosswalks SET geom = x'47500001e61000000101'", "`crosswalks` has a damaged geometry"),
-        ("DELETE FROM baseline_paths WHERE fid = 2", r"has no path for 1 lanes, for example \[21\]"),
+        (
+            "UPDATE lanes_polygons SET lane_group_fid = 'ten'",
+            r"`lanes_polygons`, fid 20: lane_group_fid .* got 'ten'",
+        ),
+        ("UPDATE meta SET value = 'epsg:1'", "`lanes_polygons` is in EPSG:4326 and the map in EPSG:1, which cannot"),
     ],
 )
 def test_bad_maps_are_told_in_one_sentence(gpkg, sql, sentence):
@@ -214,15 +219,165 @@ def test_a_truncated_map_is_told(gpkg):
         read_map(gpkg, NAME, VERSION)
 
 
-def test_what_is_made_up_for_a_connector_is_noted(gpkg):
+def test_a_connector_without_polygon_and_path_follows_its_own_line(gpkg):
     edit(gpkg, "DELETE FROM gen_lane_connectors_scaled_width_polygons; DELETE FROM baseline_paths WHERE fid = 3")
     small_map = read_map(gpkg, NAME, VERSION)
     assert small_map.metadata == {
-        "centerline": "1 lane connectors without a baseline use their own line",
-        "polygon": "1 lane connectors without a polygon are 3.5 m wide",
+        "repaired lane_connectors": "layer `lane_connectors`: path made from the connector's line (fid 30);"
+        " polygon made 3.5 m wide (fid 30)"
     }
     assert small_map.lanes.areas.polygons[2].area == pytest.approx(20 * 3.5, abs=1e-3)
     np.testing.assert_allclose(small_map.lanes.centerlines[2][-1], [X0 + 320, Y0], atol=1e-6)
+
+
+UNUSABLE_POLYGONS = {
+    "NULL": None,
+    "empty": shapely.Polygon(),
+    "a point": shapely.Point(0, 0),
+    "a line": shapely.LineString([(0, 0), (5, 0)]),
+    "no area": shapely.Polygon([(0, 0), (5, 0), (9, 0), (0, 0)]),
+    "one place": shapely.Polygon([(0, 0)] * 4),
+    "NaN": shapely.Polygon([(0, 0), (5, 0), (np.nan, 5), (0, 0)]),
+}
+UNUSABLE_LINES = {
+    "NULL": None,
+    "empty": shapely.LineString(),
+    "a point": shapely.Point(0, 0),
+    "no length": shapely.LineString([(3, 0), (3, 0)]),
+    "NaN": shapely.LineString([(0, 0), (np.nan, 0)]),
+}
+
+
+@pytest.mark.parametrize("geometry", UNUSABLE_POLYGONS.values(), ids=list(UNUSABLE_POLYGONS))
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [
+        ("carpark_areas", "carparks"),
+        ("intersections", "intersections"),
+        ("stop_polygons", "stop_lines"),
+        ("crosswalks", "crosswalks"),
+        ("road_segments", "road_segments"),
+    ],
+)
+def test_an_area_without_a_usable_polygon_is_ignored(gpkg, layer, name, geometry, set_geometry):
+    with sqlite3.connect(gpkg) as connection:
+        (fid,) = connection.execute(f"SELECT MIN(fid) FROM {layer}").fetchone()
+    set_geometry(layer, geometry, fid)
+    small_map = read_map(gpkg, NAME, VERSION)
+    assert fid not in getattr(small_map, name).ids
+    sentence = f"layer `{layer}`: no usable polygon (fid {fid})"
+    assert small_map.metadata == {f"ignored {layer}": sentence}
+    assert np.isfinite(shapely.bounds(small_map.drivable_area.polygons)).all()
+
+
+@pytest.mark.parametrize("geometry", UNUSABLE_POLYGONS.values(), ids=list(UNUSABLE_POLYGONS))
+def test_polygons_of_lanes_and_roadblocks_are_repaired(gpkg, geometry, set_geometry):
+    for layer in ("lanes_polygons", "gen_lane_connectors_scaled_width_polygons"):
+        set_geometry(layer, geometry)
+    for layer in ("lane_groups_polygons", "lane_group_connectors"):
+        set_geometry(layer, geometry)
+    small_map = read_map(gpkg, NAME, VERSION)
+    np.testing.assert_allclose(
+        shapely.area(small_map.lanes.areas.polygons), np.array([300, 380, 20]) * 3.5, rtol=1e-6
+    )
+    np.testing.assert_allclose(shapely.area(small_map.roadblocks.polygons), np.array([300, 380]) * 3.5, rtol=1e-6)
+    assert small_map.roadblock_connectors.ids.tolist() == [40]
+    assert small_map.roadblock_edges.tolist() == [[10, 11, 50]]
+    assert small_map.metadata == {
+        "repaired lanes_polygons": "layer `lanes_polygons`: polygon made 3.5 m wide (fid 20, 21)",
+        "repaired lane_connectors": "layer `lane_connectors`: polygon made 3.5 m wide (fid 30)",
+        "repaired lane_groups_polygons": "layer `lane_groups_polygons`: polygon made from the lanes (fid 10, 11)",
+        "repaired lane_group_connectors": "layer `lane_group_connectors`: polygon made from the lanes (fid 40)",
+    }
+
+
+def test_a_roadblock_without_polygon_and_lanes_is_ignored(gpkg):
+    edit(
+        gpkg,
+        "INSERT INTO lane_groups_polygons (fid) VALUES (900);"
+        " INSERT INTO lane_group_connectors (fid, from_lane_group_fid, to_lane_group_fid, intersection_fid)"
+        " VALUES (901, 10, 11, 50)",
+    )
+    small_map = read_map(gpkg, NAME, VERSION)
+    assert small_map.roadblocks.ids.tolist() == [10, 11]
+    assert small_map.roadblock_edges.tolist() == [[10, 11, 50]]
+    assert "fid 900" in small_map.metadata["ignored lane_groups_polygons"]
+    assert "fid 901" in small_map.metadata["ignored lane_group_connectors"]
+
+
+@pytest.mark.parametrize("geometry", UNUSABLE_LINES.values(), ids=list(UNUSABLE_LINES))
+def test_a_lane_without_a_usable_path_follows_the_middle_of_its_boundaries(gpkg, geometry, set_geometry):
+    whole = read_map(gpkg, NAME, VERSION)
+    set_geometry("baseline_paths", geometry, 2)
+    small_map = read_map(gpkg, NAME, VERSION)
+    line = small_map.lanes.centerlines[1]
+    np.testing.assert_allclose(line[[0, -1]], whole.lanes.centerlines[1][[0, -1]], atol=1e-6)
+    np.testing.assert_allclose(line[:, 1], Y0, atol=1e-6)
+    np.testing.assert_array_equal(small_map.lanes.left_boundaries[1], whole.lanes.left_boundaries[1])
+    assert small_map.metadata == {
+        "repaired lanes_polygons": "layer `lanes_polygons`: path made from the boundaries (fid 21)"
+    }
+
+
+@pytest.mark.parametrize("geometry", UNUSABLE_LINES.values(), ids=list(UNUSABLE_LINES))
+def test_a_connector_without_a_usable_line_has_its_baseline_path(gpkg, geometry, set_geometry):
+    set_geometry("lane_connectors", geometry)
+    small_map = read_map(gpkg, NAME, VERSION)
+    np.testing.assert_array_equal(small_map.lanes.connector_lines[2], small_map.lanes.centerlines[2])
+    assert "line made from the baseline path (fid 30)" in small_map.metadata["repaired lane_connectors"]
+
+
+def test_a_lane_without_path_and_boundaries_is_named(gpkg, set_geometry):
+    set_geometry("baseline_paths", None, 2)
+    set_geometry("boundaries", None, 3)
+    with pytest.raises(
+        ValueError, match=r"map.gpkg: layer `baseline_paths` has no path for 1 lanes, for example \[21\]"
+    ):
+        read_map(gpkg, NAME, VERSION)
+
+
+def test_notes_are_logged_from_the_file_and_from_the_cache(data_root, gpkg, caplog):
+    edit(gpkg, "UPDATE carpark_areas SET geom = NULL")
+    for _ in range(2):
+        maps._open_maps.clear()
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            open_map(data_root / "maps", NAME)
+        (record,) = caplog.records
+        assert record.getMessage() == f"{gpkg}: layer `carpark_areas`: no usable polygon (fid 80)."
+
+
+@pytest.mark.parametrize(
+    ("sql", "key", "sentence"),
+    [
+        ("UPDATE lanes_polygons SET lane_group_fid = ''", "lanes_polygons", "no usable lane_group_fid (fid 20, 21)"),
+        ("UPDATE lanes_polygons SET lane_index = NULL", "lanes_polygons", "no usable lane_index (fid 20, 21)"),
+        ("UPDATE lanes_polygons SET speed_limit_mps = 0", "lanes_polygons", "no usable speed_limit_mps (fid 20, 21)"),
+        ("UPDATE stop_polygons SET stop_polygon_type_fid = 300", "stop_polygons", "no usable stop_polygon_type_fid"),
+        ("UPDATE lane_connectors SET turn_type_fid = -1", "lane_connectors", "no usable turn_type_fid (fid 30)"),
+        ("UPDATE lane_connectors SET exit_lane_fid = NULL", "lane_connectors", "no usable exit_lane_fid (fid 30)"),
+    ],
+)
+def test_a_field_without_a_usable_value_is_noted(gpkg, sql, key, sentence):
+    edit(gpkg, sql)
+    assert sentence in read_map(gpkg, NAME, VERSION).metadata[f"ignored {key}"]
+
+
+def test_lanes_without_an_index_are_no_neighbours(gpkg):
+    edit(gpkg, "UPDATE lanes_polygons SET lane_group_fid = 10, lane_index = 1 WHERE fid = 20")
+    edit(gpkg, "UPDATE lanes_polygons SET lane_group_fid = 10, lane_index = NULL WHERE fid = 21")
+    small_map = read_map(gpkg, NAME, VERSION)
+    assert [small_map.left_neighbor(row) for row in (0, 1)] == [None, None]
+
+
+def test_unusable_kinds_are_unknown(gpkg):
+    edit(
+        gpkg,
+        "UPDATE stop_polygons SET stop_polygon_type_fid = NULL; UPDATE intersections SET intersection_type_fid = 9",
+    )
+    small_map = read_map(gpkg, NAME, VERSION)
+    assert small_map.stop_lines.kinds.tolist() == [StopLineKind.UNKNOWN] * 2
+    assert small_map.intersections.kinds.tolist() == [IntersectionKind.DEFAULT]
 
 
 def test_columns_that_the_devkit_does_not_read_may_be_absent(gpkg):

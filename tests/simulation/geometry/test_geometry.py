@@ -106,6 +106,13 @@ def test_boxes_meet_polygons_as_shapely_says(some_polygons):
         assert candidates.tolist() == expected
 
 
+@pytest.mark.parametrize("polygon", [None, shapely.Polygon()])
+def test_a_polygon_without_bounds_is_refused(polygon):
+    polygons = np.array([shapely.box(0, 0, 1, 1), polygon], dtype=object)
+    with pytest.raises(ValueError, match=r"rows \[1\] are empty or not finite"):
+        flatten_polygons(polygons)
+
+
 def test_an_empty_layer_contains_nothing():
     flat = flatten_polygons(np.empty(0, dtype=object))
     assert not any_contains(flat, 0.0, 0.0)
