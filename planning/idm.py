@@ -10,13 +10,10 @@ from planning.lane_search import breadth_first_lanes, joined_centerlines, starti
 from simulation.geometry.corridors import chunk_bounds
 from simulation.geometry.polylines import arc_lengths
 from simulation.metrics.nuplan.road import road_of
+from simulation.traffic.idm_law import NUPLAN_PLANNER
 
 TARGET_SPEED_MPS = 10.0
 """Where the first lane has no speed limit."""
-MIN_GAP_M = 1.0
-HEADWAY_S = 1.5
-ACCEL_MAX_MPS2 = 1.0
-DECEL_MAX_MPS2 = 3.0
 NUM_STEPS = 16
 PLAN_STEP_S = 0.5
 RADIUS_M = 40.0
@@ -77,7 +74,7 @@ class IdmPlanner:
             observation.traffic_lights.red_rows(0, self._lights),
             RADIUS_M,
             self._target_speed_mps,
-            (MIN_GAP_M, HEADWAY_S, ACCEL_MAX_MPS2, DECEL_MAX_MPS2),
+            NUPLAN_PLANNER,
             PLAN_STEP_S,
             NUM_STEPS,
         )

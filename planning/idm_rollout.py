@@ -15,28 +15,7 @@ from simulation.geometry.corridors import (
 )
 from simulation.geometry.polygons import FlatPolygons
 from simulation.geometry.polylines import project
-
-
-@njit(cache=True)
-def idm_acceleration(
-    speed: float,
-    gap: float,
-    lead_speed: float,
-    target_speed: float,
-    min_gap: float,
-    headway: float,
-    accel_max: float,
-    decel_max: float,
-) -> float:
-    """Acceleration [m/s^2] of the intelligent driver model with exponent 4, clipped to [-decel_max, accel_max].
-
-    Source:
-        Treiber et al. 2000, eq. 3 and 4, as nuPlan's `IDMPolicy`; gaps below `min_gap` count as `min_gap`.
-    """
-    wanted = min_gap + speed * headway + speed * (speed - lead_speed) / (2.0 * math.sqrt(accel_max * decel_max))
-    free = (speed / target_speed) ** 4
-    accel = accel_max * (1.0 - free - (wanted / max(gap, min_gap)) ** 2)
-    return min(max(-decel_max, accel), accel_max)
+from simulation.traffic.idm_law import IdmParameters, idm_acceleration
 
 
 @njit(cache=True)
@@ -109,7 +88,7 @@ def plan_idm(
     area_rows: np.ndarray,
     radius: float,
     target_speed: float,
-    parameters: tuple[float, float, float, float],
+    parameters: IdmParameters,
     step_s: float,
     num_steps: int,
 ) -> np.ndarray:
@@ -129,11 +108,10 @@ def plan_idm(
         area_rows: Those of them that block the way: connectors at red lights.
         radius: Agents farther away are not seen [m].
         target_speed: [m/s].
-        parameters: Minimal gap [m], headway [s], largest acceleration and deceleration [m/s^2].
+        parameters: Of the intelligent driver model.
         step_s: Step of the roll-out.
         num_steps: Steps.
     """
-    min_gap, headway, accel_max, decel_max = parameters
     end_m = arc[num_points - 1]
     horizon_m = abs(target_speed) * step_s * num_steps
     seen = np.empty((len(agents), 6))
@@ -167,7 +145,7 @@ def plan_idm(
         gap, lead_speed = _lead(path, path_arc, chunks, piece, center, size, corners, seen, areas, area_rows)
         if gap == np.inf:
             gap, lead_speed = end_m - progress - 0.5 * size[0], 0.0
-        accel = idm_acceleration(speed, gap, lead_speed, target_speed, min_gap, headway, accel_max, decel_max)
+        accel = idm_acceleration(speed, gap, lead_speed, target_speed, parameters)
         progress += speed * step_s
         speed = max(speed + step_s * accel, 0.0)
     return poses

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planning.idm_rollout import idm_acceleration
 from simulation.geometry.angles import wrap
 from simulation.geometry.compiling import njit
+from simulation.traffic.idm_law import IdmParameters, idm_acceleration
 
 SPACING_M = 2.0
 """Between samples of a lane."""
@@ -23,10 +23,10 @@ NUM_WAY = 5
 """Columns about the way of an agent: on a lane, room to the leader, room to a red light [m], wished speed, offset."""
 FREE_M = 80.0
 """Room where nobody is ahead."""
-_MIN_GAP_M, _HEADWAY_S, _ACCEL, _HARDEST = 1.5, 1.2, 1.3, 5.0
-"""How agents follow (intelligent driver model)."""
-_STOP_GAP_M, _STOP_HEADWAY_S = 1.0, 0.6
-"""The same, to a stop line."""
+_FOLLOWING = IdmParameters(min_gap_m=1.5, headway_s=1.2, accel_max_mps2=1.3, decel_max_mps2=5.0)
+"""Of an agent behind a leader."""
+_STOPPING = IdmParameters(min_gap_m=1.0, headway_s=0.6, accel_max_mps2=1.3, decel_max_mps2=5.0)
+"""Of an agent in front of a stop line."""
 _MAX_COST_M, _HEADING_WEIGHT_M = 3.0, 4.0
 """How badly a lane may fit: metres aside, and metres for a radian of heading."""
 _LATERAL_ACCEL, _EASY_DECEL = 2.2, 1.5
@@ -134,12 +134,10 @@ def follow_lanes(
                 if leaders[i] >= 0:
                     lead_speed = before[leaders[i]] * shares[i]
                     gap = gaps[i] + moved[leaders[i]] * shares[i] - moved[i]
-                accel = idm_acceleration(before[i], gap, lead_speed, wish, _MIN_GAP_M, _HEADWAY_S, _ACCEL, _HARDEST)
+                accel = idm_acceleration(before[i], gap, lead_speed, wish, _FOLLOWING)
                 if red_m[i] < FREE_M:
                     room = red_m[i] - moved[i]
-                    stopping = idm_acceleration(
-                        before[i], room, 0.0, wish, _STOP_GAP_M, _STOP_HEADWAY_S, _ACCEL, _HARDEST
-                    )
+                    stopping = idm_acceleration(before[i], room, 0.0, wish, _STOPPING)
                     accel = min(accel, stopping)
                 fades_s = _BRAKES_S if agents[i, 7] < _BRAKING else _FADES_S
                 accel += math.exp(-(step - 1) * STEP_S / fades_s) * (agents[i, 7] - accel)
@@ -236,7 +234,7 @@ def _room_to_red(agents: np.ndarray, i: int, ways: Ways, lanes: SampledLanes, is
         entered = lanes.lane[ways.rows[i, k]]
         if entered != lanes.lane[ways.rows[i, k - 1]] and is_red[entered]:
             room = ways.along[i, k] - ways.start[i, 0] - 0.5 * agents[i, 5]
-            return room if room > 0.0 and speed**2 < 2.0 * _HARDEST * room else FREE_M
+            return room if room > 0.0 and speed**2 < 2.0 * _FOLLOWING.decel_max_mps2 * room else FREE_M
     return FREE_M
 
 

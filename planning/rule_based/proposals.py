@@ -25,11 +25,8 @@ from simulation.geometry.corridors import (
 )
 from simulation.geometry.long_lines import project_chunked
 from simulation.geometry.polygons import FlatPolygons, overlaps_convex
+from simulation.traffic.idm_law import PDM_PROPOSALS, idm_acceleration
 
-MIN_GAP_M = 1.0
-HEADWAY_S = 1.5
-ACCEL_MAX_MPS2 = 1.5
-DECEL_MAX_MPS2 = 3.0
 MIN_PROGRESS_M = 1e-5
 """Paths are sampled from here on."""
 
@@ -98,17 +95,6 @@ def _corridor_piece(arc: np.ndarray, start_m: float, end_m: float) -> tuple[int,
     if high > low:
         return low, high - 1, 0.0, arc[high] - arc[high - 1]
     return interpolated_piece(arc, start_m, end_m)
-
-
-@njit(cache=True)
-def _idm_accel(gap: float, speed: float, lead_speed: float, target: float) -> float:
-    wanted = (
-        MIN_GAP_M
-        + speed * HEADWAY_S
-        + speed * (speed - lead_speed) / (2.0 * math.sqrt(ACCEL_MAX_MPS2 * DECEL_MAX_MPS2))
-    )
-    accel = ACCEL_MAX_MPS2 * (1.0 - (speed / target) ** 10 - (wanted / max(gap, MIN_GAP_M)) ** 2)
-    return min(max(accel, -DECEL_MAX_MPS2), ACCEL_MAX_MPS2)
 
 
 @njit(cache=True)
@@ -222,7 +208,7 @@ def _find_leads(
 def _advance(paths: Paths, rollout: Rollout, targets: np.ndarray, path: int, p: int, step: int) -> None:
     speed = rollout.speed[p, step - 1]
     gap = rollout.lead[p, step, 0] - rollout.progress[p, step - 1] - rollout.lead[p, step, 2]
-    accel = _idm_accel(gap, speed, rollout.lead[p, step, 1], targets[p % len(targets)])
+    accel = idm_acceleration(speed, gap, rollout.lead[p, step, 1], targets[p % len(targets)], PDM_PROPOSALS)
     rollout.progress[p, step] = rollout.progress[p, step - 1] + STEP_S * speed
     rollout.speed[p, step] = speed + STEP_S * accel
     _place(paths, rollout, path, p, step)

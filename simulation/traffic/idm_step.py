@@ -8,6 +8,7 @@ import numpy as np
 from simulation.geometry.angles import wrap
 from simulation.geometry.boxes import box_corners
 from simulation.geometry.compiling import njit
+from simulation.traffic.idm_law import NUPLAN_AGENTS, idm_acceleration
 from simulation.traffic.idm_paths import PROGRESS, build_path, clamped, path_between, path_to_go, place_at
 from simulation.traffic.idm_roads import RoadArrays
 from simulation.traffic.idm_shapes import (
@@ -24,10 +25,6 @@ from simulation.traffic.idm_shapes import (
 )
 from simulation.traffic.nearest import nearest_in_tree
 
-MIN_GAP_M = 1.0
-HEADWAY_S = 1.5
-ACCEL_MAX_MPS2 = 1.0
-DECEL_MAX_MPS2 = 2.0
 MIN_PATH_M = 20.0
 MAX_ROUTE = 5
 RADIUS_M = 100.0
@@ -142,7 +139,7 @@ def _plan_route(
     while True:
         path, count = storage.paths[a], agents.path_count[a]
         to_go = path[count - 1, PROGRESS] - agents.progress[a]
-        is_short = to_go < MIN_PATH_M + agents.target[a] * HEADWAY_S
+        is_short = to_go < MIN_PATH_M + agents.target[a] * NUPLAN_AGENTS.headway_s
         edge = _next_edge(agents, road, lights, a) if is_short else -1
         start, stop = (road.offsets[edge], road.offsets[edge + 1]) if edge >= 0 else (0, 0)
         if len(line) < count + 1 + stop - start:
@@ -325,11 +322,9 @@ def _move(agents: Agents, road: RoadArrays, a: int, gap: float, lead_speed: floa
         # quirk: limit_of_the_route_end (the limit is that of the last lane of the route, not of the present one)
         agents.target[a] = limit
     speed = agents.speed[a]
-    wanted = MIN_GAP_M + speed * HEADWAY_S
-    wanted += speed * (speed - lead_speed) / (2.0 * math.sqrt(ACCEL_MAX_MPS2 * DECEL_MAX_MPS2))
-    accel = ACCEL_MAX_MPS2 * (1.0 - (speed / agents.target[a]) ** 4 - (wanted / max(gap, MIN_GAP_M)) ** 2)
+    accel = idm_acceleration(speed, gap, lead_speed, agents.target[a], NUPLAN_AGENTS)
     agents.progress[a] += dt_s * speed
-    agents.speed[a] = max(0.0, speed + dt_s * min(max(-DECEL_MAX_MPS2, accel), ACCEL_MAX_MPS2))
+    agents.speed[a] = max(0.0, speed + dt_s * accel)
 
 
 @njit(cache=True)
@@ -347,7 +342,7 @@ def _occupy(agents: Agents, storage: Storage, a: int, line: np.ndarray) -> Stora
     path, count = storage.paths[a], agents.path_count[a]
     half = agents.length[a] / 2.0
     start = clamped(path, count, agents.progress[a] - half)
-    end = clamped(path, count, agents.progress[a] + half + agents.speed[a] * HEADWAY_S)
+    end = clamped(path, count, agents.progress[a] + half + agents.speed[a] * NUPLAN_AGENTS.headway_s)
     num_points = path_between(path, count, start, end, line)
     if parts_needed(num_points) > storage.parts.shape[1]:
         storage = _with_more_parts(storage, 2 * parts_needed(num_points))

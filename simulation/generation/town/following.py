@@ -6,6 +6,7 @@ import numpy as np
 
 from simulation.generation.town.network import Network
 from simulation.geometry.compiling import njit
+from simulation.traffic.idm_law import IdmParameters
 
 LOOK_AHEAD_M = 90.0
 STEEP_BRAKE_MPS2 = 7.0
@@ -92,32 +93,6 @@ def sort_by_lane(net: Network, now: np.ndarray) -> Order:
 
 
 @njit(cache=True)
-def idm(gap: float, v: float, v_lead: float, free: float, driver: tuple[float, float, float, float]) -> float:
-    """Acceleration [m/s^2] behind a leader: the improved intelligent driver model.
-
-    Args:
-        gap: Bumper to bumper [m].
-        v: Own speed.
-        v_lead: Speed of the leader.
-        free: Acceleration on a free road.
-        driver: Headway [s], smallest gap [m], acceleration and comfortable deceleration [m/s^2].
-
-    Source:
-        Treiber and Kesting, Traffic Flow Dynamics, section 11.3.7.
-    """
-    headway, min_gap, accel, brake = driver
-    wished = min_gap + max(0.0, v * headway + v * (v - v_lead) / (2.0 * np.sqrt(accel * brake)))
-    z = wished / max(gap, 0.1)
-    if free >= 0.0:
-        if z >= 1.0:
-            return accel * (1.0 - z * z)
-        return free * (1.0 - z ** (2.0 * accel / max(free, 1e-3)))
-    if z >= 1.0:
-        return free + accel * (1.0 - z * z)
-    return free
-
-
-@njit(cache=True)
 def free_acceleration(v: float, wished: float, accel: float) -> float:
     """Acceleration [m/s^2] towards a wished speed on a free road."""
     if v <= wished:
@@ -199,9 +174,9 @@ def leader_of(net: Network, drv: np.ndarray, now: np.ndarray, order: Order, i: i
 
 
 @njit(cache=True)
-def temper(drv: np.ndarray, i: int) -> tuple[float, float, float, float]:
-    """What `idm` needs to know of a driver."""
-    return drv[i].headway, drv[i].min_gap, drv[i].accel, drv[i].brake
+def idm_parameters(drv: np.ndarray, i: int) -> IdmParameters:
+    """Parameters of a driver for `improved_idm_acceleration`."""
+    return IdmParameters(drv[i].min_gap, drv[i].headway, drv[i].accel, drv[i].brake, 4)
 
 
 @njit(cache=True)

@@ -7,9 +7,10 @@ cross, the earlier number goes first, so that nobody waits in a circle.
 import numpy as np
 
 from driving.agents import LightStatus
-from simulation.generation.town.following import Order, idm, leader_on, temper
+from simulation.generation.town.following import Order, idm_parameters, leader_on
 from simulation.generation.town.network import Network
 from simulation.geometry.compiling import njit
+from simulation.traffic.idm_law import improved_idm_acceleration
 
 GREEN, YELLOW = int(LightStatus.GREEN), int(LightStatus.YELLOW)
 PATIENCE_S = 12.0
@@ -211,7 +212,10 @@ def hold_inside(
                         if gap < 0.3 and to_begin > 0.0:
                             wall = min(wall, to_begin - 0.8)
                         else:
-                            accel = min(accel, idm(max(gap, 0.3), now[i].v, now[j].v, free, temper(drv, i)))
+                            following = improved_idm_acceleration(
+                                now[i].v, max(gap, 0.3), now[j].v, free, idm_parameters(drv, i)
+                            )
+                            accel = min(accel, following)
                     elif goes_first and to_begin > 0.0 and not same_lane:
                         mine = zone_times(net, drv, now, i, connector, (place, zone[0], zone[1]))
                         theirs = zone_times(net, drv, now, j, other, (there, zone[2], zone[3]))

@@ -16,18 +16,18 @@ from simulation.generation.town.following import (
     follower_on,
     free_acceleration,
     halt,
-    idm,
+    idm_parameters,
     leader_of,
     leader_on,
     sort_by_lane,
     speed_on,
-    temper,
     wished_speed,
 )
 from simulation.generation.town.network import Network
 from simulation.generation.town.pedestrians import FootNetwork, gather_walkers, people_poses, walk
 from simulation.generation.town.rules import MAX_WALKERS, hold_inside, may_enter, wall_for_walkers
 from simulation.geometry.compiling import njit
+from simulation.traffic.idm_law import improved_idm_acceleration
 
 GREEN, YELLOW, RED = int(LightStatus.GREEN), int(LightStatus.YELLOW), int(LightStatus.RED)
 LOOK_EVERY = 6
@@ -182,14 +182,14 @@ def _wish(
     wanted = free
     j, gap = leader_of(net, drv, now, order, i)
     if j >= 0:
-        wanted = min(wanted, idm(gap, v, now[j].v, free, temper(drv, i)))
+        wanted = min(wanted, improved_idm_acceleration(v, gap, now[j].v, free, idm_parameters(drv, i)))
     if now[i].old_lane >= 0 and now[i].shift < 0.55:
         # Still halfway on the lane that is being left.
         s = beside(net, now[i].lane, now[i].s, now[i].old_lane)
         j, place = leader_on(order, now[i].old_lane, s, i)
         if j >= 0:
             gap = place - s - (drv[i].length + drv[j].length) / 2
-            wanted = min(wanted, idm(gap, v, now[j].v, free, temper(drv, i)))
+            wanted = min(wanted, improved_idm_acceleration(v, gap, now[j].v, free, idm_parameters(drv, i)))
     lane = now[i].lane
     wall = np.inf
     if lane < net.num_lanes:
@@ -331,7 +331,7 @@ def _gain(net: Network, drv: np.ndarray, now: np.ndarray, order: Order, i: int, 
     j, place = leader_on(order, lane, now[i].s, i)
     if j >= 0:
         gap = place - now[i].s - (drv[i].length + drv[j].length) / 2
-        here = min(here, idm(gap, v, now[j].v, free, temper(drv, i)))
+        here = min(here, improved_idm_acceleration(v, gap, now[j].v, free, idm_parameters(drv, i)))
     s = beside(net, lane, now[i].s, target)
     there = free
     j, place = leader_on(order, target, s, i)
@@ -339,13 +339,13 @@ def _gain(net: Network, drv: np.ndarray, now: np.ndarray, order: Order, i: int, 
         gap = place - s - (drv[i].length + drv[j].length) / 2
         if gap < 4.0 + 0.5 * v:
             return -np.inf
-        there = min(there, idm(gap, v, now[j].v, free, temper(drv, i)))
+        there = min(there, improved_idm_acceleration(v, gap, now[j].v, free, idm_parameters(drv, i)))
     j, place = follower_on(order, target, s, i)
     loss = 0.0
     if j >= 0:
         gap = s - place - (drv[i].length + drv[j].length) / 2
         theirs = free_acceleration(now[j].v, speed_on(net, drv, j, target), drv[j].accel)
-        forced = idm(max(gap, 0.1), now[j].v, v, theirs, temper(drv, j))
+        forced = improved_idm_acceleration(now[j].v, gap, v, theirs, idm_parameters(drv, j))
         if gap < 4.0 + 0.5 * now[j].v or forced < -1.6:
             return -np.inf
         loss = max(0.0, now[j].a - forced)

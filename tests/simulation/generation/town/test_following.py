@@ -1,27 +1,7 @@
 import numpy as np
 import pytest
 
-from simulation.generation.town.following import driven, free_acceleration, halt, idm
-
-DRIVER = (1.5, 2.0, 1.0, 2.0)
-"""Headway [s], smallest gap [m], acceleration, deceleration [m/s^2]."""
-
-
-@pytest.mark.parametrize(
-    ("gap_m", "v_mps", "lead_mps", "expected"),
-    [
-        (2.0, 0.0, 0.0, 0.0),  # In the queue at the wished gap.
-        (17.0, 10.0, 10.0, 0.0),  # 2 m + 1.5 s behind an equally fast leader.
-        (1.0, 0.0, 0.0, -3.0),  # At half the smallest gap: 1 - 2^2.
-        (8.5, 10.0, 10.0, -3.0),
-    ],
-)
-def test_the_car_following_model_keeps_its_gaps(gap_m, v_mps, lead_mps, expected):
-    assert idm(gap_m, v_mps, lead_mps, 0.5, DRIVER) == pytest.approx(expected)
-
-
-def test_a_far_leader_does_not_matter():
-    assert idm(1e6, 10.0, 10.0, 0.5, DRIVER) == pytest.approx(0.5, abs=1e-6)
+from simulation.generation.town.following import driven, free_acceleration, halt
 
 
 def test_a_free_road_leads_to_the_wished_speed():
