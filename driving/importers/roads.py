@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from driving.geometry import wrap_angle
+from driving.connectors import connector_links, turn_kind_of
 from driving.importers.links import LaneNetwork
 from driving.importers.pieces import Piece, largest_part, one_polygon
 from driving.importers.places import Place
@@ -25,8 +25,8 @@ DEFAULT_SPEED_LIMIT_MPS = 50 / 3.6
 TURN_SPEED_LIMIT_MPS = 30 / 3.6
 """Assumed on connectors that turn left, right or back, where the source names no limit."""
 
-TURN_ANGLE_RAD, UTURN_ANGLE_RAD = np.deg2rad(35.0), np.deg2rad(150.0)
-"""A connector whose heading changes by more turns."""
+TURN_ANGLE_RAD = np.deg2rad(35.0)
+"""Change of heading from which a connector turns left or right."""
 
 INTERSECTION_MARGIN_M = 0.1
 """Intersections reach this far over their connectors, so that neighbours that only touch grow together."""
@@ -109,6 +109,7 @@ def map_of(
     intersection_of_pair = np.zeros(len(pairs), dtype=np.int64)
     intersection_of_pair[pair_of] = intersection_of
 
+    successors, predecessors = connector_links(len(lane_pieces), ends)
     lanes = Lanes(
         areas=_layer(np.concatenate([lane_ids, connector_ids]), [*lane_polygons, *(c.polygon for c in connectors)]),
         num_lanes=len(lane_pieces),
@@ -118,7 +119,8 @@ def map_of(
         centerlines=_lines(piece.centerline for piece in [*lane_pieces, *connectors]),
         left_boundaries=_lines(piece.left for piece in [*lane_pieces, *connectors]),
         right_boundaries=_lines(piece.right for piece in [*lane_pieces, *connectors]),
-        **_links(len(lane_pieces), ends),
+        successors=successors,
+        predecessors=predecessors,
         turn_kinds=np.array([0] * len(lane_pieces) + [turn_kind(piece) for piece in connectors], dtype=np.int8),
         intersection_ids=np.concatenate([np.zeros(len(lane_pieces), dtype=np.int64), intersection_of]),
         has_traffic_lights=np.zeros(len(lane_pieces) + len(connectors), dtype=bool),
@@ -161,14 +163,8 @@ def parted(polygons: Sequence[shapely.Polygon]) -> list[shapely.Polygon]:
 
 
 def turn_kind(piece: Piece) -> TurnKind:
-    """Which way a connector turns, by the change of heading between its ends."""
-    first, last = piece.centerline[1] - piece.centerline[0], piece.centerline[-1] - piece.centerline[-2]
-    change = float(wrap_angle(np.arctan2(last[1], last[0]) - np.arctan2(first[1], first[0])))
-    if abs(change) > UTURN_ANGLE_RAD:
-        return TurnKind.UTURN
-    if abs(change) > TURN_ANGLE_RAD:
-        return TurnKind.LEFT if change > 0 else TurnKind.RIGHT
-    return TurnKind.STRAIGHT
+    """Turn kind of a connector."""
+    return turn_kind_of(piece.centerline, TURN_ANGLE_RAD)
 
 
 def _speed_limits(lanes: Sequence[Piece], connectors: Sequence[Piece], lane_speed_mps: float) -> np.ndarray:
@@ -178,22 +174,6 @@ def _speed_limits(lanes: Sequence[Piece], connectors: Sequence[Piece], lane_spee
         assumed.append(lane_speed_mps if is_straight else min(lane_speed_mps, TURN_SPEED_LIMIT_MPS))
     limits = [piece.speed_limit_mps for piece in [*lanes, *connectors]]
     return np.array([rule if limit is None else limit for limit, rule in zip(limits, assumed, strict=True)])
-
-
-def _links(num_lanes: int, ends: np.ndarray) -> dict[str, Ragged]:
-    count = num_lanes + len(ends)
-    after: list[list[int]] = [[] for _ in range(count)]
-    before: list[list[int]] = [[] for _ in range(count)]
-    for connector, (start, end) in enumerate(ends.tolist(), start=num_lanes):
-        after[start].append(connector)
-        before[connector].append(start)
-        after[connector].append(end)
-        before[end].append(connector)
-    empty = np.zeros(0, dtype=np.int64)
-    return {
-        "successors": Ragged.from_rows([np.array(rows, dtype=np.int64) for rows in after], empty),
-        "predecessors": Ragged.from_rows([np.array(rows, dtype=np.int64) for rows in before], empty),
-    }
 
 
 def _intersections(ids: _Ids, connectors: Sequence[Piece], ends: np.ndarray) -> tuple[AreaLayer, np.ndarray]:

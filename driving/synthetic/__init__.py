@@ -1,1 +1,1 @@
-"""Small worlds made by hand, whose right answers are known: curves, roads, moving things and scenes."""
+"""Hand-made maps and scenes with known results: curves, roads, motion, scenes."""

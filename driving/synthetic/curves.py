@@ -1,4 +1,4 @@
-"""Lines that roads are made of: straights, arcs, parallels and the smooth links between two poses."""
+"""Lines of roads: straights, arcs, parallels and smooth links between two poses."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -17,14 +17,14 @@ def straight(
 def arc(
     center: tuple[float, float], radius_m: float, start_rad: float, turn_rad: float, spacing_m: float = 1.0
 ) -> Float64[np.ndarray, "points 2"]:
-    """Points on a circle, from the direction `start_rad` seen from its centre on, counter-clockwise for turns > 0."""
+    """Points on a circle from the polar angle `start_rad` on, counter-clockwise for `turn_rad` > 0."""
     count = max(2, int(np.ceil(abs(turn_rad) * radius_m / spacing_m)) + 1)
     angles = start_rad + np.linspace(0.0, turn_rad, count)
     return np.array(center) + radius_m * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
 
 
 def resampled(points: Float64[np.ndarray, "points 2"], spacing_m: float) -> Float64[np.ndarray, "samples 2"]:
-    """The same line with points at even distances of at most `spacing_m`; corners between them are cut."""
+    """The line with points at equal distances of at most `spacing_m`. Corners between two points are cut."""
     line = Polyline(points)
     count = max(2, int(np.ceil(line.length_m / spacing_m)) + 1)
     return line.at(np.linspace(0.0, line.length_m, count))[:, :2]
@@ -33,15 +33,15 @@ def resampled(points: Float64[np.ndarray, "points 2"], spacing_m: float) -> Floa
 def parallel(
     points: Float64[np.ndarray, "points 2"], left_m: Float64[np.ndarray, "points"] | float
 ) -> Float64[np.ndarray, "points 2"]:
-    """The line beside a line, `left_m` to its left (negative: right), vertex for vertex.
+    """The parallel of a line, `left_m` to its left (negative: right), vertex by vertex.
 
-    A vertex moves along the bisector of its two segments, far enough that both keep their distance.
+    A vertex moves along the bisector of its two segments until both segments have the distance `left_m`.
     """
     steps = np.diff(points, axis=0)
     units = steps / np.hypot(*steps.T)[:, np.newaxis]
     before, after = np.concatenate([units[:1], units]), np.concatenate([units, units[-1:]])
     normals = np.stack([-(before + after)[:, 1], (before + after)[:, 0]], axis=-1)
-    # |before + after| = 2 cos(half the bend), and the vertex has to move 1 / cos(half the bend) per metre.
+    # |before + after| = 2 cos(bend / 2); the vertex moves by 1 / cos(bend / 2) per metre.
     stretch = 2.0 / np.maximum((normals**2).sum(axis=-1), 0.5)
     return points + normals * (stretch * left_m)[:, np.newaxis]
 
@@ -49,10 +49,10 @@ def parallel(
 def link(
     start: Float64[np.ndarray, "3"], end: Float64[np.ndarray, "3"], spacing_m: float = 1.0
 ) -> Float64[np.ndarray, "points 2"]:
-    """A smooth curve that leaves the pose `start` and arrives at the pose `end`: a cubic Bézier curve.
+    """A cubic Bézier curve from the pose `start` to the pose `end`.
 
-    For a symmetric turn it is within 0.1 % of the circular arc; otherwise its handles divide the ways to the
-    crossing of the two tangents in the ratio that an arc would have.
+    For a symmetric turn it is within 0.1 % of the circular arc. Otherwise each handle covers the same fraction of its
+    tangent, up to where both tangents cross, as for an arc.
     """
     leave, arrive = _direction(start[2]), _direction(end[2])
     chord = end[:2] - start[:2]
@@ -77,13 +77,13 @@ def link(
 
 
 def end_pose(points: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "3"]:
-    """Last point and direction of a line."""
+    """Last point of a line and its direction there."""
     step = points[-1] - points[-2]
     return np.array([points[-1, 0], points[-1, 1], np.arctan2(step[1], step[0])])
 
 
 def start_pose(points: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "3"]:
-    """First point and direction of a line."""
+    """First point of a line and its direction there."""
     step = points[1] - points[0]
     return np.array([points[0, 0], points[0, 1], np.arctan2(step[1], step[0])])
 

@@ -1,4 +1,4 @@
-"""How things move in hand-made scenes: along a smooth line, with speeds whose distances one can add up by hand."""
+"""Motion in hand-made scenes: smooth paths, and speed profiles with distances that can be computed by hand."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ PATH_SPACING_M = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class SpeedChange:
-    """A change of speed along half a cosine wave: no jump in acceleration.
+    """A change of speed along half a cosine wave, without a jump in acceleration.
 
-    It covers `duration_s` times the mean of both speeds, and peaks at pi / 2 times the mean acceleration.
+    The distance is `duration_s` times the mean of both speeds. The largest acceleration is pi / 2 times the mean one.
     """
 
     begin_s: float
@@ -28,13 +28,13 @@ class SpeedChange:
 
 @dataclass(frozen=True, kw_only=True)
 class SpeedProfile:
-    """Speed over time: a speed that is held, and changes of it one after the other."""
+    """Speed over time: a constant speed and consecutive changes of it."""
 
     start_mps: float
     changes: tuple[SpeedChange, ...] = ()
 
     def distance_m(self, time_s: Float64[np.ndarray, "time"]) -> Float64[np.ndarray, "time"]:
-        """Way since time 0; negative before."""
+        """Distance since time 0, negative before."""
         return (
             self.start_mps * time_s
             + self._added(time_s, _ramp_integral, 1)
@@ -44,7 +44,7 @@ class SpeedProfile:
     def speed_mps(self, time_s: Float64[np.ndarray, "time"]) -> Float64[np.ndarray, "time"]:
         """Speed at each time."""
         speed = self.start_mps + self._added(time_s, _ramp, 0)
-        # A stop is 0 and not 1e-16: nuPlan divides by speeds.
+        # Exactly 0 and not 1e-16 at a stop: nuPlan divides by speeds.
         return np.where(np.abs(speed) < 1e-9, 0.0, speed)
 
     def acceleration_mps2(self, time_s: Float64[np.ndarray, "time"]) -> Float64[np.ndarray, "time"]:
@@ -77,22 +77,22 @@ def _ramp_integral(share: Float64[np.ndarray, "time"]) -> Float64[np.ndarray, "t
 
 
 class SmoothPath:
-    """A line with a heading and curvature at every point; straight on beyond its ends."""
+    """A line with heading and curvature at every point, extended straight beyond its ends."""
 
     def __init__(self, points: Float64[np.ndarray, "points 2"], smoothing_m: float = 0.0) -> None:
-        """Fit a spline.
+        """Fit a cubic spline.
 
         Args:
             points: The line.
-            smoothing_m: Standard deviation of the Gaussian that rounds it along its length, so that the
-                steering wheel turns gradually; cuts a curve of radius R by about smoothing_m^2 / (2 R).
+            smoothing_m: Standard deviation of a Gaussian along the arc length, which makes the curvature gradual.
+                It moves a curve of radius R inwards by about smoothing_m^2 / (2 R).
         """
         line = Polyline(points)
         count = max(2, round(line.length_m / PATH_SPACING_M)) + 1
         samples = line.at(np.linspace(0.0, line.length_m, count))[:, :2]
         if smoothing_m > 0:
             margin = int(np.ceil(4 * smoothing_m / PATH_SPACING_M))
-            # Mirrored through the end points, so that straights stay straight and the ends stay put.
+            # Point reflection at the ends keeps straight lines straight and the end points in place.
             padded = np.pad(samples, ((margin, margin), (0, 0)), mode="reflect", reflect_type="odd")
             samples = gaussian_filter1d(padded, smoothing_m / PATH_SPACING_M, axis=0)[margin:-margin]
         steps = np.hypot(*np.diff(samples, axis=0).T)
@@ -105,7 +105,7 @@ class SmoothPath:
         return float(self._along_m[-1])
 
     def poses(self, along_m: Float64[np.ndarray, "queries"]) -> Float64[np.ndarray, "queries 3"]:
-        """Points and directions of travel."""
+        """Positions and directions of travel."""
         inside = np.clip(along_m, 0.0, self.length_m)
         tangent = self._spline(inside, 1)
         heading = np.arctan2(tangent[:, 1], tangent[:, 0])
@@ -124,9 +124,9 @@ class SmoothPath:
 def shifted_aside(
     points: Float64[np.ndarray, "points 2"], begin_m: float, length_m: float, left_m: float
 ) -> Float64[np.ndarray, "samples 2"]:
-    """A line that moves aside by `left_m` between arc lengths `begin_m` and `begin_m + length_m`.
+    """A line that moves to the left by `left_m` between the arc lengths `begin_m` and `begin_m + length_m`.
 
-    The shift is a quintic, 10 u^3 - 15 u^4 + 6 u^5, without jumps in curvature: half of it after half the way.
+    The lateral shift is the quintic 10 u^3 - 15 u^4 + 6 u^5, which has no jump in curvature.
     """
     line = Polyline(points)
     along = np.linspace(0.0, line.length_m, max(2, round(line.length_m / PATH_SPACING_M)) + 1)

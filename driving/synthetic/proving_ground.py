@@ -1,6 +1,6 @@
-"""The map on which the hand-made scenes play: six sites, a kilometre apart, all on one map.
+"""The map of the hand-made scenes: six sites, one kilometre apart, on one map.
 
-Site frames have their origin where the docstrings of the scenes count from; lanes keep to the right.
+Coordinates in the docstrings of the scenes are in the frame of their site. Traffic keeps to the right.
 """
 
 from collections.abc import Mapping
@@ -19,21 +19,21 @@ from driving.synthetic.roads import LAS_VEGAS_ORIGIN, Road, RoadBuilder
 SITE_SPACING_M = 1000.0
 LANE_WIDTH_M = 3.5
 RING_RADIUS_M = 18.0
-"""Centerline of the roundabout."""
+"""Radius of the roundabout's centerline."""
 RING_WIDTH_M = 5.0
 RING_LANE_RAD = np.radians(40.0)
-"""Angle that a piece of ring covers between two arms; the other 50 degrees belong to the junction of an arm."""
+"""Angle of a ring lane between two arms. The other 50 degrees are connectors at an arm."""
 
 ARMS = ("east", "north", "west", "south")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A part of the proving ground."""
+    """One site of the proving ground."""
 
     builder: RoadBuilder
     chains: Mapping[str, tuple[int, ...]]
-    """Lanes and connectors that follow on each other, by name."""
+    """Connected sequences of lanes and connectors by name."""
 
     def line(self, chain: str) -> Float64[np.ndarray, "points 2"]:
         """Centerline of a chain, in the site frame."""
@@ -59,7 +59,7 @@ class ProvingGround:
 
 @cache
 def proving_ground() -> ProvingGround:
-    """Build all sites, once per process."""
+    """All sites, built once per process."""
     makers = {
         "road": _road,
         "avenue": _avenue,
@@ -79,7 +79,7 @@ def proving_ground() -> ProvingGround:
 
 
 def _road(builder: RoadBuilder) -> Site:
-    """One lane each way from x = -120 to 440, 50 km/h, with 2.5 m to park beside each; eastbound is y = -1.75."""
+    """One lane each way from x = -120 to 440, 50 km/h, and shoulders of 2.5 m; eastbound is y = -1.75."""
     return _straight_site(builder, lanes=1, shoulder_m=2.5)
 
 
@@ -131,7 +131,7 @@ def _chained(builder: RoadBuilder, lanes: list[int], joints: list[int]) -> tuple
 
 
 def _crossroads(builder: RoadBuilder) -> Site:
-    """Four arms of one lane each way, from 15 m to 220 m from the middle, with traffic lights and crosswalks."""
+    """Four arms of one lane each way, 15 m to 220 m from the centre, with traffic lights and crosswalks."""
     arms = _arms(builder, ARMS, inner_m=15.0, outer_m=220.0)
     for angle in range(4):
         x, y = np.round([np.cos(angle * np.pi / 2), np.sin(angle * np.pi / 2)]) * 12.0
@@ -141,7 +141,7 @@ def _crossroads(builder: RoadBuilder) -> Site:
 
 
 def _t_junction(builder: RoadBuilder) -> Site:
-    """Arms to the east, west and south, from 12 m to 220 m from the middle; the southern one gives way."""
+    """Arms to the east, west and south, 12 m to 220 m from the centre; the southern arm has a stop sign."""
     arms = _arms(builder, ("east", "west", "south"), inner_m=12.0, outer_m=220.0)
     site = _junction(builder, arms, IntersectionKind.STOP_SIGN, has_lights=False)
     builder.add_stop_line(arms["south"].backward_lanes, StopLineKind.STOP_SIGN)
@@ -149,7 +149,7 @@ def _t_junction(builder: RoadBuilder) -> Site:
 
 
 def _roundabout(builder: RoadBuilder) -> Site:
-    """A ring of radius 18 m, driven counter-clockwise, with four arms from 32 m to 200 m from the middle."""
+    """A counter-clockwise ring of radius 18 m with four arms, 32 m to 200 m from the centre."""
     arms = _arms(builder, ARMS, inner_m=32.0, outer_m=200.0, lane_width_m=4.0, speed_limit_mps=8.33)
     gap_rad = (np.pi / 2 - RING_LANE_RAD) / 2
     rings, exits, entries, passes = [], [], [], []
@@ -187,7 +187,7 @@ def _arms(
     lane_width_m: float = LANE_WIDTH_M,
     speed_limit_mps: float = 13.89,
 ) -> dict[str, Road]:
-    """Roads outwards from the middle: forward lanes lead away."""
+    """Roads from the centre outwards; forward lanes lead away from the centre."""
     arms = {}
     for name in names:
         angle = ARMS.index(name) * np.pi / 2
@@ -202,7 +202,7 @@ def _arms(
 
 
 def _junction(builder: RoadBuilder, arms: dict[str, Road], kind: IntersectionKind, has_lights: bool) -> Site:
-    """Connect every arm with every other one."""
+    """Connect each arm with all other arms."""
     joint = builder.add_intersection(kind)
     chains = {}
     for start_name, start in arms.items():

@@ -1,4 +1,4 @@
-"""Build a map from a few centre lines: roads, junctions, crosswalks, car parks; all layers of nuPlan follow.
+"""Build a map of all nuPlan layers from centre lines: roads, intersections, crosswalks, walkways and car parks.
 
     builder = RoadBuilder()
     west = builder.add_road(straight((-120, 0), (-15, 0)), lanes_forward=1, lanes_backward=1)
@@ -8,8 +8,8 @@
     builder.add_connector(east.backward_lanes[0], west.backward_lanes[0], junction)
     map_graph = builder.build()
 
-Everything is given in the site frame: metres east and north of `origin`. `build` moves it to the
-projected coordinates of the map. Traffic keeps to the right.
+Inputs are in the site frame: metres east and north of `origin`. `build` moves them to the projected coordinates
+of the map. Traffic keeps to the right.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,19 +19,21 @@ import numpy as np
 import shapely
 from jaxtyping import Float64, Int64
 
+from driving.connectors import connector_links, turn_kind_of
 from driving.map import AreaLayer, IntersectionKind, Lanes, MapGraph, Ragged, StopLineKind, TurnKind, polygon_array
 from driving.synthetic.curves import link, parallel, resampled
-from driving.synthetic.drafts import Areas, LaneDraft, joined, moved, strip, surface_between, turn_kind_of, width_at_m
-
-__all__ = ["LAS_VEGAS_ORIGIN", "LaneDraft", "Road", "RoadBuilder", "strip"]
+from driving.synthetic.drafts import AreaDrafts, LaneDraft, merged_surface, strip, surface_between, translated
 
 LAS_VEGAS_ORIGIN = (664_400.0, 3_997_600.0)
-"""A place in the UTM zone (EPSG 32611) of `us-nv-las-vegas-strip` where sites are put [m]."""
+"""Origin of the sites in the UTM zone (EPSG 32611) of `us-nv-las-vegas-strip` [m]."""
+
+TURN_ABOVE_RAD = np.radians(30.0)
+"""Change of heading from which a connector turns left or right."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Road:
-    """A piece of road without junctions. Lane ids are ordered from the leftmost in driving direction on."""
+    """A road between two intersections. Lane ids are ordered from left to right in driving direction."""
 
     segment_id: int
     forward_lanes: tuple[int, ...]
@@ -41,7 +43,7 @@ class Road:
 
 
 class RoadBuilder:
-    """Collects the parts of a site; `build` makes the map. Ids are unique over all layers."""
+    """Collects the parts of a site and builds the map. Ids are unique over all layers."""
 
     def __init__(
         self,
@@ -56,11 +58,11 @@ class RoadBuilder:
         self.lanes: dict[int, LaneDraft] = {}
         self.connectors: dict[int, LaneDraft] = {}
         self._next_id = first_id
-        self._roadblocks = Areas()
+        self._roadblocks = AreaDrafts()
         self._roadblock_connectors: dict[tuple[int, int, int], int] = {}
         self._intersections: dict[int, tuple[IntersectionKind, shapely.Polygon | None]] = {}
-        self._stop_lines, self._crosswalks, self._walkways = Areas(), Areas(), Areas()
-        self._carparks, self._segments, self._generic = Areas(), Areas(), Areas()
+        self._stop_lines, self._crosswalks, self._walkways = AreaDrafts(), AreaDrafts(), AreaDrafts()
+        self._carparks, self._segments, self._generic = AreaDrafts(), AreaDrafts(), AreaDrafts()
 
     def _new_id(self) -> int:
         self._next_id += 1
@@ -80,7 +82,7 @@ class RoadBuilder:
         shoulder_backward_m: float = 0.0,
         spacing_m: float = 2.0,
     ) -> Road:
-        """Lay a road along the line that divides its directions.
+        """Add a road along the line between its two driving directions.
 
         Args:
             points: The dividing line. Forward lanes lie to its right, backward lanes to its left and run
@@ -88,9 +90,9 @@ class RoadBuilder:
             lanes_forward: Lanes in the direction of the line.
             lanes_backward: Lanes against it.
             lane_width_m: Width of every lane.
-            speed_limit_mps: None where the map shall have none.
-            shoulder_forward_m: Drivable strip right of the forward lanes, for example to park on.
-            shoulder_backward_m: The same beside the backward lanes.
+            speed_limit_mps: None for a map without limits.
+            shoulder_forward_m: Drivable strip right of the forward lanes, for example for parked cars.
+            shoulder_backward_m: Drivable strip beside the backward lanes.
             spacing_m: Distance between vertices.
 
         Raises:
@@ -137,12 +139,12 @@ class RoadBuilder:
             ids.append(lane_id)
         return roadblock_id, tuple(ids)
 
-    # ------------------------------------------------------------------ junctions
+    # ------------------------------------------------------------------ intersections
 
     def add_intersection(
         self, kind: IntersectionKind = IntersectionKind.DEFAULT, polygon: shapely.Polygon | None = None
     ) -> int:
-        """Open a junction. Without a polygon it gets the surface of its connectors."""
+        """Add an intersection. Without a polygon it covers the surface of its connectors."""
         intersection_id = self._new_id()
         self._intersections[intersection_id] = (kind, polygon)
         return intersection_id
@@ -161,18 +163,18 @@ class RoadBuilder:
         """Connect the end of a lane with the start of another.
 
         Args:
-            from_lane: Id of the lane that one comes from.
-            to_lane: Id of the lane that one goes to.
+            from_lane: Id of the lane before the connector.
+            to_lane: Id of the lane behind the connector.
             intersection: Id from `add_intersection`.
-            traffic_light_stop_line: Id from `add_stop_line`; makes the connector one with traffic lights.
-            speed_limit_mps: The lower one of the two lanes where left out.
-            path: Centerline, for example around a roundabout; a smooth curve where left out.
-            turn_kind: Read off the heading change where left out.
+            traffic_light_stop_line: Id from `add_stop_line`; marks the connector as one with traffic lights.
+            speed_limit_mps: None takes the lower limit of the two lanes.
+            path: Centerline, for example around a roundabout; None takes a smooth curve.
+            turn_kind: None takes it from the change of heading.
         """
         before, after = self.lanes[from_lane], self.lanes[to_lane]
         centerline = link(before.end_pose, after.start_pose) if path is None else path
         along = np.linspace(0.0, 1.0, len(centerline))
-        half_width_m = (1 - along) * width_at_m(before, -1) / 2 + along * width_at_m(after, 0) / 2
+        half_width_m = (1 - along) * before.width_at_m(-1) / 2 + along * after.width_at_m(0) / 2
         limits = [speed_limit_mps] if speed_limit_mps is not None else [before.speed_limit_mps, after.speed_limit_mps]
         key = (before.roadblock_id, after.roadblock_id, intersection)
         if key not in self._roadblock_connectors:
@@ -189,7 +191,7 @@ class RoadBuilder:
             from_lane=from_lane,
             to_lane=to_lane,
             intersection_id=intersection,
-            turn_kind=turn_kind_of(centerline) if turn_kind is None else turn_kind,
+            turn_kind=turn_kind_of(centerline, TURN_ABOVE_RAD) if turn_kind is None else turn_kind,
             stop_line_ids=() if traffic_light_stop_line is None else (traffic_light_stop_line,),
         )
         return connector_id
@@ -197,7 +199,7 @@ class RoadBuilder:
     def add_stop_line(
         self, lanes: tuple[int, ...], kind: StopLineKind, *, before_end_m: float = 1.0, behind_end_m: float = 0.5
     ) -> int:
-        """A strip across the ends of neighbouring lanes (leftmost first), a little into their connectors."""
+        """Add a strip across the ends of neighbouring lanes (leftmost first) and the starts of their connectors."""
         left, right = self.lanes[lanes[0]], self.lanes[lanes[-1]]
         forward = np.array([np.cos(left.end_pose[2]), np.sin(left.end_pose[2])])
         a, b = left.left_boundary[-1], right.right_boundary[-1]
@@ -207,43 +209,43 @@ class RoadBuilder:
     # ------------------------------------------------------------------ areas
 
     def add_crosswalk(self, start: tuple[float, float], end: tuple[float, float], width_m: float = 3.5) -> int:
-        """A crosswalk for people who walk from `start` to `end`."""
+        """Add a crosswalk along the line from `start` to `end`."""
         return self._crosswalks.add(self._new_id(), strip(np.array([start, end]), width_m))
 
     def add_walkway(self, points: Float64[np.ndarray, "points 2"], width_m: float = 2.5) -> int:
-        """A footpath along a line."""
+        """Add a footpath along a line."""
         return self._walkways.add(self._new_id(), strip(points, width_m))
 
     def add_carpark(self, polygon: shapely.Polygon) -> int:
-        """A car park; it is drivable."""
+        """Add a car park, which is drivable."""
         return self._carparks.add(self._new_id(), polygon)
 
     def add_drivable_area(self, polygon: shapely.Polygon) -> int:
-        """Drivable ground that is neither road nor junction, for example a driveway."""
+        """Add a drivable area outside roads and intersections, for example a driveway."""
         return self._generic.add(self._new_id(), polygon)
 
     # ------------------------------------------------------------------ the map
 
     def path(self, lane_ids: Sequence[int]) -> Float64[np.ndarray, "points 2"]:
-        """Centerlines of lanes and connectors one after the other, without repeated points."""
+        """Concatenated centerlines of lanes and connectors, without repeated points."""
         drafts = [self.lanes.get(lane_id) or self.connectors[lane_id] for lane_id in lane_ids]
         line = np.concatenate([draft.centerline for draft in drafts])
         return line[np.concatenate([[True], np.hypot(*np.diff(line, axis=0).T) > 1e-6])]
 
     def to_global(self, poses: Float64[np.ndarray, "*shape 3"]) -> Float64[np.ndarray, "*shape 3"]:
-        """Move poses from the site frame to the map's."""
+        """Move poses from the site frame to the map frame."""
         return poses + np.array([*self.origin, 0.0])
 
     def build(self, others: Sequence["RoadBuilder"] = ()) -> MapGraph:
-        """Make the map of everything that was added.
+        """Build the map.
 
         Args:
-            others: Further sites of the same map, with their own origins and ranges of ids.
+            others: Further sites of the same map, with origins and id ranges of their own.
         """
         sites = (self, *others)
         roadblock_connectors, edges = _roadblock_connectors(sites)
 
-        def layer(areas_of: Callable[["RoadBuilder"], Areas]) -> AreaLayer:
+        def layer(areas_of: Callable[["RoadBuilder"], AreaDrafts]) -> AreaLayer:
             return _layer([(areas_of(site), site.origin) for site in sites])
 
         return MapGraph(
@@ -264,13 +266,13 @@ class RoadBuilder:
             metadata={"origin": "synthetic"},
         )
 
-    def _intersection_areas(self) -> Areas:
-        areas = Areas()
+    def _intersection_areas(self) -> AreaDrafts:
+        areas = AreaDrafts()
         for intersection_id, (kind, polygon) in self._intersections.items():
             parts = [draft.polygon for draft in self.connectors.values() if draft.intersection_id == intersection_id]
             if polygon is None and not parts:
                 raise ValueError(f"Intersection {intersection_id} has neither a polygon nor a connector.")
-            areas.add(intersection_id, joined(parts) if polygon is None else polygon, kind)
+            areas.add(intersection_id, merged_surface(parts) if polygon is None else polygon, kind)
         return areas
 
 
@@ -280,9 +282,9 @@ def _roadblock_connectors(sites: Sequence[RoadBuilder]) -> tuple[AreaLayer, Int6
         polygons: dict[int, list[shapely.Polygon]] = {}
         for draft in site.connectors.values():
             polygons.setdefault(draft.roadblock_id, []).append(draft.polygon)
-        areas = Areas()
+        areas = AreaDrafts()
         for edge, block_id in site._roadblock_connectors.items():
-            areas.add(block_id, joined(polygons[block_id]))
+            areas.add(block_id, merged_surface(polygons[block_id]))
             edges.append(edge)
         parts.append((areas, site.origin))
     return _layer(parts), np.array(edges, dtype=np.int64).reshape(-1, 3)
@@ -294,20 +296,17 @@ def _lanes(sites: Sequence[RoadBuilder]) -> Lanes:
     placed += [(draft, np.array(site.origin)) for site in sites for draft in site.connectors.values()]
     drafts = [draft for draft, _ in placed]
     rows = {draft.lane_id: row for row, draft in enumerate(drafts)}
-    successors: list[list[int]] = [[] for _ in drafts]
-    predecessors: list[list[int]] = [[] for _ in drafts]
-    for draft in drafts[num_lanes:]:
-        assert draft.from_lane is not None
-        assert draft.to_lane is not None
-        row, before, after = rows[draft.lane_id], rows[draft.from_lane], rows[draft.to_lane]
-        successors[before].append(row)
-        predecessors[row].append(before)
-        successors[row].append(after)
-        predecessors[after].append(row)
-
+    ends = np.array(
+        [
+            [rows[lane] for lane in (draft.from_lane, draft.to_lane) if lane is not None]
+            for draft in drafts[num_lanes:]
+        ],
+        dtype=np.int64,
+    ).reshape(-1, 2)
+    successors, predecessors = connector_links(num_lanes, ends)
     no_points, no_ids = np.zeros((0, 2)), np.zeros(0, dtype=np.int64)
     lines = [draft.centerline + origin for draft, origin in placed]
-    polygons = polygon_array(moved(draft.polygon, (origin[0], origin[1])) for draft, origin in placed)
+    polygons = polygon_array(translated(draft.polygon, (origin[0], origin[1])) for draft, origin in placed)
     return Lanes(
         areas=AreaLayer(ids=np.array([*rows], dtype=np.int64), polygons=polygons),
         num_lanes=num_lanes,
@@ -317,8 +316,8 @@ def _lanes(sites: Sequence[RoadBuilder]) -> Lanes:
         centerlines=Ragged.from_rows(lines, no_points),
         left_boundaries=Ragged.from_rows([draft.left_boundary + origin for draft, origin in placed], no_points),
         right_boundaries=Ragged.from_rows([draft.right_boundary + origin for draft, origin in placed], no_points),
-        successors=Ragged.from_rows([np.array(row, dtype=np.int64) for row in successors], no_ids),
-        predecessors=Ragged.from_rows([np.array(row, dtype=np.int64) for row in predecessors], no_ids),
+        successors=successors,
+        predecessors=predecessors,
         turn_kinds=np.array([draft.turn_kind for draft in drafts], dtype=np.int8),
         intersection_ids=np.array([draft.intersection_id for draft in drafts], dtype=np.int64),
         has_traffic_lights=np.array([bool(draft.stop_line_ids) for draft in drafts], dtype=bool),
@@ -327,9 +326,9 @@ def _lanes(sites: Sequence[RoadBuilder]) -> Lanes:
     )
 
 
-def _layer(parts: Sequence[tuple[Areas, tuple[float, float]]]) -> AreaLayer:
+def _layer(parts: Sequence[tuple[AreaDrafts, tuple[float, float]]]) -> AreaLayer:
     return AreaLayer(
         ids=np.array([area_id for areas, _ in parts for area_id in areas.ids], dtype=np.int64),
-        polygons=polygon_array(moved(polygon, origin) for areas, origin in parts for polygon in areas.polygons),
+        polygons=polygon_array(translated(polygon, origin) for areas, origin in parts for polygon in areas.polygons),
         kinds=np.array([kind for areas, _ in parts for kind in areas.kinds], dtype=np.int8),
     )

@@ -1,10 +1,10 @@
-"""Hand-made scenes whose right answers are known: each docstring says them.
+"""Hand-made scenes with known results, which their docstrings state.
 
-`scene("queue")` gives the scenario. Time 0 is iteration 0, and x and y count from the origin of the scene's
-site. The ego's front is 4.049 m before its rear axle; hand-made cars are 4.8 m long and 2 m wide.
+`scene("queue")` returns the scenario. Time 0 is iteration 0; x and y are in the frame of the scene's site. The ego's
+front is 4.049 m ahead of its rear axle. Cars of the scenes are 4.8 m long and 2 m wide.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,10 +14,10 @@ from driving.recording import Recording
 from driving.scenario import Scenario
 from driving.synthetic.motion import SmoothPath, SpeedChange, SpeedProfile, shifted_aside
 from driving.synthetic.proving_ground import Site, proving_ground
-from driving.synthetic.stage import Driver, Stage, standing
+from driving.synthetic.scene_script import SceneScript, ScriptedTrack, standing_track
 
 WEST_END_M = 120.0
-"""Arc length of x = 0 on the eastbound lanes of the straight sites."""
+"""Arc length at x = 0 on the eastbound lanes of the straight sites."""
 
 
 def scene(name: str) -> Scenario:
@@ -32,58 +32,58 @@ def scene(name: str) -> Scenario:
 
 
 def straight_road() -> Recording:
-    """Alone on a straight road at 10 m/s: the rear axle is at x = 10 t, y = -1.75.
+    """The ego drives alone on a straight road at 10 m/s: its rear axle is at x = 10 t, y = -1.75.
 
-    150 m of progress, no acceleration, no light, nobody near; the limit is 13.89 m/s.
+    150 m of progress, no acceleration, no traffic light, no agent; the limit is 13.89 m/s.
     """
     site = proving_ground().sites["road"]
-    ego = _on(site, "east_0", 0.0, SpeedProfile(start_mps=10.0))
-    return _stage("straight_road", "following_lane_without_lead", site, "east_0", ego, []).record()
+    ego = _following(site, "east_0", 0.0, SpeedProfile(start_mps=10.0))
+    return _recording("straight_road", "following_lane_without_lead", site=site, chain="east_0", ego=ego)
 
 
 def queue() -> Recording:
-    """Three standing cars ahead; the ego brakes from 10 m/s and stands 3 m behind the last one.
+    """Three cars stand ahead; the ego brakes from 10 m/s and stops 3 m behind the last one.
 
-    At time 0 the gap is 58 m, 5.8 s at its speed. It brakes from 3 s to 8 s over 25 m, at most at
-    3.14 m/s2, and stands from then on with its rear axle at x = 55; the gap is 3 m.
+    At time 0 the gap is 58 m, 5.8 s at 10 m/s. The ego brakes from 3 s to 8 s over 25 m, by at most 3.14 m/s2, and
+    then stands with its rear axle at x = 55; the gap is 3 m.
     """
     site = proving_ground().sites["road"]
     speed = SpeedProfile(start_mps=10.0, changes=(SpeedChange(begin_s=3.0, duration_s=5.0, speed_mps=0.0),))
-    cast = [standing(62.049 + 2.4 + 6.8 * place, -1.75) for place in range(3)]
-    ego = _on(site, "east_0", 0.0, speed)
-    return _stage("queue", "stopping_with_lead", site, "east_0", ego, cast).record()
+    agents = [standing_track(62.049 + 2.4 + 6.8 * place, -1.75) for place in range(3)]
+    ego = _following(site, "east_0", 0.0, speed)
+    return _recording("queue", "stopping_with_lead", site=site, chain="east_0", ego=ego, agents=agents)
 
 
 def cut_in() -> Recording:
-    """A slower car from the left lane moves in front of the ego, which slows from 12 m/s to its 10 m/s.
+    """A slower car changes from the left lane to the ego's lane; the ego slows from 12 m/s to the car's 10 m/s.
 
-    At time 0 the car is 27 m ahead (rear to front) in the left lane. It moves to the ego's lane from 3 s to
-    6 s, while the ego slows from 4 s to 8 s. Afterwards the gap stays at 14.7 m, 1.47 s: 12 m are lost to the
-    speed and 0.3 m to the detour of the car's lane change.
+    At time 0 the car is 27 m ahead (rear to front) in the left lane. It changes lane from 3 s to 6 s; the ego slows
+    from 4 s to 8 s. Afterwards the gap stays at 14.7 m, 1.47 s: the speed difference takes 12 m, the longer path of
+    the lane change 0.3 m.
     """
     site = proving_ground().sites["avenue"]
     speed = SpeedProfile(start_mps=12.0, changes=(SpeedChange(begin_s=4.0, duration_s=4.0, speed_mps=10.0),))
     start_m = WEST_END_M + 27.0 + 4.049 + 2.4
     aside = shifted_aside(site.line("east_0"), start_m + 30.0, 30.0, -3.5)
-    car = Driver(path=SmoothPath(aside), start_m=start_m, speed=SpeedProfile(start_mps=10.0))
-    ego = _on(site, "east_1", 0.0, speed)
-    return _stage("cut_in", "following_lane_with_lead", site, "east_1", ego, [car]).record()
+    car = ScriptedTrack(path=SmoothPath(aside), start_m=start_m, speed=SpeedProfile(start_mps=10.0))
+    ego = _following(site, "east_1", 0.0, speed)
+    return _recording("cut_in", "following_lane_with_lead", site=site, chain="east_1", ego=ego, agents=[car])
 
 
 def red_light() -> Recording:
-    """The ego stops at a red light, which turns green at 9.0 s, and drives on from 10 s.
+    """The ego stops at a red light, which turns green at 9.0 s, and starts again at 10 s.
 
-    It brakes from 10 m/s from 2 s to 7 s and stands with its front at x = -18, 2 m before the stop line; from
-    10 s to 16 s it speeds up to 8 m/s over 24 m. East and west are red up to iteration 89 and green from 90
-    on; north and south are green, yellow from 5.0 s, red from 8.0 s. A car crosses the middle northwards at 4 s.
+    It brakes from 10 m/s from 2 s to 7 s and stands with its front at x = -18, 2 m before the stop line. From 10 s to
+    16 s it accelerates to 8 m/s over 24 m. East and west are red up to iteration 89 and green from 90 on; north and
+    south are green, yellow from 5.0 s, red from 8.0 s. A northbound car crosses the centre at 4 s.
     """
     site = proving_ground().sites["crossroads"]
     changes = (
         SpeedChange(begin_s=2.0, duration_s=5.0, speed_mps=0.0),
         SpeedChange(begin_s=10.0, duration_s=6.0, speed_mps=8.0),
     )
-    ego = _on(site, "west_to_east", 220.0 - 18.0 - 4.049 - 45.0, SpeedProfile(start_mps=10.0, changes=changes))
-    car = _on(site, "south_to_north", 220.0 - 4.0 * 8.0, SpeedProfile(start_mps=8.0))
+    ego = _following(site, "west_to_east", 220.0 - 18.0 - 4.049 - 45.0, SpeedProfile(start_mps=10.0, changes=changes))
+    car = _following(site, "south_to_north", 220.0 - 4.0 * 8.0, SpeedProfile(start_mps=8.0))
     lights = {}
     for start in ("east", "west", "north", "south"):
         phases = [(-np.inf, LightStatus.RED), (9.0, LightStatus.GREEN)]
@@ -91,18 +91,24 @@ def red_light() -> Recording:
             phases = [(-np.inf, LightStatus.GREEN), (5.0, LightStatus.YELLOW), (8.0, LightStatus.RED)]
         chains = [chain for chain in site.chains if chain.startswith(start)]
         lights.update(dict.fromkeys(site.connectors(*chains), phases))
-    stage = _stage(
-        "red_light", "stopping_at_traffic_light_without_lead", site, "west_to_east", ego, [car], lights=lights
+    return _recording(
+        "red_light",
+        "stopping_at_traffic_light_without_lead",
+        site=site,
+        chain="west_to_east",
+        ego=ego,
+        agents=[car],
+        lights=lights,
     )
-    return stage.record()
 
 
 def t_junction() -> Recording:
-    """The ego waits at the end of a side road for two cars, then turns left from 2.5 s on.
+    """The ego waits at the end of a side road for two cars and turns left from 2.5 s on.
 
-    Northbound, its front stands 1 m before the stop line, at y = -14. An eastbound car crosses x = 0 at 0.5 s,
-    a westbound one at 1.5 s, both at 10 m/s. The ego speeds up to 6 m/s by 7.5 s over 15 m, has turned by 90
-    degrees at 10 s, and speeds up to 10 m/s by 14 s. The turn is an arc of radius 13.75 m: 2.6 m/s2 sideways.
+    It points north with its front at y = -14, 1 m before the stop line. An eastbound car crosses x = 0 at 0.5 s, a
+    westbound one at 1.5 s, both at 10 m/s. The ego accelerates to 6 m/s until 7.5 s over 15 m, has turned by 90
+    degrees at 10 s, and accelerates to 10 m/s until 14 s. The turn is an arc of radius 13.75 m with 2.6 m/s2 of
+    lateral acceleration.
     """
     site = proving_ground().sites["t_junction"]
     changes = (
@@ -110,53 +116,53 @@ def t_junction() -> Recording:
         SpeedChange(begin_s=10.0, duration_s=4.0, speed_mps=10.0),
     )
     start_m = 220.0 - 14.0 - 4.049
-    ego = _on(site, "south_to_west", start_m, SpeedProfile(start_mps=0.0, changes=changes), smoothing_m=2.0)
-    cast = [
-        _on(site, "west_to_east", 220.0 - 5.0, SpeedProfile(start_mps=10.0)),
-        _on(site, "east_to_west", 220.0 - 15.0, SpeedProfile(start_mps=10.0)),
+    ego = _following(site, "south_to_west", start_m, SpeedProfile(start_mps=0.0, changes=changes), smoothing_m=2.0)
+    agents = [
+        _following(site, "west_to_east", 220.0 - 5.0, SpeedProfile(start_mps=10.0)),
+        _following(site, "east_to_west", 220.0 - 15.0, SpeedProfile(start_mps=10.0)),
     ]
-    return _stage("t_junction", "starting_left_turn", site, "south_to_west", ego, cast).record()
+    return _recording("t_junction", "starting_left_turn", site=site, chain="south_to_west", ego=ego, agents=agents)
 
 
 def roundabout() -> Recording:
-    """Straight over at a roundabout, half around it, at 6 m/s, behind a car that leaves by the first exit.
+    """The ego takes the second exit of a roundabout, half around it, at 6 m/s, behind another car.
 
     The rear axle reaches the give-way line at 1 s and drives at a radius of 18 m: 2 m/s2 to the left, and up to
-    3.7 m/s2 to the right in the tighter bends on the way in and out. The car comes from the north, at 6 m/s
-    too, and passes where the ego joins the ring 2.5 s before it.
+    3.7 m/s2 to the right in the tighter bends at entry and exit. The car enters from the north at 6 m/s, passes the
+    ego's entry 2.5 s before the ego and leaves by the first exit after it.
     """
     site = proving_ground().sites["roundabout"]
     steady = SpeedProfile(start_mps=6.0, changes=(SpeedChange(begin_s=14.0, duration_s=3.0, speed_mps=8.0),))
-    ego = _on(site, "west_to_east", 168.0 - 6.0, steady, smoothing_m=2.0)
+    ego = _following(site, "west_to_east", 168.0 - 6.0, steady, smoothing_m=2.0)
     to_ring_m = SmoothPath(site.builder.path(site.chains["west_to_east"][:2])).length_m
     around_m = SmoothPath(site.builder.path(site.chains["north_to_south"][:4])).length_m
     ahead_m = around_m - (to_ring_m - (168.0 - 6.0)) + 15.0
-    car = _on(site, "north_to_south", ahead_m, SpeedProfile(start_mps=6.0))
-    return _stage("roundabout", "traversing_intersection", site, "west_to_east", ego, [car]).record()
+    car = _following(site, "north_to_south", ahead_m, SpeedProfile(start_mps=6.0))
+    return _recording("roundabout", "traversing_intersection", site=site, chain="west_to_east", ego=ego, agents=[car])
 
 
 def pedestrian_crossing() -> Recording:
-    """The ego stops for a pedestrian on a crosswalk and drives on after them.
+    """The ego stops for a pedestrian on a crosswalk and starts again afterwards.
 
-    The pedestrian, track 1, walks north at x = 62 with 1.25 m/s: on the road from 3.6 s to 9.2 s. The ego
-    brakes from 10 m/s from 1 s to 6 s, stands with its front at x = 57, 3 m before the crosswalk, and speeds
-    up to 8 m/s from 10 s to 16 s. A second one, on the northern footpath, is first seen at 5.0 s.
+    The pedestrian, track 1, walks north at x = 62 with 1.25 m/s and is on the road from 3.6 s to 9.2 s. The ego
+    brakes from 10 m/s from 1 s to 6 s, stands with its front at x = 57, 3 m before the crosswalk, and accelerates to
+    8 m/s from 10 s to 16 s. A second pedestrian, on the northern footpath, is first observed at 5.0 s.
     """
     site = proving_ground().sites["crossing"]
     changes = (
         SpeedChange(begin_s=1.0, duration_s=5.0, speed_mps=0.0),
         SpeedChange(begin_s=10.0, duration_s=6.0, speed_mps=8.0),
     )
-    ego = _on(site, "east_0", 57.0 - 4.049 - 35.0, SpeedProfile(start_mps=10.0, changes=changes))
+    ego = _following(site, "east_0", 57.0 - 4.049 - 35.0, SpeedProfile(start_mps=10.0, changes=changes))
     walk = SpeedProfile(start_mps=1.25)
-    cast = [
-        Driver(
+    agents = [
+        ScriptedTrack(
             path=SmoothPath(np.array([[62.0, -20.0], [62.0, 40.0]])),
             start_m=12.0,
             speed=walk,
             kind=AgentKind.PEDESTRIAN,
         ),
-        Driver(
+        ScriptedTrack(
             path=SmoothPath(np.array([[100.0, 6.0], [40.0, 6.0]])),
             start_m=0.0,
             speed=walk,
@@ -164,37 +170,45 @@ def pedestrian_crossing() -> Recording:
             seen_s=(5.0, np.inf),
         ),
     ]
-    stage = _stage("pedestrian_crossing", "waiting_for_pedestrian_to_cross", site, "east_0", ego, cast)
-    return stage.record()
+    return _recording(
+        "pedestrian_crossing", "waiting_for_pedestrian_to_cross", site=site, chain="east_0", ego=ego, agents=agents
+    )
 
 
 def parked_car() -> Recording:
-    """A car is parked with 1 m of its width on the lane; the ego, at 8 m/s, passes with 0.70 m between them.
+    """A parked car covers 1 m of the lane; the ego passes it at 8 m/s with a gap of 0.70 m.
 
-    The car covers x = 77.6 to 82.4, y = -4.5 to -2.5. The ego moves left by 1.1 m from x = 45 to 65 and back
-    from x = 90 to 110. Beside the car its box reaches from y = -1.80 to 0.50, half a metre into the other lane.
+    The car covers x = 77.6 to 82.4, y = -4.5 to -2.5. The ego moves left by 1.1 m from x = 45 to 65 and back from
+    x = 90 to 110. Beside the car its box covers y = -1.80 to 0.50, half a metre of the oncoming lane.
     """
     site = proving_ground().sites["road"]
     out = shifted_aside(site.line("east_0"), WEST_END_M + 45.0, 20.0, 1.1)
     path = SmoothPath(shifted_aside(out, WEST_END_M + 90.0, 20.0, -1.1))
-    ego = Driver(path=path, start_m=WEST_END_M, speed=SpeedProfile(start_mps=8.0))
-    return _stage("parked_car", "following_lane_without_lead", site, "east_0", ego, [standing(80.0, -3.5)]).record()
+    ego = ScriptedTrack(path=path, start_m=WEST_END_M, speed=SpeedProfile(start_mps=8.0))
+    return _recording(
+        "parked_car",
+        "following_lane_without_lead",
+        site=site,
+        chain="east_0",
+        ego=ego,
+        agents=[standing_track(80.0, -3.5)],
+    )
 
 
 def construction() -> Recording:
-    """The right lane is closed; the ego, at 10 m/s, changes to the left one from 2 s to 6 s.
+    """The right lane is closed; the ego changes to the left lane from 2 s to 6 s at 10 m/s.
 
-    It crosses the lane border, y = -3.5, with its rear axle at x = 40. A sign stands at x = 85, six cones close
-    the lane from x = 90 to 110, eight barriers follow. The last cone is nearest: 0.70 m beside the ego.
+    Its rear axle crosses the lane border, y = -3.5, at x = 40. A sign stands at x = 85; six cones close the lane from
+    x = 90 to 110; eight barriers follow. The last cone is nearest: 0.70 m beside the ego.
     """
     site = proving_ground().sites["avenue"]
     path = SmoothPath(shifted_aside(site.line("east_1"), WEST_END_M + 20.0, 40.0, 3.5))
-    ego = Driver(path=path, start_m=WEST_END_M, speed=SpeedProfile(start_mps=10.0))
+    ego = ScriptedTrack(path=path, start_m=WEST_END_M, speed=SpeedProfile(start_mps=10.0))
     cones = [(90.0 + 4.0 * place, -6.6 + 0.56 * place) for place in range(6)]
-    cast = [standing(85.0, -6.4, kind=AgentKind.CZONE_SIGN)]
-    cast += [standing(x, y, kind=AgentKind.TRAFFIC_CONE) for x, y in cones]
-    cast += [standing(113.0 + 3.0 * place, -3.95, kind=AgentKind.BARRIER) for place in range(8)]
-    return _stage("construction", "changing_lane", site, "east_1", ego, cast).record()
+    agents = [standing_track(85.0, -6.4, kind=AgentKind.CZONE_SIGN)]
+    agents += [standing_track(x, y, kind=AgentKind.TRAFFIC_CONE) for x, y in cones]
+    agents += [standing_track(113.0 + 3.0 * place, -3.95, kind=AgentKind.BARRIER) for place in range(8)]
+    return _recording("construction", "changing_lane", site=site, chain="east_1", ego=ego, agents=agents)
 
 
 SCENES: dict[str, Callable[[], Recording]] = {
@@ -211,33 +225,37 @@ SCENES: dict[str, Callable[[], Recording]] = {
         construction,
     )
 }
-"""By name; each call makes a new recording on the same map."""
+"""Scenes by name. Each call builds a new recording on the same map."""
 
 
-def _on(site: Site, chain: str, start_m: float, speed: SpeedProfile, smoothing_m: float = 0.0) -> Driver:
-    """Somebody who follows a chain of lanes, `start_m` from its beginning (straight sites: from x = 0)."""
+def _following(
+    site: Site, chain: str, start_m: float, speed: SpeedProfile, smoothing_m: float = 0.0
+) -> ScriptedTrack:
+    """A track along a chain of lanes, at time 0 `start_m` behind the start of the chain (straight sites: x = 0)."""
     straight_site = chain[:-1] in ("east_", "west_")
     path = SmoothPath(site.line(chain), smoothing_m)
-    return Driver(path=path, start_m=start_m + (WEST_END_M if straight_site else 0.0), speed=speed)
+    return ScriptedTrack(path=path, start_m=start_m + (WEST_END_M if straight_site else 0.0), speed=speed)
 
 
-def _stage(
+def _recording(
     name: str,
     scenario_type: str,
+    *,
     site: Site,
     chain: str,
-    ego: Driver,
-    cast: list[Driver],
-    lights: dict[int, list[tuple[float, LightStatus]]] | None = None,
-) -> Stage:
-    return Stage(
+    ego: ScriptedTrack,
+    agents: Sequence[ScriptedTrack] = (),
+    lights: Mapping[int, Sequence[tuple[float, LightStatus]]] | None = None,
+) -> Recording:
+    """The recording of a scene whose route follows a chain of the site."""
+    return SceneScript(
         name=name,
         number=list(SCENES).index(name),
         scenario_type=scenario_type,
         map=proving_ground().map,
         origin=site.builder.origin,
         ego=ego,
-        cast=cast,
+        agents=agents,
         roadblock_ids=site.roadblocks(chain),
         lights=lights or {},
-    )
+    ).record()

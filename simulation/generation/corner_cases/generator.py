@@ -9,7 +9,7 @@ from driving.checks import scenario_findings
 from driving.map import MapGraph
 from driving.recording import ANCHOR_OFFSET_S, Mission, Recording, Tag
 from driving.scenario import Scenario
-from driving.synthetic.stage import Stage, standing, track_id
+from driving.synthetic.scene_script import SceneScript, standing_track, track_id
 from driving.timing import STEP_S
 from simulation.generation.corner_cases.grounds import ground
 from simulation.generation.corner_cases.kinds import CORNER_KINDS, corner_kind
@@ -101,14 +101,14 @@ def _recording(staged: Staged, name: str, scenario_type: str, number: int) -> Re
     time_s = sample_times()
     chain = staged.approach.chain
     ego = nominal_ego(staged.approach)
-    stage = Stage(
+    script = SceneScript(
         name=name,
         number=0,
         scenario_type=scenario_type,
         map=chain.map,
         origin=chain.origin,
-        ego=standing(0.0, 0.0),
-        cast=staged.cast,
+        ego=standing_track(0.0, 0.0),
+        agents=staged.cast,
         roadblock_ids=chain.roadblock_ids,
         lights=staged.lights or green_for(chain.map, chain),
     )
@@ -122,8 +122,8 @@ def _recording(staged: Staged, name: str, scenario_type: str, number: int) -> Re
         map=chain.map,
         time_us=time_us,
         ego=replace(ego, time_us=time_us),
-        agents=stage.agents(time_s),
-        traffic_lights=stage.traffic_lights(time_s),
+        agents=script.agent_tracks(time_s),
+        traffic_lights=script.traffic_lights(time_s),
         missions=(Mission(first_frame=0, roadblock_ids=roadblocks, goal_pose=goal),),
         tags=(Tag(frame=round((ANCHOR_OFFSET_S - BEGIN_S) / STEP_S), scenario_type=scenario_type, track_id=about),),
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from driving.agents import AgentKind
-from driving.synthetic.stage import Driver
+from driving.synthetic.scene_script import ScriptedTrack
 from simulation.generation.corner_cases.chains import Chain, Shift
 from simulation.generation.corner_cases.places import Place, Scout
 from simulation.generation.corner_cases.staging import (
@@ -222,7 +222,7 @@ def _offset(place: Place, other: Chain) -> float:
     return place.chain.project(other.path.poses(np.array([along]))[0, :2])[1]
 
 
-def _broken_down(scout: Scout, place: Place, left_m: float) -> list[Driver]:
+def _broken_down(scout: Scout, place: Place, left_m: float) -> list[ScriptedTrack]:
     """A standing car with something on the road before it, which also keeps reactive traffic from driving it off."""
     middle_m = place.event_m + CAR_M[0] / 2
     return [
@@ -233,9 +233,9 @@ def _broken_down(scout: Scout, place: Place, left_m: float) -> list[Driver]:
     ]
 
 
-def _parked_row(scout: Scout, place: Place, left_m: float, gap_m: float) -> list[Driver]:
+def _parked_row(scout: Scout, place: Place, left_m: float, gap_m: float) -> list[ScriptedTrack]:
     """Cars parked before and behind a gap at the event."""
-    cars: list[Driver] = []
+    cars: list[ScriptedTrack] = []
     for side in (-1.0, 1.0):
         along_m = place.event_m + side * (gap_m / 2 + CAR_M[0] / 2)
         for _ in range(3):
@@ -245,5 +245,5 @@ def _parked_row(scout: Scout, place: Place, left_m: float, gap_m: float) -> list
     return cars
 
 
-def _seen_from(driver: Driver, seen_s: float) -> Driver:
+def _seen_from(driver: ScriptedTrack, seen_s: float) -> ScriptedTrack:
     return replace(driver, seen_s=(seen_s, driver.seen_s[1]))

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 
 from driving.agents import AgentKind, LightStatus
 from driving.synthetic.motion import SmoothPath, SpeedChange, SpeedProfile
-from driving.synthetic.stage import SIZES_M, Driver, standing
+from driving.synthetic.scene_script import SIZES_M, ScriptedTrack, standing_track
 from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
 from simulation.generation.corner_cases.chains import Chain, Shift
@@ -107,7 +107,7 @@ class Staged:
     """A situation that is still to be solved."""
 
     approach: Approach
-    cast: Sequence[Driver]
+    cast: Sequence[ScriptedTrack]
     laterals: Sequence[tuple[Shift, ...]] = ((),)
     """Ways to move aside; the first is what the nominal ego does."""
     goal_m: float = 0.0
@@ -134,7 +134,7 @@ def following(
     start_left_m: float = 0.0,
     kind: AgentKind = AgentKind.VEHICLE,
     size_m: tuple[float, float] | None = None,
-) -> Driver:
+) -> ScriptedTrack:
     """Somebody whose box centre is at an arc length of a chain at a time; unseen where the chain does not reach."""
     path = chain.shifted(shifts, start_left_m)
     start_m = along_m - float(speed.distance_m(np.array([time_s]))[0])
@@ -142,7 +142,7 @@ def following(
     places = start_m + speed.distance_m(times)
     on_chain = times[(places >= 0.0) & (places <= path.length_m)]
     seen_s = (float(on_chain[0]), float(on_chain[-1])) if len(on_chain) else (NEVER_S, NEVER_S)
-    return Driver(path=path, start_m=start_m, speed=speed, kind=kind, size_m=size_m, seen_s=seen_s)
+    return ScriptedTrack(path=path, start_m=start_m, speed=speed, kind=kind, size_m=size_m, seen_s=seen_s)
 
 
 def standing_beside(
@@ -153,10 +153,10 @@ def standing_beside(
     kind: AgentKind = AgentKind.VEHICLE,
     size_m: tuple[float, float] | None = None,
     turn_rad: float = 0.0,
-) -> Driver:
+) -> ScriptedTrack:
     """Something that stands beside (or on) a path."""
     x, y, heading = chain.beside(along_m, left_m).tolist()
-    return standing(x, y, heading + turn_rad, kind, size_m)
+    return standing_track(x, y, heading + turn_rad, kind, size_m)
 
 
 def crossing(
@@ -171,7 +171,7 @@ def crossing(
     size_m: tuple[float, float] | None = None,
     skew_rad: float = 0.0,
     seen_from_s: float = -np.inf,
-) -> Driver:
+) -> ScriptedTrack:
     """Somebody who crosses a path, being on it at `arrival_s`, in a straight line from one side to the other."""
     x, y, heading = chain.beside(along_m).tolist()
     side = float(np.sign(to_left_m - from_left_m))
@@ -184,7 +184,9 @@ def crossing(
     times = sample_times()
     there = times[start_m + speed.distance_m(times) <= path.length_m]
     until_s = float(there[-1]) if len(there) else seen_from_s
-    return Driver(path=path, start_m=start_m, speed=speed, kind=kind, size_m=size_m, seen_s=(seen_from_s, until_s))
+    return ScriptedTrack(
+        path=path, start_m=start_m, speed=speed, kind=kind, size_m=size_m, seen_s=(seen_from_s, until_s)
+    )
 
 
 def steady(speed_mps: float) -> SpeedProfile:
@@ -202,6 +204,6 @@ def changed(speed_mps: float, *changes: tuple[float, float, float]) -> SpeedProf
     return SpeedProfile(start_mps=speed_mps, changes=tuple(made))
 
 
-def length_m(driver: Driver) -> float:
+def length_m(driver: ScriptedTrack) -> float:
     """Length of somebody's box."""
     return (driver.size_m or SIZES_M[driver.kind])[0]

@@ -7,7 +7,8 @@ import shapely
 
 from driving.map import IntersectionKind, StopLineKind, TurnKind
 from driving.synthetic.curves import end_pose, start_pose
-from driving.synthetic.roads import RoadBuilder, strip
+from driving.synthetic.drafts import strip
+from driving.synthetic.roads import RoadBuilder
 from simulation.generation.town.layout import Arm, Junction, JunctionKind, Link
 from simulation.generation.town.paths import direction, evenly, gentlest, quintic
 

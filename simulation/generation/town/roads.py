@@ -7,7 +7,8 @@ import shapely
 
 from driving.map import MapGraph
 from driving.synthetic.curves import parallel
-from driving.synthetic.roads import Road, RoadBuilder, strip
+from driving.synthetic.drafts import strip
+from driving.synthetic.roads import Road, RoadBuilder
 from simulation.generation.town.junctions import (
     CROSSWALK_FROM_M,
     CROSSWALK_TO_M,

@@ -1,17 +1,11 @@
-"""The scenes are what their docstrings say; the numbers here are theirs."""
-
-from itertools import pairwise
+"""The values in the docstrings of the scenes."""
 
 import numpy as np
 import pytest
 
-from driving import PACIFICA, AgentKind, IntersectionKind, LightStatus, Scenario, StopLineKind, TurnKind
-from driving.checks import map_findings
+from driving import PACIFICA, AgentKind, LightStatus, Scenario
 from driving.scenario_types import CHALLENGE_SCENARIO_TYPES, KNOWN_SCENARIO_TYPES
-from driving.synthetic.curves import arc, link, parallel, resampled, straight
-from driving.synthetic.motion import SmoothPath, SpeedChange, SpeedProfile, shifted_aside
-from driving.synthetic.proving_ground import ARMS, proving_ground
-from driving.synthetic.roads import RoadBuilder
+from driving.synthetic.proving_ground import proving_ground
 from driving.synthetic.scenes import SCENES, scene
 
 FRONT_M = 4.049
@@ -46,9 +40,6 @@ def agent(name: str, number: int, time_s: float) -> np.ndarray:
     scenario = scene(name)
     origin = proving_ground().sites[SITE_OF_SCENE[name]].builder.origin
     return scenario.agents.poses[number - 1, scenario.first_frame + round(time_s * 10)] - np.array([*origin, 0.0])
-
-
-# ---------------------------------------------------------------------- scenes
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -198,163 +189,6 @@ def test_construction():
     ]
     last_cone_left_m = agent("construction", 7, 0.0)[1] + 0.2
     assert ego("construction", 8.0)[1] - PACIFICA.width_m / 2 - last_cone_left_m == pytest.approx(0.70, abs=2e-3)
-
-
-# ---------------------------------------------------------------------- speeds and lines
-
-
-def test_a_change_of_speed_covers_the_mean_of_both():
-    profile = SpeedProfile(
-        start_mps=10.0,
-        changes=(
-            SpeedChange(begin_s=1.0, duration_s=4.0, speed_mps=0.0),
-            SpeedChange(begin_s=6.0, duration_s=2.0, speed_mps=5.0),
-        ),
-    )
-    time_s = np.array([-1.0, 0.0, 1.0, 3.0, 5.0, 6.0, 8.0, 10.0])
-    np.testing.assert_allclose(profile.speed_mps(time_s), [10, 10, 10, 5, 0, 0, 5, 5], atol=1e-9)
-    distance_m = profile.distance_m(time_s)
-    np.testing.assert_allclose(distance_m[[0, 1, 2, 4, 5, 6, 7]], [-10, 0, 10, 30, 30, 35, 45], atol=1e-9)
-    assert profile.acceleration_mps2(np.array([3.0]))[0] == pytest.approx(-np.pi / 2 * 10.0 / 4.0)
-
-
-def test_changes_before_time_0_do_not_shift_the_distance():
-    profile = SpeedProfile(start_mps=4.0, changes=(SpeedChange(begin_s=-3.0, duration_s=2.0, speed_mps=8.0),))
-    np.testing.assert_allclose(profile.distance_m(np.array([-1.0, 0.0, 1.0])), [-8.0, 0.0, 8.0], atol=1e-12)
-
-
-def test_a_smooth_path_has_the_curvature_of_its_circle():
-    path = SmoothPath(arc((0.0, 0.0), 20.0, 0.0, np.pi, spacing_m=0.5))
-    along = np.linspace(5.0, 55.0, 11)
-    np.testing.assert_allclose(path.curvature(along), 0.05, atol=2e-3)
-    np.testing.assert_allclose(np.hypot(*path.poses(along)[:, :2].T), 20.0, atol=0.01)
-
-
-def test_a_path_goes_straight_on_beyond_its_ends():
-    path = SmoothPath(np.array([[0.0, 0.0], [0.0, 10.0]]), smoothing_m=2.0)
-    np.testing.assert_allclose(
-        path.poses(np.array([-5.0, 12.0])), [[0.0, -5.0, np.pi / 2], [0.0, 12.0, np.pi / 2]], atol=1e-9
-    )
-    assert path.curvature(np.array([12.0]))[0] == 0.0
-
-
-def test_rounding_a_line_makes_its_curvature_gradual():
-    corner = np.concatenate([straight((0.0, 0.0), (40.0, 0.0)), arc((40.0, 15.0), 15.0, -np.pi / 2, np.pi / 2)[1:]])
-    sharp, round_ = SmoothPath(corner), SmoothPath(corner, smoothing_m=3.0)
-    along = np.arange(30.0, 50.0, 0.5)
-    assert np.abs(np.diff(round_.curvature(along))).max() < 0.5 * np.abs(np.diff(sharp.curvature(along))).max()
-
-
-def test_a_shift_aside_is_half_done_after_half_the_way():
-    line = shifted_aside(straight((0.0, 0.0), (100.0, 0.0)), 20.0, 40.0, -2.0)
-    heights = np.interp([10.0, 20.0, 40.0, 60.0, 90.0], line[:, 0], line[:, 1])
-    np.testing.assert_allclose(heights, [0.0, 0.0, -1.0, -2.0, -2.0], atol=1e-9)
-
-
-def test_parallels_keep_their_distance_around_corners():
-    square = parallel(np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0]]), 1.0)
-    np.testing.assert_allclose(square, [[0.0, 1.0], [9.0, 1.0], [9.0, 10.0]])
-    circle = parallel(arc((0.0, 0.0), 10.0, 0.0, np.pi), -2.0)
-    np.testing.assert_allclose(np.hypot(*circle.T), 12.0, atol=0.01)
-
-
-def test_a_symmetric_link_is_an_arc():
-    turn = link(np.array([0.0, 0.0, 0.0]), np.array([10.0, 10.0, np.pi / 2]))
-    np.testing.assert_allclose(np.hypot(turn[:, 0], turn[:, 1] - 10.0), 10.0, atol=0.01)
-    back = link(np.array([0.0, 0.0, 0.0]), np.array([0.0, 8.0, np.pi]))
-    np.testing.assert_allclose(np.hypot(back[:, 0], back[:, 1] - 4.0), 4.0, atol=0.1)
-
-
-def test_resampling_keeps_the_ends():
-    points = resampled(np.array([[0.0, 0.0], [5.0, 0.0]]), 2.0)
-    np.testing.assert_allclose(points[:, 0], [0.0, 5 / 3, 10 / 3, 5.0])
-
-
-# ---------------------------------------------------------------------- maps
-
-
-def test_the_proving_ground_is_sound():
-    ground = proving_ground()
-    assert map_findings(ground.map) == []
-    assert (ground.map.name, ground.map.epsg) == ("us-nv-las-vegas-strip", 32611)
-    assert all(polygon.is_valid for polygon in ground.map.lanes.areas.polygons)
-    assert all(polygon.is_valid for polygon in ground.map.drivable_area.polygons)
-    assert len(ground.map.crosswalks) == 5
-    assert len(ground.map.walkways) == 2
-
-
-def test_ids_are_unique_over_all_layers():
-    map_graph = proving_ground().map
-    layers = (
-        map_graph.lanes.areas,
-        map_graph.roadblocks,
-        map_graph.roadblock_connectors,
-        map_graph.intersections,
-        map_graph.stop_lines,
-        map_graph.crosswalks,
-        map_graph.walkways,
-        map_graph.road_segments,
-    )
-    ids = np.concatenate([layer.ids for layer in layers])
-    assert len(np.unique(ids)) == len(ids)
-
-
-@pytest.mark.parametrize(
-    ("chain", "turn"),
-    [("south_to_west", TurnKind.LEFT), ("south_to_east", TurnKind.RIGHT), ("south_to_north", TurnKind.STRAIGHT)],
-)
-def test_connectors_know_which_way_they_turn(chain, turn):
-    ground = proving_ground()
-    (connector,) = ground.sites["crossroads"].connectors(chain)
-    row = ground.map.lane_row(connector)
-    assert ground.map.lanes.turn_kinds[row] == turn
-    assert ground.map.lanes.has_traffic_lights[row]
-    assert ground.map.lanes.intersection_ids[row] in ground.map.intersections.ids
-
-
-@pytest.mark.parametrize("start", ARMS)
-@pytest.mark.parametrize("end", ARMS)
-def test_every_way_through_the_roundabout_is_connected(start, end):
-    ground = proving_ground()
-    rows = [ground.map.lane_row(lane_id) for lane_id in ground.sites["roundabout"].chains[f"{start}_to_{end}"]]
-    for before, after in pairwise(rows):
-        assert after in ground.map.lanes.successors[before]
-
-
-def test_boundaries_lie_on_their_sides_of_the_lane():
-    lanes = proving_ground().map.lanes
-    for row in range(len(lanes)):
-        line = proving_ground().map.centerline(row)
-        assert np.median(line.project(lanes.left_boundaries[row])[:, 1]) > 1.0
-        assert np.median(line.project(lanes.right_boundaries[row])[:, 1]) < -1.0
-
-
-def test_areas_of_all_kinds_can_be_added():
-    builder = RoadBuilder()
-    road = builder.add_road(straight((0.0, 0.0), (50.0, 0.0)), lanes_forward=1, shoulder_forward_m=2.0)
-    drive = builder.add_drivable_area(builder.lanes[road.forward_lanes[0]].polygon.buffer(5.0))
-    crosswalk = builder.add_crosswalk((25.0, -5.0), (25.0, 1.0), width_m=4.0)
-    line = builder.add_stop_line(road.forward_lanes, StopLineKind.PED_CROSSING)
-    map_graph = builder.build()
-    assert map_graph.generic_drivable_areas.ids.tolist() == [drive]
-    assert map_graph.crosswalks.ids.tolist() == [crosswalk]
-    assert map_graph.crosswalks.polygons[0].area == pytest.approx(24.0)
-    assert map_graph.stop_lines.ids.tolist() == [line]
-    assert map_graph.stop_lines.kinds.tolist() == [StopLineKind.PED_CROSSING]
-    assert map_graph.road_segments.polygons[0].area == pytest.approx(50.0 * 5.5)
-    assert map_graph.roadblock_edges.shape == (0, 3)
-
-
-def test_a_road_needs_a_lane():
-    with pytest.raises(ValueError, match="at least one lane"):
-        RoadBuilder().add_road(straight((0.0, 0.0), (50.0, 0.0)), lanes_forward=0)
-
-
-def test_an_intersection_needs_a_surface():
-    builder = RoadBuilder()
-    number = builder.add_intersection(IntersectionKind.DEFAULT)
-    with pytest.raises(ValueError, match=f"Intersection {number} has neither a polygon nor a connector"):
-        builder.build()
 
 
 def test_the_challenge_types_are_known_types():

@@ -1,13 +1,13 @@
-"""Put hand-made motions together to a `Recording`: who drives where, how fast, and what the lights show.
+"""Scripted scenes: paths, speeds and traffic lights are given by hand and sampled into a `Recording`.
 
-Time 0 is iteration 0 of the scenario; the recording begins before it and goes on after its 15 s.
+Time 0 is iteration 0 of the scenario. The recording starts 3 s before it and ends 9 s after its 15 s.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from driving.agents import AgentKind, AgentTracks, LightStatus, TrafficLights
 from driving.ego import EgoMotion
@@ -17,9 +17,9 @@ from driving.synthetic.motion import SmoothPath, SpeedProfile
 from driving.timing import STEP_S
 
 BEGIN_S = -3.0
-"""More than the 22 steps that a scenario shows of the past ..."""
+"""Start of the recording: a scenario has 22 steps of history."""
 END_S = 24.0
-"""... and more than the 8 s that open-loop scores look ahead."""
+"""End of the recording: open-loop scores need 8 s after the scenario."""
 START_TIME_US = 1_622_548_800_000_000
 """2021-06-01 12:00:00 UTC."""
 
@@ -32,12 +32,15 @@ SIZES_M = {
     AgentKind.CZONE_SIGN: (0.6, 0.6),
     AgentKind.GENERIC_OBJECT: (1.0, 1.0),
 }
-"""Length and width of the boxes of hand-made scenes."""
+"""Default length and width of a box."""
+
+TIME_TOLERANCE_S = 5e-4
+"""Decimal steps such as -2.2 s are not exact in binary."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Driver:
-    """Something that follows a line: the rear axle of the ego, the box centre of an agent."""
+class ScriptedTrack:
+    """Motion along a path: of the ego's rear axle, or of an agent's box centre."""
 
     path: SmoothPath
     start_m: float
@@ -45,50 +48,53 @@ class Driver:
     speed: SpeedProfile
     kind: AgentKind = AgentKind.VEHICLE
     size_m: tuple[float, float] | None = None
-    """Length and width; those of `SIZES_M` where left out."""
+    """Length and width; None takes those of `SIZES_M`."""
     seen_s: tuple[float, float] = (-np.inf, np.inf)
-    """From when to when it is observed."""
+    """Interval in which the agent is observed."""
 
     def poses(self, time_s: Float64[np.ndarray, "time"]) -> Float64[np.ndarray, "time 3"]:
-        """Where it is, in the frame of the path."""
+        """Poses in the frame of the path."""
         return self.path.poses(self.start_m + self.speed.distance_m(time_s))
 
 
-def standing(
+def standing_track(
     x_m: float,
     y_m: float,
     heading: float = 0.0,
     kind: AgentKind = AgentKind.VEHICLE,
     size_m: tuple[float, float] | None = None,
-) -> Driver:
-    """Something that does not move."""
+) -> ScriptedTrack:
+    """A track at rest."""
     ahead = np.array([[x_m, y_m], [x_m + np.cos(heading), y_m + np.sin(heading)]])
-    return Driver(path=SmoothPath(ahead), start_m=0.0, speed=SpeedProfile(start_mps=0.0), kind=kind, size_m=size_m)
+    return ScriptedTrack(
+        path=SmoothPath(ahead), start_m=0.0, speed=SpeedProfile(start_mps=0.0), kind=kind, size_m=size_m
+    )
 
 
 def track_id(number: int) -> str:
-    """Track ids as nuPlan writes them, 16 hex digits: agents are numbered from 1 in the order of the cast."""
+    """Track id of an agent in nuPlan's form, 16 hex digits. Agents are numbered from 1 in the order of the script."""
     return f"{number:016x}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """Everything that a recording is made of, in the site frame."""
+class SceneScript:
+    """The script of one recording, in the frame of its site."""
 
     name: str
     number: int
-    """Tells the logs of different scenes apart."""
+    """Makes log names and times of different scenes distinct."""
     scenario_type: str
     map: MapGraph
     origin: tuple[float, float]
-    ego: Driver
-    cast: Sequence[Driver]
+    """Global position of the site frame's origin [m]."""
+    ego: ScriptedTrack
+    agents: Sequence[ScriptedTrack]
     roadblock_ids: tuple[int, ...]
     lights: Mapping[int, Sequence[tuple[float, LightStatus]]] = field(default_factory=dict)
-    """Per lane connector: from when on it shows what."""
+    """Phases per lane connector: start time [s] and status."""
 
     def record(self) -> Recording:
-        """Sample everything at 10 Hz."""
+        """Sample the script at 10 Hz."""
         time_s = np.arange(round((END_S - BEGIN_S) / STEP_S) + 1) * STEP_S + BEGIN_S
         start_us = START_TIME_US + self.number * 3_600_000_000
         time_us = start_us + np.round((time_s - BEGIN_S) * 1e6).astype(np.int64)
@@ -98,7 +104,7 @@ class Stage:
             map=self.map,
             time_us=time_us,
             ego=ego,
-            agents=self.agents(time_s),
+            agents=self.agent_tracks(time_s),
             traffic_lights=self.traffic_lights(time_s),
             missions=(
                 Mission(first_frame=0, roadblock_ids=self.roadblock_ids, goal_pose=ego.rear_axle_poses[0, -1]),
@@ -107,48 +113,50 @@ class Stage:
             metadata={"origin": f"synthetic: {self.name}"},
         )
 
-    def _ego(self, time_s: Float64[np.ndarray, "time"], time_us: np.ndarray) -> EgoMotion:
+    def _ego(self, time_s: Float64[np.ndarray, "time"], time_us: Int64[np.ndarray, "time"]) -> EgoMotion:
         speed_mps = self.ego.speed.speed_mps(time_s)
         along_m = self.ego.start_m + self.ego.speed.distance_m(time_s)
-        sideways_mps2 = speed_mps**2 * self.ego.path.curvature(along_m)
+        lateral_mps2 = speed_mps**2 * self.ego.path.curvature(along_m)
         return EgoMotion.from_log(
             time_us=time_us,
             rear_axle_poses=self._to_global(self.ego.poses(time_s)),
             velocities_mps=np.stack([speed_mps, np.zeros_like(speed_mps)], axis=-1),
-            accelerations_mps2=np.stack([self.ego.speed.acceleration_mps2(time_s), sideways_mps2], axis=-1),
+            accelerations_mps2=np.stack([self.ego.speed.acceleration_mps2(time_s), lateral_mps2], axis=-1),
         )
 
-    def agents(self, time_s: Float64[np.ndarray, "time"]) -> AgentTracks:
-        """The cast at the given times, global."""
-        if not self.cast:
+    def agent_tracks(self, time_s: Float64[np.ndarray, "time"]) -> AgentTracks:
+        """The agents at the given times, global."""
+        if not self.agents:
             return AgentTracks.none(len(time_s))
-        # Half a millisecond, as decimal steps such as -2.2 s are not exact.
         valid = np.array(
-            [(time_s > member.seen_s[0] - 5e-4) & (time_s < member.seen_s[1] + 5e-4) for member in self.cast]
+            [
+                (time_s > agent.seen_s[0] - TIME_TOLERANCE_S) & (time_s < agent.seen_s[1] + TIME_TOLERANCE_S)
+                for agent in self.agents
+            ]
         )
-        poses = np.array([self._to_global(member.poses(time_s)) for member in self.cast])
-        speeds = np.array([member.speed.speed_mps(time_s) for member in self.cast])[..., np.newaxis]
+        poses = np.array([self._to_global(agent.poses(time_s)) for agent in self.agents])
+        speeds = np.array([agent.speed.speed_mps(time_s) for agent in self.agents])[..., np.newaxis]
         velocities = speeds * np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], axis=-1)
-        sizes = np.array([member.size_m or SIZES_M[member.kind] for member in self.cast], dtype=np.float64)
+        sizes = np.array([agent.size_m or SIZES_M[agent.kind] for agent in self.agents], dtype=np.float64)
         sizes = np.repeat(sizes[:, np.newaxis], len(time_s), axis=1)
-        hidden = ~valid[..., np.newaxis]
+        unseen = ~valid[..., np.newaxis]
         return AgentTracks(
-            track_ids=tuple(track_id(number) for number in range(1, len(self.cast) + 1)),
-            kinds=np.array([member.kind for member in self.cast], dtype=np.int8),
-            poses=np.where(hidden, np.nan, poses),
-            velocities_mps=np.where(hidden, np.nan, velocities),
-            sizes=np.where(hidden, np.nan, sizes),
+            track_ids=tuple(track_id(number) for number in range(1, len(self.agents) + 1)),
+            kinds=np.array([agent.kind for agent in self.agents], dtype=np.int8),
+            poses=np.where(unseen, np.nan, poses),
+            velocities_mps=np.where(unseen, np.nan, velocities),
+            sizes=np.where(unseen, np.nan, sizes),
             valid=valid,
         )
 
     def traffic_lights(self, time_s: Float64[np.ndarray, "time"]) -> TrafficLights:
-        """What the lights show at the given times."""
+        """Status of the traffic lights at the given times."""
         if not self.lights:
             return TrafficLights.none(len(time_s))
         statuses = np.zeros((len(self.lights), len(time_s)), dtype=np.int8)
         for row, phases in enumerate(self.lights.values()):
             for begin_s, status in phases:
-                statuses[row, time_s > begin_s - 5e-4] = status
+                statuses[row, time_s > begin_s - TIME_TOLERANCE_S] = status
         return TrafficLights.from_dense(np.array([*self.lights], dtype=np.int64), statuses)
 
     def _to_global(self, poses: Float64[np.ndarray, "time 3"]) -> Float64[np.ndarray, "time 3"]:
