@@ -23,9 +23,10 @@ from driving import PACIFICA
 from driving.synthetic.scenes import scene
 from simulation.ego.dynamics import STATE_SIZE, step_bicycle
 from simulation.ego.tracking import track_proposals
+from simulation.metrics.pdm.agents import AgentsNow, constant_velocity_agents
 from simulation.metrics.pdm.areas import scoring_areas
 from simulation.metrics.pdm.rules import EPDMS_RULES
-from simulation.metrics.pdm.scorer import Centerline, PdmScene, constant_velocity_others, score_motions
+from simulation.metrics.pdm.scorer import Centerline, PdmScene, score_motions
 
 STEPS = 40
 
@@ -56,13 +57,13 @@ def main(arguments: Arguments) -> None:
     line = Centerline(points=np.ascontiguousarray(scenario.route.centerline))
     poses, sizes, speeds = agents_around(rng, arguments.agents, ego_pose)
     velocities = speeds[:, np.newaxis] * np.stack([np.cos(poses[:, 2]), np.sin(poses[:, 2])], axis=-1)
-    nobody = np.zeros(arguments.agents, dtype=bool)
+    none = np.zeros(arguments.agents, dtype=bool)
     times_s, driving_s = [], []
     for _ in range(arguments.repeats + 1):
         started = time.perf_counter()
-        others = constant_velocity_others(poses, sizes, velocities, speeds, nobody, nobody, STEPS + 1)
-        judged = PdmScene(areas=areas, kinds=kinds, others=others, centerline=line)
-        scores = score_motions(states, judged, EPDMS_RULES)
+        agents = constant_velocity_agents(AgentsNow(poses, sizes, velocities, speeds, none, none), STEPS + 1)
+        scored = PdmScene(areas=areas, kinds=kinds, agents=agents, centerline=line)
+        scores = score_motions(states, scored, EPDMS_RULES)
         times_s.append(time.perf_counter() - started)
         started = time.perf_counter()
         track_proposals(states[0, 0], states[..., :3])

@@ -18,14 +18,15 @@ from driving.names import unknown_name
 from driving.timing import STEP_S
 from planning.neural.route_line import SPACING_M, LaneSamples, RoadCache
 from planning.neural.vocabulary import NUM_POSES, TrajectoryVocabulary
+from simulation.ego.box import ego_box
 from simulation.ego.dynamics import VELOCITY_X, state_array
 from simulation.ego.vocabulary_tracking import driven_states, fit_vocabulary
 from simulation.geometry.long_lines import nearest_place
 from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
-from simulation.metrics.pdm.agents import Others
+from simulation.metrics.pdm.agents import ScoredAgents
 from simulation.metrics.pdm.areas import red_rows_by_step
 from simulation.metrics.pdm.closing import closing_scores
-from simulation.metrics.pdm.road import enters_areas
+from simulation.metrics.pdm.road import ClassifiedAreas, ScoredMotions, enters_areas
 from simulation.metrics.pdm.rules import PdmRules
 from simulation.metrics.pdm.scorer import Centerline, PdmScene, PdmScores, reached_region, score_motions
 from simulation.metrics.rules import MAX_OVERSPEED_MPS
@@ -87,7 +88,7 @@ class RuleTeacher:
         scene = PdmScene(
             areas=road.areas,
             kinds=road.kinds,
-            others=_others(future.agents, ego.center_pose()),
+            agents=_scored_agents(future.agents, ego.center_pose()),
             centerline=Centerline(points=np.ascontiguousarray(line.poses[:, :2])),
         )
         # Off-path states have no history.
@@ -105,7 +106,7 @@ class RuleTeacher:
         return TeacherLabel(scores=np.stack([columns[name] for name in SUB_SCORES], axis=-1).astype(np.float32))
 
 
-def _others(agents: AgentTracks, ego_center: Float64[np.ndarray, "3"]) -> Others:
+def _scored_agents(agents: AgentTracks, ego_center: Float64[np.ndarray, "3"]) -> ScoredAgents:
     """The logged agents step by step. Agents that overlap the ego now are ignored."""
     steps = FUTURE_STEPS
     poses = np.full((steps, agents.num_agents, 3), np.nan)
@@ -120,7 +121,7 @@ def _others(agents: AgentTracks, ego_center: Float64[np.ndarray, "3"]) -> Others
     first = np.argmax(agents.valid, axis=1) if agents.num_agents else np.zeros(0, dtype=np.int64)
     velocities = agents.velocities_mps[rows, first]
     speeds = np.where(is_static, 0.0, np.hypot(velocities[:, 0], velocities[:, 1]))
-    return Others(
+    return ScoredAgents(
         poses=poses,
         sizes=sizes,
         valid=valid,
@@ -135,12 +136,12 @@ def _closing_scores(
     states: np.ndarray, scored: PdmScores, scene: PdmScene, agents: AgentTracks
 ) -> Float64[np.ndarray, "entries"]:
     steps = min(NUM_POSES, agents.num_steps)
-    speeds = np.zeros((len(scene.others.valid), agents.num_agents))
+    speeds = np.zeros((len(scene.agents.valid), agents.num_agents))
     speeds[:steps] = np.nan_to_num(np.hypot(*np.moveaxis(agents.velocities_mps[:, :steps], -1, 0)).T)
-    speeds[:, scene.others.is_static] = 0.0
-    size, offset_m = (PACIFICA.length_m, PACIFICA.width_m), PACIFICA.rear_axle_to_center_m
-    raster = scene.areas.raster(*reached_region(states, scene.vehicle))
-    return closing_scores(states, scored.areas, scene.others, speeds, raster, scene.kinds, size, offset_m)
+    speeds[:, scene.agents.is_static] = 0.0
+    classified = ClassifiedAreas(scene.areas.raster(*reached_region(states, scene.vehicle)), scene.kinds)
+    motions = ScoredMotions(states, scored.areas, ego_box(scene.vehicle))
+    return closing_scores(motions, scene.agents, speeds, classified)
 
 
 def _touching(
@@ -161,8 +162,7 @@ def _light_scores(
     """0 for motions that enter a red connector; a motion that is inside when the light turns red is not penalised."""
     if not red_rows.size:
         return np.ones(len(states))
-    size = (PACIFICA.length_m, PACIFICA.width_m)
-    entered = enters_areas(states, scene.areas.flat, red_rows, size, PACIFICA.rear_axle_to_center_m)
+    entered = enters_areas(states, scene.areas.flat, red_rows, ego_box())
     return np.where(entered, 0.0, 1.0)
 
 
@@ -173,9 +173,7 @@ def _speed_scores(states: np.ndarray, line: LaneSamples, centerline: Centerline)
     if (line.limit_mps == line.limit_mps[0]).all():
         limits = np.full(speeds.shape, line.limit_mps[0])
     else:
-        start_m = nearest_place(
-            centerline.points, centerline.arc, centerline.chunks, states[0, 0, 0], states[0, 0, 1]
-        )[1]
+        start_m = nearest_place(*centerline.arrays, states[0, 0, 0], states[0, 0, 1])[1]
         moved = np.hypot(*np.diff(states[:, ::5, :2], axis=1).transpose(2, 0, 1))
         along_m = start_m + np.concatenate([np.zeros((len(states), 1)), np.cumsum(moved, axis=1)], axis=1)
         limits = line.limit_mps[np.clip((along_m / SPACING_M).astype(np.int64), 0, len(line.limit_mps) - 1)]

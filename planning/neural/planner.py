@@ -28,10 +28,11 @@ from planning.neural.relations import DRIVEN_COLUMNS
 from planning.neural.route_distance import astray_in_junctions
 from planning.neural.ttc_check import ExpectedOthers
 from planning.neural.vocabulary import NUM_POSES
+from simulation.ego.box import EgoBox
 from simulation.ego.dynamics import HEADING, VELOCITY_X, state_array, states_of
 from simulation.ego.vocabulary_tracking import drive_vocabulary, fit_vocabulary, retime_entries
 from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
-from simulation.metrics.pdm.road import DRIVABLE, OFF_ROAD, ON_ROUTE, ONCOMING, ego_areas
+from simulation.metrics.pdm.road import DRIVABLE, OFF_ROAD, ON_ROUTE, ONCOMING, ClassifiedAreas, ego_areas
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
 """The student that comes with the project."""
@@ -225,8 +226,9 @@ class StudentPlanner:
         The road is what nuPlan's metric takes for it: lanes, roadblocks, car parks, and whole junctions. A corner may
         be off it by `EDGE_M`.
         """
-        size = (PACIFICA.length_m - 2.0 * EDGE_M, PACIFICA.width_m - 2.0 * EDGE_M)
-        offset_m = PACIFICA.rear_axle_to_center_m
+        box = EgoBox(
+            PACIFICA.length_m - 2.0 * EDGE_M, PACIFICA.width_m - 2.0 * EDGE_M, PACIFICA.rear_axle_to_center_m
+        )
         poses = np.stack(
             [
                 poses_out_of_frame_of(driven[row, ..., : HEADING + 1], observation.ego_now.rear_axle_pose)
@@ -244,7 +246,7 @@ class StudentPlanner:
             near = maps == maps[row]
             raster = road.areas.raster(low[near].min(axis=0), high[near].max(axis=0))
             # How many lanes a pose is in is not asked here.
-            areas = ego_areas(poses[row], raster, road.kinds & ON_ROUTE | DRIVABLE, size, offset_m)
+            areas = ego_areas(poses[row], ClassifiedAreas(raster, road.kinds & ON_ROUTE | DRIVABLE), box)
             off[row], beside[row] = ((areas & OFF_ROAD) > 0).mean(axis=1), ((areas & ONCOMING) > 0).mean(axis=1)
         return off, beside
 

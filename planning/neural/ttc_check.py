@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
-from driving import PACIFICA
 from planning.neural.features import BOX, POSITION_M, SPEED_MPS
 from planning.neural.relations import forecast_agents
-from simulation.metrics.pdm.closing import closing_shares
+from simulation.ego.box import ego_box
+from simulation.metrics.pdm.closing import ForecastArrays, closing_shares
 
 __all__ = ["CLOSING_STEPS", "ExpectedOthers"]
 
@@ -60,10 +60,6 @@ class ExpectedOthers:
         """
         return closing_shares(
             np.ascontiguousarray(driven[:, :, :CLOSING_STEPS]),
-            self.now[rows],
-            self.ahead[rows],
-            self.boxes[rows],
-            self.present[rows],
-            (PACIFICA.length_m, PACIFICA.width_m),
-            PACIFICA.rear_axle_to_center_m,
+            ForecastArrays(self.now[rows], self.ahead[rows], self.boxes[rows], self.present[rows]),
+            ego_box(),
         )

@@ -8,19 +8,19 @@ import numpy as np
 
 from driving import Scenario, Trajectory
 from planning.rule_based.planner import PdmClosedPlanner
-from simulation.metrics.pdm.agents import Others
+from simulation.metrics.pdm.agents import ScoredAgents
 from simulation.metrics.pdm.areas import scoring_areas
 from simulation.metrics.pdm.navsim import (
     EXTENDED_COMFORT_WEIGHT,
     NUM_STEPS,
     NavsimScore,
-    drive_poses,
-    driven_states,
     history_comfort,
     human_plan,
     past_states,
     red_connector_rows,
-    replayed_others,
+    replayed_agents,
+    simulate_plan,
+    simulate_poses,
     two_frame_comfort,
 )
 from simulation.metrics.pdm.rules import EPDMS_RULES, PDMS_RULES, PdmRules
@@ -57,14 +57,14 @@ class _Situation:
         reference = PdmClosedPlanner(rules)
         reference.reset(scenario.map, scenario.route)
         self.ego = observation.ego_now
-        self.reference = drive_poses(self.ego, reference.plan(observation))
+        self.reference = simulate_poses(self.ego, reference.plan(observation))
         self._centerline = reference.centerline
         self._areas = scoring_areas(scenario.map)
         self._kinds = self._areas.kinds_near(
             self.ego.center_pose()[:2], self._areas.on_route(reference.route_rows), rules
         )
 
-    def scores(self, states: np.ndarray, others: Others, comfort: np.ndarray | None) -> PdmScores:
+    def scores(self, states: np.ndarray, agents: ScoredAgents, comfort: np.ndarray | None) -> PdmScores:
         """Judge motions (M, 41, 10)."""
         blocks = dict.fromkeys(self._scenario.route.roadblock_ids)
         # The lights of the route as the log has it, not as the reference planner corrects it.
@@ -72,7 +72,7 @@ class _Situation:
         scene = PdmScene(
             areas=self._areas,
             kinds=self._kinds,
-            others=others,
+            agents=agents,
             centerline=self._centerline,
             red_rows=red_connector_rows(self._scenario, self._iteration, route_rows),
         )
@@ -86,9 +86,9 @@ def pdms(scenario: Scenario, iteration: int, plan: Trajectory) -> NavsimScore:
         ValueError: When the plan is shorter than 4 s, or the log ends within 5 s.
     """
     situation = _Situation(scenario, iteration, PDMS_RULES)
-    states = np.stack([situation.reference, driven_states(situation.ego, plan)])
-    others = replayed_others(scenario, iteration, NUM_STEPS + PDM_TTC_STEPS[-1] + 1)
-    scores = situation.scores(states, others, None)
+    states = np.stack([situation.reference, simulate_plan(situation.ego, plan)])
+    agents = replayed_agents(scenario, iteration, NUM_STEPS + PDM_TTC_STEPS[-1] + 1)
+    scores = situation.scores(states, agents, None)
     parts = {
         "no_at_fault_collisions": float(scores.no_collision[1]),
         "drivable_area_compliance": float(scores.drivable_area[1]),
@@ -123,14 +123,14 @@ def epdms(
         ValueError: When the plan or the log is shorter than 4 s.
     """
     situation = _Situation(scenario, iteration, EPDMS_RULES)
-    states = np.stack([situation.reference, driven_states(situation.ego, plan)])
-    others = replayed_others(scenario, iteration, NUM_STEPS, situation.ego)
+    states = np.stack([situation.reference, simulate_plan(situation.ego, plan)])
+    agents = replayed_agents(scenario, iteration, NUM_STEPS, situation.ego)
     comfort = history_comfort(states, past_states(scenario, iteration))
-    scores = situation.scores(states, others, comfort)
+    scores = situation.scores(states, agents, comfort)
     parts = {name: float(getattr(scores, field)[1]) for name, field in {**_MULTIPLIED, **_WEIGHTED}.items()}
     if human_penalty_filter:
-        human = drive_poses(situation.ego, human_plan(scenario, iteration))[np.newaxis]
-        alone = situation.scores(human, others, np.ones(1))
+        human = simulate_poses(situation.ego, human_plan(scenario, iteration))[np.newaxis]
+        alone = situation.scores(human, agents, np.ones(1))
         for name, field in {**_MULTIPLIED, **_WEIGHTED}.items():
             if getattr(alone, field)[0] == 0.0:
                 parts[name] = 1.0

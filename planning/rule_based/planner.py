@@ -13,9 +13,10 @@ from planning.rule_based.route_correction import corrected_route
 from simulation.ego.dynamics import state_array
 from simulation.ego.tracking import track_proposals
 from simulation.metrics.nuplan.road import road_of
+from simulation.metrics.pdm.agents import AgentsNow, constant_velocity_agents
 from simulation.metrics.pdm.areas import scoring_areas
 from simulation.metrics.pdm.rules import EPDMS_RULES, TUPLAN_RULES, PdmRules
-from simulation.metrics.pdm.scorer import Centerline, PdmScene, PdmScores, constant_velocity_others, score_motions
+from simulation.metrics.pdm.scorer import Centerline, PdmScene, PdmScores, score_motions
 
 PROPOSAL_STEPS = 40
 PLAN_STEPS = 80
@@ -131,18 +132,18 @@ class PdmClosedPlanner:
         return rollout
 
     def _scene(self, ego: EgoState, obstacles: Obstacles) -> PdmScene:
-        others = constant_velocity_others(
-            obstacles.poses,
-            obstacles.sizes,
-            obstacles.velocities,
-            obstacles.speeds,
-            obstacles.is_static,
-            obstacles.is_ignored,
-            PROPOSAL_STEPS + 1,
+        now = AgentsNow(
+            poses=obstacles.poses,
+            sizes=obstacles.sizes,
+            velocities=obstacles.velocities,
+            speeds=obstacles.speeds,
+            is_static=obstacles.is_static,
+            is_ignored=obstacles.is_ignored,
         )
+        agents = constant_velocity_agents(now, PROPOSAL_STEPS + 1)
         kinds = self._areas.kinds_near(ego.center_pose()[:2], self._is_on_route, self._rules)
         red_rows = np.tile(obstacles.light_rows, (PROPOSAL_STEPS + 1, 1))
-        return PdmScene(areas=self._areas, kinds=kinds, others=others, centerline=self.centerline, red_rows=red_rows)
+        return PdmScene(areas=self._areas, kinds=kinds, agents=agents, centerline=self.centerline, red_rows=red_rows)
 
     def _collision_time_s(self, proposal: int) -> float | None:
         step = int(self.scores.collision_step[proposal])

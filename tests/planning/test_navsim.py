@@ -8,7 +8,7 @@ from driving.planner import begin
 from driving.synthetic.scenes import scene
 from planning.registry import load_planner
 from planning.rule_based.navsim import epdms, pdms
-from simulation.metrics.pdm.navsim import replayed_others, two_frame_comfort
+from simulation.metrics.pdm.navsim import replayed_agents, two_frame_comfort
 
 NOW = 30
 
@@ -70,12 +70,12 @@ def test_equal_plans_of_two_frames_are_comfortable_and_a_change_of_mind_is_not(r
 
 def test_others_move_between_two_frames_a_second():
     cut_in = scene("cut_in")
-    others = replayed_others(cut_in, NOW, 40)
+    agents = replayed_agents(cut_in, NOW, 40)
     now = cut_in.first_frame + NOW
-    assert others.valid.shape == (41, cut_in.agents.num_agents)
-    np.testing.assert_allclose(others.poses[5, :, :2], cut_in.agents.poses[:, now + 5, :2])
+    assert agents.valid.shape == (41, cut_in.agents.num_agents)
+    np.testing.assert_allclose(agents.poses[5, :, :2], cut_in.agents.poses[:, now + 5, :2])
     middle = 0.4 * cut_in.agents.poses[:, now, :2] + 0.6 * cut_in.agents.poses[:, now + 5, :2]
-    np.testing.assert_allclose(others.poses[3, :, :2], middle)
+    np.testing.assert_allclose(agents.poses[3, :, :2], middle)
 
 
 def test_short_plans_and_logs_are_refused(road):

@@ -26,7 +26,7 @@ from simulation.ego.dynamics import ACCEL_X, ACCEL_Y, HEADING, center_accelerati
 from simulation.ego.tracking import track_proposals
 from simulation.geometry.boxes import convex_overlap
 from simulation.metrics.nuplan.comfort import COMFORT_QUANTITIES, savitzky_golay, unwrapped
-from simulation.metrics.pdm.agents import Others
+from simulation.metrics.pdm.agents import ScoredAgents
 from simulation.metrics.pdm.areas import red_rows_by_step
 from simulation.metrics.rules import ACCELERATION_WINDOW, JERK_WINDOW, YAW_WINDOW
 
@@ -54,7 +54,7 @@ class NavsimScore:
     """The drive that was judged; the two-frame comfort of the next frame needs it."""
 
 
-def driven_states(ego: EgoState, plan: Trajectory) -> Float64[np.ndarray, "time 10"]:
+def simulate_plan(ego: EgoState, plan: Trajectory) -> Float64[np.ndarray, "time 10"]:
     """Drive 4 s of a plan from the present state, by tracker and bicycle.
 
     Only the poses every 0.5 s are taken, as NAVSIM's agents give them; between them the path is straight.
@@ -67,10 +67,10 @@ def driven_states(ego: EgoState, plan: Trajectory) -> Float64[np.ndarray, "time 
     wanted_s = np.minimum(np.arange(1, NUM_STEPS // SAMPLE_STEPS + 1) * SAMPLE_STEPS * STEP_S, plan.horizon_s)
     poses = np.concatenate([ego.rear_axle_pose[np.newaxis], plan.at(wanted_s)])
     sparse = Trajectory(time_s=np.arange(len(poses)) * SAMPLE_STEPS * STEP_S, poses=poses)
-    return drive_poses(ego, sparse)
+    return simulate_poses(ego, sparse)
 
 
-def drive_poses(ego: EgoState, plan: Trajectory) -> Float64[np.ndarray, "time 10"]:
+def simulate_poses(ego: EgoState, plan: Trajectory) -> Float64[np.ndarray, "time 10"]:
     """Drive the first 4 s of a plan, taken every 0.1 s."""
     times_s = np.minimum(np.arange(NUM_STEPS + 1) * STEP_S, plan.horizon_s)
     return track_proposals(state_array(ego), plan.at(times_s)[np.newaxis])[0]
@@ -96,7 +96,7 @@ def _require_log(scenario: Scenario, last: int) -> None:
         )
 
 
-def replayed_others(scenario: Scenario, iteration: int, num_steps: int, ego: EgoState | None = None) -> Others:
+def replayed_agents(scenario: Scenario, iteration: int, num_steps: int, ego: EgoState | None = None) -> ScoredAgents:
     """What the others do in the log from an iteration on, interpolated from two frames a second.
 
     Size and speed are those at first sight. A track seen in one frame only stands there all the time, as in NAVSIM.
@@ -135,7 +135,7 @@ def replayed_others(scenario: Scenario, iteration: int, num_steps: int, ego: Ego
         boxes = box_corners(poses[0], sizes)
         touching = np.array([valid[0, n] and convex_overlap(corners, boxes[n]) for n in range(len(rows))])
         valid[:, touching] = False
-    return Others(
+    return ScoredAgents(
         poses=poses,
         sizes=np.ascontiguousarray(np.broadcast_to(sizes, (*shape, 2))),
         valid=valid,

@@ -1,4 +1,4 @@
-"""Where each pose of many motions is: on which lanes, off the road, against traffic, how far along the centerline.
+"""Position of each pose of many motions on the road: lanes, off-road, against traffic, progress along the centerline.
 
 Motions are states (M, T, 10) in the columns of `simulation.ego.dynamics`, every 0.1 s.
 
@@ -7,9 +7,12 @@ Source:
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float64, Int64, UInt8
 
+from simulation.ego.box import EgoBox, center_at, corners_around, half_diagonal
 from simulation.ego.dynamics import HEADING, X, Y
 from simulation.geometry.area_raster import AreaRaster, crossings_to, entry_holds, raster_cell
 from simulation.geometry.boxes import box_corners
@@ -18,40 +21,69 @@ from simulation.geometry.long_lines import first_within, project_chunked
 from simulation.geometry.polygons import FlatPolygons, contains_point, overlaps_convex, rows_in_bounds
 
 LANE, DRIVABLE, ON_ROUTE, INTERSECTION = 1, 2, 4, 8
-"""What a polygon counts as, added up."""
+"""Kinds of a polygon, as bits."""
 MULTIPLE_LANES, OFF_ROAD, ONCOMING = 1, 2, 4
-"""What a pose of the ego is in, added up; `INTERSECTION` (of the box centre) too."""
+"""Areas of a pose, as bits; the fourth is `INTERSECTION`, of the box centre."""
+STRAY_LIMIT_M = 0.5
+"""A box centre farther than this from the centerline does not keep the lane."""
+_MAX_LANES = 256
+"""Lanes that the corners of one pose may be in."""
+
+
+class ClassifiedAreas(NamedTuple):
+    """A raster of polygons, and the kinds of each polygon."""
+
+    raster: AreaRaster
+    kinds: UInt8[np.ndarray, "areas"]
+    """Bits `LANE`, `DRIVABLE`, `ON_ROUTE`, `INTERSECTION`."""
+
+
+class ScoredMotions(NamedTuple):
+    """M motions of the ego."""
+
+    states: Float64[np.ndarray, "motions time 10"]
+    areas: UInt8[np.ndarray, "motions time"]
+    """Of `ego_areas`."""
+    box: EgoBox
+
+
+class CenterlineArrays(NamedTuple):
+    """A line with its arc lengths [m] and the bounding boxes of its chunks."""
+
+    points: Float64[np.ndarray, "points 2"]
+    arc: Float64[np.ndarray, "points"]
+    chunks: Float64[np.ndarray, "chunks 4"]
 
 
 @njit(cache=True)
 def ego_areas(
-    states: np.ndarray, raster: AreaRaster, kinds: np.ndarray, size: tuple[float, float], rear_to_center: float
-) -> np.ndarray:
-    """Where each pose is: (M, T) of `MULTIPLE_LANES`, `OFF_ROAD`, `ONCOMING`, `INTERSECTION`.
+    states: Float64[np.ndarray, "motions time columns"], classified: ClassifiedAreas, box: EgoBox
+) -> UInt8[np.ndarray, "motions time"]:
+    """Areas of each pose: bits `MULTIPLE_LANES`, `OFF_ROAD`, `ONCOMING`, `INTERSECTION`.
 
     Args:
-        states: (M, T, 10).
-        raster: Over the polygons near the motions.
-        kinds: (A,) what each polygon counts as.
-        size: Length and width of the ego box [m].
-        rear_to_center: [m].
+        states: Motions; the columns behind the pose may be left out.
+        classified: Raster over the polygons near the motions; points outside of it are in no polygon.
+        box: Of the ego.
     """
     num_motions, num_steps = states.shape[:2]
     areas = np.zeros((num_motions, num_steps), dtype=np.uint8)
-    half_length, half_width = 0.5 * size[0], 0.5 * size[1]
-    # Arrays by their own names: each access through the tuple costs a reference count, twenty times the look-up.
+    half_length, half_width = 0.5 * box.length, 0.5 * box.width
+    raster, kinds = classified
+    # Local names: each access to an array through the tuple costs a reference count, twenty times the look-up.
     offsets, rows, covers, holds_middle = raster.offsets, raster.rows, raster.covers, raster.holds_middle
     edge_spans, edges, points = raster.edge_spans, raster.edges, raster.areas.points
     low_x, low_y, cell_m = raster.origin[0], raster.origin[1], raster.cell_m
     num_i, num_j = raster.shape[0], raster.shape[1]
-    lanes, touched = np.empty(256, dtype=np.int64), np.empty(256, dtype=np.int64)
+    lanes, touched = np.empty(_MAX_LANES, dtype=np.int64), np.empty(_MAX_LANES, dtype=np.int64)
     for m in range(num_motions):
         for t in range(num_steps):
             heading = states[m, t, HEADING]
             cos, sin = math.cos(heading), math.sin(heading)
-            center_x, center_y = states[m, t, X] + rear_to_center * cos, states[m, t, Y] + rear_to_center * sin
+            center_x = states[m, t, X] + box.rear_axle_to_center * cos
+            center_y = states[m, t, Y] + box.rear_axle_to_center * sin
             count, on_road, flags = 0, 0, ONCOMING
-            # The corners, and the centre as the fifth.
+            # Four corners; the fifth point is the centre.
             for c in range(5):
                 ahead = 0.0 if c == 4 else half_length if c == 0 or c == 3 else -half_length
                 aside = 0.0 if c == 4 else half_width if c < 2 else -half_width
@@ -82,7 +114,7 @@ def ego_areas(
             if count > 1:
                 flags |= MULTIPLE_LANES
                 for k in range(count):
-                    if touched[k] == 15:
+                    if touched[k] == 0b1111:
                         flags &= ~MULTIPLE_LANES
             areas[m, t] = flags
     return areas
@@ -90,23 +122,24 @@ def ego_areas(
 
 @njit(cache=True)
 def _touch(lanes: np.ndarray, touched: np.ndarray, count: int, row: int, corner: int) -> int:
-    """Note that a corner is in a lane; returns how many lanes are noted."""
-    place = 0
-    while place < count and lanes[place] != row:
-        place += 1
-    if place == len(lanes):
+    """Record that a corner is in a lane; returns the number of recorded lanes."""
+    k = 0
+    while k < count and lanes[k] != row:
+        k += 1
+    if k == len(lanes):
         return count
-    if place == count:
-        lanes[place] = row
-        touched[place] = 0
+    if k == count:
+        lanes[k] = row
+        touched[k] = 0
         count += 1
-    touched[place] |= 1 << corner
+    touched[k] |= 1 << corner
     return count
 
 
 @njit(cache=True)
-def is_in_intersection(raster: AreaRaster, kinds: np.ndarray, x: float, y: float) -> bool:
-    """Whether a point is in a polygon that counts as `INTERSECTION`."""
+def is_in_intersection(classified: ClassifiedAreas, x: float, y: float) -> bool:
+    """Whether a point is in a polygon of the kind `INTERSECTION`."""
+    raster, kinds = classified
     cell = raster_cell(raster, x, y)
     if cell < 0:
         return False
@@ -123,92 +156,81 @@ def is_in_one_lane(flags: int) -> bool:
 
 
 @njit(cache=True)
-def sides_count(flags: int, raster: AreaRaster, kinds: np.ndarray, rear_x: float, rear_y: float) -> bool:
+def sides_count(flags: int, classified: ClassifiedAreas, rear_x: float, rear_y: float) -> bool:
     """Whether agents beside the ego count for its time to collision, by its `ego_areas` and its rear axle."""
-    return not is_in_one_lane(flags) or is_in_intersection(raster, kinds, rear_x, rear_y)
+    return not is_in_one_lane(flags) or is_in_intersection(classified, rear_x, rear_y)
 
 
 @njit(cache=True)
 def oncoming_distances(
-    states: np.ndarray, areas: np.ndarray, rear_to_center: float, window: int, spare_intersections: bool
-) -> np.ndarray:
-    """Longest way driven against traffic (M,) [m]: within `window` steps, or in one stretch when that is 0.
+    motions: ScoredMotions, window: int, spare_intersections: bool
+) -> Float64[np.ndarray, "motions"]:
+    """Longest distance driven against the traffic [m].
 
     Args:
-        states: (M, T, 10).
-        areas: (M, T) of `ego_areas`.
-        rear_to_center: [m].
-        window: Steps over which the way is added up; 0 adds up each stretch of oncoming poses.
+        motions: Motions with their areas.
+        window: Steps over which the distance is summed; 0 sums each run of oncoming poses.
         spare_intersections: Poses in an intersection do not count.
     """
+    states, areas, box = motions
     num_motions, num_steps = areas.shape
     longest = np.zeros(num_motions)
     steps = np.empty(num_steps)
     for m in range(num_motions):
-        way, last_x, last_y = 0.0, 0.0, 0.0
+        total, last_x, last_y = 0.0, 0.0, 0.0
         for t in range(num_steps):
-            heading = states[m, t, HEADING]
-            x = states[m, t, X] + rear_to_center * math.cos(heading)
-            y = states[m, t, Y] + rear_to_center * math.sin(heading)
+            x, y = center_at(states[m, t, X], states[m, t, Y], states[m, t, HEADING], box)
             counts = areas[m, t] & ONCOMING != 0 and not (spare_intersections and areas[m, t] & INTERSECTION != 0)
             steps[t] = math.hypot(x - last_x, y - last_y) if counts and t > 0 else 0.0
             last_x, last_y = x, y
             if window == 0:
-                way = way + steps[t] if counts else 0.0
+                total = total + steps[t] if counts else 0.0
             else:
-                way = 0.0
+                total = 0.0
                 for k in range(max(0, t - window), t + 1):
-                    way += steps[k]
-            longest[m] = max(longest[m], way)
+                    total += steps[k]
+            longest[m] = max(longest[m], total)
     return longest
 
 
 @njit(cache=True)
 def progress_along(
-    states: np.ndarray, points: np.ndarray, arc: np.ndarray, chunks: np.ndarray, rear_to_center: float
-) -> np.ndarray:
-    """How far the box centre gets along a line (M,) [m], never below 0."""
+    states: Float64[np.ndarray, "motions time 10"], line: CenterlineArrays, box: EgoBox
+) -> Float64[np.ndarray, "motions"]:
+    """Progress of the box centre along a line [m], at least 0."""
     progress = np.empty(len(states))
     ends = np.empty(2)
     for m in range(len(states)):
         for e, t in enumerate((0, states.shape[1] - 1)):
-            heading = states[m, t, HEADING]
-            x = states[m, t, X] + rear_to_center * math.cos(heading)
-            y = states[m, t, Y] + rear_to_center * math.sin(heading)
-            ends[e] = project_chunked(points, arc, chunks, x, y)
+            x, y = center_at(states[m, t, X], states[m, t, Y], states[m, t, HEADING], box)
+            ends[e] = project_chunked(line.points, line.arc, line.chunks, x, y)
         progress[m] = max(0.0, ends[1] - ends[0])
     return progress
 
 
 @njit(cache=True)
 def longest_stray(
-    states: np.ndarray,
-    areas: np.ndarray,
-    points: np.ndarray,
-    arc: np.ndarray,
-    chunks: np.ndarray,
-    near: np.ndarray,
-    rear_to_center: float,
-    limit_m: float,
-) -> np.ndarray:
-    """Most poses in a row (M,) at which the box centre is farther than `limit_m` from a line.
+    motions: ScoredMotions, line: CenterlineArrays, near: Int64[np.ndarray, "near"]
+) -> Int64[np.ndarray, "motions"]:
+    """Longest run of poses with the box centre farther than `STRAY_LIMIT_M` from a line, intersections left out.
 
-    Poses in an intersection are passed over: they neither count nor end the row. `near` are the line's chunks that
-    the centre may come so near to, ascending.
+    Args:
+        motions: Motions with their areas.
+        line: Usually the centerline.
+        near: Ascending rows of the line's chunks that a box centre may be within the limit of.
     """
+    states, areas, box = motions
     num_motions, num_steps = areas.shape
     longest = np.zeros(num_motions, dtype=np.int64)
-    # Most often the pose before was near the same chunk.
+    # Most poses are near the chunk of the pose before.
     last = 0
     for m in range(num_motions):
         count = 0
         for t in range(num_steps):
             if areas[m, t] & INTERSECTION != 0:
                 continue
-            heading = states[m, t, HEADING]
-            x = states[m, t, X] + rear_to_center * math.cos(heading)
-            y = states[m, t, Y] + rear_to_center * math.sin(heading)
-            found = first_within(points, arc, chunks, near, last, x, y, limit_m)
+            x, y = center_at(states[m, t, X], states[m, t, Y], states[m, t, HEADING], box)
+            found = first_within(line.points, line.arc, line.chunks, near, last, x, y, STRAY_LIMIT_M)
             count = count + 1 if found < 0 else 0
             last = max(found, 0)
             longest[m] = max(longest[m], count)
@@ -217,25 +239,27 @@ def longest_stray(
 
 @njit(cache=True)
 def touches_areas(
-    states: np.ndarray, areas: FlatPolygons, rows: np.ndarray, size: tuple[float, float], rear_to_center: float
-) -> np.ndarray:
-    """Which motions (M,) touch an area with the ego box; `rows` (T, R) are the areas of each step, -1 for none."""
+    states: Float64[np.ndarray, "motions time 10"],
+    areas: FlatPolygons,
+    rows: Int64[np.ndarray, "time closed"],
+    box: EgoBox,
+) -> Bool[np.ndarray, "motions"]:
+    """Motions whose ego box touches a closed area; `rows` are the areas closed at each step, -1 for none."""
     num_motions, num_steps = states.shape[:2]
     touched = np.zeros(num_motions, dtype=np.bool_)
-    reach = 0.5 * math.hypot(size[0], size[1])
+    reach = half_diagonal(box)
     bounds = areas.bounds
     for m in range(num_motions):
         for t in range(num_steps):
             heading = states[m, t, HEADING]
-            x = states[m, t, X] + rear_to_center * math.cos(heading)
-            y = states[m, t, Y] + rear_to_center * math.sin(heading)
+            x, y = center_at(states[m, t, X], states[m, t, Y], heading, box)
             for r in range(rows.shape[1]):
                 row = rows[t, r]
                 if row < 0 or x < bounds[row, 0] - reach or x > bounds[row, 2] + reach:
                     continue
                 if y < bounds[row, 1] - reach or y > bounds[row, 3] + reach:
                     continue
-                if overlaps_convex(areas, row, box_corners(x, y, heading, size[0], size[1])):
+                if overlaps_convex(areas, row, corners_around(x, y, heading, box)):
                     touched[m] = True
                     break
             if touched[m]:
@@ -245,26 +269,28 @@ def touches_areas(
 
 @njit(cache=True)
 def enters_areas(
-    states: np.ndarray, areas: FlatPolygons, rows: np.ndarray, size: tuple[float, float], rear_to_center: float
-) -> np.ndarray:
-    """Which motions (M,) come into a closed area; `rows` (T, R) are the areas closed at each step, -1 for none.
+    states: Float64[np.ndarray, "motions time 10"],
+    areas: FlatPolygons,
+    rows: Int64[np.ndarray, "time closed"],
+    box: EgoBox,
+) -> Bool[np.ndarray, "motions"]:
+    """Motions that enter a closed area; `rows` are the areas closed at each step, -1 for none.
 
-    Who touched an area while it was open may go on in it. Who touches a closed one at the start, but is not in it
-    with the centre, stands across the line: standing on is no entering, going on with the centre is.
+    A motion that touched an area while it was open may stay in it. A motion that at the start touches a closed area
+    with its box, but not with its centre, stands on the line: it enters as soon as its centre is in the area.
     """
     num_motions, num_steps = states.shape[:2]
     entered = np.zeros(num_motions, dtype=np.bool_)
-    # Of the box from the rear axle, so that no angle is asked for where most poses are.
-    reach = abs(rear_to_center) + 0.5 * math.hypot(size[0], size[1])
+    # Around the rear axle, so that most poses need no angle.
+    reach = abs(box.rear_axle_to_center) + half_diagonal(box)
     bounds = areas.bounds
-    closed = np.unique(rows)
-    for row in closed:
+    for row in np.unique(rows):
         if row < 0:
             continue
         for m in range(num_motions):
             if entered[m]:
                 continue
-            may_go, across = False, False
+            may_enter, is_on_line = False, False
             for t in range(num_steps):
                 rear_x, rear_y = states[m, t, X], states[m, t, Y]
                 if rear_x < bounds[row, 0] - reach or rear_x > bounds[row, 2] + reach:
@@ -272,34 +298,32 @@ def enters_areas(
                 if rear_y < bounds[row, 1] - reach or rear_y > bounds[row, 3] + reach:
                     continue
                 heading = states[m, t, HEADING]
-                x, y = rear_x + rear_to_center * math.cos(heading), rear_y + rear_to_center * math.sin(heading)
-                if not overlaps_convex(areas, row, box_corners(x, y, heading, size[0], size[1])):
+                x, y = center_at(rear_x, rear_y, heading, box)
+                if not overlaps_convex(areas, row, corners_around(x, y, heading, box)):
                     continue
                 is_closed = False
                 for r in range(rows.shape[1]):
                     is_closed = is_closed or rows[t, r] == row
-                is_in = contains_point(areas, row, x, y)
-                if not is_closed or (t == 0 and is_in):
-                    may_go = True
+                is_inside = contains_point(areas, row, x, y)
+                if not is_closed or (t == 0 and is_inside):
+                    may_enter = True
                     break
-                across = across or t == 0
-                if not across or is_in:
+                is_on_line = is_on_line or t == 0
+                if not is_on_line or is_inside:
                     break
             else:
-                may_go = True
-            entered[m] = not may_go
+                may_enter = True
+            entered[m] = not may_enter
     return entered
 
 
 @njit(cache=True)
-def touching_square(areas: FlatPolygons, x: float, y: float, radius_m: float, first_row: int) -> np.ndarray:
-    """Which areas (A + 1,) from `first_row` on touch an axis-aligned square; the last entry stands for no area."""
+def touching_square(
+    areas: FlatPolygons, x: float, y: float, radius_m: float, first_row: int
+) -> Bool[np.ndarray, "areas_and_none"]:
+    """Areas from `first_row` on that touch an axis-aligned square; the last entry stands for no area."""
     found = np.zeros(len(areas.bounds) + 1, dtype=np.bool_)
-    square = np.empty((4, 2))
-    square[0, 0], square[0, 1] = x - radius_m, y - radius_m
-    square[1, 0], square[1, 1] = x + radius_m, y - radius_m
-    square[2, 0], square[2, 1] = x + radius_m, y + radius_m
-    square[3, 0], square[3, 1] = x - radius_m, y + radius_m
+    square = box_corners(x, y, 0.0, 2.0 * radius_m, 2.0 * radius_m)
     for row in rows_in_bounds(areas, x - radius_m, y - radius_m, x + radius_m, y + radius_m):
         if row >= first_row:
             found[row] = overlaps_convex(areas, row, square)

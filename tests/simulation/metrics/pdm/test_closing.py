@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import shapely
 
+from simulation.ego.box import EgoBox
 from simulation.ego.dynamics import STATE_SIZE, VELOCITY_X, X
 from simulation.geometry.area_raster import rasterize
 from simulation.geometry.polygons import flatten_polygons
-from simulation.metrics.pdm.agents import Others
-from simulation.metrics.pdm.closing import closing_scores, closing_shares
-from simulation.metrics.pdm.road import INTERSECTION, LANE, MULTIPLE_LANES, OFF_ROAD
+from simulation.metrics.pdm.agents import ScoredAgents
+from simulation.metrics.pdm.closing import ForecastArrays, closing_scores, closing_shares
+from simulation.metrics.pdm.road import INTERSECTION, LANE, MULTIPLE_LANES, OFF_ROAD, ClassifiedAreas, ScoredMotions
 
-SIZE, REAR_TO_CENTER_M, FRONT_M = (5.0, 2.0), 1.5, 4.0
+BOX, FRONT_M = EgoBox(length=5.0, width=2.0, rear_axle_to_center=1.5), 4.0
 LENGTH_M, WIDTH_M = 4.0, 2.0
 NORTH = np.pi / 2
 
@@ -48,7 +49,7 @@ def scores(
     speeds = np.broadcast_to(np.asarray(speed_mps, dtype=np.float64), (steps,))
     way_m = np.concatenate([[0.0], np.cumsum(speeds[:-1] * 0.1)])
     poses = np.stack([x_m + way_m * np.cos(heading), y_m + way_m * np.sin(heading), np.full(steps, heading)], axis=-1)
-    others = Others(
+    agents = ScoredAgents(
         poses=poses[:, np.newaxis].copy(),
         sizes=np.tile([LENGTH_M, WIDTH_M], (steps, 1, 1)),
         valid=np.full((steps, 1), is_there),
@@ -60,14 +61,10 @@ def scores(
     low, high = np.array([-50.0, -50.0]), np.array([50.0, 50.0])
     polygons = flatten_polygons(np.array([shapely.box(*low, *high)]))
     return closing_scores(
-        states,
-        np.full(states.shape[:2], area, dtype=np.uint8),
-        others,
+        ScoredMotions(states, np.full(states.shape[:2], area, dtype=np.uint8), BOX),
+        agents,
         speeds[:, np.newaxis].copy(),
-        rasterize(polygons, low, high),
-        np.array([kind], dtype=np.uint8),
-        SIZE,
-        REAR_TO_CENTER_M,
+        ClassifiedAreas(rasterize(polygons, low, high), np.array([kind], dtype=np.uint8)),
     ).tolist()
 
 
@@ -178,15 +175,10 @@ def share(
     now = np.array([x_m, y_m])
     ahead = now + np.arange(1, 9)[:, np.newaxis] * 0.5 * np.array(velocity_mps)
     box = np.array([np.cos(heading), np.sin(heading), LENGTH_M, WIDTH_M])
-    return closing_shares(
-        states[np.newaxis],
-        now[np.newaxis, np.newaxis],
-        ahead[np.newaxis, np.newaxis],
-        box[np.newaxis, np.newaxis],
-        np.array([[present]]),
-        SIZE,
-        REAR_TO_CENTER_M,
-    ).item()
+    forecasts = ForecastArrays(
+        now[np.newaxis, np.newaxis], ahead[np.newaxis, np.newaxis], box[np.newaxis, np.newaxis], np.array([[present]])
+    )
+    return closing_shares(states[np.newaxis], forecasts, BOX).item()
 
 
 def test_the_share_counts_the_instants_at_which_a_leader_is_too_near():
@@ -208,7 +200,7 @@ def test_who_stands_waits_for_nobody_and_who_is_behind_is_not_looked_at():
 def test_the_box_of_who_turns_points_where_he_goes():
     # Beside each other at the same speed, 0.5 m apart; the other's box seems to lie across, but it moves along.
     ego = motion(5.0, steps=16)[:, 1:]
-    aside_m = 0.5 * (SIZE[1] + WIDTH_M) + 0.5
+    aside_m = 0.5 * (BOX.width + WIDTH_M) + 0.5
     assert share(ego, 4.0, aside_m, NORTH, (5.0, 0.0)) == 0.0
     # One that stands is as it lies: its end is in the way.
     assert share(ego, 8.0, aside_m, NORTH, (0.0, 0.0)) > 0.0

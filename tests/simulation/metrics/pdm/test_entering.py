@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import shapely
 
+from simulation.ego.box import EgoBox
 from simulation.ego.dynamics import STATE_SIZE, VELOCITY_X, X
 from simulation.geometry.polygons import flatten_polygons
 from simulation.metrics.pdm.road import enters_areas
@@ -19,7 +20,7 @@ def enters(start_m: float, speed_mps: float, closed: slice) -> bool:
     states[0, :, VELOCITY_X] = speed_mps
     rows = np.full((STEPS, 1), -1)
     rows[closed] = 0
-    return bool(enters_areas(states, SQUARE, rows, (4.0, 2.0), 0.0)[0])
+    return bool(enters_areas(states, SQUARE, rows, EgoBox(4.0, 2.0, 0.0))[0])
 
 
 @pytest.mark.parametrize(
