@@ -1,9 +1,9 @@
-"""Where the time of a rollout goes, planner and metrics left out.
+"""Time of a rollout by stage, without planner and metrics.
 
     python benchmarks/step_time.py                                      # hand-made scenes
     python benchmarks/step_time.py --data ../shared/golden/world1
 
-Each scenario is driven by a planner that keeps its speed, once to warm up and then `--repeats` times; the fastest
+A constant-velocity planner drives each scenario once for warm-up and then `--repeats` times; the fastest drive
 counts. Targets for 150 steps: 25 ms with non-reactive traffic, 60 ms with reactive traffic.
 """
 
@@ -33,12 +33,12 @@ TARGETS_MS = {"nonreactive": 25.0, "reactive": 60.0}
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to drive."""
+    """Data and planners."""
 
     data: Path | None = None
     """nuPlan data root; hand-made scenes without it."""
     limit: int = 20
-    """Scenarios at most."""
+    """Maximum number of scenarios."""
     repeats: int = 5
     """Drives of each scenario."""
 
@@ -66,7 +66,7 @@ def opened(arguments: Arguments) -> list[Scenario]:
 
 
 def fastest(scenario: Scenario, traffic: str, repeats: int) -> list[float]:
-    """Seconds in each stage, of the drive with the least time in whole."""
+    """Seconds in each stage of the fastest drive."""
     return min((drive(scenario, traffic) for _ in range(repeats + 1)), key=sum)
 
 

@@ -11,9 +11,9 @@ from distill.contract import Teacher
 from distill.labels import LabelHeader, LabelStore, label_states
 from distill.states import StateSettings, reached_states, scenario_states
 from distill.teacher import load_teacher
-from driving import Planner
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import open_scenario
+from driving.planner import Planner
 from planning.neural.features import FeatureBuilder
 from planning.neural.vocabulary import TrajectoryVocabulary
 from planning.registry import load_planner

@@ -10,9 +10,12 @@ import numpy as np
 import shapely
 
 from distill.contract import Future, logged_future
-from driving import PACIFICA, EgoMotion, EgoState, Observation, Planner, Scenario
+from driving.ego import EgoMotion, EgoState
 from driving.geometry import box_corners, poses_in_frame_of, poses_out_of_frame_of, wrap_angle
-from driving.planner import begin
+from driving.observation import Observation
+from driving.planner import Planner, begin
+from driving.scenario import Scenario
+from driving.vehicle import PACIFICA
 from planning.neural.vocabulary import NUM_POSES
 from simulation.rollout import Rollout, valid_plan
 

@@ -11,11 +11,13 @@ import shapely
 from jaxtyping import Bool, Float64, Int64
 
 from distill.contract import FUTURE_STEPS, SUB_SCORES, Future, Teacher, TeacherLabel, logged_future
-from driving import PACIFICA, AgentTracks, Observation, Scenario
-from driving.agents import static_mask
+from driving.agents import AgentTracks, static_mask
 from driving.geometry import box_corners
 from driving.names import unknown_name
+from driving.observation import Observation
+from driving.scenario import Scenario
 from driving.timing import STEP_S
+from driving.vehicle import PACIFICA
 from planning.neural.route_line import SPACING_M, LaneSamples, RoadCache
 from planning.neural.vocabulary import NUM_POSES, TrajectoryVocabulary
 from simulation.ego.box import ego_box
