@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import shapely
 
 from distill.contract import Future, logged_future
 from driving.ego import EgoMotion, EgoState
@@ -17,6 +16,7 @@ from driving.planner import Planner, begin
 from driving.scenario import Scenario
 from driving.vehicle import PACIFICA
 from planning.neural.vocabulary import NUM_POSES
+from simulation.geometry.boxes import boxes_overlapping
 from simulation.rollout import Rollout, valid_plan
 
 LOGGED, SHIFTED, REACHED = "logged", "shifted", "reached"
@@ -69,7 +69,7 @@ def scenario_states(scenario: Scenario, settings: StateSettings) -> Iterator[Sta
             for _ in range(settings.shifted)
         ]
         for kind, observation in states:
-            if not touches_somebody(observation):
+            if not overlaps_agent(observation):
                 yield State(scenario_id=scenario.scenario_id, kind=kind, observation=observation, future=future)
 
 
@@ -83,7 +83,7 @@ def reached_states(scenario: Scenario, planner: Planner, every_steps: int) -> It
     wanted = set(_iterations(scenario, every_steps))
     while not rollout.is_finished:
         observation = rollout.observation()
-        if touches_somebody(observation):
+        if overlaps_agent(observation):
             return
         if observation.iteration in wanted:
             yield State(
@@ -168,13 +168,9 @@ def with_ego(observation: Observation, ego: EgoState) -> Observation:
     return replace(observation, ego=moved)
 
 
-def touches_somebody(observation: Observation) -> bool:
+def overlaps_agent(observation: Observation) -> bool:
     """Whether the ego box overlaps an agent or a static object now."""
-    center, agents = observation.ego_now.center_pose(), observation.agents
-    seen = np.flatnonzero(agents.valid[:, -1])
-    near = seen[np.hypot(*(agents.poses[seen, -1, :2] - center[:2]).T) < 15.0]
-    if not len(near):
-        return False
-    ego = shapely.polygons(box_corners(center, np.array([PACIFICA.length_m, PACIFICA.width_m])))
-    boxes = shapely.polygons(box_corners(agents.poses[near, -1], agents.sizes[near, -1]))
-    return bool(shapely.intersects(boxes, ego).any())
+    corners = box_corners(observation.ego_now.center_pose(), np.array([PACIFICA.length_m, PACIFICA.width_m]))
+    agents = observation.agents
+    overlaps = boxes_overlapping(corners, agents.poses[:, -1].copy(), agents.sizes[:, -1].copy())
+    return bool((overlaps & agents.valid[:, -1]).any())

@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from driving.agents import AgentKind, AgentTracks, LightStatus, TrafficLights
 from driving.candidates import LOGGED_TIME_S, Candidates
 from driving.ego import EgoMotion
-from driving.geometry import shifted_along_heading
+from driving.geometry import arc_lengths, shifted_along_heading
 from driving.scenario import Scenario
 from driving.vehicle import PACIFICA
 from simulation.log import SimulationLog
@@ -116,7 +116,7 @@ def route_ahead(scenario: Scenario) -> Float64[np.ndarray, "points 2"]:
     ego = scenario.ego.rear_axle_poses[0, scenario.frames, :2]
     reach_m = float(np.hypot(*np.diff(ego, axis=0).T).sum()) + CORRIDOR_M
     start = int(np.argmin(np.hypot(*(line - ego[0]).T)))
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line[start:], axis=0).T))])
+    along = arc_lengths(line[start:])
     return line[start:][along <= reach_m]
 
 

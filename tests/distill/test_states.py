@@ -9,10 +9,10 @@ from distill.states import (
     SHIFTED,
     StateSettings,
     driven_state,
+    overlaps_agent,
     reached_states,
     scenario_states,
     shifted_state,
-    touches_somebody,
     with_ego,
 )
 from driving.synthetic.scenes import scene
@@ -57,7 +57,7 @@ def test_a_planner_that_stands_still_reaches_one_place_and_loses_its_example():
     assert states[2].future.ego_poses is None
 
 
-def test_a_drive_ends_where_it_touches_somebody():
+def test_a_drive_ends_where_the_ego_overlaps_an_agent():
     states = list(reached_states(scene("queue"), ConstantVelocityPlanner(), every_steps=10))
     assert 0 < len(states) < 15
-    assert not any(touches_somebody(state.observation) for state in states)
+    assert not any(overlaps_agent(state.observation) for state in states)
