@@ -21,13 +21,13 @@ from command_line import CommonArguments, console, progress, run
 
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
-from driving.planner import begin
+from driving.planner import reset_planner
 from driving.scenario import Scenario
 from driving.synthetic.scenes import SCENES, scene
 from planning.registry import load_planner
-from simulation.rollout import TRAFFIC, Rollout, valid_plan
+from simulation.rollout import TRAFFIC, Rollout
 
-STAGES = ("set_up", "observation", "checking", "control", "traffic", "packing")
+STAGES = ("set_up", "observation", "control", "traffic", "packing")
 TARGETS_MS = {"nonreactive": 25.0, "reactive": 60.0}
 
 
@@ -73,19 +73,14 @@ def fastest(scenario: Scenario, traffic: str, repeats: int) -> list[float]:
 def drive(scenario: Scenario, traffic: str) -> list[float]:
     """Seconds in each stage of one rollout."""
     planner = load_planner("constant_velocity")
-    begin(planner, scenario)
+    reset_planner(planner, scenario)
     rollout = Rollout(scenario, traffic=traffic)
-    checking_s = 0.0
     while not rollout.is_finished:
-        plan = planner.plan(rollout.observation())
-        started = time.perf_counter()
-        plan = valid_plan(planner, plan, rollout)
-        checking_s += time.perf_counter() - started
-        rollout.advance(plan)
+        rollout.advance(planner.plan(rollout.observation()))
     log = rollout.log()
     started = time.perf_counter()
     log.to_bytes()
-    seconds = {**log.stage_time_s, "checking": checking_s, "packing": time.perf_counter() - started}
+    seconds = {**log.stage_time_s, "packing": time.perf_counter() - started}
     return [seconds[stage] for stage in STAGES]
 
 
