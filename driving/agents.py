@@ -152,6 +152,14 @@ class AgentTracks:
             z_m=self.z_m[rows],
         )
 
+    def by_appearance(self) -> "AgentTracks":
+        """The agents in the order of their first observation, within a frame in the order of its boxes.
+
+        A nuPlan log lists them in this order.
+        """
+        first = self.valid.argmax(axis=1)
+        return self.take(np.lexsort((self.order[np.arange(self.num_agents), first], first)))
+
     def steps(self, start: int, stop: int) -> "AgentTracks":
         """The part from step `start` up to, not including, `stop`, without agents that are unseen there.
 
