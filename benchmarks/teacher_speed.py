@@ -1,10 +1,10 @@
-r"""Labelling rate of the teacher on one core.
+r"""How many states a second the teacher labels on one core.
 
     python benchmarks/teacher_speed.py
     python benchmarks/teacher_speed.py --data worlds --size 1024 --states 40
 
-Prints states per second for each size of vocabulary, tracking included, without loading maps. Without --data, a town
-is generated first.
+Trajectories are driven by tracker and bicycle and judged against the recorded future of all others. Without --data,
+a town is generated first. Prints the rate for each size of vocabulary, loading of maps not counted.
 """
 
 import sys
@@ -28,15 +28,15 @@ from planning.neural.vocabulary import TrajectoryVocabulary
 from simulation.generation.town.generator import TownGenerator
 
 TARGETS = {1024: 20.0, 8192: 2.0}
-"""States per second and core."""
+"""States a second and core."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """Data and vocabulary sizes."""
+    """What to label."""
 
     data: Path | None = None
-    """nuPlan data root; without it a town is generated."""
+    """nuPlan data root; without it a town is made."""
     size: tuple[int, ...] = (1024, 8192)
     """Entries of the vocabularies."""
     states: int = 20
@@ -56,7 +56,7 @@ def main(arguments: Arguments) -> None:
             observation, future = scenario.observation_at(iteration), logged_future(scenario, iteration)
             started = time.process_time()
             teacher.label(observation, future)
-            # Untimed: the first state of each scenario, which prepares the map.
+            # The first state of each scenario lays out its map.
             if number >= 0:
                 times_s.append(time.process_time() - started)
                 agents.append(future.agents.num_agents)

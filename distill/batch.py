@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from planning.neural.candidate_features import CandidateGeometry
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -14,8 +16,8 @@ class Batch:
     """Fields of `Features`, stacked."""
     candidates: Int[Tensor, "states candidates"]
     """Rows of the vocabulary."""
-    tracked: Float[Tensor, "states candidates 8 5"]
-    """Candidates as the tracker drives them from the state, in `DRIVEN_COLUMNS`, ego frame."""
+    geometry: CandidateGeometry
+    """The candidates as the tracker drives them from the state; stays on the CPU."""
     targets: Float[Tensor, "states candidates sub_scores"]
     """The teacher's sub-scores in [0, 1]."""
     imitation_gap_m2: Float[Tensor, "states candidates"]
@@ -27,4 +29,7 @@ class Batch:
         """The batch on a device."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         features = {name: value.to(device) for name, value in values.pop("features").items()}
-        return Batch(features=features, **{name: value.to(device) for name, value in values.items()})
+        geometry = values.pop("geometry")
+        return Batch(
+            features=features, geometry=geometry, **{name: value.to(device) for name, value in values.items()}
+        )

@@ -10,7 +10,7 @@ from scipy.special import expit
 from distill.contract import SUB_SCORES
 from distill.losses import POSITIVE, head_target
 from distill.samples import Samples, teacher_scores
-from planning.neural.network import Student, joined_score
+from planning.neural.network import Student, combined_score
 
 _CHUNK = 16
 NUM_BINS = 10
@@ -69,8 +69,8 @@ def evaluate(student: Student, samples: Samples) -> Evaluation:
     for start in range(0, len(samples), _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, len(samples)))
         batch = samples.batch(rows, None, rng)
-        logits, _ = network(batch.features, batch.tracked)
-        chosen = joined_score(logits, student.weights).argmax(dim=1).numpy()
+        logits, _ = network(batch.features, batch.geometry)
+        chosen = combined_score(logits, student.weights).argmax(dim=1).numpy()
         quality = teacher_scores(samples.scores[rows])
         targets = batch.targets.numpy() > POSITIVE
         truth.append(targets.reshape(-1, len(SUB_SCORES)))

@@ -8,14 +8,14 @@ import hashlib
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64
 
 from distill.batch import Batch
 from distill.contract import SUB_SCORES
 from distill.labels import SCALE, LabelledStates
-from planning.neural.candidate_selection import ReachableEntries
+from planning.neural.candidate_features import candidate_geometry
+from planning.neural.candidate_selection import CandidateSelector
 from planning.neural.features import trimmed
-from planning.neural.relations import DRIVEN_COLUMNS
 from planning.neural.vocabulary import TrajectoryVocabulary
 from simulation.ego.dynamics import VELOCITY_X
 from simulation.ego.vocabulary_tracking import FittedVocabulary, drive_vocabulary, fit_vocabulary
@@ -44,7 +44,7 @@ class Samples:
         self.states = states
         self._poses = vocabulary.poses
         self._fitted: FittedVocabulary = fit_vocabulary(vocabulary.poses)
-        self.candidates = ReachableEntries(self._fitted).at(
+        self.candidates = CandidateSelector(self._fitted).select(
             states.ego_states[:, VELOCITY_X], states.features["route"], states.features["route_mask"]
         )
         """(states, candidates) rows of the vocabulary."""
@@ -71,14 +71,14 @@ class Samples:
         else:
             places = self._choose(rows, candidates_per_state, rng)
         candidates = np.take_along_axis(self.candidates[rows], places, axis=1)
-        tracked = drive_vocabulary(self._fitted, states.ego_states[rows], candidates)[..., DRIVEN_COLUMNS]
+        tracked = drive_vocabulary(self._fitted, states.ego_states[rows], candidates)
         gap_m = tracked[..., :2] - states.example[rows][:, np.newaxis, 5::5, :2]
         scores = np.take_along_axis(self.scores[rows], places[..., np.newaxis], axis=1)
         features = trimmed({name: values[rows] for name, values in states.features.items()})
         return Batch(
             features={name: torch.from_numpy(values) for name, values in features.items()},
             candidates=torch.from_numpy(candidates),
-            tracked=torch.from_numpy(tracked.astype(np.float32)),
+            geometry=candidate_geometry(features, tracked),
             targets=torch.from_numpy(scores.astype(np.float32) / np.float32(SCALE)),
             imitation_gap_m2=torch.from_numpy((gap_m**2).sum(axis=(2, 3)).astype(np.float32)),
             agents_ahead=torch.from_numpy(states.agents_ahead[rows][:, : features["agents"].shape[1]]),
@@ -101,9 +101,7 @@ class Samples:
         return places
 
 
-def teacher_scores(
-    scores: UInt8[np.ndarray, "states candidates sub_scores"],
-) -> Float32[np.ndarray, "states candidates"]:
+def teacher_scores(scores: np.ndarray) -> Float32[np.ndarray, "states candidates"]:
     """The teacher's total per candidate: product times weighted mean of the stored sub-scores (..., sub-scores)."""
     values = scores.astype(np.float32) / np.float32(SCALE)
     weighted = sum(weight * values[..., SUB_SCORES.index(name)] for name, weight in _WEIGHTED.items())

@@ -143,7 +143,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step)
         with torch.autocast(self.process.device.split(":")[0], torch.bfloat16, enabled=config.use_bf16):
-            logits, ahead_m = self._model(batch.features, batch.tracked)
+            logits, ahead_m = self._model(batch.features, batch.geometry)
         parts = losses(logits, ahead_m, batch, config.losses)
         if not torch.isfinite(parts["total"]):
             bad = [name for name, value in parts.items() if not torch.isfinite(value)]

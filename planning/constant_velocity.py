@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from driving import MapGraph, Observation, Route, Trajectory
+from driving.map import MapGraph
+from driving.observation import Observation
+from driving.route import Route
+from driving.trajectory import Trajectory
 
 HORIZON_S = 8.0
 PLAN_STEP_S = 0.5

@@ -3,8 +3,12 @@
 import numpy as np
 from jaxtyping import Float64
 
-from driving import PACIFICA, MapGraph, Observation, Route, Trajectory
 from driving.agents import static_mask
+from driving.map import MapGraph
+from driving.observation import Observation
+from driving.route import Route
+from driving.trajectory import Trajectory
+from driving.vehicle import PACIFICA
 from planning.idm_rollout import plan_idm
 from planning.lane_search import breadth_first_lanes, joined_centerlines, starting_lane
 from simulation.geometry.corridors import chunk_bounds

@@ -4,8 +4,10 @@ import numpy as np
 import shapely
 from jaxtyping import Float64
 
-from driving import PACIFICA, EgoState, MapGraph
+from driving.ego import EgoState
 from driving.geometry import box_corners
+from driving.map import MapGraph
+from driving.vehicle import PACIFICA
 
 
 def starting_lane(map_graph: MapGraph, rows: list[int], ego: EgoState) -> int:

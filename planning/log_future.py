@@ -3,7 +3,11 @@
 import numpy as np
 from jaxtyping import Float64
 
-from driving import MapGraph, Observation, Route, Scenario, Trajectory
+from driving.map import MapGraph
+from driving.observation import Observation
+from driving.route import Route
+from driving.scenario import Scenario
+from driving.trajectory import Trajectory
 
 NUM_POSES = 16
 STRIDE = 5

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from driving import MapGraph, Observation, Route, Scenario, Trajectory
+from driving.map import MapGraph
+from driving.observation import Observation
+from driving.route import Route
+from driving.scenario import Scenario
+from driving.trajectory import Trajectory
 
 
 class RecordedPlanner:

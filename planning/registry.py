@@ -6,8 +6,8 @@ Entries are functions, so that the heavy imports of one planner are not paid for
 import importlib
 from collections.abc import Callable
 
-from driving import Planner
 from driving.names import unknown_name
+from driving.planner import Planner
 
 
 def _log_future() -> Planner:

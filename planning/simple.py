@@ -2,8 +2,11 @@
 
 import numpy as np
 
-from driving import MapGraph, Observation, Route, Trajectory
 from driving.geometry import wrap_angle
+from driving.map import MapGraph
+from driving.observation import Observation
+from driving.route import Route
+from driving.trajectory import Trajectory
 
 HORIZON_S = 10.0
 PLAN_STEP_S = 0.25

@@ -1,10 +1,10 @@
-"""Draw birds-eye pictures of scenarios, one PNG file each.
+"""Draw pictures of scenarios from above, one PNG file each.
 
     python scripts/draw_scenarios.py --data worlds/start --output pictures --one-per-type
     python scripts/draw_scenarios.py --data ~/nuplan --filter val14_split.yaml --limit 20 --output pictures
     python scripts/draw_scenarios.py --data ~/logs --maps ~/nuplan/maps --output pictures --iteration 0
 
-The file names consist of scenario type and token.
+The files are named after the scenario's type and token.
 """
 
 from dataclasses import dataclass
@@ -21,28 +21,28 @@ from simulation.drawing.birds_eye import VIEW_RADIUS_M, draw_scenario
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """Scenarios and output of the pictures."""
+    """What to draw, and where to."""
 
     data: Path
     """nuPlan data root, or a folder of .db files."""
     output: Path
-    """Folder of the pictures; created if missing."""
+    """Folder for the pictures; made where it is missing."""
     maps: Path | None = None
-    """Maps folder, if it is not part of the data root."""
+    """Folder of the maps, where it is not part of the data root."""
     filter: Path | None = None
-    """Filter file of the devkit; default all tagged scenarios of known nuPlan types with a goal."""
+    """A filter file of the devkit; without it, all tagged scenarios of nuPlan's known types that have a goal."""
     limit: int | None = None
-    """Maximal number of pictures."""
+    """Draw only so many."""
     one_per_type: bool = False
     """Draw only the first scenario of each type."""
     iteration: int | None = None
-    """Index of the frame; default the tagged one."""
+    """Which frame; the tagged one where left out."""
     radius: float = VIEW_RADIUS_M
-    """Half the width of a picture [m]."""
+    """Half the width of what is shown [m]."""
 
 
 def main(arguments: Arguments) -> None:
-    """Draw all pictures."""
+    """Draw one picture after the other."""
     if arguments.limit is not None and arguments.limit < 1:
         raise ValueError(f"--limit must be at least 1, got {arguments.limit}.")
     chosen = None if arguments.filter is None else ScenarioFilter.from_yaml(arguments.filter)

@@ -1,12 +1,11 @@
-"""Open the viewer: replay drives in a browser, compare planners, inspect lost metrics.
+"""Look at drives in a browser: replay them, compare planners, see where and why points were lost.
 
     python scripts/view.py results/first
     python scripts/view.py results/first results/second     # compare two runs
-    python scripts/view.py --data demo/worlds               # logged scenarios without drives
-    python scripts/view.py results/first --data ~/nuplan    # the data set was moved
+    python scripts/view.py --data demo/worlds               # scenarios that nobody has driven yet
+    python scripts/view.py results/first --data ~/nuplan    # where the data has moved since
 
-The server accepts connections from this machine only. From another machine use a tunnel:
-ssh -L 8421:localhost:8421 HOST.
+It listens on this machine only. From another one, use a tunnel: ssh -L 8421:localhost:8421 HOST.
 """
 
 import socket
@@ -27,22 +26,22 @@ DEFAULT_PORT = 8421
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """Sources and address of the viewer."""
+    """What to show, and where."""
 
     results: Positional[tuple[Path, ...]] = ()
     """Results folders of scripts/benchmark.py."""
     data: Path | None = None
-    """nuPlan data root of the results, if it was moved; without results, the scenarios to list."""
+    """nuPlan data root: of the results, where it has moved; or alone, to show its scenarios."""
     maps: Path | None = None
-    """Maps folder, if it is not part of the data root."""
+    """Maps folder, where it is not beside the data."""
     filter: Path | None = None
-    """Filter file of the devkit for the scenarios of --data."""
+    """Of the scenarios of --data: a filter file of the devkit."""
     port: int | None = None
-    """Port of the server; default 8421, or a free port if 8421 is taken."""
+    """Port to listen on; without it 8421, or a free one where that is taken."""
     host: str = "127.0.0.1"
-    """Address of the server. Any other address than the default opens all data to the network, without a password."""
+    """Address to listen on. Others than this machine can look at everything then: there is no password."""
     allow_host: Annotated[UseAppendAction[tuple[str, ...]], None] = ()
-    """Further host names that requests may carry, for --host."""
+    """Further names under which browsers may call, for --host."""
 
 
 def main(arguments: Arguments) -> None:
@@ -64,7 +63,7 @@ def listen(host: str, port: int | None) -> socket.socket:
     """A listening socket.
 
     Raises:
-        OSError: When the port is taken, or this machine has no such address.
+        OSError: When the port is taken, or the address is not of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for wanted in (DEFAULT_PORT, 0) if port is None else (port,):
@@ -79,7 +78,7 @@ def listen(host: str, port: int | None) -> socket.socket:
         else:
             listener.listen(128)
             return listener
-    raise AssertionError("port 0 binds a free port")
+    raise AssertionError("a free port was asked for")
 
 
 if __name__ == "__main__":

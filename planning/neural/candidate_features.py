@@ -1,38 +1,182 @@
-"""How driven trajectories lie to a route and to boxes around: numbers a network can tell sub-scores apart by.
+"""Features of tracked candidates: their position on the route and their distances to agents.
 
-For B states, A entries, K instants, R route points and N agents, all in the ego frame, float32.
+Each query of the decoder holds this geometry, so that a small network learns to score, not to intersect boxes. All of
+it is computed from the tokens of `features.py`, whatever produced the agents: labels or a perception network.
+
+B states, A candidates, K = 8 instants every 0.5 s, R route points, N agents; ego frame, on the CPU, float32.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
 
+from driving.timing import INSTANT_S
 from driving.vehicle import PACIFICA
+from planning.forecasting.constant_velocity import INSTANTS_S, constant_velocity
+from planning.lane_sampling import SPACING_M
+from planning.neural.features import (
+    BOX,
+    EDGE_M,
+    EDGES,
+    IS_CONNECTOR,
+    IS_RED,
+    LIMIT,
+    POSITION_M,
+    ROUTE_BEHIND,
+    SPEED_MPS,
+    VELOCITY,
+)
+from simulation.ego.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
 from simulation.geometry.compiling import lesser, njit
-from simulation.metrics.pdm.closing import INSTANT_S
 
-RELATION_SIZE = 31
-"""Per entry and instant: motion (6), place on the route (13), room to agents: foreseen (6), going straight (6)."""
-LOOK_AHEAD_S = 0.9
-"""nuPlan's bound of the time to collision is 0.95 s."""
+MOTION_X, MOTION_Y, MOTION_COS, MOTION_SIN, SPEED, ACCEL = range(6)
+"""Columns of a candidate's own motion."""
+(
+    OFFSET,
+    ABS_OFFSET,
+    TURN_SIN,
+    TURN_COS,
+    ARC_LENGTH,
+    LEFT_EDGE,
+    RIGHT_EDGE,
+    LEFT_LANE_EDGE,
+    RIGHT_LANE_EDGE,
+    OVERSPEED,
+    ON_CONNECTOR,
+    TO_RED_LIGHT,
+    BEYOND_ROUTE,
+) = range(6, 19)
+"""Columns of the position on the route."""
+GAP, FREE_PATH, FREE_PATH_LATER, GAP_LATER, CLOSING_TIME, LATERAL_GAP = range(6)
+"""Columns of a block about the agents."""
+FORECAST_BLOCK, STRAIGHT_BLOCK, NUM_CANDIDATE_FEATURES = 19, 25, 31
+"""First columns of the agents as forecast and as at constant velocity, and the number of all columns."""
+
+_POINT_X, _POINT_Y, _POINT_COS, _POINT_SIN, _LEFT, _RIGHT, _LANE_LEFT, _LANE_RIGHT = range(8)
+_POINT_LIMIT, _POINT_CONNECTOR, _POINT_RED, _POINT_ARC = range(8, 12)
+"""Columns of a route point."""
+_NUM_LINE_COLUMNS = 6
+"""Those of a route point that the distances of corners to the edges of the road need."""
+_BOX_X, _BOX_Y, _BOX_VX, _BOX_VY, _BOX_COS, _BOX_SIN, _HALF_LENGTH, _HALF_WIDTH, _MAX_LATERAL, _MIN_FORWARD = range(
+    10
+)
+"""Rows of a table of agent boxes. The last two bound the boxes near enough to matter."""
 _LANES = 16
-"""Boxes are looked at so many at once, in float32; their number is filled up to a multiple."""
-_ROOM = 11
-"""Column of the room of the corners to the left, in front of that to the right."""
-_NUM_COLUMNS = 10
-_NEAR_M = 45.0
-_POINTS_BACK, _POINTS_ON = 2, 10
-"""Route points that a car passes in half a second, at most."""
-_LINE_COLUMNS = 6
-"""Of a route point: where it is, its direction, and room to the edges of the road."""
+"""Boxes per vector instruction; the number of columns of a table is filled up to a multiple."""
+
+LOOK_AHEAD_S = 0.9
+"""Just below nuPlan's bound of 0.95 s on the time to collision."""
+_NEAR_M, _FAR_M, _FREE_M, _LATERAL_RANGE_M = 45.0, 12.0, 36.0, 20.0
+_SLOW_MPS, _LONGEST_S = 0.1, 4.0
+_POINTS_BACK, _POINTS_AHEAD = 2, 10
+"""Route points that a car passes within half a second, at most."""
 _CORNER_POINTS = 3
-"""Route points before and behind the nearest one to the centre, among which that of a corner is."""
-_POINT_SPACING_M = 2.0
-_FAR_M = 12.0
-_FARTHEST_M = 36.0
+"""Route points before and after the one nearest to the centre, among which that of a corner is."""
 _OFFSET_M = PACIFICA.rear_axle_to_center_m
 _HALF_LENGTH_M, _HALF_WIDTH_M = 0.5 * PACIFICA.length_m, 0.5 * PACIFICA.width_m
+
+TRACKED_COLUMNS = (X, Y, HEADING, VELOCITY_X, ACCEL_X)
+"""Columns of a tracked state that the features are computed from."""
+
+
+class CandidateGeometry(NamedTuple):
+    """What candidate features are computed from, all but the network's forecast. Stays on the CPU."""
+
+    tracked: Float32[np.ndarray, "states candidates 8 5"]
+    """x, y, heading, speed, acceleration of the rear axle [m, rad, m/s, m/s^2]."""
+    route: Float32[np.ndarray, "states points 12"]
+    """x, y [m], cos, sin, distance to the left and right edge of the road and of the lanes of this direction [m],
+    limit [m/s], connector, red, arc length from the ego [m]."""
+    route_counts: Int64[np.ndarray, "states"]
+    """Number of valid route points."""
+    now_m: Float32[np.ndarray, "states agents 2"]
+    """Box centres of the agents."""
+    boxes: Float32[np.ndarray, "states agents 4"]
+    """cos, sin, length, width [m]."""
+    mask: Bool[np.ndarray, "states agents"]
+    """Which agents are valid."""
+    straight_m: Float32[np.ndarray, "states agents 8 2"]
+    """Agents at constant velocity."""
+    along_lanes_m: Float32[np.ndarray, "states agents 8 2"]
+    """Agents forecast along their lanes; NaN for those without such a forecast."""
+
+    def rows(self, rows: slice) -> "CandidateGeometry":
+        """The geometry of some of the states."""
+        return CandidateGeometry(*(values[rows] for values in self))
+
+
+def candidate_geometry(
+    features: dict[str, np.ndarray],
+    tracked: Float64[np.ndarray, "states candidates 8 10"],
+    along_lanes_m: Float32[np.ndarray, "states agents 8 2"] | None = None,
+) -> CandidateGeometry:
+    """Collect the geometry of the candidates of B states.
+
+    Args:
+        features: Fields of `Features`, stacked.
+        tracked: Candidates as `drive_vocabulary` tracks them, every 0.5 s.
+        along_lanes_m: Forecast of the agents along their lanes, NaN for agents without one.
+    """
+    route, agents = features["route"], features["agents"]
+    arc_m = (np.arange(route.shape[1], dtype=np.float32) - ROUTE_BEHIND) * SPACING_M
+    points = np.concatenate(
+        [
+            route[..., :2] * POSITION_M,
+            route[..., 2:4],
+            route[..., EDGES] * EDGE_M,
+            route[..., LIMIT : LIMIT + 1] * SPEED_MPS,
+            route[..., IS_CONNECTOR : IS_CONNECTOR + 1],
+            route[..., IS_RED : IS_RED + 1],
+            np.broadcast_to(arc_m[:, np.newaxis], (*route.shape[:2], 1)),
+        ],
+        axis=-1,
+    )
+    now_m = agents[..., :2] * POSITION_M
+    straight_m = constant_velocity(now_m, agents[..., VELOCITY] * SPEED_MPS, INSTANTS_S.astype(np.float32))
+    return CandidateGeometry(
+        tracked=tracked[..., TRACKED_COLUMNS].astype(np.float32),
+        route=points,
+        route_counts=features["route_mask"].sum(axis=1),
+        now_m=now_m,
+        boxes=np.concatenate([agents[..., 2:4], agents[..., BOX] * SPEED_MPS], axis=-1),
+        mask=features["agents_mask"],
+        straight_m=straight_m,
+        along_lanes_m=np.full_like(straight_m, np.nan) if along_lanes_m is None else along_lanes_m,
+    )
+
+
+def candidate_features(
+    geometry: CandidateGeometry, forecast_m: Float32[np.ndarray, "states agents 8 2"]
+) -> Float32[np.ndarray, "states candidates 8 31"]:
+    """Features of all candidates at all instants, scaled to about one.
+
+    Args:
+        geometry: Candidates, route and agents.
+        forecast_m: Agents as the network forecasts them. A forecast along a lane replaces it, and constant velocity.
+    """
+    has_lane = np.isfinite(geometry.along_lanes_m)
+    forecasts = _Forecasts(
+        network_m=np.where(has_lane, geometry.along_lanes_m, forecast_m),
+        straight_m=np.where(has_lane, geometry.along_lanes_m, geometry.straight_m),
+    )
+    return _candidate_features(geometry, forecasts)
+
+
+class _Forecasts(NamedTuple):
+    network_m: np.ndarray
+    straight_m: np.ndarray
+
+
+class _Pose(NamedTuple):
+    """Centre of the ego box, its direction, and the speed."""
+
+    x: float
+    y: float
+    cos: float
+    sin: float
+    speed: float
 
 
 @njit(cache=True)
@@ -41,156 +185,137 @@ def _clip(value: float, low: float, high: float) -> float:
 
 
 @njit(cache=True)
-def entry_relations(
-    driven: np.ndarray,
-    route: np.ndarray,
-    counts: np.ndarray,
-    now: np.ndarray,
-    ahead: np.ndarray,
-    straight: np.ndarray,
-    boxes: np.ndarray,
-    present: np.ndarray,
-) -> np.ndarray:
-    """Relations of every entry at every instant.
-
-    Args:
-        driven: (B, A, K, 5) x, y, heading, speed, acceleration of the rear axle [m, rad, m/s, m/s^2].
-        route: (B, R, 12) x, y [m], cos, sin, room to the left and right edge of the road and of the own direction
-            [m], limit [m/s], connector, red, arc length from the ego [m].
-        counts: (B,) route points that are there.
-        now: (B, N, 2) where the agents are [m].
-        ahead: (B, N, K, 2) where they will be.
-        straight: (B, N, K, 2) where they would be at their present velocity.
-        boxes: (B, N, 4) cos, sin, length, width.
-        present: (B, N) which agents are there.
-
-    Returns:
-        (B, A, K, 31) float32, scaled to about one.
-    """
-    num_states, num_entries, num_instants = driven.shape[:3]
-    out = np.empty((num_states, num_entries, num_instants, RELATION_SIZE), dtype=np.float32)
-    num_boxes = -(-present.shape[1] // _LANES) * _LANES
-    foreseen = np.empty((_NUM_COLUMNS, num_boxes), dtype=np.float32)
-    steady = np.empty((_NUM_COLUMNS, num_boxes), dtype=np.float32)
-    nearest = np.zeros(num_entries, dtype=np.int64)
-    xs, ys, coses, sines = np.empty(num_entries), np.empty(num_entries), np.empty(num_entries), np.empty(num_entries)
-    left, right = np.empty(num_entries), np.empty(num_entries)
-    line = np.empty((_LINE_COLUMNS, route.shape[1]))
+def _candidate_features(geometry: CandidateGeometry, forecasts: _Forecasts) -> np.ndarray:
+    tracked, route, counts, mask = geometry.tracked, geometry.route, geometry.route_counts, geometry.mask
+    now, boxes, network, straight = geometry.now_m, geometry.boxes, forecasts.network_m, forecasts.straight_m
+    num_states, num_candidates, num_instants = tracked.shape[:3]
+    out = np.empty((num_states, num_candidates, num_instants, NUM_CANDIDATE_FEATURES), dtype=np.float32)
+    num_columns = -(-mask.shape[1] // _LANES) * _LANES
+    forecast_boxes = np.empty((_MIN_FORWARD + 1, num_columns), dtype=np.float32)
+    straight_boxes = np.empty((_MIN_FORWARD + 1, num_columns), dtype=np.float32)
+    nearest = np.zeros(num_candidates, dtype=np.int64)
+    poses, edges = np.empty((4, num_candidates)), np.empty((2, num_candidates))
+    line = np.empty((_NUM_LINE_COLUMNS, route.shape[1]))
     for b in range(num_states):
-        line[:] = route[b, :, :_LINE_COLUMNS].T
-        stop_m = 1e3
+        line[:] = route[b, :, :_NUM_LINE_COLUMNS].T
+        red_m = 1e3
         for r in range(counts[b]):
-            if route[b, r, 10] > 0.0 and route[b, r, 11] > 0.0:
-                stop_m = route[b, r, 11]
+            if route[b, r, _POINT_RED] > 0.0 and route[b, r, _POINT_ARC] > 0.0:
+                red_m = route[b, r, _POINT_ARC]
                 break
         nearest[:] = -1
         for k in range(num_instants):
-            num = _boxes_at(now[b], ahead[b], boxes[b], present[b], k, foreseen)
-            _boxes_at(now[b], straight[b], boxes[b], present[b], k, steady)
-            for a in range(num_entries):
-                heading, speed = float(driven[b, a, k, 2]), float(driven[b, a, k, 3])
+            before = now[b] if k == 0 else network[b, :, k - 1]
+            num = _fill_boxes(before, network[b, :, k], boxes[b], mask[b], forecast_boxes)
+            before = now[b] if k == 0 else straight[b, :, k - 1]
+            _fill_boxes(before, straight[b, :, k], boxes[b], mask[b], straight_boxes)
+            for a in range(num_candidates):
+                heading, speed = float(tracked[b, a, k, 2]), float(tracked[b, a, k, 3])
                 cos, sin = math.cos(heading), math.sin(heading)
-                x, y = driven[b, a, k, 0] + _OFFSET_M * cos, driven[b, a, k, 1] + _OFFSET_M * sin
-                xs[a], ys[a], coses[a], sines[a] = x, y, cos, sin
+                pose = _Pose(
+                    tracked[b, a, k, 0] + _OFFSET_M * cos, tracked[b, a, k, 1] + _OFFSET_M * sin, cos, sin, speed
+                )
+                poses[0, a], poses[1, a], poses[2, a], poses[3, a] = pose.x, pose.y, cos, sin
                 row = out[b, a, k]
-                row[0], row[1] = driven[b, a, k, 0] / 20.0, driven[b, a, k, 1] / 20.0
-                row[2], row[3], row[4], row[5] = cos, sin, speed / 10.0, driven[b, a, k, 4] / 3.0
-                nearest[a] = _on_route(route[b], counts[b], nearest[a], x, y, cos, sin, speed, stop_m, row[6:])
-                _among(foreseen, num, x, y, cos, sin, speed, row[19:])
-                _among(steady, num, x, y, cos, sin, speed, row[25:])
-            _room_of_corners(line, counts[b], nearest, xs, ys, coses, sines, left, right)
-            for a in range(num_entries):
-                out[b, a, k, _ROOM], out[b, a, k, _ROOM + 1] = _clip(left[a], -3.0, 3.0), _clip(right[a], -3.0, 3.0)
+                row[MOTION_X], row[MOTION_Y] = tracked[b, a, k, 0] / 20.0, tracked[b, a, k, 1] / 20.0
+                row[MOTION_COS], row[MOTION_SIN] = cos, sin
+                row[SPEED], row[ACCEL] = speed / 10.0, tracked[b, a, k, 4] / 3.0
+                nearest[a] = _nearest_point(route[b], counts[b], nearest[a], pose)
+                _fill_route(route[b, nearest[a]], pose, red_m, row)
+                _fill_gaps(forecast_boxes, num, pose, row[FORECAST_BLOCK:])
+                _fill_gaps(straight_boxes, num, pose, row[STRAIGHT_BLOCK:])
+            _edge_distances(line, counts[b], nearest, poses, edges)
+            for a in range(num_candidates):
+                out[b, a, k, LEFT_EDGE] = _clip(edges[0, a], -3.0, 3.0)
+                out[b, a, k, RIGHT_EDGE] = _clip(edges[1, a], -3.0, 3.0)
     return out
 
 
 @njit(cache=True)
-def _boxes_at(
-    now: np.ndarray, ahead: np.ndarray, boxes: np.ndarray, present: np.ndarray, k: int, found: np.ndarray
-) -> int:
-    """Lay out the boxes (10, lanes) that are there at instant k, and give their number, filled up.
+def _fill_boxes(before: np.ndarray, ahead: np.ndarray, boxes: np.ndarray, mask: np.ndarray, table: np.ndarray) -> int:
+    """Write the valid boxes at an instant into a table, one column each; return their number, filled up.
 
-    Rows: x, y, velocity (2), cos, sin, half length, half width, and how far aside and ahead they begin to matter.
+    Args:
+        before: (N, 2) centres one instant earlier.
+        ahead: (N, 2) centres at the instant.
+        boxes: (N, 4) cos, sin, length, width.
+        mask: (N,) which are valid.
+        table: (10, columns) receives them.
     """
     num = 0
-    for n in range(len(present)):
-        if present[n]:
-            x, y = float(ahead[n, k, 0]), float(ahead[n, k, 1])
-            before_x, before_y = (now[n, 0], now[n, 1]) if k == 0 else (ahead[n, k - 1, 0], ahead[n, k - 1, 1])
-            velocity_x, velocity_y = (x - before_x) / INSTANT_S, (y - before_y) / INSTANT_S
+    for n in range(len(mask)):
+        if mask[n]:
+            x, y = float(ahead[n, 0]), float(ahead[n, 1])
+            velocity_x, velocity_y = (x - before[n, 0]) / INSTANT_S, (y - before[n, 1]) / INSTANT_S
             half_length, half_width = 0.5 * boxes[n, 2], 0.5 * boxes[n, 3]
             reach = half_length + half_width + _HALF_LENGTH_M + _HALF_WIDTH_M + _FAR_M
-            found[0, num], found[1, num], found[2, num], found[3, num] = x, y, velocity_x, velocity_y
-            found[4, num], found[5, num] = boxes[n, 0], boxes[n, 1]
-            found[6, num], found[7, num] = half_length, half_width
-            found[8, num] = reach + LOOK_AHEAD_S * math.hypot(velocity_x, velocity_y)
-            found[9, num] = -reach
+            table[_BOX_X, num], table[_BOX_Y, num] = x, y
+            table[_BOX_VX, num], table[_BOX_VY, num] = velocity_x, velocity_y
+            table[_BOX_COS, num], table[_BOX_SIN, num] = boxes[n, 0], boxes[n, 1]
+            table[_HALF_LENGTH, num], table[_HALF_WIDTH, num] = half_length, half_width
+            table[_MAX_LATERAL, num] = reach + LOOK_AHEAD_S * math.hypot(velocity_x, velocity_y)
+            table[_MIN_FORWARD, num] = -reach
             num += 1
     filled = -(-num // _LANES) * _LANES
-    found[:, num:filled] = 0.0
-    found[9, num:filled] = np.inf
+    table[:, num:filled] = 0.0
+    table[_MIN_FORWARD, num:filled] = np.inf
     return filled
 
 
 @njit(cache=True)
-def _on_route(
-    route: np.ndarray,
-    count: int,
-    before: int,
-    x: float,
-    y: float,
-    cos: float,
-    sin: float,
-    speed: float,
-    stop_m: float,
-    row: np.ndarray,
-) -> int:
-    """Where on the route a pose is, all but the room of its corners.
-
-    Returns the nearest point, which is looked for near the one of before.
-    """
-    nearest, best = 0, np.inf
-    for r in range(max(0, before - _POINTS_BACK), count if before < 0 else min(count, before + _POINTS_ON)):
-        dx, dy = x - route[r, 0], y - route[r, 1]
-        if dx * dx + dy * dy < best:
-            nearest, best = r, dx * dx + dy * dy
-    point = route[nearest]
-    dx, dy = x - point[0], y - point[1]
-    along = dx * point[2] + dy * point[3]
-    aside = dy * point[2] - dx * point[3]
-    turned_sin, turned_cos = sin * point[2] - cos * point[3], cos * point[2] + sin * point[3]
-    place = point[11] + along
-    row[0] = _clip(aside, -6.0, 6.0) / 2.0
-    row[1] = min(abs(aside), 6.0) / 2.0
-    row[2], row[3] = turned_sin, turned_cos
-    row[4] = place / 20.0
-    row[7] = _clip(point[6] - aside, -3.0, 3.0)
-    row[8] = _clip(point[7] + aside, -3.0, 3.0)
-    row[9] = (speed - point[8]) * 0.3
-    row[10] = point[9]
-    row[11] = _clip(stop_m - place - _HALF_LENGTH_M, -_FAR_M, _FAR_M) / 4.0
-    row[12] = min(abs(along), 6.0) / 2.0
+def _nearest_point(route: np.ndarray, count: int, before: int, pose: _Pose) -> int:
+    """Index of the nearest route point, searched near that of the instant before; -1 searches the whole route."""
+    nearest, least = 0, np.inf
+    for r in range(max(0, before - _POINTS_BACK), count if before < 0 else min(count, before + _POINTS_AHEAD)):
+        dx, dy = pose.x - route[r, _POINT_X], pose.y - route[r, _POINT_Y]
+        if dx * dx + dy * dy < least:
+            nearest, least = r, dx * dx + dy * dy
     return nearest
 
 
 @njit(cache=True)
-def _room_of_corners(
-    line: np.ndarray,
-    count: int,
-    nearest: np.ndarray,
-    xs: np.ndarray,
-    ys: np.ndarray,
-    coses: np.ndarray,
-    sines: np.ndarray,
-    left: np.ndarray,
-    right: np.ndarray,
-) -> None:
-    """Room of the tightest corner of each ego box to the left and to the right edge of the road.
+def _fill_route(point: np.ndarray, pose: _Pose, red_m: float, row: np.ndarray) -> None:
+    """Write the position on the route, all but the distances of the corners to the edges of the road.
 
-    Each corner is looked up where it is: in a tight turn the road beside a rear corner is another than beside the
-    centre. All boxes are looked at together, without branches, so that one instruction looks at many.
+    Args:
+        point: (12,) nearest route point.
+        pose: Of the ego.
+        red_m: Arc length of the next connector at red.
+        row: (31,) receives the features.
+    """
+    dx, dy = pose.x - point[_POINT_X], pose.y - point[_POINT_Y]
+    cos, sin = point[_POINT_COS], point[_POINT_SIN]
+    along, lateral = dx * cos + dy * sin, dy * cos - dx * sin
+    arc = point[_POINT_ARC] + along
+    row[OFFSET] = _clip(lateral, -6.0, 6.0) / 2.0
+    row[ABS_OFFSET] = min(abs(lateral), 6.0) / 2.0
+    row[TURN_SIN], row[TURN_COS] = pose.sin * cos - pose.cos * sin, pose.cos * cos + pose.sin * sin
+    row[ARC_LENGTH] = arc / 20.0
+    row[LEFT_LANE_EDGE] = _clip(point[_LANE_LEFT] - lateral, -3.0, 3.0)
+    row[RIGHT_LANE_EDGE] = _clip(point[_LANE_RIGHT] + lateral, -3.0, 3.0)
+    row[OVERSPEED] = (pose.speed - point[_POINT_LIMIT]) * 0.3
+    row[ON_CONNECTOR] = point[_POINT_CONNECTOR]
+    row[TO_RED_LIGHT] = _clip(red_m - arc - _HALF_LENGTH_M, -_FAR_M, _FAR_M) / 4.0
+    row[BEYOND_ROUTE] = min(abs(along), 6.0) / 2.0
+
+
+@njit(cache=True)
+def _edge_distances(line: np.ndarray, count: int, nearest: np.ndarray, poses: np.ndarray, edges: np.ndarray) -> None:
+    """Smallest distance of a corner of each ego box to the left and to the right edge of the road.
+
+    Each corner uses its own nearest route point: in a tight turn the road at a rear corner differs from that at the
+    centre. The loop over boxes has no branches, so that it is compiled to vector instructions.
+
+    Args:
+        line: (6, R) x, y, cos, sin of the route points and their distances to both edges.
+        count: Valid route points.
+        nearest: (A,) route point nearest to each centre.
+        poses: (4, A) x, y, cos, sin of the box centres.
+        edges: (2, A) receives the distances.
     """
     last = max(count - 1, 0)
+    xs, ys, coses, sines = poses[0], poses[1], poses[2], poses[3]
+    left, right = edges[0], edges[1]
     left[:], right[:] = np.inf, np.inf
     for c in range(4):
         ahead = _HALF_LENGTH_M if c < 2 else -_HALF_LENGTH_M
@@ -204,13 +329,13 @@ def _room_of_corners(
                 best = r if gap < least else best
                 least = gap if gap < least else least
             dx, dy = x - line[0, best], y - line[1, best]
-            along, aside = dx * line[2, best] + dy * line[3, best], dy * line[2, best] - dx * line[3, best]
-            # Between two points the room is between theirs.
+            along, lateral = dx * line[2, best] + dy * line[3, best], dy * line[2, best] - dx * line[3, best]
+            # The edge between two route points is interpolated.
             other = min(max(best + (1 if along > 0.0 else -1), 0), last)
-            share = abs(along) / _POINT_SPACING_M
+            share = abs(along) / SPACING_M
             share = share if share < 1.0 else 1.0
-            on_left = line[4, best] + share * (line[4, other] - line[4, best]) - aside
-            on_right = line[5, best] + share * (line[5, other] - line[5, best]) + aside
+            on_left = line[4, best] + share * (line[4, other] - line[4, best]) - lateral
+            on_right = line[5, best] + share * (line[5, other] - line[5, best]) + lateral
             left[a] = on_left if on_left < left[a] else left[a]
             right[a] = on_right if on_right < right[a] else right[a]
 
@@ -221,51 +346,63 @@ def _single(value: float) -> Any:
 
 
 @njit(cache=True, error_model="numpy")
-def _among(
-    boxes: np.ndarray, num: int, x: float, y: float, cos: float, sin: float, speed: float, row: np.ndarray
-) -> None:
-    """Room to the boxes: nearest, free way straight on, and both were all to go on for 0.9 s as they move then.
+def _fill_gaps(boxes: np.ndarray, num: int, pose: _Pose, row: np.ndarray) -> None:
+    """Write a block about the agents: gap, free path ahead, and both after 0.9 s at the velocities of the instant.
 
-    Without branches and in float32 throughout, so that one instruction looks at many boxes.
+    The loop has no branches and only float32, so that it is compiled to vector instructions.
+
+    Args:
+        boxes: (10, columns) table of boxes.
+        num: Its columns in use.
+        pose: Of the ego.
+        row: (6 or more,) receives the block.
     """
-    x, y, cos, sin, speed = _single(x), _single(y), _single(cos), _single(sin), _single(speed)
+    x, y, cos, sin = _single(pose.x), _single(pose.y), _single(pose.cos), _single(pose.sin)
+    speed = _single(pose.speed)
     half_length, half_width = _single(_HALF_LENGTH_M), _single(_HALF_WIDTH_M)
-    near_m, far_m, farthest_m, beside_m = _single(_NEAR_M), _single(_FAR_M), _single(_FARTHEST_M), _single(20.0)
-    zero, slow_mps, longest_s, look_ahead_s = _single(0.0), _single(0.1), _single(4.0), _single(LOOK_AHEAD_S)
-    xs, ys, velocities_x, velocities_y, coses, sines = boxes[0], boxes[1], boxes[2], boxes[3], boxes[4], boxes[5]
-    half_lengths, half_widths, begins_aside, begins_ahead = boxes[6], boxes[7], boxes[8], boxes[9]
-    apart, free, soon, closing_s, aside = far_m, farthest_m, far_m, longest_s, far_m
+    near_m, far_m, free_m, beside_m = _single(_NEAR_M), _single(_FAR_M), _single(_FREE_M), _single(_LATERAL_RANGE_M)
+    zero, slow_mps = _single(0.0), _single(_SLOW_MPS)
+    longest_s, look_ahead_s = _single(_LONGEST_S), _single(LOOK_AHEAD_S)
+    xs, ys, velocities_x, velocities_y = boxes[_BOX_X], boxes[_BOX_Y], boxes[_BOX_VX], boxes[_BOX_VY]
+    coses, sines, half_lengths, half_widths = (
+        boxes[_BOX_COS],
+        boxes[_BOX_SIN],
+        boxes[_HALF_LENGTH],
+        boxes[_HALF_WIDTH],
+    )
+    max_lateral, min_forward = boxes[_MAX_LATERAL], boxes[_MIN_FORWARD]
+    least_gap, free, later_gap, closing_s, lateral_gap = far_m, free_m, far_m, longest_s, far_m
     for n in range(num):
         dx, dy = xs[n] - x, ys[n] - y
         forward, left = dx * cos + dy * sin, dy * cos - dx * sin
-        matters = (abs(left) <= begins_aside[n]) & (forward >= begins_ahead[n])
+        matters = (abs(left) <= max_lateral[n]) & (forward >= min_forward[n])
         matters &= (abs(dx) <= near_m) & (abs(dy) <= near_m)
         turned_cos = abs(coses[n] * cos + sines[n] * sin)
         turned_sin = abs(sines[n] * cos - coses[n] * sin)
         lengthwise = half_lengths[n] * turned_cos + half_widths[n] * turned_sin + half_length
         widthwise = half_lengths[n] * turned_sin + half_widths[n] * turned_cos + half_width
         crosswise = abs(left) - widthwise
-        # Two boxes are apart where they are so along one of their four axes.
+        # Two boxes are apart if they are so along one of their four axes.
         its_length = half_lengths[n] + half_length * turned_cos + half_width * turned_sin
         its_width = half_widths[n] + half_length * turned_sin + half_width * turned_cos
         its_ahead = abs(dx * coses[n] + dy * sines[n]) - its_length
         its_aside = abs(dy * coses[n] - dx * sines[n]) - its_width
         gap = max(max(abs(forward) - lengthwise, crosswise), max(its_ahead, its_aside))
-        apart = lesser(apart, gap if matters else far_m)
+        least_gap = lesser(least_gap, gap if matters else far_m)
         matters &= forward > zero
         closing = speed - (velocities_x[n] * cos + velocities_y[n] * sin)
         gap = forward - lengthwise
         in_way = matters & (crosswise <= zero)
-        free = lesser(free, gap if in_way else farthest_m)
+        free = lesser(free, gap if in_way else free_m)
         closing_s = lesser(closing_s, max(gap, zero) / closing if in_way & (closing > slow_mps) else longest_s)
-        aside = lesser(aside, crosswise if matters & (gap < beside_m) else far_m)
+        lateral_gap = lesser(lateral_gap, crosswise if matters & (gap < beside_m) else far_m)
         across = velocities_y[n] * cos - velocities_x[n] * sin
         later_forward, later_left = forward - look_ahead_s * closing, left + look_ahead_s * across
         later = max(abs(later_forward) - lengthwise, abs(later_left) - widthwise)
-        soon = lesser(soon, later if matters else far_m)
-    row[0] = max(apart, -2.0) / 2.0
-    row[1] = max(free, -2.0) / 6.0
-    row[2] = _clip(free - LOOK_AHEAD_S * speed, -4.0, _FAR_M) / 2.0
-    row[3] = max(soon, -2.0) / 2.0
-    row[4] = closing_s
-    row[5] = max(aside, -2.0) / 2.0
+        later_gap = lesser(later_gap, later if matters else far_m)
+    row[GAP] = max(least_gap, -2.0) / 2.0
+    row[FREE_PATH] = max(free, -2.0) / 6.0
+    row[FREE_PATH_LATER] = _clip(free - LOOK_AHEAD_S * speed, -4.0, _FAR_M) / 2.0
+    row[GAP_LATER] = max(later_gap, -2.0) / 2.0
+    row[CLOSING_TIME] = closing_s
+    row[LATERAL_GAP] = max(lateral_gap, -2.0) / 2.0

@@ -1,20 +1,24 @@
-"""The vocabulary asks the tokens: one query per entry, one head per sub-score, and one for imitation."""
+"""The decoder: one query per candidate attends to the tokens; one head per sub-score and one for imitation."""
 
 from collections.abc import Sequence
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from planning.forecasting.agents import NUM_INSTANTS
+from planning.forecasting.constant_velocity import NUM_INSTANTS
+from planning.neural.candidate_features import NUM_CANDIDATE_FEATURES
 from planning.neural.encoder import NetworkConfig, two_layers
-from planning.neural.relations import RELATION_SIZE
 
 IMITATION = "imitation"
 
 
 class CrossLayer(nn.Module):
-    """Queries look at tokens, each for itself; entries do not see each other, so that a part equals the whole."""
+    """Cross-attention and feed-forward layer, pre-norm.
 
+    Queries do not attend to each other, so that the logits of a candidate do not depend on the other candidates.
+    """
+
+    # Names of submodules are keys of stored checkpoints.
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.before = nn.LayerNorm(config.width)
@@ -24,25 +28,25 @@ class CrossLayer(nn.Module):
 
     def forward(
         self,
-        queries: Float[Tensor, "states entries width"],
+        queries: Float[Tensor, "states candidates width"],
         tokens: Float[Tensor, "states tokens width"],
-        absent: Bool[Tensor, "states tokens"],
-    ) -> Float[Tensor, "states entries width"]:
-        """Queries that know the tokens."""
-        looked, _ = self.attend(self.before(queries), tokens, tokens, key_padding_mask=absent, need_weights=False)
-        queries = queries + looked
+        padding: Bool[Tensor, "states tokens"],
+    ) -> Float[Tensor, "states candidates width"]:
+        """Queries updated from the tokens; `padding` marks tokens to leave out."""
+        attended, _ = self.attend(self.before(queries), tokens, tokens, key_padding_mask=padding, need_weights=False)
+        queries = queries + attended
         return queries + self.think(self.between(queries))
 
 
 class VocabularyDecoder(nn.Module):
-    """Logits of every entry."""
+    """Candidate features and tokens -> logits of each candidate."""
 
     def __init__(self, config: NetworkConfig, sub_scores: Sequence[str]) -> None:
         super().__init__()
         width = config.width
         self.names = (*sub_scores, IMITATION)
         self.relate = nn.Sequential(
-            nn.Linear(RELATION_SIZE * NUM_INSTANTS, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+            nn.Linear(NUM_CANDIDATE_FEATURES * NUM_INSTANTS, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
         self.ego = nn.Linear(width, width)
         self.layers = nn.ModuleList(CrossLayer(config) for _ in range(config.decoder_layers))
@@ -51,12 +55,12 @@ class VocabularyDecoder(nn.Module):
 
     def forward(
         self,
-        relations: Float[Tensor, "states entries 8 relations"],
+        features: Float[Tensor, "states candidates 8 features"],
         tokens: Float[Tensor, "states tokens width"],
         mask: Bool[Tensor, "states tokens"],
-    ) -> dict[str, Float[Tensor, "states entries"]]:
+    ) -> dict[str, Float[Tensor, "states candidates"]]:
         """Logits by the name of their head."""
-        queries = self.relate(relations.flatten(-2)) + self.ego(tokens[:, :1])
+        queries = self.relate(features.flatten(-2)) + self.ego(tokens[:, :1])
         for layer in self.layers:
             queries = layer(queries, tokens, ~mask)
         logits = self.heads(self.norm(queries))

@@ -1,4 +1,4 @@
-"""Tokens of everything around, made to know each other by a small transformer."""
+"""The encoder: a small transformer over the tokens of ego, agents, lanes, lights and route."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ ROUTE_GROUP = 4
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """Size of the student."""
+    """Size of the student network."""
 
     width: int = 64
     heads: int = 4
@@ -32,11 +32,11 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
-            raise ValueError(f"The width, {self.width}, must be a multiple of the number of heads, {self.heads}.")
+            raise ValueError(f"`width` must be a multiple of `heads`; got {self.width} and {self.heads}.")
 
 
 class TokenEncoder(nn.Module):
-    """Features of B states to tokens (B, S, width): ego, agents, lanes, lights, route."""
+    """Features -> tokens (states, tokens, width) in the order ego, agents, lanes, lights, route."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class TokenEncoder(nn.Module):
     def forward(
         self, features: dict[str, Tensor]
     ) -> tuple[Float[Tensor, "states tokens width"], Bool[Tensor, "states tokens"]]:
-        """Tokens, and which of them are there; the first is the ego, the agents follow."""
+        """Tokens, the ego first and the agents after it, and which of them are valid."""
         route = features["route"]
         batch, groups = len(route), ROUTE_POINTS // ROUTE_GROUP
         tokens = [
@@ -86,5 +86,5 @@ class TokenEncoder(nn.Module):
 
 
 def two_layers(inputs: int, width: int, outputs: int | None = None) -> nn.Sequential:
-    """A small network of one hidden layer."""
+    """A perceptron with one hidden layer."""
     return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, outputs or width))

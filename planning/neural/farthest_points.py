@@ -1,13 +1,14 @@
-"""Choose points that lie far apart."""
+"""Farthest-point sampling."""
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
 from simulation.geometry.compiling import njit
 
 
 @njit(cache=True)
-def far_apart(points: np.ndarray, count: int) -> np.ndarray:
-    """Rows of points (N, D) that lie far apart: each the farthest from those before, none twice, 0 in front."""
+def farthest_points(points: Float64[np.ndarray, "points values"], count: int) -> Int64[np.ndarray, "count"]:
+    """Rows of `count` points, each the farthest from those before it; none twice, row 0 first."""
     chosen = np.zeros(count, dtype=np.int64)
     nearest = np.full(len(points), np.inf)
     for place in range(1, count):

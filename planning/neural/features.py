@@ -1,7 +1,7 @@
-"""What the student sees: an observation as arrays of fixed size, in the ego frame, float32.
+"""The input of the student: an observation as arrays of fixed size, in the ego frame, float32.
 
-Tokens of agents and static objects, lane pieces, lights, and the route with the room beside it. Who made the agents,
-a label or a camera network, cannot be told from them.
+Tokens of agents and static objects, pieces of lanes, traffic lights, and the route with the distances to the edges of
+the road. They do not depend on whether agents come from labels or from a perception network.
 """
 
 from dataclasses import dataclass, fields
@@ -10,22 +10,28 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from driving import EgoState, LightStatus, MapGraph, Observation, Route
-from driving.agents import static_mask
+from driving.agents import LightStatus, static_mask
+from driving.ego import EgoState
 from driving.geometry import local_from_global, wrap_angle
-from planning.neural.route_line import SPACING_M, LaneSamples, RoadAhead, RoadCache, lane_samples
+from driving.map import MapGraph
+from driving.observation import Observation
+from driving.route import Route
+from planning.lane_sampling import SPACING_M
+from planning.neural.route_line import LaneSamples, RouteContext, RouteContextCache, lane_samples
 
 VERSION = "features.1"
 """Changes whenever the arrays do: stored samples of another version are refused."""
+POSITION_M, SPEED_MPS, EDGE_M = 20.0, 10.0, 4.0
+"""Units of positions, of speeds and box sizes, and of distances to the edges of the road in tokens."""
 
 MAX_AGENTS = 48
-"""Nearest agents and static objects; the others are left out."""
+"""Nearest agents and static objects; the remaining ones are left out."""
 HISTORY_STEPS = (0, 5, 10, 15, 20)
-"""How many steps ago an agent's past is looked at."""
+"""Steps back from now at which an agent's history is read."""
 AGENT_RADIUS_M = 80.0
 NUM_KINDS = 7
 AGENT_SIZE = 5 * len(HISTORY_STEPS) + 4 + NUM_KINDS
-"""Per past step x, y, cos, sin, whether seen; then velocity (2), length, width, kind."""
+"""Per history step x, y, cos, sin, whether valid; then velocity (2), length, width, kind (one-hot)."""
 VELOCITY, BOX, KIND = slice(25, 27), slice(27, 29), slice(29, 36)
 """Columns of an agent."""
 
@@ -35,32 +41,36 @@ LANE_SPACING = 2
 """Samples of a lane between two points of a piece: 4 m."""
 LANE_RADIUS_M = 60.0
 LANE_SIZE = 2 * LANE_POINTS + 8
-"""Points, then on route, connector, limit, room left and right, light green, yellow, red."""
+"""Points, then the flags of a piece."""
+_ON_ROUTE, _CONNECTOR, _LANE_LIMIT, _LANE_EDGES, _LANE_LIGHT = 0, 1, 2, slice(3, 5), 5
+"""Flags of a piece; the light is one-hot: green, yellow, red."""
 
 MAX_LIGHTS = 8
 LIGHT_SIZE = 8
-"""x, y, cos, sin of the stop, on route, green, yellow, red."""
+"""x, y, cos, sin of the stop line, on route, light (one-hot)."""
+_LIGHT_ON_ROUTE, _LIGHT_STATUS = 4, 5
 
 ROUTE_POINTS = 64
 ROUTE_BEHIND = 5
-"""Samples of the route behind the ego; one every 2 m."""
+"""Route points behind the ego; one every 2 m."""
 ROUTE_SIZE = 14
-"""x, y, cos, sin, room (4), limit, connector, green, yellow, red, curvature."""
-ROOM, LIMIT, IS_CONNECTOR, IS_RED = slice(4, 8), 8, 9, 12
+"""x, y, cos, sin, distances to edges (4), limit, connector, light (one-hot), curvature."""
+EDGES, LIMIT, IS_CONNECTOR, _ROUTE_LIGHT, IS_RED, _CURVATURE = slice(4, 8), 8, 9, 10, 12, 13
 """Columns of a route point."""
 
 EGO_SIZE = 10
-"""Without lateral velocity and acceleration, which logs have and simulated drives have not."""
-POSITION_M, SPEED_MPS = 20.0, 10.0
-"""What lengths and speeds of tokens are divided by."""
+"""Without lateral velocity and acceleration, which recordings have and simulated drives have not."""
+
+Tokens = tuple[Float32[np.ndarray, "tokens values"], Bool[np.ndarray, "tokens"]]
+"""Tokens, and which of them are valid."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Features:
-    """One observation for the network. Rows beyond what there is are zero and masked out."""
+    """One observation for the network. Rows without a token are zero and masked out."""
 
     ego: Float32[np.ndarray, "ego"]
-    """Speed, acceleration, steering, yaw rate, then how it lies to the route: offset, heading, limit, red ahead."""
+    """Speed, acceleration, steering, yaw rate; offset and heading relative to the route, limit, red light ahead."""
     agents: Float32[np.ndarray, "agents agent_values"]
     agents_mask: Bool[np.ndarray, "agents"]
     lanes: Float32[np.ndarray, "lanes lane_values"]
@@ -75,7 +85,7 @@ FEATURE_NAMES: tuple[str, ...] = tuple(item.name for item in fields(Features))
 
 
 def trimmed(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Stacked features without the rows of agents, lanes and lights that none of the states has: less to compute."""
+    """Stacked features without the rows of agents, lanes and lights that are masked out in all states."""
     kept = dict(features)
     for name in ("agents", "lanes", "lights"):
         count = max(1, int(features[f"{name}_mask"].sum(axis=1).max()))
@@ -91,87 +101,84 @@ def route_points(route: Float32[np.ndarray, "states points values"]) -> Float64[
 
 
 class FeatureBuilder:
-    """Turns observations into features; keeps what is looked up per map and route."""
+    """Turns observations into features; keeps the contexts of maps and routes."""
 
     def __init__(self) -> None:
-        self._roads = RoadCache()
+        self._contexts = RouteContextCache()
 
     def prepare(self, map_graph: MapGraph, route: Route) -> None:
-        """Look up the lanes of a route, so that the first plan is not late.
+        """Look up the lanes of a route before the first plan needs them.
 
         Raises:
             ValueError: When the route names no lane of the map.
         """
-        self._roads.get(map_graph, route)
+        self._contexts.get(map_graph, route)
 
-    def road(self, observation: Observation) -> RoadAhead:
-        """The road ahead of an observation.
+    def context(self, observation: Observation) -> RouteContext:
+        """Map and route of an observation.
 
         Raises:
             ValueError: When the route names no lane of the map.
         """
-        return self._roads.get(observation.map, observation.route)
+        return self._contexts.get(observation.map, observation.route)
 
     def build(self, observation: Observation, agents: Int64[np.ndarray, "agents"] | None = None) -> Features:
-        """The features of an observation. Without agents, lights or lanes around, these are masked out.
+        """The features of an observation. Without agents, lights or lanes nearby, these are masked out.
 
         Args:
             observation: The scene now.
-            agents: What `nearest_agents` gives, where the caller has it.
+            agents: Result of `nearest_agents`, if the caller has it.
 
         Raises:
             ValueError: When the route names no lane of the map.
         """
-        road = self.road(observation)
-        ego = observation.ego_now
+        context, ego = self.context(observation), observation.ego_now
         ids, statuses = observation.traffic_lights.at(0)
         lights = dict(zip(ids.tolist(), statuses.tolist(), strict=True))
-        line = road.line(ego)
-        route, route_mask = _route(line, ego, lights, observation.map)
-        shown_agents, agents_mask = _agents(
-            observation, ego, nearest_agents(observation) if agents is None else agents
-        )
-        lanes, lanes_mask = _lanes(road, ego, lights)
-        shown, shown_mask = _lights(road, ego, lights)
+        route, route_mask = _route_tokens(context.line(ego), ego, lights, observation.map)
+        rows = nearest_agents(observation) if agents is None else agents
+        agent_tokens, agents_mask = _agent_tokens(observation, ego, rows)
+        lane_tokens, lanes_mask = _lane_tokens(context, ego, lights)
+        light_tokens, lights_mask = _light_tokens(context, ego, lights)
         return Features(
-            ego=_ego(ego, route, route_mask),
-            agents=shown_agents,
+            ego=_ego_token(ego, route, route_mask),
+            agents=agent_tokens,
             agents_mask=agents_mask,
-            lanes=lanes,
+            lanes=lane_tokens,
             lanes_mask=lanes_mask,
-            lights=shown,
-            lights_mask=shown_mask,
+            lights=light_tokens,
+            lights_mask=lights_mask,
             route=route,
             route_mask=route_mask,
         )
 
 
-def nearest_agents(observation: Observation) -> np.ndarray:
+def nearest_agents(observation: Observation) -> Int64[np.ndarray, "agents"]:
     """Rows of the agents that get a token, from near to far, in the order of the tokens."""
     agents, ego = observation.agents, observation.ego_now
     seen = np.flatnonzero(agents.valid[:, -1] & (agents.kinds < NUM_KINDS))
-    away_m = np.hypot(*(agents.poses[seen, -1, :2] - ego.center_pose()[:2]).T)
-    near = seen[away_m <= AGENT_RADIUS_M]
-    return near[np.argsort(away_m[away_m <= AGENT_RADIUS_M], kind="stable")][:MAX_AGENTS]
+    distances_m = np.hypot(*(agents.poses[seen, -1, :2] - ego.center_pose()[:2]).T)
+    near = seen[distances_m <= AGENT_RADIUS_M]
+    return near[np.argsort(distances_m[distances_m <= AGENT_RADIUS_M], kind="stable")][:MAX_AGENTS]
 
 
-def _agents(observation: Observation, ego: EgoState, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _agent_tokens(observation: Observation, ego: EgoState, rows: np.ndarray) -> Tokens:
     agents = observation.agents
     values, mask = np.zeros((MAX_AGENTS, AGENT_SIZE), dtype=np.float32), np.zeros(MAX_AGENTS, dtype=bool)
     count = len(rows)
     mask[:count] = True
-    known = np.array([ago for ago in HISTORY_STEPS if ago < agents.num_steps])
-    picked = rows[:, np.newaxis], -1 - known
-    poses, seen = agents.poses[picked], agents.valid[picked]
+    steps = np.array([step for step in HISTORY_STEPS if step < agents.num_steps])
+    cells = rows[:, np.newaxis], -1 - steps
+    poses, valid = agents.poses[cells], agents.valid[cells]
     turned = poses[..., 2] - ego.rear_axle_pose[2]
-    past = np.ones((count, len(known), 5))
-    past[..., :2] = local_from_global(poses[..., :2].reshape(-1, 2), ego.rear_axle_pose).reshape(*seen.shape, 2)
-    past[..., :2] /= POSITION_M
-    past[..., 2], past[..., 3] = np.cos(turned), np.sin(turned)
-    past[~seen] = 0.0
-    values[:count, : 5 * len(known)] = past.reshape(count, 5 * len(known))
-    still = np.array([0.0, 0.0, ego.rear_axle_pose[2]])
-    values[:count, VELOCITY] = local_from_global(agents.velocities_mps[rows, -1], still) / SPEED_MPS
+    history = np.ones((count, len(steps), 5))
+    history[..., :2] = local_from_global(poses[..., :2].reshape(-1, 2), ego.rear_axle_pose).reshape(*valid.shape, 2)
+    history[..., :2] /= POSITION_M
+    history[..., 2], history[..., 3] = np.cos(turned), np.sin(turned)
+    history[~valid] = 0.0
+    values[:count, : 5 * len(steps)] = history.reshape(count, 5 * len(steps))
+    rotation = np.array([0.0, 0.0, ego.rear_axle_pose[2]])
+    values[:count, VELOCITY] = local_from_global(agents.velocities_mps[rows, -1], rotation) / SPEED_MPS
     values[:count, BOX] = agents.sizes[rows, -1] / SPEED_MPS
     values[np.arange(count), KIND.start + agents.kinds[rows]] = 1.0
     static = static_mask(agents.kinds[rows])
@@ -179,13 +186,11 @@ def _agents(observation: Observation, ego: EgoState, rows: np.ndarray) -> tuple[
     return values, mask
 
 
-def _route(
-    line: LaneSamples, ego: EgoState, lights: dict[int, int], map_graph: MapGraph
-) -> tuple[np.ndarray, np.ndarray]:
-    away_m = np.hypot(*(line.poses[:, :2] - ego.rear_axle_pose[:2]).T)
-    # Of a route that crosses itself, the part that points the ego's way.
+def _route_tokens(line: LaneSamples, ego: EgoState, lights: dict[int, int], map_graph: MapGraph) -> Tokens:
+    distances_m = np.hypot(*(line.poses[:, :2] - ego.rear_axle_pose[:2]).T)
+    # Where a route crosses itself, the part in the direction of the ego.
     turned = np.abs(wrap_angle(line.poses[:, 2] - ego.rear_axle_pose[2]))
-    first = max(0, int(np.argmin(away_m + 2.0 * turned)) - ROUTE_BEHIND)
+    first = max(0, int(np.argmin(distances_m + 2.0 * turned)) - ROUTE_BEHIND)
     part = slice(first, first + ROUTE_POINTS)
     count = len(line.poses[part])
     values, mask = np.zeros((ROUTE_POINTS, ROUTE_SIZE), dtype=np.float32), np.zeros(ROUTE_POINTS, dtype=bool)
@@ -194,18 +199,20 @@ def _route(
     values[:count, :2] = local_from_global(line.poses[part, :2], ego.rear_axle_pose) / POSITION_M
     values[:count, 2] = np.cos(headings - ego.rear_axle_pose[2])
     values[:count, 3] = np.sin(headings - ego.rear_axle_pose[2])
-    values[:count, ROOM] = line.room_m[part] / 4.0
+    values[:count, EDGES] = line.edges_m[part] / EDGE_M
     values[:count, LIMIT] = line.limit_mps[part] / SPEED_MPS
     values[:count, IS_CONNECTOR] = line.is_connector[part]
     for row in np.unique(line.rows[part][line.is_connector[part]]).tolist():
         status = lights.get(int(map_graph.lanes.ids[row]), int(LightStatus.UNKNOWN))
         if status != LightStatus.UNKNOWN:
-            values[:count, 10 + status][line.rows[part] == row] = 1.0
-    values[:count, 13] = np.append(wrap_angle(np.diff(headings)), 0.0) / SPACING_M * 10.0
+            values[:count, _ROUTE_LIGHT + status][line.rows[part] == row] = 1.0
+    values[:count, _CURVATURE] = np.append(wrap_angle(np.diff(headings)), 0.0) / SPACING_M * 10.0
     return values, mask
 
 
-def _ego(ego: EgoState, route: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _ego_token(
+    ego: EgoState, route: Float32[np.ndarray, "route values"], mask: Bool[np.ndarray, "route"]
+) -> Float32[np.ndarray, "ego"]:
     points = route[mask]
     nearest = points[int(np.argmin(np.hypot(points[:, 0], points[:, 1])))]
     offset = nearest[2] * nearest[1] - nearest[3] * nearest[0]
@@ -232,60 +239,60 @@ _PIECES: WeakKeyDictionary[MapGraph, dict[int, tuple[np.ndarray, np.ndarray]]] =
 
 
 def _pieces(map_graph: MapGraph, row: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pieces of a lane: points (pieces, 6, 2), global, and what does not change (pieces, 8); made once per map."""
+    """Points (pieces, 6, 2), global, and flags (pieces, 8) of the pieces of a lane, computed once per map."""
     known = _PIECES.setdefault(map_graph, {})
     if row not in known:
         samples = lane_samples(map_graph, row)
         starts = np.arange(0, max(len(samples.poses) - LANE_SPACING, 1), (LANE_POINTS - 1) * LANE_SPACING)
         picks = np.minimum(starts[:, np.newaxis] + np.arange(LANE_POINTS) * LANE_SPACING, len(samples.poses) - 1)
         flags = np.zeros((len(starts), LANE_SIZE - 2 * LANE_POINTS), dtype=np.float32)
-        flags[:, 1] = map_graph.lanes.is_connector(row)
-        flags[:, 2] = samples.limit_mps[0] / SPEED_MPS
-        flags[:, 3:5] = samples.room_m[picks[:, 0], :2] / 4.0
+        flags[:, _CONNECTOR] = map_graph.lanes.is_connector(row)
+        flags[:, _LANE_LIMIT] = samples.limit_mps[0] / SPEED_MPS
+        flags[:, _LANE_EDGES] = samples.edges_m[picks[:, 0], :2] / EDGE_M
         known[row] = samples.poses[picks, :2], flags
     return known[row]
 
 
-def _lanes(road: RoadAhead, ego: EgoState, lights: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    rows = road.map.lane_rows_near(ego.rear_axle_pose[:2], LANE_RADIUS_M).tolist()
+def _lane_tokens(context: RouteContext, ego: EgoState, lights: dict[int, int]) -> Tokens:
+    rows = context.map.lane_rows_near(ego.rear_axle_pose[:2], LANE_RADIUS_M).tolist()
     if not rows:
         return np.zeros((MAX_LANES, LANE_SIZE), dtype=np.float32), np.zeros(MAX_LANES, dtype=bool)
-    found = [_pieces(road.map, row) for row in rows]
-    points = local_from_global(np.concatenate([points for points, _ in found]), ego.rear_axle_pose)
-    flags = np.concatenate([flags for _, flags in found])
-    lengths = [len(flags) for _, flags in found]
-    flags[:, 0] = np.repeat([row in road.on_route for row in rows], lengths)
-    ids = road.map.lanes.ids[rows].tolist()
-    shown = np.repeat([lights.get(lane, int(LightStatus.UNKNOWN)) for lane in ids], lengths)
-    known = np.flatnonzero(shown != LightStatus.UNKNOWN)
-    flags[known, 5 + shown[known]] = 1.0
+    pieces = [_pieces(context.map, row) for row in rows]
+    points = local_from_global(np.concatenate([points for points, _ in pieces]), ego.rear_axle_pose)
+    flags = np.concatenate([flags for _, flags in pieces])
+    lengths = [len(flags) for _, flags in pieces]
+    flags[:, _ON_ROUTE] = np.repeat([row in context.on_route for row in rows], lengths)
+    ids = context.map.lanes.ids[rows].tolist()
+    statuses = np.repeat([lights.get(lane, int(LightStatus.UNKNOWN)) for lane in ids], lengths)
+    known = np.flatnonzero(statuses != LightStatus.UNKNOWN)
+    flags[known, _LANE_LIGHT + statuses[known]] = 1.0
     values = np.concatenate([(points.reshape(len(points), -1) / POSITION_M).astype(np.float32), flags], axis=1)
     return _nearest(values, np.hypot(points[..., 0], points[..., 1]).min(axis=1), MAX_LANES)
 
 
-def _lights(road: RoadAhead, ego: EgoState, lights: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    areas = road.map.lanes.areas
+def _light_tokens(context: RouteContext, ego: EgoState, lights: dict[int, int]) -> Tokens:
+    areas = context.map.lanes.areas
     rows = {light: areas.row(light) for light, status in lights.items() if status != LightStatus.UNKNOWN}
-    shown = [(row, lights[light]) for light, row in rows.items() if row is not None]
-    if not shown:
+    known = [(row, lights[light]) for light, row in rows.items() if row is not None]
+    if not known:
         return np.zeros((MAX_LIGHTS, LIGHT_SIZE), dtype=np.float32), np.zeros(MAX_LIGHTS, dtype=bool)
-    stops = np.stack([lane_samples(road.map, row).poses[0] for row, _ in shown])
+    stops = np.stack([lane_samples(context.map, row).poses[0] for row, _ in known])
     points = local_from_global(stops[:, :2], ego.rear_axle_pose)
     turned = stops[:, 2] - ego.rear_axle_pose[2]
-    on_route = np.array([row in road.on_route for row, _ in shown], dtype=np.float64)
-    values = np.zeros((len(shown), LIGHT_SIZE), dtype=np.float32)
+    on_route = np.array([row in context.on_route for row, _ in known], dtype=np.float64)
+    values = np.zeros((len(known), LIGHT_SIZE), dtype=np.float32)
     values[:, :2] = points / POSITION_M
-    values[:, 2], values[:, 3], values[:, 4] = np.cos(turned), np.sin(turned), on_route
-    values[np.arange(len(shown)), [5 + status for _, status in shown]] = 1.0
-    away_m = np.hypot(points[:, 0], points[:, 1])
-    near = away_m <= AGENT_RADIUS_M
+    values[:, 2], values[:, 3], values[:, _LIGHT_ON_ROUTE] = np.cos(turned), np.sin(turned), on_route
+    values[np.arange(len(known)), [_LIGHT_STATUS + status for _, status in known]] = 1.0
+    distances_m = np.hypot(points[:, 0], points[:, 1])
+    near = distances_m <= AGENT_RADIUS_M
     # Lights of the route come first.
-    return _nearest(values[near], (away_m - 1e3 * on_route)[near], MAX_LIGHTS)
+    return _nearest(values[near], (distances_m - 1e3 * on_route)[near], MAX_LIGHTS)
 
 
-def _nearest(values: np.ndarray, away_m: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest rows, in order, padded to `most`; and which of them are there."""
-    nearest = np.argsort(away_m, kind="stable")[:most]
+def _nearest(values: np.ndarray, distances_m: np.ndarray, most: int) -> Tokens:
+    """The nearest rows, in order, padded to `most`."""
+    nearest = np.argsort(distances_m, kind="stable")[:most]
     padded, mask = np.zeros((most, values.shape[1]), dtype=np.float32), np.zeros(most, dtype=bool)
     padded[: len(nearest)] = values[nearest]
     mask[: len(nearest)] = True

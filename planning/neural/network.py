@@ -1,4 +1,4 @@
-"""The student network, its checkpoints, and how its heads become one score."""
+"""The student network, its checkpoints, and the combination of its heads into one score."""
 
 import json
 from collections.abc import Mapping
@@ -11,24 +11,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from planning.forecasting.agents import NUM_INSTANTS
+from planning.forecasting.constant_velocity import NUM_INSTANTS
+from planning.neural.candidate_features import CandidateGeometry, candidate_features
 from planning.neural.decoder import IMITATION, VocabularyDecoder
 from planning.neural.encoder import NetworkConfig, TokenEncoder
 from planning.neural.features import VERSION
-from planning.neural.relations import forecast_agents, relations_of
 from planning.neural.vocabulary import TrajectoryVocabulary
 
 FORMAT = "camber.student.3"
-COMFORT, DRIVABLE_AREA, TIME_TO_COLLISION = "comfort", "drivable_area", "time_to_collision"
-"""Heads that a planner need not ask, as it can compute what they foresee."""
 WEIGHTS, DESCRIPTION, VOCABULARY = "weights.safetensors", "student.json", "vocabulary.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreWeights:
-    """How heads are joined: weights of logarithms, and of the terms inside the last one (Hydra-MDP's form)."""
+    """Weights of the heads in the combined score."""
 
     imitation: float = 0.05
+    """Weight of the logarithm of the imitation probability."""
     multiplied: Mapping[str, float] = field(
         default_factory=lambda: {
             "no_collision": 9.0,
@@ -37,6 +36,7 @@ class ScoreWeights:
             "traffic_lights": 0.5,
         }
     )
+    """Weights of the logarithms of the multiplied sub-scores."""
     weighted: Mapping[str, float] = field(
         default_factory=lambda: {
             "time_to_collision": 10.0,
@@ -46,50 +46,50 @@ class ScoreWeights:
             "lane_keeping": 2.0,
         }
     )
+    """Weights of the sub-scores in the weighted mean."""
     weighted_power: float = 2.0
     """Weight of the logarithm of the weighted mean."""
 
 
 class StudentNetwork(nn.Module):
-    """Features, driven entries -> logits of the sub-scores and of imitation."""
+    """Features and candidates -> logits per sub-score and of imitation, and a forecast of the agents."""
 
+    # Names of submodules are keys of stored checkpoints.
     def __init__(self, config: NetworkConfig, sub_scores: tuple[str, ...]) -> None:
         super().__init__()
         self.config, self.sub_scores = config, sub_scores
         self.encoder = TokenEncoder(config)
         self.decoder = VocabularyDecoder(config, sub_scores)
-        # Begins with constant velocity.
-        expected = nn.Linear(config.width, NUM_INSTANTS * 2)
-        nn.init.zeros_(expected.weight)
-        nn.init.zeros_(expected.bias)
-        self.foresee = nn.Sequential(nn.Linear(config.width, config.width), nn.GELU(), expected)
+        # The untrained forecast is constant velocity.
+        correction = nn.Linear(config.width, NUM_INSTANTS * 2)
+        nn.init.zeros_(correction.weight)
+        nn.init.zeros_(correction.bias)
+        self.foresee = nn.Sequential(nn.Linear(config.width, config.width), nn.GELU(), correction)
 
     def forward(
-        self,
-        features: dict[str, Tensor],
-        driven: Float[Tensor, "states entries 8 5"],
-        known_ahead_m: Float[Tensor, "states agents 8 2"] | None = None,
+        self, features: dict[str, Tensor], geometry: CandidateGeometry
     ) -> tuple[dict[str, Tensor], Float[Tensor, "states agents 8 2"]]:
-        """Logits per head (B, A), and where the network expects the agents [m, ego frame].
+        """Logits per head (states, candidates), and where the network forecasts the agents [m, ego frame].
+
+        Tensors leave the device once, as the forecast that the compiled kernel of the candidate features needs, and
+        return once. The forecast is trained by its own loss; no gradient passes through the candidate features.
 
         Args:
-            features: Fields of `Features`, stacked.
-            driven: Entries as the tracker drives them: x, y, heading, speed, acceleration every half second.
-            known_ahead_m: Where agents are better known to be, to be judged by instead [m, ego frame]; NaN where
-                they are not.
+            features: Fields of `Features`, stacked, on the device of the network.
+            geometry: The candidates of the same states, on the CPU.
         """
         tokens, mask = self.encoder(features)
         correction = self.foresee(tokens[:, 1 : 1 + features["agents"].shape[1]]).unflatten(-1, (NUM_INSTANTS, 2))
-        ahead_m = forecast_agents(features["agents"], correction)
-        relations = relations_of(driven, features, ahead_m, known_ahead_m)
-        return self.decoder(relations, tokens, mask), ahead_m
+        forecast_m = torch.from_numpy(geometry.straight_m).to(tokens.device) + correction
+        computed = candidate_features(geometry, forecast_m.detach().float().cpu().numpy())
+        return self.decoder(torch.from_numpy(computed).to(tokens.device), tokens, mask), forecast_m
 
 
-def joined_score(logits: Mapping[str, Tensor], weights: ScoreWeights) -> Float[Tensor, "states entries"]:
-    """One score per entry: the weighted sum of logarithms.
+def combined_score(logits: Mapping[str, Tensor], weights: ScoreWeights) -> Float[Tensor, "states candidates"]:
+    """One score per candidate: the weighted sum of logarithms. Heads that a network lacks are left out.
 
     Source:
-        Hydra-MDP, arXiv 2406.06978, inference; heads that a network does not have are left out.
+        Hydra-MDP, arXiv 2406.06978, inference.
     """
     score = weights.imitation * torch.log_softmax(logits[IMITATION], dim=-1)
     for name, weight in weights.multiplied.items():
@@ -104,7 +104,7 @@ def joined_score(logits: Mapping[str, Tensor], weights: ScoreWeights) -> Float[T
 
 @dataclass(frozen=True, kw_only=True)
 class Student:
-    """A network with its vocabulary and the weights of its heads: what a checkpoint holds."""
+    """Content of a checkpoint: a network, its vocabulary, and the weights of its heads."""
 
     network: StudentNetwork
     vocabulary: TrajectoryVocabulary
@@ -134,23 +134,25 @@ class Student:
         """Read what `save` wrote.
 
         Raises:
-            FileNotFoundError: When it is no checkpoint.
-            ValueError: When it is of another format, features, vocabulary or configuration.
+            FileNotFoundError: When the folder holds no checkpoint.
+            ValueError: When format, features, vocabulary or configuration do not fit.
         """
         path = folder / DESCRIPTION
         if not path.is_file():
             raise FileNotFoundError(
-                f"No student in {folder}: {DESCRIPTION} is missing. Train one by train_planner.py."
+                f"No student in {folder}: {DESCRIPTION} is missing. Train one with scripts/train_planner.py."
             )
         described = json.loads(path.read_text(encoding="utf-8"))
-        for name, wanted in (("format", FORMAT), ("features", VERSION)):
-            if described.get(name) != wanted:
-                raise ValueError(f"The student in {folder} has {name} {described.get(name)}, needed is {wanted}.")
+        for name, expected in (("format", FORMAT), ("features", VERSION)):
+            if described.get(name) != expected:
+                raise ValueError(
+                    f"The student in {folder} has {name} {described.get(name)}, expected {expected}. Train it again."
+                )
         vocabulary = TrajectoryVocabulary.load(folder / VOCABULARY)
         if vocabulary.digest != described["vocabulary"]:
             raise ValueError(
-                f"The student in {folder} was trained on vocabulary {described['vocabulary']}, beside it lies"
-                f" {vocabulary.digest}."
+                f"The student in {folder} was trained on vocabulary {described['vocabulary']}, but the folder holds"
+                f" {vocabulary.digest}. Copy both from one training."
             )
         config = NetworkConfig(**described["network"])
         network = StudentNetwork(config, tuple(described["sub_scores"]))
@@ -168,7 +170,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When they belong to a network of another configuration.
+        ValueError: When the weights belong to a network of another configuration.
     """
     if not path.is_file():
         raise FileNotFoundError(f"No weights at {path}.")

@@ -1,110 +1,143 @@
-"""The student as a planner: score all entries, drive the best."""
+"""The student as a planner: score a vocabulary of trajectories, drive the best (Hydra-MDP in closed loop).
+
+A plan takes five steps (`StudentPlanner.score_candidates`):
+
+1. select candidates from the vocabulary: within reach of the ego's speed, near the route;
+2. track them with LQR tracker and bicycle model, as the simulation will;
+3. predict with the network: per candidate, one logit per sub-score of the teacher and one of imitation;
+4. replace or penalise by exact terms what can be computed (`exact_terms.py`);
+5. combine the heads into one score per candidate.
+"""
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 
-from driving import PACIFICA, Candidates, MapGraph, Observation, Route, Trajectory
-from driving.candidates import LOGGED_TIME_S
-from driving.geometry import local_from_global, poses_out_of_frame_of
+from driving.candidates import LOGGED_TIME_S, Candidates
+from driving.geometry import poses_out_of_frame_of
+from driving.map import MapGraph
+from driving.observation import Observation
+from driving.route import Route
 from driving.timing import STEP_S
-from planning.forecasting.agents import NUM_INSTANTS, agents_ahead
-from planning.neural.candidate_selection import ReachableEntries
-from planning.neural.features import (
-    FEATURE_NAMES,
-    IS_CONNECTOR,
-    FeatureBuilder,
-    nearest_agents,
-    route_points,
-    trimmed,
-)
-from planning.neural.network import COMFORT, DRIVABLE_AREA, TIME_TO_COLLISION, Student, joined_score
-from planning.neural.relations import DRIVEN_COLUMNS
-from planning.neural.route_distance import astray_in_junctions
-from planning.neural.ttc_check import ExpectedOthers
+from driving.trajectory import Trajectory
+from planning.neural import exact_terms
+from planning.neural.candidate_features import CandidateGeometry, candidate_geometry
+from planning.neural.candidate_selection import CandidateSelector
+from planning.neural.exact_terms import COMFORT, DRIVABLE_AREA, TIME_TO_COLLISION, StudentSettings
+from planning.neural.features import FEATURE_NAMES, FeatureBuilder, nearest_agents, trimmed
+from planning.neural.network import Student, combined_score
+from planning.neural.ttc_check import forecasts_of
 from planning.neural.vocabulary import NUM_POSES
-from simulation.ego.box import EgoBox
-from simulation.ego.dynamics import HEADING, VELOCITY_X, state_array, states_of
+from simulation.ego.dynamics import VELOCITY_X, X, Y, state_array
 from simulation.ego.vocabulary_tracking import drive_vocabulary, fit_vocabulary, retime_entries
-from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
-from simulation.metrics.pdm.road import DRIVABLE, OFF_ROAD, ON_ROUTE, ONCOMING, ClassifiedAreas, ego_areas
+from simulation.metrics.pdm.closing import ForecastArrays
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
 """The student that comes with the project."""
-BLEND_RADIUS_M = 1.0
-BLEND_TEMPERATURE = 0.03
-"""Entries this near to the best, in score and mean distance, are averaged with it: finer than the vocabulary."""
-NUM_CONSIDERED = 224
-"""Entries asked for a plan: fewer than in training, so that a batch takes less time."""
-NUM_FELT, MAX_LOOKS = 32, 4
-"""Of so many of the best entries, comfort and time to collision are not foreseen but computed; where one that was not
-asked is then the best, of so many more, and so on."""
-PRESSING_WEIGHT = 1.0
-"""Where all come too near to somebody, those that do so for a shorter time are better."""
-FELT_STEPS = 16
-"""As far back as the filters of comfort look, the present step included."""
-EDGE_M = 0.2
-"""A corner may be off the road by so little, from either of its sides; nuPlan's metric lets it be by 0.3 m."""
-OFF_ROUTE_WEIGHT = 0.1
-"""An entry beside the lanes of the route is worse the longer it is there: nuPlan counts no progress."""
-ASTRAY_WEIGHT = 0.4
-"""For each metre beside the route in a junction. Slow entries hardly differ in where they lead to, and of those that
-brake most go straight on: a student that brakes in a turn else drifts out of its lane."""
-_SURE = 6.0
-"""Logit of what is known."""
-STATES_AT_ONCE = 8
-"""The network is asked about so many at a time: activations of more neither stay in the cache nor in memory that
-the system leaves to the process."""
-NUM_CANDIDATES = 16
-"""So many of the best entries are told."""
-_SHOWN_STEPS = np.rint(LOGGED_TIME_S / STEP_S).astype(int)
+NUM_CANDIDATES = 224
+"""Candidates of a plan: fewer than in training, to save time in batches."""
+NUM_REFINED, MAX_REFINEMENTS = 32, 4
+"""Candidates whose comfort and time to collision are computed at once, and how often at most."""
+BLEND_RADIUS_M, BLEND_TEMPERATURE = 1.0, 0.03
+"""Candidates this close to the best in mean distance and score are averaged with it: finer than the vocabulary."""
+NUM_REPORTED = 16
+"""Best candidates that simulation logs keep."""
+CPU_BATCH = 8
+"""States per call of the network on the CPU: activations of more fit neither into its cache nor into memory that the
+allocator keeps. A GPU takes all at once."""
+_REPORTED_STEPS = np.rint(LOGGED_TIME_S / STEP_S).astype(int)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Batch:
+    """Observations of one batch, as arrays."""
+
+    observations: Sequence[Observation]
+    agents: list[Int64[np.ndarray, "_"]]
+    """Rows of the agents of each observation, in the order of their tokens."""
+    features: dict[str, np.ndarray]
+    """Fields of `Features`, stacked."""
+    states: Float64[np.ndarray, "observations 10"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredCandidates:
+    """The candidates of one observation and their scores."""
+
+    observation: Observation
+    candidates: Int64[np.ndarray, "candidates"]
+    """Rows of the vocabulary."""
+    scores: Float32[np.ndarray, "candidates"]
+    """Combined scores; higher is better."""
 
 
 class StudentPlanner:
-    """Scores the vocabulary by the student network and returns the best entry, blended with its like.
+    """Scores candidates of the vocabulary with the student network and returns the best, blended with its neighbours.
 
-    Nothing it keeps from step to step decides a plan, so that one instance drives many scenarios in lockstep.
+    No state is kept between steps, so that one instance drives many scenarios in lockstep.
     """
 
-    def __init__(self, student: Student, name: str = "student", device: str = "cpu", threads: int | None = 1) -> None:
-        """Make ready to plan.
+    def __init__(
+        self,
+        student: Student,
+        *,
+        name: str = "student",
+        device: str = "cpu",
+        settings: StudentSettings | None = None,
+        threads: int | None = 1,
+    ) -> None:
+        """Prepare the vocabulary and move the network to its device.
 
         Args:
-            student: From `Student.load`.
+            student: Result of `Student.load`.
             name: In reports.
-            device: Of torch.
-            threads: Of torch in this process, None to leave them alone; many workers share a machine.
+            device: Of the network, see `torch_device`.
+            settings: Which parts are on; all by default.
+            threads: Of torch in this process, None to leave them as they are; many workers share a machine.
+
+        Raises:
+            ValueError: When the device does not exist.
         """
         if threads is not None:
             torch.set_num_threads(threads)
-        # torch's fused encoder layer takes twice as long on the CPU as the parts that it fuses.
+        # torch's fused encoder layer takes twice as long on the CPU as its parts.
         torch.backends.mha.set_fastpath_enabled(False)
         self.name = name
-        self._student, self._device = student, device
-        self._network = student.network.eval().to(device)
+        self.device = torch_device(device)
+        self._student = student
+        self._settings = (settings or StudentSettings()).for_heads(student.network.sub_scores)
+        self._network = student.network.eval().to(self.device)
         self._fitted = fit_vocabulary(student.vocabulary.poses)
-        self._reachable = ReachableEntries(self._fitted, NUM_CONSIDERED)
+        self._selector = CandidateSelector(self._fitted, NUM_CANDIDATES)
         self._builder = FeatureBuilder()
-        self._told: list[tuple[Observation, np.ndarray, np.ndarray]] = []
+        self._last_batch: list[ScoredCandidates] = []
 
     @classmethod
-    def load(cls, folder: Path | str | None = None) -> "StudentPlanner":
-        """The planner of a checkpoint folder, of the one that comes with the project without.
+    def load(
+        cls, folder: Path | str | None = None, *, device: str = "cpu", without: tuple[str, ...] = ()
+    ) -> "StudentPlanner":
+        """The planner of a checkpoint folder, by default of the shipped student.
+
+        Args:
+            folder: Written by `Student.save`.
+            device: "cpu", "cuda", "cuda:1" or "auto".
+            without: Parts to turn off, names of `StudentSettings` or "all".
 
         Raises:
             FileNotFoundError: When there is no checkpoint.
-            ValueError: When it is of another version or configuration.
+            ValueError: When the checkpoint is of another version or configuration, or device or part is unknown.
         """
-        # Idle threads of OpenMP would otherwise spin and take the core from others.
+        # Idle threads of OpenMP would otherwise spin and take processor time from other processes.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        if folder is None:
-            return cls(Student.load(SHIPPED))
-        return cls(Student.load(Path(folder)), name=f"student:{Path(folder).name}")
+        name = "student" if folder is None else f"student:{Path(folder).name}"
+        settings = StudentSettings.without(without)
+        return cls(Student.load(Path(folder or SHIPPED)), name=name, device=device, settings=settings)
 
     def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002
         """Look up the lanes of the route.
@@ -115,201 +148,179 @@ class StudentPlanner:
         self._builder.prepare(map, route)
 
     def plan(self, observation: Observation) -> Trajectory:
-        """Drive the best entry."""
+        """Plan for one observation."""
         return self.plan_batch([observation])[0]
 
     def plan_batch(self, observations: Sequence[Observation]) -> list[Trajectory]:
-        """One plan per observation; the network is asked once."""
-        if not observations:
-            self._told = []
-            return []
-        entries, scores = self.scores(observations)
-        self._told = list(zip(observations, entries, scores, strict=True))
-        return [self._plan(*told) for told in self._told]
+        """One plan per observation, with one batched query of the network."""
+        self._last_batch = self.score_candidates(observations) if observations else []
+        return [self._blend(scored) for scored in self._last_batch]
 
     def candidates(self) -> list[Candidates | None]:
-        """The best entries for each observation of the last call, the best first; it is driven, blended."""
-        return [self._best_entries(*told) for told in self._told]
-
-    def _best_entries(self, observation: Observation, entries: np.ndarray, scores: np.ndarray) -> Candidates:
-        count = min(NUM_CANDIDATES, len(scores))
-        best = np.argpartition(-scores, count - 1)[:count]
-        best = best[np.argsort(-scores[best], kind="stable")]
-        poses = self._retimed(observation, entries[best])[:, _SHOWN_STEPS]
-        return Candidates(
-            time_s=LOGGED_TIME_S,
-            poses=poses_out_of_frame_of(poses, observation.ego_now.rear_axle_pose),
-            scores=scores[best].astype(np.float64),
-            chosen=0,
-        )
+        """The best candidates of each observation of the last batch, best first; the best, blended, is the plan."""
+        return [self._report(scored) for scored in self._last_batch]
 
     @torch.inference_mode()
-    def scores(
-        self, observations: Sequence[Observation]
-    ) -> tuple[Int64[np.ndarray, "observations asked"], Float32[np.ndarray, "observations asked"]]:
-        """Entries of the vocabulary that can be reached at the speed of the ego, and their joined scores."""
+    def score_candidates(self, observations: Sequence[Observation]) -> list[ScoredCandidates]:
+        """The five steps of a plan: select, track, predict, exact terms, combine."""
+        batch, settings = self._batch(observations), self._settings
+        features = batch.features
+
+        # 1. Select candidates.
+        speeds_mps = batch.states[:, VELOCITY_X]
+        candidates = self._selector.select(speeds_mps, features["route"], features["route_mask"])
+
+        # 2. Track them: states every 0.5 s.
+        tracked = drive_vocabulary(self._fitted, batch.states, candidates)
+
+        # 3. Predict: logits of each head. The lane-following forecast of the agents is an input.
+        along_lanes_m = None
+        if settings.lane_following_forecast:
+            num_agents = features["agents"].shape[1]
+            along_lanes_m = exact_terms.lane_following_forecast(observations, batch.agents, num_agents)
+        geometry = candidate_geometry(features, tracked, along_lanes_m)
+        logits = self._predict(features, geometry)
+
+        # 4. Exact terms for all candidates.
+        penalty = torch.zeros(())
+        if settings.drivable_area or settings.off_route:
+            contexts = [self._builder.context(observation) for observation in observations]
+            areas = exact_terms.areas_under_ego(observations, contexts, tracked)
+        if settings.drivable_area:
+            logits[DRIVABLE_AREA] = _tensor(exact_terms.drivable_area(areas))
+        if settings.off_route:
+            penalty = _tensor(exact_terms.off_route(areas, tracked, features["route"], features["route_mask"]))
+
+        # 4. and 5. Combine the heads, and compute the costlier exact terms for the candidates that lead.
+        forecasts = forecasts_of(features, geometry)
+        scores = self._refine_top_candidates(batch, candidates, forecasts, logits, penalty)
+        return [
+            ScoredCandidates(observation=observation, candidates=rows, scores=row_scores)
+            for observation, rows, row_scores in zip(observations, candidates, scores.numpy(), strict=True)
+        ]
+
+    def _batch(self, observations: Sequence[Observation]) -> _Batch:
         agents = [nearest_agents(observation) for observation in observations]
-        built = [self._builder.build(*shown) for shown in zip(observations, agents, strict=True)]
-        stacked = trimmed({name: np.stack([getattr(one, name) for one in built]) for name in FEATURE_NAMES})
-        features = {name: torch.from_numpy(values).to(self._device) for name, values in stacked.items()}
-        states = np.stack([state_array(observation.ego_now) for observation in observations])
-        entries = self._reachable.at(states[:, VELOCITY_X], stacked["route"], stacked["route_mask"])
-        driven = drive_vocabulary(self._fitted, states, entries)
-        told = torch.from_numpy(driven[..., DRIVEN_COLUMNS].astype(np.float32)).to(self._device)
-        known = _along_lanes(observations, agents, stacked["agents_mask"].shape[1])
-        logits = self._logits(features, told, torch.from_numpy(known).to(self._device))
-        lost = torch.zeros(())
-        if DRIVABLE_AREA in logits:
-            off, beside = self._off_road(observations, driven)
-            astray_m = _astray(driven, stacked["route"], stacked["route_mask"])
-            lost = torch.from_numpy(OFF_ROUTE_WEIGHT * beside + ASTRAY_WEIGHT * astray_m).to(logits[DRIVABLE_AREA])
-            # Where no entry stays on the road, the one that is off it for the shortest time is the best.
-            sure = np.where(off == 0.0, _SURE, -0.5 * _SURE * (1.0 + off))
-            logits[DRIVABLE_AREA] = torch.from_numpy(sure).to(logits[DRIVABLE_AREA])
-        others = ExpectedOthers.of(features, known)
-        scores = self._looked_at(observations, states, entries, others, logits, lost)
-        return entries, scores.float().cpu().numpy()
+        built = [self._builder.build(*pair) for pair in zip(observations, agents, strict=True)]
+        return _Batch(
+            observations=observations,
+            agents=agents,
+            features=trimmed({name: np.stack([getattr(one, name) for one in built]) for name in FEATURE_NAMES}),
+            states=np.stack([state_array(observation.ego_now) for observation in observations]),
+        )
 
-    def _logits(self, features: dict[str, Tensor], told: Tensor, known_ahead_m: Tensor) -> dict[str, Tensor]:
+    def _predict(self, features: dict[str, np.ndarray], geometry: CandidateGeometry) -> dict[str, Tensor]:
+        """Logits per head on the CPU: features move to the device once, logits return once."""
+        heads, num_states = self._network.decoder.names, len(geometry.tracked)
+        if not self._settings.network:
+            return _without_network(heads, geometry)
+        tensors = {name: torch.from_numpy(values).to(self.device) for name, values in features.items()}
+        size = CPU_BATCH if self.device.type == "cpu" else num_states
         parts = []
-        for start in range(0, len(told), STATES_AT_ONCE):
-            rows = slice(start, start + STATES_AT_ONCE)
-            part = {name: values[rows] for name, values in features.items()}
-            logits, _ = self._network(part, told[rows], known_ahead_m[rows])
-            parts.append(logits)
-        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        for start in range(0, num_states, size):
+            rows = slice(start, start + size)
+            logits, _ = self._network({name: values[rows] for name, values in tensors.items()}, geometry.rows(rows))
+            parts.append(torch.stack([logits[name] for name in heads]))
+        return dict(zip(heads, torch.cat(parts, dim=1).float().cpu(), strict=True))
 
-    def _looked_at(
+    def _refine_top_candidates(
         self,
-        observations: Sequence[Observation],
-        states: np.ndarray,
-        entries: np.ndarray,
-        others: ExpectedOthers,
+        batch: _Batch,
+        candidates: Int64[np.ndarray, "observations candidates"],
+        forecasts: ForecastArrays,
         logits: dict[str, Tensor],
-        lost: Tensor,
-    ) -> Tensor:
-        """Joined scores in which comfort and time to collision of the best entries are not foreseen, but computed.
+        penalty: Float[Tensor, "..."],
+    ) -> Float[Tensor, "observations candidates"]:
+        """Combined scores, with comfort and time to collision computed exactly for the top 32 candidates.
 
-        `lost` is taken off the scores.
+        If the best candidate has not been refined then, 32 more are, and so on.
         """
-        weights = self._student.weights
-        scores = joined_score(logits, weights) - lost
-        if COMFORT not in logits or TIME_TO_COLLISION not in logits:
+        settings, weights = self._settings, self._student.weights
+        scores = combined_score(logits, weights) - penalty
+        if not (settings.comfort or settings.time_to_collision):
             return scores
-        known, count = dict(logits), min(NUM_FELT, scores.shape[1])
-        seen, pressing = torch.zeros_like(scores, dtype=torch.bool), torch.zeros_like(scores)
-        for _ in range(MAX_LOOKS):
-            rows = torch.nonzero(~seen.gather(1, scores.argmax(1, keepdim=True))[:, 0])[:, 0]
+        ttc_penalty, is_refined = torch.zeros_like(scores), torch.zeros_like(scores, dtype=torch.bool)
+        count = min(NUM_REFINED, scores.shape[1])
+        for _ in range(MAX_REFINEMENTS):
+            rows = torch.nonzero(~is_refined.gather(1, scores.argmax(1, keepdim=True))[:, 0])[:, 0]
             if not len(rows):
                 break
-            best = torch.topk(scores[rows].masked_fill(seen[rows], -torch.inf), count, dim=1).indices
-            chosen = rows.cpu().numpy()
-            asked = np.take_along_axis(entries[chosen], best.cpu().numpy(), axis=1)
-            driven = drive_vocabulary(self._fitted, states[chosen], asked, stride=1)
-            felt = self._felt([observations[row] for row in chosen], driven)
-            shares = torch.from_numpy(others.closing_shares(chosen, driven)).to(scores)
-            comfort = torch.from_numpy(np.where(felt, _SURE, -_SURE)).to(scores)
-            known[COMFORT] = _replaced(known[COMFORT], rows, best, comfort)
-            foreseen = known[TIME_TO_COLLISION][rows].gather(1, best)
-            closing = torch.where(shares > 0.0, foreseen.clamp(max=-_SURE), foreseen)
-            known[TIME_TO_COLLISION] = _replaced(known[TIME_TO_COLLISION], rows, best, closing)
-            pressing = _replaced(pressing, rows, best, shares)
-            seen = _replaced(seen, rows, best, torch.ones_like(best, dtype=torch.bool))
-            scores = joined_score(known, weights) - lost - PRESSING_WEIGHT * pressing
+            top = torch.topk(scores[rows].masked_fill(is_refined[rows], -torch.inf), count, dim=1).indices
+            cells, queried = (rows[:, None], top), rows.numpy()
+            entries = np.take_along_axis(candidates[queried], top.numpy(), axis=1)
+            tracked = drive_vocabulary(self._fitted, batch.states[queried], entries, stride=1)
+            if settings.comfort:
+                observations = [batch.observations[row] for row in queried]
+                logits[COMFORT][cells] = _tensor(exact_terms.comfort(observations, tracked))
+            if settings.time_to_collision:
+                predicted = logits[TIME_TO_COLLISION][cells].numpy()
+                agents = ForecastArrays(*(values[queried] for values in forecasts))
+                computed, violation = exact_terms.time_to_collision(agents, tracked, predicted)
+                logits[TIME_TO_COLLISION][cells], ttc_penalty[cells] = _tensor(computed), _tensor(violation)
+            is_refined[cells] = True
+            scores = combined_score(logits, weights) - penalty - ttc_penalty
         return scores
 
-    def _off_road(
-        self, observations: Sequence[Observation], driven: np.ndarray
-    ) -> tuple[Float64[np.ndarray, "observations entries"], Float64[np.ndarray, "observations entries"]]:
-        """Share of the instants at which a corner of the ego is off the road, and at which its centre is off route.
-
-        The road is what nuPlan's metric takes for it: lanes, roadblocks, car parks, and whole junctions. A corner may
-        be off it by `EDGE_M`.
-        """
-        box = EgoBox(
-            PACIFICA.length_m - 2.0 * EDGE_M, PACIFICA.width_m - 2.0 * EDGE_M, PACIFICA.rear_axle_to_center_m
-        )
-        poses = np.stack(
-            [
-                poses_out_of_frame_of(driven[row, ..., : HEADING + 1], observation.ego_now.rear_axle_pose)
-                for row, observation in enumerate(observations)
-            ]
-        )
-        # numpy looks for the ends of a row twenty times faster than for those of a column.
-        places = np.ascontiguousarray(poses[..., :2].reshape(len(poses), -1, 2).swapaxes(1, 2))
-        low, high = places.min(axis=2) - PACIFICA.length_m, places.max(axis=2) + PACIFICA.length_m
-        maps = np.array([id(observation.map) for observation in observations])
-        off, beside = np.empty(driven.shape[:2]), np.empty(driven.shape[:2])
-        for row, observation in enumerate(observations):
-            road = self._builder.road(observation)
-            # One raster for all who drive on this map.
-            near = maps == maps[row]
-            raster = road.areas.raster(low[near].min(axis=0), high[near].max(axis=0))
-            # How many lanes a pose is in is not asked here.
-            areas = ego_areas(poses[row], ClassifiedAreas(raster, road.kinds & ON_ROUTE | DRIVABLE), box)
-            off[row], beside[row] = ((areas & OFF_ROAD) > 0).mean(axis=1), ((areas & ONCOMING) > 0).mean(axis=1)
-        return off, beside
-
-    def _felt(
-        self, observations: Sequence[Observation], driven: Float64[np.ndarray, "observations entries 40 10"]
-    ) -> Bool[np.ndarray, "observations entries"]:
-        """Whether nuPlan's bounds of comfort hold from a while ago to the end of each entry."""
-        felt = np.empty(driven.shape[:2], dtype=bool)
-        for row, observation in enumerate(observations):
-            past = _past(observation)
-            motions = np.concatenate([np.broadcast_to(past, (driven.shape[1], *past.shape)), driven[row]], axis=1)
-            felt[row] = comfortable_motions(motions, last=OPEN_STEPS)
-        return felt
-
-    def _retimed(self, observation: Observation, entries: np.ndarray) -> Float64[np.ndarray, "entries 41 3"]:
-        return retime_entries(self._fitted, state_array(observation.ego_now), entries)
-
-    def _plan(self, observation: Observation, entries: np.ndarray, scores: np.ndarray) -> Trajectory:
+    def _blend(self, scored: ScoredCandidates) -> Trajectory:
+        """The best candidate, averaged with those that are nearly as good and lead nearly the same way."""
+        scores = scored.scores
         near = np.flatnonzero(scores > scores.max() - 7.0 * BLEND_TEMPERATURE)
-        poses = self._retimed(observation, entries[near])
+        poses = self._retimed(scored, near)
         best = int(np.argmax(scores[near]))
         gap_m = np.hypot(*(poses[:, ::5, :2] - poses[best, ::5, :2]).transpose(2, 0, 1)).mean(axis=1)
         weights = np.exp((scores[near] - scores[near][best]) / BLEND_TEMPERATURE) * (gap_m <= BLEND_RADIUS_M)
         blended = np.einsum("v,vtc->tc", weights / weights.sum(), poses)
+        ego = scored.observation.ego_now
         return Trajectory(
-            time_s=np.arange(NUM_POSES) * STEP_S,
-            poses=poses_out_of_frame_of(blended, observation.ego_now.rear_axle_pose),
+            time_s=np.arange(NUM_POSES) * STEP_S, poses=poses_out_of_frame_of(blended, ego.rear_axle_pose)
         )
 
+    def _report(self, scored: ScoredCandidates) -> Candidates:
+        count = min(NUM_REPORTED, len(scored.scores))
+        best = np.argpartition(-scored.scores, count - 1)[:count]
+        best = best[np.argsort(-scored.scores[best], kind="stable")]
+        poses = self._retimed(scored, best)[:, _REPORTED_STEPS]
+        return Candidates(
+            time_s=LOGGED_TIME_S,
+            poses=poses_out_of_frame_of(poses, scored.observation.ego_now.rear_axle_pose),
+            scores=scored.scores[best].astype(np.float64),
+            chosen=0,
+        )
 
-def _along_lanes(
-    observations: Sequence[Observation], agents: Sequence[np.ndarray], num_agents: int
-) -> Float32[np.ndarray, "observations agents 8 2"]:
-    """Where agents that follow a lane will be [m, ego frame]; NaN for others, of which the network knows more.
+    def _retimed(
+        self, scored: ScoredCandidates, places: Int64[np.ndarray, "chosen"]
+    ) -> Float64[np.ndarray, "chosen 41 3"]:
+        """Poses of some candidates in the ego frame, starting at the ego's speed."""
+        return retime_entries(self._fitted, state_array(scored.observation.ego_now), scored.candidates[places])
 
-    The tokens hold no lane of an agent: at its velocity, an oncoming car in every bend comes at the ego.
+
+def torch_device(name: str) -> torch.device:
+    """The device of a name: "cpu", "cuda", "cuda:1", or "auto" for a GPU if there is one.
+
+    Raises:
+        ValueError: When there is no such device.
     """
-    known = np.full((len(observations), num_agents, NUM_INSTANTS, 2), np.nan, dtype=np.float32)
-    for row, (observation, rows) in enumerate(zip(observations, agents, strict=True)):
-        ahead, way = agents_ahead(observation, rows)
-        ahead[way[:, 0] == 0.0] = np.nan
-        known[row, : len(rows)] = local_from_global(ahead, observation.ego_now.rear_axle_pose)
-    return known
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+        raise ValueError(f"No device {name!r}; devices are 'auto', 'cpu', 'cuda' and 'cuda:0', 'cuda:1', ...")
+    num_gpus = torch.cuda.device_count() if kind == "cuda" and torch.cuda.is_available() else 0
+    if kind == "cuda" and int(index or 0) >= num_gpus:
+        raise ValueError(f"Device {name!r} does not exist: torch finds {num_gpus} GPUs. Use 'auto' or 'cpu'.")
+    return torch.device(name)
 
 
-def _astray(
-    driven: Float64[np.ndarray, "observations entries 8 10"],
-    route: Float32[np.ndarray, "observations points values"],
-    mask: Bool[np.ndarray, "observations points"],
-) -> Float64[np.ndarray, "observations entries"]:
-    """How far entries are beside the route in junctions [m]."""
-    return astray_in_junctions(driven, route_points(route), mask.sum(axis=1), route[..., IS_CONNECTOR] > 0.0)
+def _without_network(heads: Sequence[str], geometry: CandidateGeometry) -> dict[str, Tensor]:
+    """Neutral logits; progress is the distance of a candidate after 4 s, relative to the farthest one."""
+    num_states, num_candidates = geometry.tracked.shape[:2]
+    logits = {name: torch.zeros((num_states, num_candidates)) for name in heads}
+    if "progress" in logits:
+        distance_m = torch.from_numpy(np.hypot(geometry.tracked[:, :, -1, X], geometry.tracked[:, :, -1, Y]))
+        share = distance_m / distance_m.amax(dim=1, keepdim=True).clamp(min=1.0)
+        logits["progress"] = torch.logit(share, eps=1e-3)
+    return logits
 
 
-def _past(observation: Observation) -> Float64[np.ndarray, "steps 10"]:
-    """What the ego did up to now, turned as its entries are; before the first step of a drive it did nothing."""
-    past = states_of(observation.ego)[0, -min(FELT_STEPS, observation.iteration + 1) :].copy()
-    past[:, HEADING] -= past[-1, HEADING]
-    return past
-
-
-def _replaced(table: Tensor, rows: Tensor, columns: Tensor, values: Tensor) -> Tensor:
-    """A copy of a table with other values in some columns of some rows."""
-    table = table.clone()
-    table[rows[:, None], columns] = values.to(table.dtype)
-    return table
+def _tensor(values: np.ndarray) -> Float32[Tensor, "..."]:
+    return torch.from_numpy(values.astype(np.float32))

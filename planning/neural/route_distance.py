@@ -1,94 +1,110 @@
-"""How far many motions lie beside a route, and which of them stay near it."""
+"""Distance of candidates to the line of the route: which of them stay near it, and how far off it they are."""
 
 import numpy as np
+from jaxtyping import Bool, Float, Float64, Int64
 
+from simulation.ego.dynamics import HEADING, X, Y
 from simulation.geometry.angles import wrap
 from simulation.geometry.compiling import njit
 
-NEAR_M, NEAR_RAD = 4.0, 0.6
-"""A motion this far beside the route, or turned this far from it, may still be wanted: a lane to pass somebody in."""
-BEYOND_M, BEYOND_RAD = 1.0, 0.3
-"""Where the ego is farther out itself, so much more than that."""
-_TURN_M = 4.0
-"""What a radian beyond counts as, in metres."""
-STRAY_M, STRAY_TURN_M = 0.4, 2.0
-"""A pose this far beside the route, a radian counting as so much, is on it."""
-_POINTS_BACK, _POINTS_ON = 2, 14
-"""Route points, every 2 m, that are looked at from one instant to the next."""
+MAX_OFFSET_M, MAX_TURN_RAD = 4.0, 0.6
+"""A candidate may be this far from the route and turned this far from it, for instance to pass an obstacle."""
+EXTRA_OFFSET_M, EXTRA_TURN_RAD = 1.0, 0.3
+"""If the ego itself is farther off, candidates may be off by this much more than the ego."""
+_EXCESS_PER_RAD_M = 4.0
+FREE_DISTANCE_M, DISTANCE_PER_RAD_M = 0.4, 2.0
+"""Distances to the route below the first are not counted; a radian of turn counts as the second."""
+_POINTS_BACK, _POINTS_AHEAD = 2, 14
+"""Route points, every 2 m, that are searched from one instant to the next."""
 
 
 @njit(cache=True)
-def _beside(
-    route: np.ndarray, headings: np.ndarray, first: int, stop: int, x: float, y: float, heading: float
-) -> tuple[int, float, float]:
-    """The nearest of some route points; how far a pose lies beside it and how far it is turned from it, absolute."""
+def _search(route: np.ndarray, first: int, stop: int, pose: tuple[float, float, float]) -> tuple[int, float, float]:
+    """The nearest of some route points, and the absolute offset and turn of a pose from it.
+
+    Args:
+        route: (P, 5) x, y, cos, sin, heading.
+        first: First point to search.
+        stop: Behind the last one.
+        pose: x, y, heading.
+    """
+    x, y, heading = pose
     nearest, least = first, np.inf
     for p in range(first, stop):
         gap = (route[p, 0] - x) ** 2 + (route[p, 1] - y) ** 2
         if gap < least:
             nearest, least = p, gap
-    aside = -route[nearest, 3] * (x - route[nearest, 0]) + route[nearest, 2] * (y - route[nearest, 1])
-    return nearest, abs(aside), abs(wrap(heading - headings[nearest]))
+    lateral = -route[nearest, 3] * (x - route[nearest, 0]) + route[nearest, 2] * (y - route[nearest, 1])
+    return nearest, abs(lateral), abs(wrap(heading - route[nearest, 4]))
 
 
 @njit(cache=True)
-def nearest_the_route(places: np.ndarray, route: np.ndarray, count: int, wanted: int) -> np.ndarray:
-    """The first `wanted` of N motions that stay near the route; where there are fewer, the nearest of the others.
+def _with_headings(route: np.ndarray) -> np.ndarray:
+    extended = np.empty((len(route), 5))
+    extended[:, :4] = route
+    extended[:, 4] = np.arctan2(route[:, 3], route[:, 2])
+    return extended
+
+
+@njit(cache=True)
+def nearest_to_route(
+    poses: Float64[np.ndarray, "candidates instants 3"],
+    route: Float64[np.ndarray, "points 4"],
+    num_points: int,
+    count: int,
+) -> Int64[np.ndarray, "count"]:
+    """Rows of the first `count` candidates that stay near the route, ascending; if fewer do, those least off it.
 
     Args:
-        places: (N, I, 3) poses at some instants, in the ego frame.
-        route: (P, 4) x, y [m], cos, sin, in the ego frame.
-        count: Route points that are there; without any, all motions are near.
-        wanted: N or fewer.
-
-    Returns:
-        (wanted,) rows, ascending.
+        poses: x, y, heading at some instants, ego frame.
+        route: x, y [m], cos, sin, ego frame.
+        num_points: Valid route points; without any, all candidates are near.
+        count: At most the number of candidates.
     """
-    num = len(places)
-    beyond = np.zeros(num)
-    if count > 0:
-        headings = np.arctan2(route[:, 3], route[:, 2])
-        start, aside, turned = _beside(route, headings, 0, count, 0.0, 0.0, 0.0)
-        most_m, most_rad = max(NEAR_M, aside + BEYOND_M), max(NEAR_RAD, turned + BEYOND_RAD)
-        for n in range(num):
+    excess = np.zeros(len(poses))
+    if num_points > 0:
+        line = _with_headings(route)
+        start, offset, turn = _search(line, 0, num_points, (0.0, 0.0, 0.0))
+        max_offset, max_turn = max(MAX_OFFSET_M, offset + EXTRA_OFFSET_M), max(MAX_TURN_RAD, turn + EXTRA_TURN_RAD)
+        for n in range(len(poses)):
             at = start
-            for i in range(places.shape[1]):
-                x, y, heading = places[n, i]
-                first, stop = max(0, at - _POINTS_BACK), min(count, at + _POINTS_ON)
-                at, aside, turned = _beside(route, headings, first, stop, x, y, heading)
-                out = max(aside - most_m, 0.0) + _TURN_M * max(turned - most_rad, 0.0)
-                beyond[n] = max(beyond[n], out)
-    return np.sort(np.argsort(beyond, kind="mergesort")[:wanted])
+            for i in range(poses.shape[1]):
+                x, y, heading = poses[n, i]
+                first, stop = max(0, at - _POINTS_BACK), min(num_points, at + _POINTS_AHEAD)
+                at, offset, turn = _search(line, first, stop, (x, y, heading))
+                beyond = max(offset - max_offset, 0.0) + _EXCESS_PER_RAD_M * max(turn - max_turn, 0.0)
+                excess[n] = max(excess[n], beyond)
+    return np.sort(np.argsort(excess, kind="mergesort")[:count])
 
 
 @njit(cache=True)
-def astray_in_junctions(
-    driven: np.ndarray, route: np.ndarray, counts: np.ndarray, connectors: np.ndarray
-) -> np.ndarray:
-    """How far motions are beside the route and turned from it where it is in a junction, mean over instants [m].
+def off_route_distance_m(
+    tracked: Float[np.ndarray, "states candidates instants columns"],
+    route: Float64[np.ndarray, "states points 4"],
+    num_points: Int64[np.ndarray, "states"],
+    is_connector: Bool[np.ndarray, "states points"],
+) -> Float64[np.ndarray, "states candidates"]:
+    """Distance to the route where it crosses an intersection, turn included, mean over the instants [m].
 
     Args:
-        driven: (B, A, K, 3 or more) x, y, heading of the rear axle, in the ego frame.
-        route: (B, P, 4) x, y [m], cos, sin, in the ego frame.
-        counts: (B,) route points that are there.
-        connectors: (B, P) whether a point is in a junction.
-
-    Returns:
-        (B, A), without the first `STRAY_M` of each instant.
+        tracked: States of the rear axle in the columns of `simulation.ego.dynamics`, ego frame.
+        route: x, y [m], cos, sin, ego frame.
+        num_points: Valid route points.
+        is_connector: Whether a route point is on a lane connector.
     """
-    num_states, num_motions, num_instants = driven.shape[:3]
-    astray = np.zeros((num_states, num_motions))
+    num_states, num_candidates, num_instants = tracked.shape[:3]
+    distances = np.zeros((num_states, num_candidates))
     for b in range(num_states):
-        if counts[b] == 0:
+        if num_points[b] == 0:
             continue
-        headings = np.arctan2(route[b, :, 3], route[b, :, 2])
-        start, _, _ = _beside(route[b], headings, 0, counts[b], 0.0, 0.0, 0.0)
-        for a in range(num_motions):
+        line = _with_headings(route[b])
+        start, _, _ = _search(line, 0, num_points[b], (0.0, 0.0, 0.0))
+        for a in range(num_candidates):
             at = start
             for k in range(num_instants):
-                x, y, heading = driven[b, a, k, 0], driven[b, a, k, 1], driven[b, a, k, 2]
-                first, stop = max(0, at - _POINTS_BACK), min(counts[b], at + _POINTS_ON)
-                at, aside, turned = _beside(route[b], headings, first, stop, x, y, heading)
-                if connectors[b, at]:
-                    astray[b, a] += max(aside + STRAY_TURN_M * turned - STRAY_M, 0.0) / num_instants
-    return astray
+                pose = (tracked[b, a, k, X], tracked[b, a, k, Y], tracked[b, a, k, HEADING])
+                first, stop = max(0, at - _POINTS_BACK), min(num_points[b], at + _POINTS_AHEAD)
+                at, offset, turn = _search(line, first, stop, pose)
+                if is_connector[b, at]:
+                    distances[b, a] += max(offset + DISTANCE_PER_RAD_M * turn - FREE_DISTANCE_M, 0.0) / num_instants
+    return distances

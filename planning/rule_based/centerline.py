@@ -8,8 +8,9 @@ import numpy as np
 import shapely
 from jaxtyping import Float64
 
-from driving import EgoState, MapGraph
+from driving.ego import EgoState
 from driving.geometry import wrap_angle
+from driving.map import MapGraph
 from planning.lane_search import joined_centerlines, starting_lane
 from planning.rule_based.proposals import Paths
 from simulation.geometry.corridors import chunk_bounds

@@ -6,7 +6,9 @@ Source:
 
 import numpy as np
 
-from driving import PACIFICA, EgoState, Trajectory
+from driving.ego import EgoState
+from driving.trajectory import Trajectory
+from driving.vehicle import PACIFICA
 from simulation.ego.dynamics import center_acceleration
 from simulation.metrics.rules import MAX_LONGITUDINAL_ACCEL_MPS2, MIN_LONGITUDINAL_ACCEL_MPS2
 

@@ -6,7 +6,8 @@ print(pdms(scenario, 40, plan).score, epdms(scenario, 40, plan).score)
 
 import numpy as np
 
-from driving import Scenario, Trajectory
+from driving.scenario import Scenario
+from driving.trajectory import Trajectory
 from planning.rule_based.planner import PdmClosedPlanner
 from simulation.metrics.pdm.agents import ScoredAgents
 from simulation.metrics.pdm.areas import scoring_areas

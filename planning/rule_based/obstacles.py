@@ -8,9 +8,11 @@ import numpy as np
 import shapely
 from jaxtyping import Bool, Float64, Int64
 
-from driving import PACIFICA, STATIC_KINDS, AgentKind, MapGraph, Observation
-from driving.agents import static_mask
+from driving.agents import STATIC_KINDS, AgentKind, static_mask
 from driving.geometry import box_corners, wrap_angle
+from driving.map import MapGraph
+from driving.observation import Observation
+from driving.vehicle import PACIFICA
 from planning.rule_based.proposals import Obstacles, touched_now
 from simulation.geometry.polygons import FlatPolygons
 

@@ -2,9 +2,14 @@
 
 import numpy as np
 
-from driving import PACIFICA, Candidates, EgoState, MapGraph, Observation, Route, Trajectory
-from driving.candidates import LOGGED_TIME_S
+from driving.candidates import LOGGED_TIME_S, Candidates
+from driving.ego import EgoState
+from driving.map import MapGraph
+from driving.observation import Observation
+from driving.route import Route
 from driving.timing import STEP_S
+from driving.trajectory import Trajectory
+from driving.vehicle import PACIFICA
 from planning.rule_based.centerline import dijkstra_lanes, lane_under, parallel_paths
 from planning.rule_based.emergency import braking_plan, is_emergency
 from planning.rule_based.obstacles import Forecaster

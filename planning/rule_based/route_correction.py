@@ -9,8 +9,9 @@ import itertools
 import numpy as np
 import shapely
 
-from driving import EgoState, MapGraph, Polyline
-from driving.geometry import wrap_angle
+from driving.ego import EgoState
+from driving.geometry import Polyline, wrap_angle
+from driving.map import MapGraph
 
 SEARCH_RADIUS_M = 1.0
 MAX_HEADING_ERROR_RAD = np.pi / 4

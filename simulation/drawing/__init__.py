@@ -1,1 +1,1 @@
-"""Drawing of drives and scenarios from above, and the colours of all pictures."""
+"""Pictures of scenarios from above."""

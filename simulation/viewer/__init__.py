@@ -1,1 +1,1 @@
-"""A browser viewer of drives: the server and its page."""
+"""See every drive in a browser: a small server, and the page that it serves."""

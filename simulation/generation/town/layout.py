@@ -8,8 +8,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from driving.geometry import arc_lengths
-from simulation.generation.town.paths import evenly, quintic
+from simulation.generation.town.paths import arc_lengths, evenly, quintic
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from driving.timing import STEP_S
+from driving.timing import INSTANT_S, STEP_S
 from simulation.ego.box import EgoBox, center_at, corners_around, half_diagonal
 from simulation.ego.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
 from simulation.geometry.boxes import box_corners, convex_overlap
@@ -27,8 +27,6 @@ from simulation.metrics.rules import (
     relative_position,
 )
 
-INSTANT_S = 0.5
-"""Time between two instants of an agent forecast."""
 CLOSE_SCORE = 0.5
 """Score of a motion whose time to collision is beyond nuPlan's bound, but at most 1.5 s."""
 _TEST_S = np.array([0.0, 0.3, 0.6, 0.9, 1.2, 1.5])

@@ -1,103 +1,174 @@
-"""Relations of driven entries to route and agents, by hand."""
+"""Features of tracked candidates, with values known by hand."""
 
 import numpy as np
 import pytest
 
-from planning.neural.candidate_features import RELATION_SIZE, entry_relations
+from driving.synthetic.scenes import scene
+from planning.forecasting.constant_velocity import constant_velocity
+from planning.neural import candidate_features as cf
+from planning.neural.candidate_features import CandidateGeometry, candidate_features, candidate_geometry
+from planning.neural.features import FEATURE_NAMES, FeatureBuilder
+from simulation.ego.dynamics import HEADING, VELOCITY_X, X, Y
 
-FORESEEN, STRAIGHT = 19, 25
-"""First columns of the room to agents as foreseen, and going straight on."""
+GAP = cf.FORECAST_BLOCK + cf.GAP
+FREE_PATH = cf.FORECAST_BLOCK + cf.FREE_PATH
+FREE_PATH_LATER = cf.FORECAST_BLOCK + cf.FREE_PATH_LATER
+GAP_LATER = cf.FORECAST_BLOCK + cf.GAP_LATER
+CLOSING_TIME = cf.FORECAST_BLOCK + cf.CLOSING_TIME
 
 
-def related(
-    x: float,
-    y: float,
-    heading: float,
-    speed: float,
+def features_of(
+    pose: tuple[float, float, float],
+    speed_mps: float,
     agent: tuple[float, float] | None = None,
     agent_mps: tuple[float, float] = (0.0, 0.0),
 ) -> np.ndarray:
-    """One entry after half a second, on a straight route along x with 4 m of room on both sides; red from 20 m on.
+    """One candidate after 0.5 s on a straight route along x with 4 m to both edges of the road; red from 20 m on.
 
-    The agent is foreseen at `agent`, where it arrives with `agent_mps`; going straight, it would be 100 m away.
+    The network forecasts the agent at `agent`, where it arrives with `agent_mps`; at constant velocity it is 100 m
+    farther away.
     """
-    route = np.zeros((1, 20, 12))
+    route = np.zeros((1, 20, 12), dtype=np.float32)
     route[0, :, 0] = np.arange(20) * 2.0
     route[0, :, 2] = 1.0
     route[0, :, 4:8] = 4.0
     route[0, :, 8] = 10.0
     route[0, 10:, 10] = 1.0
     route[0, :, 11] = np.arange(20) * 2.0
-    ahead = np.zeros((1, 1, 1, 2))
+    forecast = np.zeros((1, 1, 8, 2), dtype=np.float32)
     if agent is not None:
-        ahead[0, 0, 0] = agent
-    now = ahead[:, :, 0] - 0.5 * np.array(agent_mps)
-    boxes = np.array([[[1.0, 0.0, 4.0, 2.0]]])
-    driven = np.array([[[[x, y, heading, speed, -1.5]]]])
-    present = np.array([[agent is not None]])
-    return entry_relations(driven, route, np.array([20]), now, ahead, ahead + 100.0, boxes, present)[0, 0, 0]
+        forecast[:] = agent
+    tracked = np.zeros((1, 1, 8, 5), dtype=np.float32)
+    tracked[..., :] = (*pose, speed_mps, -1.5)
+    geometry = CandidateGeometry(
+        tracked=tracked,
+        route=route,
+        route_counts=np.array([20]),
+        now_m=(forecast[:, :, 0] - 0.5 * np.array(agent_mps)).astype(np.float32),
+        boxes=np.array([[[1.0, 0.0, 4.0, 2.0]]], dtype=np.float32),
+        mask=np.array([[agent is not None]]),
+        straight_m=forecast + np.float32(100.0),
+        along_lanes_m=np.full_like(forecast, np.nan),
+    )
+    return candidate_features(geometry, forecast)[0, 0, 0]
 
 
-def test_the_place_on_the_route_is_that_of_the_box_centre():
-    row = related(4.0 - 1.461, 1.0, 0.0, 12.0)
-    assert len(row) == RELATION_SIZE
-    assert row[5] * 3.0 == pytest.approx(-1.5)
-    assert row[6] * 2.0 == pytest.approx(1.0, abs=1e-5)
-    assert row[10] * 20.0 == pytest.approx(4.0, abs=1e-4)
-    # Room of 4 m, less 1 m aside, less half of the width of 2.297 m.
-    assert row[11] == pytest.approx(1.8515, abs=1e-4)
-    assert row[15] == pytest.approx(0.6)
-    # 20 - 4 - 2.588 m from the bumper to the red connector: beyond the 12 m that are told apart.
-    assert row[17] * 4.0 == pytest.approx(12.0)
-    assert related(10.0 - 1.461, 0.0, 0.0, 5.0)[17] * 4.0 == pytest.approx(7.412, abs=1e-4)
+def test_the_position_on_the_route_is_that_of_the_box_centre():
+    row = features_of((4.0 - 1.461, 1.0, 0.0), 12.0)
+    assert len(row) == cf.NUM_CANDIDATE_FEATURES
+    assert row[cf.ACCEL] * 3.0 == pytest.approx(-1.5)
+    assert row[cf.OFFSET] * 2.0 == pytest.approx(1.0, abs=1e-5)
+    assert row[cf.ARC_LENGTH] * 20.0 == pytest.approx(4.0, abs=1e-4)
+    # 4 m to the edge, minus an offset of 1 m, minus half of the width of 2.297 m.
+    assert row[cf.LEFT_EDGE] == pytest.approx(1.8515, abs=1e-4)
+    assert row[cf.OVERSPEED] == pytest.approx(0.6)
+    # 20 - 4 - 2.588 m from the bumper to the red connector: beyond the range of 12 m.
+    assert row[cf.TO_RED_LIGHT] * 4.0 == pytest.approx(12.0)
+    assert features_of((10.0 - 1.461, 0.0, 0.0), 5.0)[cf.TO_RED_LIGHT] * 4.0 == pytest.approx(7.412, abs=1e-4)
 
 
-def test_an_agent_ahead_leaves_the_way_between_the_boxes():
-    row = related(-1.461, 0.0, 0.0, 5.0, agent=(15.0, 0.5))
+def test_the_free_path_ends_at_the_box_of_an_agent_ahead():
+    row = features_of((-1.461, 0.0, 0.0), 5.0, agent=(15.0, 0.5))
     gap_m = 15.0 - 2.588 - 2.0
-    assert row[FORESEEN] * 2.0 == pytest.approx(gap_m, abs=1e-4)
-    assert row[FORESEEN + 1] * 6.0 == pytest.approx(gap_m, abs=1e-4)
-    assert row[FORESEEN + 2] * 2.0 == pytest.approx(gap_m - 4.5, abs=1e-4)
-    # In 0.9 s the ego comes 4.5 m nearer to an agent that stands; it would be there in gap / 5 s.
-    assert row[FORESEEN + 3] * 2.0 == pytest.approx(gap_m - 4.5, abs=1e-4)
-    assert row[FORESEEN + 4] == pytest.approx(gap_m / 5.0, abs=1e-4)
-    assert row[STRAIGHT] * 2.0 == pytest.approx(12.0)
+    assert row[GAP] * 2.0 == pytest.approx(gap_m, abs=1e-4)
+    assert row[FREE_PATH] * 6.0 == pytest.approx(gap_m, abs=1e-4)
+    assert row[FREE_PATH_LATER] * 2.0 == pytest.approx(gap_m - 4.5, abs=1e-4)
+    # The ego covers 4.5 m in 0.9 s; it reaches the standing agent after gap / 5 s.
+    assert row[GAP_LATER] * 2.0 == pytest.approx(gap_m - 4.5, abs=1e-4)
+    assert row[CLOSING_TIME] == pytest.approx(gap_m / 5.0, abs=1e-4)
+    assert row[cf.STRAIGHT_BLOCK + cf.GAP] * 2.0 == pytest.approx(12.0)
 
 
-def test_only_the_speed_that_is_left_closes_the_gap():
-    row = related(-1.461, 0.0, 0.0, 5.0, agent=(15.0, 0.5), agent_mps=(4.0, 0.0))
+def test_only_the_difference_of_speeds_closes_the_gap():
+    row = features_of((-1.461, 0.0, 0.0), 5.0, agent=(15.0, 0.5), agent_mps=(4.0, 0.0))
     gap_m = 15.0 - 2.588 - 2.0
-    assert row[FORESEEN + 3] * 2.0 == pytest.approx(gap_m - 0.9, abs=1e-4)
-    assert row[FORESEEN + 4] == pytest.approx(4.0)
-    away = related(-1.461, 0.0, 0.0, 5.0, agent=(15.0, 0.5), agent_mps=(9.0, 0.0))
-    assert away[FORESEEN + 4] == pytest.approx(4.0)
+    assert row[GAP_LATER] * 2.0 == pytest.approx(gap_m - 0.9, abs=1e-4)
+    assert row[CLOSING_TIME] == pytest.approx(4.0)
+    faster = features_of((-1.461, 0.0, 0.0), 5.0, agent=(15.0, 0.5), agent_mps=(9.0, 0.0))
+    assert faster[CLOSING_TIME] == pytest.approx(4.0)
 
 
-def test_an_agent_beside_is_near_but_not_in_the_way():
-    row = related(-1.461, 0.0, 0.0, 5.0, agent=(0.0, 3.0))
-    assert row[FORESEEN] * 2.0 == pytest.approx(3.0 - 1.1485 - 1.0, abs=1e-4)
-    assert row[FORESEEN + 1] * 6.0 == pytest.approx(36.0)
+def test_an_agent_beside_the_ego_is_near_but_leaves_the_path_free():
+    row = features_of((-1.461, 0.0, 0.0), 5.0, agent=(0.0, 3.0))
+    assert row[GAP] * 2.0 == pytest.approx(3.0 - 1.1485 - 1.0, abs=1e-4)
+    assert row[cf.FORECAST_BLOCK + cf.LATERAL_GAP] * 2.0 == pytest.approx(12.0)
+    assert row[FREE_PATH] * 6.0 == pytest.approx(36.0)
 
 
-def test_nobody_is_far_away():
-    row = related(0.0, 0.0, 0.0, 0.0)
-    assert row[FORESEEN] * 2.0 == pytest.approx(12.0)
-    assert row[STRAIGHT + 3] * 2.0 == pytest.approx(12.0)
+def test_without_agents_all_gaps_have_their_largest_value():
+    row = features_of((0.0, 0.0, 0.0), 0.0)
+    for block in (cf.FORECAST_BLOCK, cf.STRAIGHT_BLOCK):
+        assert row[block + cf.GAP] * 2.0 == pytest.approx(12.0)
+        assert row[block + cf.FREE_PATH] * 6.0 == pytest.approx(36.0)
 
 
-def test_each_corner_has_the_room_of_its_own_place():
+def test_each_corner_has_its_own_distance_to_the_edge():
     # Turned by 30 degrees to the left: the front left corner is the leftmost, the rear right one the rightmost.
     turn = np.deg2rad(30.0)
-    row = related(20.0 - 1.461 * np.cos(turn), -1.461 * np.sin(turn), turn, 5.0)
-    aside_m = 2.588 * np.sin(turn) + 1.1485 * np.cos(turn)
-    assert row[11] == pytest.approx(4.0 - aside_m, abs=1e-3)
-    assert row[12] == pytest.approx(4.0 - aside_m, abs=1e-3)
+    row = features_of((20.0 - 1.461 * np.cos(turn), -1.461 * np.sin(turn), turn), 5.0)
+    lateral_m = 2.588 * np.sin(turn) + 1.1485 * np.cos(turn)
+    assert row[cf.LEFT_EDGE] == pytest.approx(4.0 - lateral_m, abs=1e-3)
+    assert row[cf.RIGHT_EDGE] == pytest.approx(4.0 - lateral_m, abs=1e-3)
 
 
-def test_a_turned_box_is_apart_along_its_own_axes():
-    # Turned by 45 degrees and 0.2 m to the right of the other: along its own axes it would seem to touch.
+def test_the_gap_of_turned_boxes_is_measured_along_the_axes_of_both():
+    # Turned by 45 degrees and 0.2 m to the right of the agent: along the axes of the ego alone they would overlap.
     turn = np.deg2rad(45.0)
     half_m = (2.588 + 1.1485) * np.sqrt(0.5)
-    x, y = 0.0, -(1.0 + half_m + 0.2)
-    row = related(x - 1.461 * np.cos(turn), y - 1.461 * np.sin(turn), turn, 5.0, agent=(0.0, 0.0))
-    assert row[FORESEEN] * 2.0 == pytest.approx(0.2, abs=1e-3)
+    y = -(1.0 + half_m + 0.2)
+    row = features_of((-1.461 * np.cos(turn), y - 1.461 * np.sin(turn), turn), 5.0, agent=(0.0, 0.0))
+    assert row[GAP] * 2.0 == pytest.approx(0.2, abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def features() -> dict[str, np.ndarray]:
+    built = FeatureBuilder().build(scene("cut_in").observation_at(40))
+    return {name: getattr(built, name)[np.newaxis] for name in FEATURE_NAMES}
+
+
+@pytest.fixture(scope="module")
+def tracked() -> np.ndarray:
+    """Three candidates straight ahead at 1, 4 and 8 m/s."""
+    states = np.zeros((1, 3, 8, 10))
+    states[0, :, :, VELOCITY_X] = np.array([[1.0], [4.0], [8.0]])
+    states[0, :, :, X] = states[0, :, :, VELOCITY_X] * np.arange(1, 9) * 0.5
+    return states
+
+
+def test_a_forecast_along_a_lane_replaces_those_of_the_network_and_of_constant_velocity(features, tracked):
+    plain = candidate_geometry(features, tracked)
+    without = candidate_features(plain, plain.straight_m)
+    assert np.array_equal(
+        candidate_features(plain._replace(along_lanes_m=plain.along_lanes_m), plain.straight_m), without
+    )
+    # The first agent is forecast to stand 12 m ahead of the ego.
+    along_lanes_m = np.full_like(plain.straight_m, np.nan)
+    along_lanes_m[0, 0] = (12.0, 0.0)
+    geometry = candidate_geometry(features, tracked, along_lanes_m)
+    found = candidate_features(geometry, plain.straight_m)
+    assert np.array_equal(found[..., : cf.FORECAST_BLOCK], without[..., : cf.FORECAST_BLOCK])
+    assert found[0, 2, :, GAP].min() < 0.0
+    for block in (slice(cf.FORECAST_BLOCK, cf.STRAIGHT_BLOCK), slice(cf.STRAIGHT_BLOCK, None)):
+        assert not np.array_equal(found[..., block], without[..., block])
+
+
+def test_the_geometry_holds_tokens_in_metres(features, tracked):
+    geometry = candidate_geometry(features, tracked)
+    observation = scene("cut_in").observation_at(40)
+    ego = observation.ego_now.rear_axle_pose
+    first = np.flatnonzero(geometry.mask[0])[0]
+    distance_m = np.hypot(*(observation.agents.poses[:, -1, :2] - ego[:2]).T)
+    assert np.isclose(distance_m, np.hypot(*geometry.now_m[0, first]), rtol=1e-5).any()
+    velocity_mps = (geometry.straight_m[0, first, 0] - geometry.now_m[0, first]) / 0.5
+    expected = constant_velocity(geometry.now_m[0, first], velocity_mps)
+    assert geometry.straight_m[0, first] == pytest.approx(expected, abs=1e-3)
+    assert np.array_equal(geometry.tracked[..., :3], tracked[..., (X, Y, HEADING)].astype(np.float32))
+
+
+def test_states_of_a_batch_do_not_depend_on_each_other(features, tracked):
+    one = candidate_geometry(features, tracked)
+    two = CandidateGeometry(*(np.concatenate([values, values[:, ...]]) for values in one))
+    two.tracked[0] += 1.0
+    both = candidate_features(two, two.straight_m)
+    assert np.array_equal(both[1], candidate_features(one, one.straight_m)[0])
+    assert np.array_equal(candidate_features(two.rows(slice(1, 2)), one.straight_m), both[1:])

@@ -1,6 +1,5 @@
 """The student plans from a checkpoint, alone and in batches, on empty and on crowded roads."""
 
-import json
 import os
 from dataclasses import replace
 
@@ -13,22 +12,25 @@ import torch
 from distill.contract import SUB_SCORES
 from distill.motions import generated_motions
 from distill.states import with_ego
-from driving import PACIFICA, AgentTracks, BatchedPlanner, ExplainsPlans, Route, check_planner
+from driving import PACIFICA, AgentTracks, BatchedPlanner, ExplainsPlans, Observation, Route, check_planner
 from driving.nuplan.writer import write_world
 from driving.planner import require_valid_plan
 from driving.synthetic.scenes import SCENES, scene
+from planning.neural import exact_terms
 from planning.neural.decoder import IMITATION
 from planning.neural.encoder import NetworkConfig
-from planning.neural.network import ScoreWeights, Student, StudentNetwork, joined_score
-from planning.neural.planner import EDGE_M, NUM_CANDIDATES, OFF_ROUTE_WEIGHT, StudentPlanner
-from planning.neural.ttc_check import ExpectedOthers
+from planning.neural.exact_terms import PARTS, StudentSettings
+from planning.neural.network import ScoreWeights, Student, StudentNetwork
+from planning.neural.planner import NUM_REFINED, NUM_REPORTED, StudentPlanner, torch_device
+from planning.neural.ttc_check import violation_shares
 from planning.neural.vocabulary import build_vocabulary
 from planning.registry import load_planner
 from simulation.benchmark.report import Report
 from simulation.benchmark.run import run_benchmark
 from simulation.benchmark.settings import BenchmarkSettings
-from simulation.ego.dynamics import STATE_SIZE, X, state_array
+from simulation.ego.dynamics import X
 from simulation.ego.vocabulary_tracking import drive_vocabulary
+from simulation.metrics.pdm.closing import ForecastArrays
 from simulation.rollout import Rollout, run_lockstep, run_rollout
 
 CONFIG = NetworkConfig(width=16, heads=2, encoder_layers=1, feed_forward=16)
@@ -65,28 +67,27 @@ def test_a_batch_equals_its_members(student):
     assert planner.plan_batch([]) == []
 
 
-def test_it_tells_the_best_entries_of_each_observation(student):
+def test_it_reports_the_best_candidates_of_each_observation(student):
     planner = StudentPlanner(student)
     assert isinstance(planner, ExplainsPlans)
     observations = [scene(name).observation_at(30) for name in ("queue", "red_light")]
     planner.plan_batch(observations)
-    _, scores = planner.scores(observations)
-    for observation, told, row in zip(observations, planner.candidates(), scores, strict=True):
-        assert told.scores == pytest.approx(np.sort(row)[::-1][:NUM_CANDIDATES])
-        assert told.chosen == 0
-        start = np.tile(observation.ego_now.rear_axle_pose, (NUM_CANDIDATES, 1))
-        assert told.poses[:, 0] == pytest.approx(start, abs=1e-6)
+    scored = planner.score_candidates(observations)
+    for observation, reported, one in zip(observations, planner.candidates(), scored, strict=True):
+        assert reported.scores == pytest.approx(np.sort(one.scores)[::-1][:NUM_REPORTED])
+        assert reported.chosen == 0
+        start = np.tile(observation.ego_now.rear_axle_pose, (NUM_REPORTED, 1))
+        assert reported.poses[:, 0] == pytest.approx(start, abs=1e-6)
     planner.plan(observations[0])
     assert len(planner.candidates()) == 1
     planner.plan_batch([])
     assert planner.candidates() == []
 
 
-def test_logs_in_lockstep_hold_each_scenarios_own_candidates(student):
+def test_logs_in_lockstep_hold_the_candidates_of_their_own_scenario(student):
     scenarios = [replace(scene(name), num_frames=frames) for name, frames in (("queue", 4), ("red_light", 6))]
-    rollouts = [Rollout(each) for each in scenarios]
-    assert run_lockstep(rollouts, StudentPlanner(student)) == [None, None]
-    for scenario, log in zip(scenarios, [rollout.log() for rollout in rollouts], strict=True):
+    together = run_lockstep([Rollout(each) for each in scenarios], StudentPlanner(student))
+    for scenario, log in zip(scenarios, together, strict=True):
         alone = run_rollout(scenario, StudentPlanner(student))
         assert len(log.candidates) == log.num_steps == scenario.num_frames - 1
         for one, other in zip(log.candidates, alone.candidates, strict=True):
@@ -94,69 +95,144 @@ def test_logs_in_lockstep_hold_each_scenarios_own_candidates(student):
             assert one.poses[0] == pytest.approx(other.poses[0], abs=1e-2)
 
 
-def test_a_corner_may_be_a_little_off_the_road(student):
-    planner = StudentPlanner(student)
-    here = scene("straight_road").observation_at(30)
-    x_m, y_m, heading = here.ego_now.rear_axle_pose
-    left = np.array([-np.sin(heading), np.cos(heading)])
-    aside_m = np.arange(0.0, 30.0, 0.01)
-    edge_m = aside_m[here.map.lanes.areas.contains(np.array([x_m, y_m]) + aside_m[:, np.newaxis] * left)].max()
-    standing = np.zeros((1, 1, 8, STATE_SIZE))
-    shares = []
-    for beyond_m in (-0.1, 0.5 * EDGE_M, EDGE_M + 0.1):
-        moved = np.append((edge_m + beyond_m - 0.5 * PACIFICA.width_m) * left, 0.0)
-        ego = replace(here.ego_now, rear_axle_pose=here.ego_now.rear_axle_pose + moved)
-        shares.append([share.item() for share in planner._off_road([with_ego(here, ego)], standing)])
-    # All of these are in the lane of the other direction, beside the route.
-    assert shares == [[0.0, 1.0], [0.0, 1.0], [1.0, 1.0]]
-    assert [share.item() for share in planner._off_road([here], standing)] == [0.0, 0.0]
-
-
-def test_what_an_entry_loses_beside_the_route_stays_lost_when_it_is_looked_at(student):
-    planner = StudentPlanner(student)
-    observation = scene("straight_road").observation_at(40)
-    state = state_array(observation.ego_now)[np.newaxis]
-    entries = np.array([[7, 7]])
-    logits = {name: torch.zeros(1, 2) for name in (*SUB_SCORES, IMITATION)}
-    nobody = ExpectedOthers(
+def batch_of(planner: StudentPlanner, observation: Observation):
+    """Arguments of `_refine_top_candidates` for all 64 entries, with neutral logits and no agents."""
+    no_agents = ForecastArrays(
         now=np.zeros((1, 1, 2)),
         ahead=np.zeros((1, 1, 8, 2)),
         boxes=np.ones((1, 1, 4)),
-        present=np.array([[False]]),
+        mask=np.array([[False]]),
     )
-    lost = torch.tensor([[OFF_ROUTE_WEIGHT, 0.5 * OFF_ROUTE_WEIGHT]])
-    scores = planner._looked_at([observation], state, entries, nobody, logits, lost)[0]
-    assert (scores[1] - scores[0]).item() == pytest.approx(0.5 * OFF_ROUTE_WEIGHT, abs=1e-6)
+    logits = {name: torch.zeros(1, 64) for name in (*SUB_SCORES, IMITATION)}
+    return planner._batch([observation]), np.arange(64)[np.newaxis], no_agents, logits
 
 
-def test_an_entry_that_comes_too_near_to_somebody_is_left_for_one_that_does_not(student):
-    # A network that foresees nothing but progress goes far, whoever stands 15 m ahead.
+def test_a_penalty_remains_when_a_candidate_is_refined(student):
+    planner = StudentPlanner(student)
+    batch, _, no_agents, logits = batch_of(planner, scene("straight_road").observation_at(40))
+    entries = np.array([[7, 7]])
+    logits = {name: values[:, :2] for name, values in logits.items()}
+    scores = planner._refine_top_candidates(batch, entries, no_agents, logits, torch.tensor([[0.1, 0.05]]))[0]
+    assert (scores[1] - scores[0]).item() == pytest.approx(0.05, abs=1e-6)
+
+
+def test_a_candidate_that_violates_the_time_to_collision_loses_to_one_that_does_not(student):
+    # The heads prefer progress only, and an agent stands 16 m ahead.
     planner = StudentPlanner(student)
     observation = scene("straight_road").observation_at(40)
-    state = state_array(observation.ego_now)[np.newaxis]
-    entries = np.arange(64)[np.newaxis]
-    driven = drive_vocabulary(planner._fitted, state, entries, stride=1)
-    logits = {name: torch.zeros(1, 64) for name in (*SUB_SCORES, IMITATION)}
-    logits["progress"] = torch.from_numpy(driven[:, :, -1, X]).float()
-    front_m = PACIFICA.rear_axle_to_center_m + 0.5 * PACIFICA.length_m
-    somebody = ExpectedOthers(
-        now=np.array([[[front_m + 16.0, 0.0]]]),
-        ahead=np.tile([front_m + 16.0, 0.0], (1, 1, 8, 1)),
+    batch, entries, no_agents, _ = batch_of(planner, observation)
+    tracked = drive_vocabulary(planner._fitted, batch.states, entries, stride=1)
+    center = np.array([PACIFICA.rear_axle_to_center_m + 0.5 * PACIFICA.length_m + 16.0, 0.0])
+    standing = ForecastArrays(
+        now=center[np.newaxis, np.newaxis],
+        ahead=np.tile(center, (1, 1, 8, 1)),
         boxes=np.array([[[1.0, 0.0, 2.0, 2.0]]]),
-        present=np.array([[True]]),
+        mask=np.array([[True]]),
     )
-    nobody = replace(somebody, present=np.array([[False]]))
-    shares = somebody.closing_shares(np.array([0]), driven)[0]
-    alone, wary = (
-        int(planner._looked_at([observation], state, entries, others, logits, torch.zeros(())).argmax())
-        for others in (nobody, somebody)
-    )
-    assert shares[alone] > 0.0
-    assert shares[wary] == 0.0
-    assert not nobody.closing_shares(np.array([0]), driven).any()
+    shares = violation_shares(standing, tracked)[0]
+    best = []
+    for forecasts in (no_agents, standing):
+        _, _, _, logits = batch_of(planner, observation)
+        logits["progress"] = torch.from_numpy(tracked[:, :, -1, X]).float()
+        scores = planner._refine_top_candidates(batch, entries, forecasts, logits, torch.zeros(()))
+        best.append(int(scores.argmax()))
+    assert shares[best[0]] > 0.0
+    assert shares[best[1]] == 0.0
 
 
-def test_nobody_around_and_five_hundred_agents_give_plans(student):
+def test_refinement_repeats_until_the_best_candidate_is_refined(student, monkeypatch):
+    planner = StudentPlanner(student)
+    batch, entries, no_agents, logits = batch_of(planner, scene("straight_road").observation_at(40))
+    # Each of the first 40 candidates would be best, but is uncomfortable.
+    logits[IMITATION] = torch.linspace(9.0, 0.0, 64)[np.newaxis].clone()
+    refined = []
+
+    def comfort(observations, tracked):
+        refined.append(tracked.shape[1])
+        return np.full(tracked.shape[:2], -6.0 if len(refined) == 1 else 6.0)
+
+    monkeypatch.setattr("planning.neural.exact_terms.comfort", comfort)
+    scores = planner._refine_top_candidates(batch, entries, no_agents, logits, torch.zeros(()))
+    assert refined == [NUM_REFINED, NUM_REFINED]
+    assert scores.argmax() == NUM_REFINED
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_can_be_turned_off_and_only_it_is(student, part, monkeypatch):
+    called = []
+    for name in ("drivable_area", "off_route", "comfort", "time_to_collision", "lane_following_forecast"):
+        original = getattr(exact_terms, name)
+
+        def spy(*arguments, name=name, original=original):
+            called.append(name)
+            return original(*arguments)
+
+        monkeypatch.setattr(exact_terms, name, spy)
+    planner = StudentPlanner(student, settings=StudentSettings.without((part,)))
+    forward = planner._network.forward
+
+    def spy_network(*arguments):
+        called.append("network")
+        return forward(*arguments)
+
+    monkeypatch.setattr(planner._network, "forward", spy_network)
+    observation = scene("queue").observation_at(30)
+    require_valid_plan(planner.plan(observation), observation)
+    assert set(called) == set(PARTS) - {part}
+
+
+def test_without_the_network_the_farthest_candidate_leads(student):
+    planner = StudentPlanner(student, settings=StudentSettings.without(("all", "network")))
+    observation = scene("straight_road").observation_at(40)
+    (scored,) = planner.score_candidates([observation])
+    driven = drive_vocabulary(planner._fitted, planner._batch([observation]).states, scored.candidates[np.newaxis])
+    distance_m = np.hypot(*driven[0, :, -1, :2].T)
+    assert distance_m[np.argmax(scored.scores)] == pytest.approx(distance_m.max(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("gpu", "No device 'gpu'"),
+        ("cuda:x", "No device 'cuda:x'"),
+        ("cuda:5", "torch finds 2 GPUs"),
+    ],
+)
+def test_a_device_that_does_not_exist_is_refused(monkeypatch, name, match):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match=match):
+        torch_device(name)
+
+
+def test_auto_takes_a_gpu_if_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert torch_device("auto") == torch.device("cpu")
+    with pytest.raises(ValueError, match="torch finds 0 GPUs"):
+        torch_device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert torch_device("auto") == torch.device("cuda")
+    assert torch_device("cuda:1") == torch.device("cuda:1")
+
+
+def test_tensors_leave_the_device_for_the_kernel_and_as_logits_only(student, monkeypatch):
+    planner = StudentPlanner(student)
+    observations = [scene("queue").observation_at(step) for step in range(0, 100, 10)]
+    shapes, original = [], torch.Tensor.cpu
+
+    def cpu(tensor):
+        shapes.append(tuple(tensor.shape))
+        return original(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "cpu", cpu)
+    planner.plan_batch(observations)
+    num_heads, num_agents = len(SUB_SCORES) + 1, shapes[0][1]
+    # On the CPU, ten states are two calls of the network.
+    assert shapes == [(8, num_agents, 8, 2), (2, num_agents, 8, 2), (num_heads, 10, 64)]
+
+
+def test_no_agent_and_five_hundred_agents_give_plans(student):
     planner = StudentPlanner(student)
     observation = scene("straight_road").observation_at(20)
     steps = observation.agents.num_steps
@@ -201,63 +277,16 @@ def test_a_scenario_without_a_route_fails_alone_in_a_benchmark(folder, tmp_path)
     assert "route names no lane" in group.failed[0].reason
 
 
-def test_checkpoints_of_something_else_are_refused(student, tmp_path):
-    with pytest.raises(FileNotFoundError, match="No student in"):
-        Student.load(tmp_path / "nowhere")
-    student.save(tmp_path)
-    path = tmp_path / "student.json"
-    described = json.loads(path.read_text())
-    for change, match in [
-        ({"format": "camber.student.1"}, r"has format camber\.student\.1, needed is camber\.student\.3"),
-        ({"features": "features.0"}, r"has features features\.0, needed is"),
-        ({"vocabulary": "f" * 16}, "was trained on vocabulary ffffffffffffffff"),
-        ({"network": {**described["network"], "width": 32}}, "network of another configuration"),
-    ]:
-        path.write_text(json.dumps({**described, **change}))
-        with pytest.raises(ValueError, match=match):
-            Student.load(tmp_path)
-    path.write_text(json.dumps(described))
-    (tmp_path / "weights.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match="No weights at"):
-        Student.load(tmp_path)
-
-
-def test_the_joined_score_prefers_what_is_allowed_and_gets_on():
-    sure, never = 8.0, -8.0
-    names = ("no_collision", "drivable_area", "progress", "time_to_collision")
-    logits = {name: torch.tensor([[sure, sure, sure]]) for name in names}
-    logits["no_collision"] = torch.tensor([[sure, sure, never]])
-    logits["progress"] = torch.tensor([[never, sure, sure]])
-    logits["imitation"] = torch.zeros(1, 3)
-    score = joined_score(logits, ScoreWeights())
-    assert score.argmax() == 1
-    assert score[0, 2] < score[0, 0]
-
-
-def test_comfort_counts_what_the_ego_has_just_done(student):
-    planner = StudentPlanner(student)
-    steady = scene("straight_road").observation_at(30)
-    accelerations = steady.ego.accelerations_mps2.copy()
-    accelerations[0, -8:-1, 0] = -6.0
-    braked = replace(steady, ego=replace(steady.ego, accelerations_mps2=accelerations))
-    (_, calm), (_, rough) = planner.scores([steady]), planner.scores([braked])
-    # The network is shown the present only: what differs is what is computed, and no entry makes up for the braking.
-    assert rough.max() < calm.max() - 0.05
-    # Before the first step of a drive nothing was its own doing.
-    (_, calm), (_, rough) = (planner.scores([replace(each, iteration=0)]) for each in (steady, braked))
-    assert rough == pytest.approx(calm)
-
-
-def test_whether_an_entry_stays_on_the_road_is_computed_from_the_map(student):
-    # Who is 60 m beside the road has no entry on it; on the road, those that stay on it are the better ones.
+def test_candidates_that_leave_the_road_lose_even_if_all_do(student):
+    # An ego 60 m beside the road has no candidate on it.
     only = ScoreWeights(imitation=0.0, multiplied={"drivable_area": 1.0}, weighted={})
     planner = StudentPlanner(replace(student, weights=only))
     here = scene("straight_road").observation_at(30)
     pose = here.ego_now.rear_axle_pose + np.array([0.0, 60.0, 0.0])
     aside = with_ego(here, replace(here.ego_now, rear_axle_pose=pose))
-    entries, (scores, lost) = planner.scores([here, aside])
-    away = np.abs(student.vocabulary.poses[entries[0], -1, 1]) > 15.0
-    assert away.any()
-    assert scores.max() > -0.01
-    assert scores[away].max() < -2.0
-    assert lost.max() < -5.0
+    on_road, off_road = planner.score_candidates([here, aside])
+    leaves = np.abs(student.vocabulary.poses[on_road.candidates, -1, 1]) > 15.0
+    assert leaves.any()
+    assert on_road.scores.max() > -0.01
+    assert on_road.scores[leaves].max() < -2.0
+    assert off_road.scores.max() < -5.0

@@ -1,1 +1,0 @@
-"""What the planner observes at each step of a rollout."""
