@@ -1,10 +1,10 @@
-r"""The bridge both ways: planners of nuPlan's devkit in our simulator, and ours inside the devkit.
+r"""Both directions of the devkit bridge: devkit planners in our simulator, our planners in the devkit.
 
     PYTHONPATH=path/to/nuplan-devkit python benchmarks/devkit_bridge.py --data ../shared/golden/world1 \
         --reference ../shared/golden/world1/runs
 
-Needs the official devkit on the PYTHONPATH and its requirements beside ours; docs/extending.md says how. Without the
-devkit it ends with a sentence that says so. Prints, for each scenario in non-reactive traffic: the largest difference
+Needs the official devkit on the PYTHONPATH and its requirements (docs/extending.md). Without the devkit it ends with
+an error message. Prints, for each scenario in non-reactive traffic: the largest difference
 between our scores of the devkit's IDM planner and the reference scores, and between the drive of our planner in our
 simulator and inside the devkit's.
 """
@@ -33,20 +33,20 @@ DEVKIT_IDM = "devkit:nuplan.planning.simulation.planner.idm_planner:IDMPlanner"
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to drive."""
+    """Data and planners."""
 
     data: Path
-    """nuPlan data root with maps of all four of nuPlan's locations, which the devkit insists on."""
+    """nuPlan data root with maps of all four of nuPlan's locations, which the devkit requires."""
     reference: Path | None = None
     """Folder with `closed_loop_nonreactive_agents_idm_planner/scores.json` of the devkit."""
     planner: str = "idm"
-    """Ours, to run inside the devkit."""
+    """Our planner to run inside the devkit."""
     limit: int | None = None
-    """Only the first so many scenarios."""
+    """Maximum number of scenarios, taken from the start of the list."""
 
 
 def main(arguments: Arguments) -> None:
-    """Run both ways and print."""
+    """Run both directions and print."""
     try:
         import nuplan  # noqa: F401
     except ModuleNotFoundError as error:
@@ -83,7 +83,7 @@ def foreign(entry: ScenarioEntry, reference: Path | None) -> tuple[str, str]:
 
 
 def ours(entry: ScenarioEntry, root: DataRoot, planner: str) -> str:
-    """Largest distance between the drives of our planner here and inside the devkit."""
+    """Largest distance [m] between the drives of our planner in our simulator and in the devkit."""
     here = run_rollout(open_scenario(entry), load_planner(planner)).ego.rear_axle_poses[0]
     there = drive_in_devkit(entry, root, planner)
     return f"{np.hypot(*(here - there)[:, :2].T).max():.1e}"

@@ -1,11 +1,11 @@
-"""How many of the devkit's own metric cases our metrics reproduce.
+"""The devkit's own metric cases, reproduced by our metrics.
 
     python benchmarks/devkit_metric_cases.py ../shared/data/nuplan_devkit/test_scenes
 
 The devkit's unit tests hold scenes at real places of Las Vegas with the statistics that each metric must give.
-Without that map, a case counts as run when its answer does not depend on the map: it is then judged twice, once
-as if the ego were within one lane throughout and once as if it never were, and both must agree. All others are
-listed as impossible, each with its reason. The devkit's own tolerance, 0.01, holds.
+Without that map, a case is run when its result does not depend on the map: it is scored twice, with the ego within
+one lane throughout and never within one lane, and both results must agree. The remaining cases are listed as
+impossible, with reasons. The tolerance is the devkit's own, 0.01.
 """
 
 import json
@@ -44,7 +44,7 @@ CASE_BOUNDS = {
     "ego_yaw_acceleration": (-3.0, 3.0),
     "ego_yaw_rate": (-5.0, 5.0),
 }
-"""Bounds of the devkit's unit tests, which are not those of its benchmark."""
+"""Bounds of the devkit's unit tests, which differ from those of its benchmark."""
 NEEDS_MAP = "needs the Las Vegas map"
 MAP_METRICS = frozenset(
     {
@@ -57,7 +57,7 @@ MAP_METRICS = frozenset(
     }
 )
 WITHOUT_LANES = frozenset({"ego_no_route"})
-"""Cases about a place without any lane, which an empty map shows as well."""
+"""Cases at places without lanes, which an empty map reproduces."""
 OTHER_REASONS = {
     "ego_is_comfortable": "expects the value from before the parts are measured, as its test never does",
     "idm_agent_observation": "needs the devkit's own log",
@@ -69,7 +69,7 @@ OTHER_REASONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One scene file and what came of it."""
+    """One scene file and its result."""
 
     name: str
     outcome: str
@@ -142,7 +142,7 @@ def straight_plan(state: dict[str, Any]) -> Trajectory:
 
 
 def drive_of_scene(scene: dict[str, Any], in_lane: bool) -> Drive:
-    """The scene on an empty map; whether the ego is within one lane is said, not looked up."""
+    """The scene on an empty map, with a given answer to whether the ego is within one lane."""
     states = [scene["ego"], *scene.get("ego_future_states", [])]
     map_graph = RoadBuilder().build()
     road, logged = road_of(map_graph), None
@@ -162,7 +162,7 @@ def drive_of_scene(scene: dict[str, Any], in_lane: bool) -> Drive:
 
 
 def differences(result: MetricResult, expected: dict[str, Any]) -> list[str]:
-    """What differs from a case's expected statistics (in the devkit's order) and time series."""
+    """Differences from a case's expected statistics (in the devkit's order) and time series."""
     ours = list(result.statistics.items())
     if len(ours) != len(expected["statistics"]):
         return [f"{len(ours)} statistics, expected {len(expected['statistics'])}"]
@@ -190,7 +190,7 @@ def judge_scene(scene: dict[str, Any], name: str, in_lane: bool) -> MetricResult
 
 
 def run_case(path: Path, root: Path) -> Case:
-    """Judge one scene file."""
+    """Score one scene file."""
     name = path.relative_to(root).with_suffix("").as_posix()
     scene = json.loads(path.read_text())
     metric = RENAMED.get(path.parent.name, path.parent.name)
@@ -214,20 +214,20 @@ def run_case(path: Path, root: Path) -> Case:
 
 
 def run_cases(root: Path) -> list[Case]:
-    """Judge all scene files below a folder."""
+    """Score all scene files below a folder."""
     return [run_case(path, root) for path in sorted(root.rglob("*.json"))]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Where the cases are."""
+    """Location of the cases."""
 
     scenes: tyro.conf.Positional[Path] = Path("../shared/data/nuplan_devkit/test_scenes")
     """Folder of scene files."""
 
 
 def main(arguments: Arguments) -> int:
-    """Print each case and the counts; 1 when one failed or there were none."""
+    """Print each case and the counts; the exit code is 1 when a case failed or none was found."""
     cases = run_cases(arguments.scenes)
     for case in cases:
         print(f"{case.outcome:10} {case.name}" + (f": {case.reason}" if case.reason else ""))

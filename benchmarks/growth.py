@@ -25,11 +25,11 @@ from command_line import CommonArguments, console, progress, run
 from driving.agents import AgentKind, AgentTracks, TrafficLights
 from driving.ego import EgoMotion
 from driving.map import MapGraph
-from driving.planner import begin
+from driving.planner import reset_planner
 from driving.recording import Mission, Recording, Tag
 from driving.scenario import Scenario
 from planning.registry import load_planner
-from simulation.rollout import Rollout, valid_plan
+from simulation.rollout import Rollout
 
 AGENTS = (10, 50, 200)
 POLYGONS = (1_000, 5_000, 20_000)
@@ -149,14 +149,13 @@ def fastest(scenario: Scenario, traffic: str, planner: str, repeats: int) -> lis
 def drive(scenario: Scenario, traffic: str, planner_name: str) -> list[float]:
     """Milliseconds per step in each stage of one rollout."""
     planner = load_planner(planner_name)
-    begin(planner, scenario)
+    reset_planner(planner, scenario)
     rollout = Rollout(scenario, traffic=traffic)
     while not rollout.is_finished:
         observation = rollout.observation()
-        asked = time.perf_counter()
+        started = time.perf_counter()
         plan = planner.plan(observation)
-        planning_time_s = time.perf_counter() - asked
-        rollout.advance(valid_plan(planner, plan, rollout), planning_time_s)
+        rollout.advance(plan, time.perf_counter() - started)
     stage_time_s = rollout.log().stage_time_s
     return [1e3 * stage_time_s[stage] / rollout.num_steps for stage in STAGES]
 

@@ -1,18 +1,18 @@
-r"""Whether the heads of a student tell the truth: on labelled states of scenarios that it has not learned from.
+r"""Accuracy and calibration of a student's heads on held-out labelled states.
 
     python scripts/label.py --data worlds_test --vocabulary vocabulary_1024.npz --output labels_test
     python benchmarks/heads.py --student checkpoints/first --labels labels_test
     python benchmarks/heads.py --student checkpoints/first --labels labels_test --picture heads.png
 
-All states of the folders are asked, each with the entries that a planner would ask there. Prints,
-per sub-score, the area under the curve (how surely an entry that is fine is rated above one that is not) and the
-expected calibration error (how far what the head says is from what the teacher says, in ten bins), and draws both
-against each other. Where a sub-score is 0 or 1, the teacher's mean is the share of entries that are fine.
+Scores all states of the folders, each with the candidates that a planner would select. Prints, per sub-score, the
+area under the ROC curve and the expected calibration error (mean difference between prediction and the teacher's
+score, in ten bins), and draws predictions against the teacher's scores. For binary sub-scores, the teacher's mean is
+the share of positive candidates.
 """
 
 import os
 
-# Before torch starts its threads: idle ones would spin.
+# Before torch starts its threads: idle threads would spin.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import sys
@@ -41,33 +41,35 @@ from planning.neural.network import Student
 TARGET_AUC = 0.85
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "images" / "heads.png"
 _COLUMNS = 3
-_SAID, _HOW_MANY = "#1f5f8b", "#c9d3da"
+_MEAN_COLOR, _SHARE_COLOR = "#1f5f8b", "#c9d3da"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """Which student, and what to ask."""
+    """Student and labels."""
 
     student: Path
     """Checkpoint folder."""
     labels: Annotated[UseAppendAction[tuple[Path, ...]], None] = ()
     """Folder of scripts/label.py; may be repeated."""
     teacher: str = "rules"
-    """Name of the teacher that labelled."""
+    """Name of the teacher of the labels."""
     picture: Path = PICTURE
-    """Where the calibration plot goes."""
+    """File of the calibration plot."""
     threads: int = 1
     """Threads of torch."""
 
 
 def main(arguments: Arguments) -> None:
-    """Ask, print, draw."""
+    """Evaluate, print, draw."""
     if not arguments.labels:
         raise ValueError("Name at least one folder of labels, for example --labels labels_test.")
     torch.set_num_threads(arguments.threads)
     student = Student.load(arguments.student)
     if not student.network.sub_scores:
-        raise ValueError(f"The student in {arguments.student} learned by imitation only: it has no head to ask.")
+        raise ValueError(
+            f"The student in {arguments.student} was trained by imitation only: it has no heads of sub-scores."
+        )
     needed = LabelHeader.of(load_teacher(arguments.teacher, student.vocabulary))
     stores = [LabelStore(folder) for folder in arguments.labels]
     for store in stores:
@@ -78,7 +80,7 @@ def main(arguments: Arguments) -> None:
     table = table_of(found, f"{arguments.student.name}: {len(states)} states of {scenarios} scenarios")
     console.print(table.printed())
     console.print(
-        f"The teacher gives the chosen entries {found.chosen_score:.3f} of {found.best_score:.3f} possible."
+        f"Teacher score of the chosen candidates {found.chosen_score:.3f}, of the best {found.best_score:.3f}."
     )
     low = [name for name, area in found.auc.items() if area < TARGET_AUC]
     console.print(
@@ -91,7 +93,7 @@ def main(arguments: Arguments) -> None:
 
 
 def table_of(found: Evaluation, title: str) -> TextTable:
-    """One row a sub-score."""
+    """One row per sub-score."""
     table = TextTable(
         title=title, head=("sub-score", "AUC", "calibration error", "positive", "chosen candidate positive")
     )
@@ -107,7 +109,7 @@ def table_of(found: Evaluation, title: str) -> TextTable:
 
 
 def draw(calibration: dict[str, Calibration], path: Path) -> None:
-    """One small panel a sub-score: what the head says against the teacher, and how often it says so."""
+    """One panel per sub-score: the teacher's mean over the prediction, and the distribution of predictions."""
     rows = -(-len(calibration) // _COLUMNS)
     figure, axes = plt.subplots(
         rows, _COLUMNS, figsize=(3.2 * _COLUMNS, 2.9 * rows), layout="constrained", squeeze=False
@@ -116,22 +118,24 @@ def draw(calibration: dict[str, Calibration], path: Path) -> None:
         draw_panel(axis, name, bins)
     for axis in axes.flat[len(calibration) :]:
         axis.set_axis_off()
-    figure.supxlabel("what the head says", fontsize=10)
-    figure.supylabel("what the teacher says (line); share of entries (bars)", fontsize=10)
+    figure.supxlabel("prediction of the head", fontsize=10)
+    figure.supylabel("mean of the teacher (line); share of candidates (bars)", fontsize=10)
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
 
 def draw_panel(axis: Axes, name: str, bins: Calibration) -> None:
-    """The bins of one sub-score; on the dotted line the head tells the truth."""
+    """The bins of one sub-score; the dotted line is perfect calibration."""
     edges = np.linspace(0.0, 1.0, NUM_BINS + 1)
     shares = bins.counts / bins.counts.sum()
     axis.bar(
-        edges[:-1], shares, width=1.0 / NUM_BINS, align="edge", color=_HOW_MANY, edgecolor="white", linewidth=0.5
+        edges[:-1], shares, width=1.0 / NUM_BINS, align="edge", color=_SHARE_COLOR, edgecolor="white", linewidth=0.5
     )
     axis.plot([0.0, 1.0], [0.0, 1.0], color="grey", linestyle=":", linewidth=1.0)
     filled = bins.counts > 0
-    axis.plot(bins.predicted[filled], bins.observed[filled], marker="o", markersize=3.5, color=_SAID, linewidth=1.3)
+    axis.plot(
+        bins.predicted[filled], bins.observed[filled], marker="o", markersize=3.5, color=_MEAN_COLOR, linewidth=1.3
+    )
     axis.set(xlim=(0.0, 1.0), ylim=(0.0, 1.02), xticks=[0.0, 0.5, 1.0], yticks=[0.0, 0.5, 1.0])
     axis.xaxis.set_major_formatter(PercentFormatter(1.0))
     axis.yaxis.set_major_formatter(PercentFormatter(1.0))

@@ -1,13 +1,13 @@
-"""How well imported recordings fit their maps, per recording, and whether they survive the way through nuPlan files.
+"""Fit of imported recordings to their maps, and the round trip through nuPlan files, per recording.
 
     python benchmarks/imported_recordings.py --data ../shared/data
     python benchmarks/imported_recordings.py --data ../shared/data --no-round-trip
 
 The folder holds argoverse2/sensor, nuscenes_mini and ngsim_commonroad, or some of them. Over the frames of each
-scenario: the share with all four corners on the drivable area, for nuPlan's ego (5.18 x 2.30 m) and for the car that
-was recorded, and the share with the ego's box centre on the roadblocks of its route; then every finding in a
-sentence. `read back` tells whether a scenario that was written to nuPlan files and read again has the same poses
-(1 mm, 0.1 mrad), boxes, route and map ids.
+scenario: the share with all four corners on the drivable area, for nuPlan's ego (5.18 x 2.30 m) and for the recorded
+car, and the share with the ego's box centre on the roadblocks of its route; then every finding as
+a sentence. `read back` compares a scenario with itself after writing to and reading from nuPlan files: poses (1 mm,
+0.1 mrad), boxes, route and map ids.
 """
 
 import tempfile
@@ -39,7 +39,7 @@ POSITION_TOLERANCE_M, HEADING_TOLERANCE_RAD = 1e-3, 1e-4
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to measure."""
+    """Data and measurements."""
 
     data: Path
     """Folder of the recordings."""
@@ -102,7 +102,7 @@ def on_route(scenario: Scenario) -> float:
 
 
 def reasons(scenario: Scenario) -> list[str]:
-    """Where, and by how much, the ego is not on its route or not on the drivable area."""
+    """Times and distances at which the ego is off its route or off the drivable area."""
     blocks = [scenario.map.roadblock_polygon(block) for block in scenario.route.roadblock_ids]
     centers = scenario.ego.center_poses()[0, scenario.frames, np.newaxis, :2]
     places = (
@@ -125,7 +125,7 @@ def reasons(scenario: Scenario) -> list[str]:
 
 
 def difference_after_round_trip(recording: Recording) -> str:
-    """`equal`, or what differs after writing and reading."""
+    """`equal`, or the differences after writing and reading."""
     with tempfile.TemporaryDirectory() as folder:
         write_world([recording], Path(folder), images="none")
         (entry,) = list_scenarios(DataRoot.find(Path(folder)))

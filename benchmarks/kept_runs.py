@@ -1,6 +1,6 @@
-"""What the benchmarks of planners share: drive a planner through a data root once, keep the results, use them again.
+"""Drives of planners that benchmarks share: each planner drives a data root once, and the results are reused.
 
-The results of a student are kept under a digest of its checkpoint, so that one that was trained anew is driven anew.
+Results of a student are stored under a digest of its checkpoint, so that a retrained checkpoint is driven again.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _CHECKPOINT_FILES = ("student.json", "vocabulary.npz", "weights.safetensors")
 
 @dataclass(frozen=True, kw_only=True)
 class KeptRun:
-    """One planner's drives, and how they were made."""
+    """One planner's drives with their commit and folder."""
 
     group: Group
     commit: str
@@ -44,21 +44,21 @@ def drive_kept(
     workers: int = 1,
     limit: int | None = None,
 ) -> KeptRun:
-    """Drive what is not driven yet, with a progress bar.
+    """Drive the scenarios without results, with a progress bar.
 
     Args:
-        arguments: Whether to be quiet.
-        name: Of the data, in the folder's name and beside the bar.
+        arguments: Verbosity.
+        name: Of the data, in folder names and beside the bar.
         data: nuPlan data root.
         planner: As for `load_planner`.
-        traffic: Whether the others answer to the ego.
-        output: Folder of all results; each data, planner and traffic gets one of its own below `runs`.
-        workers: Processes; 1 drives in this one.
-        limit: Only the first so many scenarios.
+        traffic: Mode of the agents.
+        output: Folder of all results; each data, planner and traffic gets a folder below `runs`.
+        workers: Processes; 1 means this process.
+        limit: Maximum number of scenarios.
 
     Raises:
         ValueError: When the kept results are of other data or settings.
-        FileNotFoundError: When there is no such data, or no such student.
+        FileNotFoundError: When the data or the student does not exist.
     """
     few = "" if limit is None else f"-first{limit}"
     folder = output / "runs" / f"{file_name(name)}{few}-{file_name(planner)}{checkpoint_digest(planner)}-{traffic}"
@@ -84,7 +84,7 @@ def drive_kept(
 
 
 def checkpoint_digest(planner: str) -> str:
-    """What tells a student's checkpoint from a later one in the same folder; empty for other planners.
+    """Digest of a student's checkpoint files; empty for other planners.
 
     Raises:
         FileNotFoundError: When a file of the checkpoint is missing.

@@ -1,4 +1,4 @@
-"""Inputs as large as nuPlan's, made here so that the measurements need no download: a city map, a busy log."""
+"""Generated inputs as large as nuPlan's: the map of a city and a log with many boxes."""
 
 import numpy as np
 import shapely
@@ -14,11 +14,11 @@ ROADS_IN_A_ROW = 50
 PITCH_M, LANE_M, GAP_M = np.array([120.0, 20.0]), 100.0, 20.0
 TO_JOINT, TO_SIDE = np.array([LANE_M, 0.0]), np.array([0.0, 2.0])
 POLYGONS_OF_A_ROAD = 8
-"""Two lanes, two connectors behind them, roadblock, roadblock connector, intersection, road segment."""
+"""Two lanes, two connectors after them, roadblock, roadblock connector, intersection, road segment."""
 
 
 def large_map(num_polygons: int = 20_000) -> MapGraph:
-    """Rows of two-lane roads that lead one into the next, with as many points a line as nuPlan's maps have."""
+    """Rows of connected two-lane roads with as many points per line as in nuPlan's maps."""
     roads = np.arange(num_polygons // POLYGONS_OF_A_ROAD)
     corners = ORIGIN + np.column_stack([roads % ROADS_IN_A_ROW, roads // ROADS_IN_A_ROW]) * PITCH_M
     starts = np.repeat(corners, 2, axis=0) + np.tile([[0.0, 2.0], [0.0, -2.0]], (len(roads), 1))
@@ -89,7 +89,7 @@ def _layer(first_id: int, polygons: list[shapely.Polygon]) -> AreaLayer:
 def busy_recording(
     map_graph: MapGraph, log_name: str, duration_s: float = 480.0, agents_at_once: int = 90, num_tags: int = 40
 ) -> Recording:
-    """A drive of minutes with as many boxes a frame as nuPlan's logs have; each track is seen for 40 s."""
+    """A drive of minutes with as many boxes per frame as in nuPlan's logs; each track lasts 40 s."""
     steps = round(duration_s * 10)
     time_us = 1_626_000_000_000_000 + np.arange(steps) * 100_000
     along = np.linspace(0.0, 900.0, steps)

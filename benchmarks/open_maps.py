@@ -1,6 +1,6 @@
-"""How long it takes to open a city's map: parsed from its GeoPackage, and from the cache.
+"""Time to open the map of a city: parsed from its GeoPackage, and from the cache.
 
-    python benchmarks/open_maps.py                          # a map of 20,000 polygons, made here
+    python benchmarks/open_maps.py                          # a generated map of 20,000 polygons
     python benchmarks/open_maps.py --maps ~/nuplan/dataset/maps --name us-nv-las-vegas-strip
 
 Targets: 3 s parsed, 0.3 s from the cache.
@@ -29,27 +29,27 @@ PARSED_S, CACHED_S = 3.0, 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to open, and how often."""
+    """Map and repeats."""
 
     maps: Path | None = None
-    """A maps folder; without it a map is made."""
+    """Maps folder; without it a map is generated."""
     name: str = LOCATION
     """Location."""
     polygons: int = 20_000
-    """Of the map that is made."""
+    """Polygons of the generated map."""
     repeats: int = 5
     """Measurements."""
 
 
 def main(arguments: Arguments) -> int:
-    """Measure, print, and tell by the exit code whether the targets are met."""
+    """Measure and print; the exit code is 0 when the targets are met."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CAMBER_CACHE"] = str(Path(folder) / "cache")
         maps_root = arguments.maps or Path(folder) / "maps"
         if arguments.maps is None:
             write_map(large_map(arguments.polygons), maps_root)
         path, version = find_map(maps_root, arguments.name)
-        # Once beforehand: importing the projection library and its data base is not part of the figure.
+        # Untimed: loads the projection library and its database.
         map_graph = read_map(path, arguments.name, version)
         print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {_polygons(map_graph)} polygons")
         parsed_s = _seconds(lambda: read_map(path, arguments.name, version), arguments.repeats)
@@ -72,7 +72,7 @@ def _polygons(map_graph: MapGraph) -> int:
 
 
 def _seconds(work: Callable[[], object], repeats: int) -> list[tuple[float, float]]:
-    """Time on the clock and time of the processor, which differ where other programs run."""
+    """Wall time and processor time."""
     times_s = []
     for _ in range(repeats):
         wall_s, cpu_s = time.perf_counter(), time.process_time()

@@ -1,10 +1,10 @@
-"""How long it takes to open one scenario with its map cached.
+"""Time to open one scenario with its map cached.
 
-    python benchmarks/open_scenarios.py                      # a log as busy as nuPlan's, made here
+    python benchmarks/open_scenarios.py                      # a generated log with as many boxes as nuPlan's
     python benchmarks/open_scenarios.py --data ../shared/golden/world1
 
-Opens each scenario once in random order, so that little is known of its log, and prints percentiles. Of a made log,
-the file without an index on its boxes is measured as well. Target: median 100 ms.
+Opens each scenario once in random order, so that its log is rarely cached, and prints percentiles. A generated log is
+also measured without an index on its boxes. Target: median 100 ms.
 """
 
 import os
@@ -30,22 +30,22 @@ MEDIAN_S = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to open."""
+    """Data."""
 
     data: Path | None = None
-    """nuPlan data root or folder of logs; without it a log is made."""
+    """nuPlan data root or folder of logs; without it a log is generated."""
     maps: Path | None = None
-    """Maps folder, where it is not beside the data."""
+    """Maps folder; by default beside the data."""
     duration_s: float = 240.0
-    """Of the log that is made."""
+    """Duration of the generated log."""
     agents: int = 90
-    """At once, in the log that is made."""
+    """Boxes per frame of the generated log."""
     limit: int = 200
-    """Scenarios at most."""
+    """Maximum number of scenarios."""
 
 
 def main(arguments: Arguments) -> int:
-    """Measure, print, and tell by the exit code whether the target is met."""
+    """Measure and print; the exit code is 0 when the target is met."""
     if arguments.data is not None:
         return 0 if measured("", DataRoot.find(arguments.data, arguments.maps), arguments.limit) <= MEDIAN_S else 1
     with tempfile.TemporaryDirectory() as folder:
@@ -77,14 +77,14 @@ def measured(label: str, data_root: DataRoot, limit: int) -> float:
 
 
 def seconds_to_open(entry: ScenarioEntry) -> tuple[float, float]:
-    """On the clock and of the processor."""
+    """Wall time and processor time."""
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     open_scenario(entry)
     return time.perf_counter() - wall_s, time.process_time() - cpu_s
 
 
 def drop_indices(log_file: Path) -> None:
-    """Make the log as one without secondary indices."""
+    """Drop the secondary indices of the log."""
     connection = sqlite3.connect(log_file)
     query = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     for (name,) in connection.execute(query).fetchall():

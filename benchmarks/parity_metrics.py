@@ -1,10 +1,10 @@
-"""How close our metrics are to the devkit's, on drives that the devkit recorded.
+"""Differences between our metrics and the devkit's, on drives that the devkit recorded.
 
     python benchmarks/parity_metrics.py ../shared/golden/world1
     python benchmarks/parity_metrics.py WORLD --runs OUT/runs        (drives recorded elsewhere)
 
-Each recorded drive (ego, agents as shown, plans) is scored by our metrics alone: no planner and no simulation
-of ours takes part. Printed are the largest differences of scores and statistics per metric, and the CPU time taken.
+Each recorded drive (ego, agents as shown, plans) is scored by our metrics alone, without our planners and
+simulation. Prints the largest differences of scores and statistics per metric, and the CPU time.
 """
 
 import json
@@ -35,13 +35,13 @@ TRAFFIC = {"closed_loop_nonreactive_agents": "nonreactive", "closed_loop_reactiv
 
 
 def tolerance(metric: str) -> float:
-    """How far a score may be from the devkit's."""
+    """Allowed difference of a score from the devkit's."""
     is_continuous = metric in CONTINUOUS or "error_within_bound" in metric
     return CONTINUOUS_TOLERANCE if is_continuous else STEP_SCORE_TOLERANCE
 
 
 def recorded_log(path: Path, scenario: Scenario, traffic: str, planner: str) -> SimulationLog:
-    """A drive that the devkit recorded, as one of our logs.
+    """A drive that the devkit recorded, as `SimulationLog`.
 
     Args:
         path: `<token>.npz` with `ego` (T, 11), `obs` (K, 10), `tracks` and `plans` (T, P, 4).
@@ -106,7 +106,7 @@ def _tracks(boxes: np.ndarray, tokens: list[str], num_steps: int) -> AgentTracks
 
 @dataclass
 class Comparison:
-    """Largest differences found so far, and CPU seconds of each drive."""
+    """Largest differences, and CPU seconds of each drive."""
 
     scores: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     statistics: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -115,11 +115,11 @@ class Comparison:
 
     @property
     def num_drives(self) -> int:
-        """Drives compared."""
+        """Number of compared drives."""
         return len(self.seconds)
 
     def add(self, label: str, log: SimulationLog, scenario: Scenario, scores: dict, statistics: dict) -> None:
-        """Score one drive and note how far it is from the devkit's figures."""
+        """Score one drive and add its differences from the devkit's figures."""
         start = time.process_time()
         judged = score_simulation(log, scenario)
         results = judged.metrics
@@ -150,7 +150,7 @@ class Comparison:
 
 
 def recorded_drives(world: Path, runs: Path) -> Iterator[tuple[str, Path, Scenario, str, dict, dict]]:
-    """Label, npz, scenario, traffic, scores and statistics of each recorded drive; scenarios are opened once."""
+    """Label, npz, scenario, traffic, scores and statistics of each recorded drive."""
     scenarios: dict[str, Scenario] = {}
     entries = {entry.token: entry for entry in list_scenarios(DataRoot.find(world))}
     for folder in sorted(path for path in runs.iterdir() if (path / "scores.json").is_file()):
@@ -166,7 +166,7 @@ def recorded_drives(world: Path, runs: Path) -> Iterator[tuple[str, Path, Scenar
 
 
 def compare(world: Path, runs: Path, only: str = "") -> Comparison:
-    """Compare all recorded drives whose run folder's name contains `only`."""
+    """Compare all recorded drives with `only` in the name of their run folder."""
     found = Comparison()
     for label, path, scenario, traffic, scores, statistics in recorded_drives(world, runs):
         if only in label:
@@ -177,18 +177,18 @@ def compare(world: Path, runs: Path, only: str = "") -> Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to compare."""
+    """Data and runs."""
 
     world: tyro.conf.Positional[Path] = Path("../shared/golden/world1")
     """A nuPlan data root."""
     runs: Path | None = None
     """Folder of recorded runs; by default `runs` in the world."""
     only: str = ""
-    """Compare only runs whose name contains this."""
+    """Compare only runs with this text in their names."""
 
 
 def main(arguments: Arguments) -> int:
-    """Print the comparison; 1 when a score is off by more than allowed."""
+    """Print the comparison; the exit code is 1 when a score differs by more than allowed."""
     found = compare(arguments.world, arguments.runs or arguments.world / "runs", arguments.only)
     if not found.num_drives:
         print(f"No recorded drives in {arguments.runs or arguments.world / 'runs'}.")

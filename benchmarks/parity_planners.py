@@ -1,11 +1,11 @@
-r"""How close our planners, simulator and scores are to the devkit's, each scenario driven from start to end.
+r"""Differences between our planners, simulator and scores and the devkit's over whole drives.
 
     python benchmarks/parity_planners.py --data ../shared/golden/world1
     python benchmarks/parity_planners.py --data WORLD --runs OUT/runs --planner pdm_closed
 
-`--runs` holds what the devkit computed: folders `closed_loop_<traffic>_agents_<planner>_planner` with `scores.json`
-and one `<token>.npz` for each scenario. Printed are, per planner and traffic, the largest distance of our ego from
-the devkit's over the 15 s, that at the end, and the largest difference of any metric; then every exception.
+`--runs` holds the devkit's results: folders `closed_loop_<traffic>_agents_<planner>_planner` with `scores.json`
+and one `<token>.npz` for each scenario. Prints, per planner and traffic, the largest distance of our ego from
+the devkit's over the 15 s, the distance at the end, and the largest difference of any metric; then every exception.
 """
 
 import json
@@ -39,14 +39,14 @@ ALLOWED_PDM_M = 0.10
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to compare."""
+    """Data, runs and planners."""
 
     data: Path
     """nuPlan data root."""
     runs: Path | None = None
     """The devkit's results; by default `runs` in the data root."""
     planner: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME")] = ()
-    """Planners; by default all that the devkit has, too."""
+    """Planners; by default all that exist in the devkit, too."""
 
 
 @dataclass
@@ -95,7 +95,7 @@ def main(arguments: Arguments) -> None:
 def compare(
     found: Comparison, scenario: Scenario, planner: str, traffic: str, folder: Path, expected: dict[str, float | str]
 ) -> None:
-    """Drive one scenario and note the differences."""
+    """Drive one scenario and add its differences."""
     token = scenario.scenario_id
     log = run_rollout(scenario, load_planner(planner), traffic=traffic)
     theirs = np.load(folder / f"{token}.npz")["ego"][:, 1:3]

@@ -1,10 +1,10 @@
-"""Whether the scores put planners in a sensible order: stand still < constant velocity < IDM < PDM-Closed.
+"""Order of planners by score: stand still < constant velocity < IDM < PDM-Closed.
 
     python benchmarks/planner_order.py --data demo/worlds
     python benchmarks/planner_order.py --data demo/recordings
 
-Prints final scores in non-reactive and reactive traffic, the paired 95 % interval of each step up, and whether the
-order holds.
+Prints final scores in non-reactive and reactive traffic, the paired 95 % interval of each difference, and
+whether the order holds.
 """
 
 import sys
@@ -31,12 +31,12 @@ TRAFFIC: tuple[Traffic, ...] = ("nonreactive", "reactive")
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to drive."""
+    """Data and planners."""
 
     data: Path
     """nuPlan data root."""
     limit: int | None = None
-    """Only the first so many scenarios."""
+    """Maximum number of scenarios, taken from the start of the list."""
     workers: int = 2
     """Local processes."""
 

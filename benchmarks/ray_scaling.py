@@ -1,9 +1,9 @@
-"""Workers against time, and memory against scenarios, of the benchmark on Ray.
+"""Time by number of workers and growth of memory of the benchmark on Ray.
 
     python benchmarks/ray_scaling.py --data demo/worlds --runs 1000
 
-The same runs are done with one worker and with two. Start-up (Ray, its actors, compiled code) is printed apart from
-work. Memory is each worker's resident memory after its 50th run and after its last.
+Repeats the same runs with one worker and with two. Start-up (Ray, its actors, compiled code) is printed separately.
+Memory is each worker's resident memory after its 50th run and after its last.
 """
 
 import sys
@@ -27,21 +27,21 @@ from simulation.benchmark.settings import BenchmarkSettings
 from simulation.benchmark.worker import WorkerSetup
 
 SETTLED_AFTER = 50
-"""Runs after which a worker has met every map and kernel."""
+"""Runs after which a worker has loaded every map and kernel."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to run."""
+    """Data, runs and planner."""
 
     data: Path
     """nuPlan data root."""
     runs: int = 1000
-    """Scenario runs; scenarios are repeated with other seeds until there are so many."""
+    """Number of runs; scenarios are repeated with other seeds."""
     planner: str = "idm"
-    """Who drives."""
+    """Planner."""
     backend: Literal["process", "ray"] = "ray"
-    """Where."""
+    """Backend."""
 
 
 def main(arguments: Arguments) -> None:

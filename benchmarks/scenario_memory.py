@@ -1,9 +1,9 @@
-"""How much resident memory grows while 500 scenarios are opened one after the other.
+"""Growth of resident memory while 500 scenarios are opened in sequence.
 
-    python benchmarks/scenario_memory.py                     # logs as busy as nuPlan's, made here
+    python benchmarks/scenario_memory.py                     # generated logs with as many boxes as nuPlan's
     python benchmarks/scenario_memory.py --data ../shared/golden/world1
 
-Each scenario is opened, its first and last observation are taken, and it is let go. Target: 100 MB.
+Opens each scenario, takes its first and last observation, and releases it. Target: 100 MB.
 """
 
 import gc
@@ -28,25 +28,25 @@ GROWTH_MB = 100.0
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to open, and how often."""
+    """Data and number of scenarios."""
 
     data: Path | None = None
-    """nuPlan data root or folder of logs; without it logs are made."""
+    """nuPlan data root or folder of logs; without it logs are generated."""
     maps: Path | None = None
-    """Maps folder, where it is not beside the data."""
+    """Maps folder; by default beside the data."""
     scenarios: int = 500
-    """As many are opened; where there are fewer, from the first one again."""
+    """Number of scenarios to open, in cycles when the data has fewer."""
     logs: int = 4
-    """That are made."""
+    """Number of generated logs."""
 
 
 def main(arguments: Arguments) -> int:
-    """Measure, print, and tell by the exit code whether the target is met."""
+    """Measure and print; the exit code is 0 when the target is met."""
     with tempfile.TemporaryDirectory() as folder:
         data = arguments.data or Path(folder) / "data"
         if arguments.data is None:
             os.environ["CAMBER_CACHE"] = str(Path(folder) / "cache")
-            # In a process of its own: memory that was used once would hide what is used later.
+            # In a separate process: memory of earlier work would hide later growth.
             maker = get_context("spawn").Process(target=make_logs, args=(data, arguments.logs))
             maker.start()
             maker.join()
@@ -64,7 +64,7 @@ def make_logs(data: Path, count: int) -> None:
 
 
 def growth_mb(data_root: DataRoot, count: int) -> float:
-    """Resident memory at its highest from the second scenario on, less that after the first."""
+    """Peak resident memory from the second scenario on, minus that after the first."""
     process = psutil.Process()
     entries = islice(cycle(list_scenarios(data_root)), count)
     first_mb = highest_mb = 0.0

@@ -1,9 +1,9 @@
-"""Where the time of a rollout goes, planner and metrics left out.
+"""Time of a rollout by stage, without planner and metrics.
 
     python benchmarks/step_time.py                                      # hand-made scenes
     python benchmarks/step_time.py --data ../shared/golden/world1
 
-Each scenario is driven by a planner that keeps its speed, once to warm up and then `--repeats` times; the fastest
+A constant-velocity planner drives each scenario once for warm-up and then `--repeats` times; the fastest drive
 counts. Targets for 150 steps: 25 ms with non-reactive traffic, 60 ms with reactive traffic.
 """
 
@@ -21,24 +21,24 @@ from command_line import CommonArguments, console, progress, run
 
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
-from driving.planner import begin
+from driving.planner import reset_planner
 from driving.scenario import Scenario
 from driving.synthetic.scenes import SCENES, scene
 from planning.registry import load_planner
-from simulation.rollout import TRAFFIC, Rollout, valid_plan
+from simulation.rollout import TRAFFIC, Rollout
 
-STAGES = ("set_up", "observation", "checking", "control", "traffic", "packing")
+STAGES = ("set_up", "observation", "control", "traffic", "packing")
 TARGETS_MS = {"nonreactive": 25.0, "reactive": 60.0}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to drive."""
+    """Data and planners."""
 
     data: Path | None = None
     """nuPlan data root; hand-made scenes without it."""
     limit: int = 20
-    """Scenarios at most."""
+    """Maximum number of scenarios."""
     repeats: int = 5
     """Drives of each scenario."""
 
@@ -66,26 +66,21 @@ def opened(arguments: Arguments) -> list[Scenario]:
 
 
 def fastest(scenario: Scenario, traffic: str, repeats: int) -> list[float]:
-    """Seconds in each stage, of the drive with the least time in whole."""
+    """Seconds in each stage of the fastest drive."""
     return min((drive(scenario, traffic) for _ in range(repeats + 1)), key=sum)
 
 
 def drive(scenario: Scenario, traffic: str) -> list[float]:
     """Seconds in each stage of one rollout."""
     planner = load_planner("constant_velocity")
-    begin(planner, scenario)
+    reset_planner(planner, scenario)
     rollout = Rollout(scenario, traffic=traffic)
-    checking_s = 0.0
     while not rollout.is_finished:
-        plan = planner.plan(rollout.observation())
-        started = time.perf_counter()
-        plan = valid_plan(planner, plan, rollout)
-        checking_s += time.perf_counter() - started
-        rollout.advance(plan)
+        rollout.advance(planner.plan(rollout.observation()))
     log = rollout.log()
     started = time.perf_counter()
     log.to_bytes()
-    seconds = {**log.stage_time_s, "checking": checking_s, "packing": time.perf_counter() - started}
+    seconds = {**log.stage_time_s, "packing": time.perf_counter() - started}
     return [seconds[stage] for stage in STAGES]
 
 

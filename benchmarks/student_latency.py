@@ -1,10 +1,10 @@
-r"""How long the student takes for a plan on one core, alone and in a batch.
+r"""Time of a plan of the student on one core, single and in a batch.
 
     python benchmarks/student_latency.py
     python benchmarks/student_latency.py --student checkpoints/first --agents 50 --batch 32
     python benchmarks/student_latency.py --recipe small --entries 4096
 
-The ego is in the middle of a signalised junction among standing vehicles. Prints medians of processor time, features
+The ego is in a signalised intersection among standing vehicles. Prints medians of processor time, features
 and tracking included.
 """
 
@@ -38,16 +38,16 @@ TARGET_MS, BATCH_TARGET_MS = 15.0, 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to time."""
+    """Student and load."""
 
     student: Path = SHIPPED
-    """Checkpoint folder; the student that comes along if left out."""
+    """Checkpoint folder; by default the shipped student."""
     recipe: str | None = None
-    """Instead, an untrained network of this size."""
+    """Recipe of an untrained network to time instead."""
     entries: int = 1024
-    """Of the vocabulary of an untrained network."""
+    """Size of the vocabulary of an untrained network."""
     agents: int = 50
-    """Around the ego."""
+    """Number of agents around the ego."""
     batch: int = 32
     """Observations planned together."""
     repeats: int = 30
@@ -57,12 +57,12 @@ class Arguments(CommonArguments):
 def main(arguments: Arguments) -> None:
     """Time and print."""
     planner = StudentPlanner(_student(arguments))
-    observation = among(scene("red_light").observation_at(60), arguments.agents)
+    observation = with_standing_agents(scene("red_light").observation_at(60), arguments.agents)
     planner.reset(observation.map, observation.route)
-    alone_ms = median_ms(lambda: planner.plan(observation), arguments.repeats)
+    single_ms = median_ms(lambda: planner.plan(observation), arguments.repeats)
     many = [observation] * arguments.batch
     batch_ms = median_ms(lambda: planner.plan_batch(many), max(3, arguments.repeats // 10)) / arguments.batch
-    console.print(f"One plan among {arguments.agents} agents: [bold]{alone_ms:.1f} ms[/] (target {TARGET_MS:g} ms).")
+    console.print(f"One plan with {arguments.agents} agents: [bold]{single_ms:.1f} ms[/] (target {TARGET_MS:g} ms).")
     console.print(
         f"In a batch of {arguments.batch}: [bold]{batch_ms:.1f} ms[/] each (target {BATCH_TARGET_MS:g} ms)."
     )
@@ -79,8 +79,8 @@ def median_ms(plan: Callable[[], object], repeats: int) -> float:
     return float(np.median(times_s) * 1e3)
 
 
-def among(observation: Observation, count: int) -> Observation:
-    """The observation among standing vehicles in a ring around the ego."""
+def with_standing_agents(observation: Observation, count: int) -> Observation:
+    """The observation with standing vehicles in a ring around the ego."""
     steps = observation.agents.num_steps
     angle = np.arange(count) / max(count, 1) * 2 * np.pi
     poses = np.zeros((count, steps, 3))

@@ -29,7 +29,7 @@ class Column:
 
     @property
     def title(self) -> str:
-        """For the head of a table."""
+        """Column title in tables."""
         return f"{self.data}, {_SHORT[self.traffic]}"
 
     def named(self, name: str) -> Contender:
@@ -38,7 +38,7 @@ class Column:
 
 
 def score_table(columns: list[Column]) -> TextTable:
-    """Mean ± standard deviation over seeds, one row a contender."""
+    """Mean ± standard deviation over seeds, one row per contender."""
     sizes = [f"{column.title} ({column.contenders[0].num_scenarios})" for column in columns]
     table = TextTable(
         title="Score: mean ± standard deviation over training seeds (scenarios in brackets)",
@@ -52,7 +52,7 @@ def score_table(columns: list[Column]) -> TextTable:
 
 
 def gap_table(columns: list[Column], against: str) -> TextTable:
-    """How far the others are ahead of one of them."""
+    """Differences of all contenders from one of them."""
     table = TextTable(
         title=f"Ahead of {against}: points of 100, and in units of the larger standard deviation (sd) over seeds",
         head=("planner", *(column.title for column in columns)),
@@ -69,7 +69,7 @@ def gap_table(columns: list[Column], against: str) -> TextTable:
 
 
 def kind_table(column: Column) -> TextTable | None:
-    """Mean score per kind of corner case; None where there are no corner cases."""
+    """Mean score per kind of corner case; None without corner cases."""
     found = [contender.by_kind(_kind) for contender in column.contenders]
     if not found[0]:
         return None
@@ -86,7 +86,7 @@ def kind_table(column: Column) -> TextTable | None:
 
 
 def metric_table(column: Column) -> TextTable:
-    """Mean of each metric's score: why a score is what it is."""
+    """Mean score of each metric."""
     table = TextTable(
         title=f"{column.title}: mean of each metric",
         head=("metric", *(contender.name for contender in column.contenders)),
@@ -98,11 +98,11 @@ def metric_table(column: Column) -> TextTable:
 
 
 def failure_table(columns: list[Column], name: str, threshold: float) -> TextTable:
-    """Where the first seed of a group does badly, and why."""
+    """Worst scenarios of the first seed of a group, with reasons."""
     found = [column.named(name) for column in columns]
     table = TextTable(
         title=f"{name}, first seed ({found[0].members[0].planner}): scenarios below {threshold:g}",
-        head=("data", "log", "scenario", "why", "score"),
+        head=("data", "log", "scenario", "reason", "score"),
         num_left=4,
     )
     for column, contender in zip(columns, found, strict=True):

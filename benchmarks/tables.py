@@ -1,4 +1,4 @@
-"""A table of text that is printed on the terminal and written into Markdown alike."""
+"""Text tables for the terminal and for Markdown."""
 
 from dataclasses import dataclass, field
 
@@ -8,13 +8,13 @@ from rich.table import Table
 
 @dataclass(kw_only=True)
 class TextTable:
-    """Rows of cells under a head; the first columns are left-aligned, the others are figures."""
+    """Rows of cells under a head; the first columns are text, the remaining ones figures."""
 
     title: str
     head: tuple[str, ...]
     rows: list[tuple[str, ...]] = field(default_factory=list)
     num_left: int = 1
-    """Columns of words; the others are aligned right."""
+    """Number of left-aligned text columns."""
 
     def add(self, *cells: str) -> None:
         """Append a row.
@@ -27,7 +27,7 @@ class TextTable:
         self.rows.append(cells)
 
     def printed(self) -> Table:
-        """For the terminal."""
+        """The table for the terminal."""
         table = Table(title=escape(self.title), title_justify="left")
         for place, name in enumerate(self.head):
             table.add_column(escape(name), justify="left" if place < self.num_left else "right")
@@ -36,7 +36,7 @@ class TextTable:
         return table
 
     def markdown(self) -> str:
-        """For a document."""
+        """The table in Markdown."""
         marks = ["---" if place < self.num_left else "---:" for place in range(len(self.head))]
         lines = [self.head, *self.rows]
         cells = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]

@@ -1,10 +1,10 @@
-r"""How many states a second the teacher labels on one core.
+r"""Labelling rate of the teacher on one core.
 
     python benchmarks/teacher_speed.py
     python benchmarks/teacher_speed.py --data worlds --size 1024 --states 40
 
-Trajectories are driven by tracker and bicycle and judged against the recorded future of all others. Without --data,
-a town is generated first. Prints the rate for each size of vocabulary, loading of maps not counted.
+Prints states per second for each size of vocabulary, tracking included, without loading maps. Without --data, a town
+is generated first.
 """
 
 import sys
@@ -28,15 +28,15 @@ from planning.neural.vocabulary import TrajectoryVocabulary
 from simulation.generation.town.generator import TownGenerator
 
 TARGETS = {1024: 20.0, 8192: 2.0}
-"""States a second and core."""
+"""States per second and core."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to label."""
+    """Data and vocabulary sizes."""
 
     data: Path | None = None
-    """nuPlan data root; without it a town is made."""
+    """nuPlan data root; without it a town is generated."""
     size: tuple[int, ...] = (1024, 8192)
     """Entries of the vocabularies."""
     states: int = 20
@@ -56,7 +56,7 @@ def main(arguments: Arguments) -> None:
             observation, future = scenario.observation_at(iteration), logged_future(scenario, iteration)
             started = time.process_time()
             teacher.label(observation, future)
-            # The first state of each scenario lays out its map.
+            # Untimed: the first state of each scenario, which prepares the map.
             if number >= 0:
                 times_s.append(time.process_time() - started)
                 agents.append(future.agents.num_agents)

@@ -1,11 +1,11 @@
-"""How quickly the viewer shows things, and its picture for the documentation.
+"""Speed and size of the viewer, and its picture for the documentation.
 
     python benchmarks/viewer.py
     python benchmarks/viewer.py --screenshot docs/images/viewer.png
-    python benchmarks/viewer.py --results results/first       # the pages of a run of one's own
+    python benchmarks/viewer.py --results results/first       # an existing run
 
-Everything is measured in headless Chromium without a GPU, on a town that is made for it. Needs chromium and
-chromedriver (Debian: apt-get install chromium chromium-driver).
+All figures are measured in headless Chromium without a GPU, by default on a generated town. The command needs
+chromium and chromedriver (Debian: apt-get install chromium chromium-driver).
 """
 
 import gzip
@@ -22,11 +22,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
 import uvicorn
+from jaxtyping import Float64
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
@@ -58,15 +59,15 @@ NUM_STEPS = 150
 NUM_CANDIDATES = 15
 SWITCHES = 8
 LATEST_S = 13.0
-"""Collisions in the picture happen before."""
+"""The collision of the picture happens before this time."""
 PLAYED_S = 3.0
 PLAYED_TIMES = 3
-"""The best counts: other programs of a shared machine only ever slow it down."""
+"""The best of several measurements counts: other programs of a shared machine can only reduce the frame rate."""
 FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
-    # WebGL all the same, in software.
+    # WebGL in software.
     "--enable-unsafe-swiftshader",
     "--disable-quic",
     "--no-first-run",
@@ -81,12 +82,12 @@ def main(
     screenshot: Path | None = None,
     chromium: str = shutil.which("chromium") or "chromium",
     chromedriver: str = shutil.which("chromedriver") or "chromedriver",
-    work: Annotated[Path | None, tyro.conf.arg(help="Keep the made town and its results here.")] = None,
+    work: Annotated[Path | None, tyro.conf.arg(help="Folder that keeps the generated town and its results.")] = None,
 ) -> None:
-    """Measure, or make the picture."""
+    """Measure, or take the picture."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = work or Path(temporary)
-        results = results or made_results(folder)
+        results = results or generated_results(folder)
         with browser(chromium, chromedriver) as page:
             if screenshot is not None:
                 take_picture(page, results, screenshot)
@@ -106,12 +107,12 @@ def main(
 
 
 def packed_bytes(name: str) -> int:
-    """Size of a file of the page as it travels."""
+    """Compressed size of a file of the page."""
     return len(gzip.compress((PAGE_FOLDER / name).read_bytes()))
 
 
-def made_results(folder: Path) -> Path:
-    """Results of a town, made where they are not there yet."""
+def generated_results(folder: Path) -> Path:
+    """Results of a generated town; existing ones are reused."""
     results = folder / "results"
     if (results / "summary.json").exists() or (results / "run.json").exists():
         return results
@@ -140,7 +141,7 @@ def browser(chromium: str, chromedriver: str) -> Iterator[webdriver.Chrome]:
 
 @contextmanager
 def served(sources: list[Source]) -> Iterator[str]:
-    """The viewer on a free port, ready to judge."""
+    """The viewer on a free port, with its metrics loaded."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
@@ -149,7 +150,7 @@ def served(sources: list[Source]) -> Iterator[str]:
     thread.start()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     urllib.request.urlopen(address + "api/list").read()  # noqa: S310
-    # A user starts the server and then opens the page; what the server loads meanwhile is not waited for.
+    # A user opens the page some time after starting the server: wait until it has loaded its modules.
     while "simulation.viewer.video" not in sys.modules:
         time.sleep(0.1)
     time.sleep(1.0)
@@ -158,14 +159,16 @@ def served(sources: list[Source]) -> Iterator[str]:
     thread.join(timeout=10)
 
 
-def opened(address: str) -> list[list]:
-    """Rows of the list."""
+def rows_of(address: str) -> list[dict[str, Any]]:
+    """Rows of the list, without their metrics."""
     with urllib.request.urlopen(address + "api/list") as answer:  # noqa: S310
-        return json.loads(answer.read())["rows"]
+        columns = json.loads(answer.read())["rows"]
+    del columns["metrics"]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def first_frame(page: webdriver.Chrome, address: str) -> float:
-    """Milliseconds from asking for a page to its first frame with a map."""
+    """Milliseconds from opening a page to its first frame with a map."""
     page.get("about:blank")
     page.get(address)
     WebDriverWait(page, 30, 0.02).until(lambda p: p.execute_script("return window.camberDrawn?.firstMapMs > 0"))
@@ -175,18 +178,19 @@ def first_frame(page: webdriver.Chrome, address: str) -> float:
 def measure_pages(page: webdriver.Chrome, results: Path) -> None:
     """First picture, switching, saved page."""
     with served([ResultsSource("results", results)]) as address:
-        rows = [row for row in opened(address) if row[12] and row[5] == opened(address)[0][5]]
-        urls = [f"{address}#replay?s={row[2]}&d=results/{row[1]}" for row in rows]
+        rows = rows_of(address)
+        rows = [row for row in rows if row["has_log"] and row["planner"] == rows[0]["planner"]]
+        urls = [f"{address}#replay?s={row['scenario']}&d=results/{row['key']}" for row in rows]
         cold = first_frame(page, urls[0])
         warm = [first_frame(page, url) for url in urls[:5]]
-        print(f"first picture, nothing read before    {cold:8.0f} ms   (at most 1500)")
+        print(f"first picture, cold server             {cold:8.0f} ms   (at most 1500)")
         print(f"first picture, median of {len(warm)}            {np.median(warm):8.0f} ms")
         switches = [switch(page) for _ in range(min(SWITCHES, len(rows)))]
         print(f"switch to another scenario, median    {np.median(switches):8.0f} ms   (at most 500)")
         print(f"switch to another scenario, slowest   {max(switches):8.0f} ms")
         sizes = []
         for row in rows[:5]:
-            with urllib.request.urlopen(f"{address}api/save?d=results/{row[1]}&view=replay") as answer:  # noqa: S310
+            with urllib.request.urlopen(f"{address}api/save?d=results/{row['key']}&view=replay") as answer:  # noqa: S310
                 sizes.append(len(answer.read()))
         print(f"saved page of a 15 s scenario         {max(sizes) / 1e6:8.2f} MB   (at most 3)")
 
@@ -196,18 +200,18 @@ def switch(page: webdriver.Chrome) -> float:
     return page.execute_async_script(
         """
         const done = arguments[0], before = window.camberDrawn.scenario, start = performance.now();
-        const look = () => {
+        const check = () => {
           const { scenario, hasMap, lastMs } = window.camberDrawn;
-          if (scenario !== before && hasMap) done(lastMs - start); else requestAnimationFrame(look);
+          if (scenario !== before && hasMap) done(lastMs - start); else requestAnimationFrame(check);
         };
         window.dispatchEvent(new KeyboardEvent("keydown", { key: "]" }));
-        look();
+        check();
         """
     )
 
 
 def measure_list(page: webdriver.Chrome, results: Path, folder: Path) -> None:
-    """A folder of many logs: links to those that are there, under new scenario ids."""
+    """A folder of many logs: links to existing logs under new scenario ids."""
     (folder / "rows").mkdir(parents=True)
     (folder / "logs").mkdir()
     shutil.copy(results / "run.json", folder)
@@ -219,7 +223,7 @@ def measure_list(page: webdriver.Chrome, results: Path, folder: Path) -> None:
         log_file = results / "logs" / f"{row.stem}.simlog"
         if log_file.exists():
             os.link(log_file, folder / "logs" / f"{key}.simlog")
-    for name in ("never read before", "read before"):
+    for name in ("not cached", "cached"):
         source = ResultsSource("many", folder)
         start = time.perf_counter()
         count = len(source.rows())
@@ -228,13 +232,13 @@ def measure_list(page: webdriver.Chrome, results: Path, folder: Path) -> None:
         page.get("about:blank")
         page.get(address)
         WebDriverWait(page, 30, 0.02).until(lambda p: p.execute_script("return document.querySelector('.row.item')"))
-        shown = page.execute_script("return performance.getEntriesByName('camber-list')[0].startTime")
-        print(f"{count} logs, until the page lists them  {shown:8.0f} ms")
+        listed_ms = page.execute_script("return performance.getEntriesByName('camber-list')[0].startTime")
+        print(f"{count} logs, until the page lists them  {listed_ms:8.0f} ms")
         print(f"scrolling through the list            {scrolled(page):8.1f} frames/s")
 
 
 def scrolled(page: webdriver.Chrome) -> float:
-    """Frames per second while the list moves."""
+    """Frames per second while the list scrolls."""
     return page.execute_async_script(
         """
         const done = arguments[0], table = document.querySelector(".table"), start = performance.now();
@@ -250,7 +254,7 @@ def scrolled(page: webdriver.Chrome) -> float:
 
 
 def measure_frames(page: webdriver.Chrome) -> None:
-    """Replay of a busy scene, everything in sight."""
+    """Frame rate of the replay of a busy scene, with the whole scene in view."""
     source = BusySource()
     lanes, agents = len(source.map("busy").lanes), source.log("busy").agents.num_agents
     with served([source]) as address:
@@ -336,7 +340,7 @@ class BusySource:
         return [DriveRow(key="busy", scenario="busy", scenario_type="near_multiple_vehicles", log_name="busy")]
 
     def facts(self) -> dict[str, object]:
-        """Nothing to say."""
+        """No notices and no run."""
         return {"notices": [], "run": None}
 
     def row(self, key: str) -> DriveRow:
@@ -356,8 +360,8 @@ class BusySource:
         return self._scenario.map
 
 
-def fan(poses: np.ndarray) -> np.ndarray:
-    """Candidates beside each other."""
+def fan(poses: Float64[np.ndarray, "time 3"]) -> Float64[np.ndarray, "candidates time 3"]:
+    """Candidates at equal lateral distances around poses (time, 3)."""
     beside = np.repeat(poses[np.newaxis], NUM_CANDIDATES, axis=0)
     beside[..., 1] += np.linspace(-3.0, 3.0, NUM_CANDIDATES)[:, np.newaxis]
     return beside
@@ -396,7 +400,7 @@ def busy_scenario() -> Scenario:
 
 
 def busy_agents(num_steps: int) -> AgentTracks:
-    """100 vehicles on the lanes, at different speeds."""
+    """100 vehicles on the lanes at different speeds."""
     generator = np.random.default_rng(0)
     lane = np.arange(100) % 40
     offset = lane % 8 - 3.5
@@ -418,21 +422,21 @@ def busy_agents(num_steps: int) -> AgentTracks:
 
 
 def take_picture(page: webdriver.Chrome, results: Path, path: Path) -> None:
-    """Two planners in the scenario where they differ most, when the worse one hits something."""
+    """Two planners in the scenario with the largest score difference, at the collision of the worse one."""
     with served([ResultsSource("results", results)]) as address:
-        rows = [row for row in opened(address) if row[8] is not None]
-        best = {row[2]: row for row in rows if row[5] == PLANNERS[0]}
+        rows = [row for row in rows_of(address) if row["score"] is not None]
+        best = {row["scenario"]: row for row in rows if row["planner"] == PLANNERS[0]}
         pairs = [
-            (best[row[2]], row, reason[1])
+            (best[row["scenario"]], row, reason["time_s"])
             for row in rows
-            if row[5] in PLANNERS[1:] and row[2] in best
-            for reason in row[10]
-            if reason[0] == "no_ego_at_fault_collisions" and reason[1] < LATEST_S
+            if row["planner"] in PLANNERS[1:] and row["scenario"] in best
+            for reason in row["reasons"]
+            if reason["metric"] == "no_ego_at_fault_collisions" and reason["time_s"] < LATEST_S
         ]
         if not pairs:
-            raise ValueError("No planner hits anything here; name other --results.")
-        good, bad, seconds = max(pairs, key=lambda pair: (pair[0][8] - pair[1][8], pair[0][2]))
-        words = f"s={good[2]}&d=results/{good[1]},results/{bad[1]}&t={seconds:.1f}&zoom=7"
+            raise ValueError("These results have no at-fault collision; name other --results.")
+        good, bad, seconds = max(pairs, key=lambda pair: (pair[0]["score"] - pair[1]["score"], pair[0]["scenario"]))
+        words = f"s={good['scenario']}&d=results/{good['key']},results/{bad['key']}&t={seconds:.1f}&zoom=7"
         first_frame(page, f"{address}#replay?{words}")
         WebDriverWait(page, 60, 0.1).until(
             lambda p: p.execute_script("return document.querySelectorAll('.chart').length >= 8")
@@ -440,7 +444,7 @@ def take_picture(page: webdriver.Chrome, results: Path, path: Path) -> None:
         time.sleep(1.0)
         path.parent.mkdir(parents=True, exist_ok=True)
         page.save_screenshot(str(path))
-        print(f"{path}: {good[3]} {good[2]} at {seconds:.1f} s")
+        print(f"{path}: {good['scenario_type']} {good['scenario']} at {seconds:.1f} s")
 
 
 if __name__ == "__main__":

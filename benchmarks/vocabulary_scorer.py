@@ -1,11 +1,11 @@
-r"""How long it takes to score a whole vocabulary of trajectories against a scene.
+r"""Time to score a whole vocabulary of trajectories in one scene.
 
     python benchmarks/vocabulary_scorer.py
     python benchmarks/vocabulary_scorer.py --motions 4096 --agents 200 --repeats 5
 
-8,192 drivable trajectories of 4 s at 10 Hz start in the middle of a signalised junction, among 64 vehicles that go
-straight on; every sub-score of the PDM score is computed for each. One core: the scorer starts no threads. Prints the
-median of the repeats, and beside it what driving the vocabulary by tracker and bicycle would add.
+8,192 drivable trajectories of 4 s at 10 Hz start in a signalised intersection among 64 vehicles of constant
+velocity; every sub-score of the PDM score is computed for each. One core: the scorer starts no threads. Prints the
+median of the repeats, and the additional time for tracking the vocabulary.
 """
 
 import sys
@@ -33,16 +33,16 @@ STEPS = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """How much to score."""
+    """Size of the problem."""
 
     motions: int = 8192
     """Trajectories in the vocabulary."""
     agents: int = 64
-    """Others around the ego."""
+    """Number of agents around the ego."""
     repeats: int = 9
-    """Timed repeats; the first, untimed one loads the compiled kernels."""
+    """Timed repeats after an untimed one, which loads the compiled kernels."""
     seed: int = 0
-    """Of the trajectories and the agents."""
+    """Seed of trajectories and agents."""
 
 
 def main(arguments: Arguments) -> None:
@@ -58,7 +58,7 @@ def main(arguments: Arguments) -> None:
     poses, sizes, speeds = agents_around(rng, arguments.agents, ego_pose)
     velocities = speeds[:, np.newaxis] * np.stack([np.cos(poses[:, 2]), np.sin(poses[:, 2])], axis=-1)
     none = np.zeros(arguments.agents, dtype=bool)
-    times_s, driving_s = [], []
+    times_s, tracking_s = [], []
     for _ in range(arguments.repeats + 1):
         started = time.perf_counter()
         agents = constant_velocity_agents(AgentsNow(poses, sizes, velocities, speeds, none, none), STEPS + 1)
@@ -67,12 +67,12 @@ def main(arguments: Arguments) -> None:
         times_s.append(time.perf_counter() - started)
         started = time.perf_counter()
         track_proposals(states[0, 0], states[..., :3])
-        driving_s.append(time.perf_counter() - started)
+        tracking_s.append(time.perf_counter() - started)
     console.print(
         f"{arguments.motions} trajectories x {STEPS} steps against {arguments.agents} agents:"
         f" [bold]{np.median(times_s[1:]):.3f} s[/] (best {min(times_s[1:]):.3f} s); target 0.5 s."
     )
-    console.print(f"Driving them first by tracker and bicycle would add {np.median(driving_s[1:]):.3f} s.")
+    console.print(f"Tracking them with the LQR tracker and the bicycle model adds {np.median(tracking_s[1:]):.3f} s.")
     for name in ("no_collision", "drivable_area", "driving_direction", "time_to_collision", "comfort", "progress"):
         console.print(f"  mean {name:18s} {getattr(scores, name).mean():.3f}")
 

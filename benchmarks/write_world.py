@@ -1,4 +1,4 @@
-"""How long a log of 27 s with 60 agents takes to write, and whether what is read back is what was written.
+"""Time to write a log of 27 s with 60 agents, and differences after reading it again.
 
 python benchmarks/write_world.py
 python benchmarks/write_world.py --logs 50 --agents 100
@@ -22,12 +22,12 @@ from driving.synthetic.scenes import SCENES
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to write."""
+    """Number and size of the logs."""
 
     logs: int = 10
     """Logs of 27.1 s (271 frames at 10 Hz, 541 rows)."""
     agents: int = 60
-    """Agents seen in every frame."""
+    """Agents in every frame."""
     lights: int = 40
     """Lane connectors with traffic lights observed in every frame."""
 

@@ -1,6 +1,6 @@
 """Label the scenarios of a data set, in this process, in local processes or on Ray."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from distill.contract import Teacher
 from distill.labels import LabelHeader, LabelStore, label_states
-from distill.states import StateSettings, reached_states, scenario_states
+from distill.states import State, StateSettings, on_policy_states, scenario_states
 from distill.teacher import load_teacher
-from driving import Planner
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import open_scenario
+from driving.planner import Planner
 from planning.neural.features import FeatureBuilder
 from planning.neural.vocabulary import TrajectoryVocabulary
 from planning.registry import load_planner
@@ -46,10 +46,11 @@ def label_scenario(job: LabelJob) -> int:
     if store.has(job.part):
         return 0
     scenario = open_scenario(job.entry, allow_short=True, with_cameras=False)
+    states: Iterable[State]
     if job.driven_by is None:
         states = scenario_states(scenario, job.settings)
     else:
-        states = reached_states(scenario, _planner(job.driven_by), job.settings.every_steps)
+        (states,) = on_policy_states([scenario], _planner(job.driven_by), job.settings.every_steps)
     labelled = label_states(states, teacher, builder)
     store.write(job.part, labelled)
     return 0 if labelled is None else len(labelled)

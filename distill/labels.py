@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Bool, Float32, Float64, Int64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8
 
 from distill.contract import SUB_SCORES, Future, Teacher
 from distill.states import State
-from driving import Observation
 from driving.geometry import poses_in_frame_of
+from driving.observation import Observation
 from planning.neural.features import FEATURE_NAMES, MAX_AGENTS, VERSION, FeatureBuilder, Features, nearest_agents
 from planning.neural.vocabulary import NUM_POSES
 from simulation.ego.dynamics import state_array
@@ -118,7 +118,7 @@ def label_states(states: Iterable[State], teacher: Teacher, builder: FeatureBuil
     )
 
 
-def stacked(features: Sequence[Features]) -> dict[str, np.ndarray]:
+def stacked(features: Sequence[Features]) -> dict[str, Shaped[np.ndarray, "states *shape"]]:
     """Fields of several `Features`, stacked."""
     return {name: np.stack([getattr(one, name) for one in features]) for name in FEATURE_NAMES}
 

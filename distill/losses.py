@@ -48,11 +48,11 @@ class LossWeights:
 
 
 def losses(
-    logits: Mapping[str, Tensor],
+    logits: Mapping[str, Float[Tensor, "states candidates"]],
     ahead_m: Float[Tensor, "states agents 8 2"],
     batch: Batch,
     weights: LossWeights,
-) -> dict[str, Tensor]:
+) -> dict[str, Float[Tensor, ""]]:
     """Unweighted losses by name; `total` is the weighted sum."""
     parts = {IMITATION: imitation_loss(logits[IMITATION], batch.imitation_gap_m2, weights.imitation_scale_m2)}
     total = weights.imitation * parts[IMITATION]

@@ -7,9 +7,11 @@ rare situations need them.
 import numpy as np
 from jaxtyping import Float32
 
-from driving import PACIFICA, AgentKind, Scenario
+from driving.agents import AgentKind
 from driving.geometry import poses_in_frame_of, shifted_along_heading
+from driving.scenario import Scenario
 from driving.timing import STEP_S
+from driving.vehicle import PACIFICA
 from planning.neural.vocabulary import NUM_POSES
 
 MAX_CURVATURE_PM = 0.22

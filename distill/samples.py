@@ -8,7 +8,7 @@ import hashlib
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Int64, UInt8
 
 from distill.batch import Batch
 from distill.contract import SUB_SCORES
@@ -101,7 +101,9 @@ class Samples:
         return places
 
 
-def teacher_scores(scores: np.ndarray) -> Float32[np.ndarray, "states candidates"]:
+def teacher_scores(
+    scores: UInt8[np.ndarray, "states candidates sub_scores"],
+) -> Float32[np.ndarray, "states candidates"]:
     """The teacher's total per candidate: product times weighted mean of the stored sub-scores (..., sub-scores)."""
     values = scores.astype(np.float32) / np.float32(SCALE)
     weighted = sum(weight * values[..., SUB_SCORES.index(name)] for name, weight in _WEIGHTED.items())

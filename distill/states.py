@@ -3,21 +3,24 @@
 Off-path states are what makes a student recover: the teacher labels them from where the ego is then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import shapely
 
 from distill.contract import Future, logged_future
-from driving import PACIFICA, EgoMotion, EgoState, Observation, Planner, Scenario
+from driving.ego import EgoMotion, EgoState
 from driving.geometry import box_corners, poses_in_frame_of, poses_out_of_frame_of, wrap_angle
-from driving.planner import begin
+from driving.observation import Observation
+from driving.planner import Planner
+from driving.scenario import Scenario
+from driving.vehicle import PACIFICA
 from planning.neural.vocabulary import NUM_POSES
-from simulation.rollout import Rollout, valid_plan
+from simulation.geometry.boxes import boxes_overlapping
+from simulation.rollout import Rollout, run_lockstep
 
-LOGGED, SHIFTED, REACHED = "logged", "shifted", "reached"
-"""Kinds of states: on the log, moved away from it, reached by a planner."""
+LOGGED, SHIFTED, ON_POLICY = "logged", "shifted", "reached"
+"""Kinds of states, as label files name them: on the log, moved away from it, visited by a planner in closed loop."""
 MAX_EXAMPLE_GAP_M = 4.0
 """A planner that is farther from where the log is at that time has no example to imitate."""
 
@@ -66,30 +69,36 @@ def scenario_states(scenario: Scenario, settings: StateSettings) -> Iterator[Sta
             for _ in range(settings.shifted)
         ]
         for kind, observation in states:
-            if not touches_somebody(observation):
+            if not overlaps_agent(observation):
                 yield State(scenario_id=scenario.scenario_id, kind=kind, observation=observation, future=future)
 
 
-def reached_states(scenario: Scenario, planner: Planner, every_steps: int) -> Iterator[State]:
-    """Drive a planner in closed loop among recorded traffic and yield the states that it reaches.
+def on_policy_states(scenarios: Sequence[Scenario], planner: Planner, every_steps: int) -> list[list[State]]:
+    """States that a planner visits in closed loop with recorded traffic (DAgger): one list per scenario.
 
-    A drive ends where it touches somebody: what comes after teaches nothing.
+    The scenarios are driven in lockstep. A drive ends when the ego overlaps an agent: later states teach nothing.
+
+    Raises:
+        Exception: The first error of the planner, if any.
     """
-    rollout = Rollout(scenario, planner_name=planner.name)
-    begin(planner, scenario)
-    wanted = set(_iterations(scenario, every_steps))
-    while not rollout.is_finished:
-        observation = rollout.observation()
-        if touches_somebody(observation):
-            return
-        if observation.iteration in wanted:
-            yield State(
-                scenario_id=scenario.scenario_id,
-                kind=REACHED,
-                observation=observation,
-                future=_near_future(scenario, observation),
+    rollouts = [Rollout(scenario, planner_name=planner.name) for scenario in scenarios]
+    states: dict[Rollout, list[State]] = {rollout: [] for rollout in rollouts}
+
+    def record(rollout: Rollout) -> bool:
+        scenario, observation = rollout.scenario, rollout.observation()
+        if overlaps_agent(observation):
+            return False
+        if observation.iteration in _iterations(scenario, every_steps):
+            future = _near_future(scenario, observation)
+            states[rollout].append(
+                State(scenario_id=scenario.scenario_id, kind=ON_POLICY, observation=observation, future=future)
             )
-        rollout.advance(valid_plan(planner, planner.plan(observation), rollout))
+        return True
+
+    for error in run_lockstep(rollouts, planner, before_step=record):
+        if error is not None:
+            raise error
+    return list(states.values())
 
 
 def _near_future(scenario: Scenario, observation: Observation) -> Future:
@@ -165,13 +174,9 @@ def with_ego(observation: Observation, ego: EgoState) -> Observation:
     return replace(observation, ego=moved)
 
 
-def touches_somebody(observation: Observation) -> bool:
+def overlaps_agent(observation: Observation) -> bool:
     """Whether the ego box overlaps an agent or a static object now."""
-    center, agents = observation.ego_now.center_pose(), observation.agents
-    seen = np.flatnonzero(agents.valid[:, -1])
-    near = seen[np.hypot(*(agents.poses[seen, -1, :2] - center[:2]).T) < 15.0]
-    if not len(near):
-        return False
-    ego = shapely.polygons(box_corners(center, np.array([PACIFICA.length_m, PACIFICA.width_m])))
-    boxes = shapely.polygons(box_corners(agents.poses[near, -1], agents.sizes[near, -1]))
-    return bool(shapely.intersects(boxes, ego).any())
+    corners = box_corners(observation.ego_now.center_pose(), np.array([PACIFICA.length_m, PACIFICA.width_m]))
+    agents = observation.agents
+    overlaps = boxes_overlapping(corners, agents.poses[:, -1].copy(), agents.sizes[:, -1].copy())
+    return bool((overlaps & agents.valid[:, -1]).any())

@@ -7,21 +7,23 @@ also score the rule-based planner's proposals, then compare it with the logged o
 from collections.abc import Callable
 
 import numpy as np
-import shapely
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from distill.contract import FUTURE_STEPS, SUB_SCORES, Future, Teacher, TeacherLabel, logged_future
-from driving import PACIFICA, AgentTracks, Observation, Scenario
-from driving.agents import static_mask
+from driving.agents import AgentTracks, static_mask
 from driving.geometry import box_corners
 from driving.names import unknown_name
+from driving.observation import Observation
+from driving.scenario import Scenario
 from driving.timing import STEP_S
+from driving.vehicle import PACIFICA
 from planning.lane_sampling import SPACING_M
 from planning.neural.route_line import LaneSamples, RouteContextCache
 from planning.neural.vocabulary import NUM_POSES, TrajectoryVocabulary
 from simulation.ego.box import ego_box
 from simulation.ego.dynamics import VELOCITY_X, state_array
 from simulation.ego.vocabulary_tracking import driven_states, fit_vocabulary
+from simulation.geometry.boxes import boxes_overlapping
 from simulation.geometry.long_lines import nearest_place
 from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
 from simulation.metrics.pdm.agents import ScoredAgents
@@ -118,6 +120,7 @@ def _scored_agents(agents: AgentTracks, ego_center: Float64[np.ndarray, "3"]) ->
     sizes[:logged] = agents.sizes[:, :logged].swapaxes(0, 1)
     valid[:logged] = agents.valid[:, :logged].T
     is_static = static_mask(agents.kinds)
+    ego_corners = box_corners(ego_center, np.array([PACIFICA.length_m, PACIFICA.width_m]))
     rows = np.arange(agents.num_agents)
     first = np.argmax(agents.valid, axis=1) if agents.num_agents else np.zeros(0, dtype=np.int64)
     velocities = agents.velocities_mps[rows, first]
@@ -128,7 +131,7 @@ def _scored_agents(agents: AgentTracks, ego_center: Float64[np.ndarray, "3"]) ->
         valid=valid,
         speeds=speeds,
         is_static=is_static,
-        is_ignored=_touching(poses[0], sizes[0], valid[0], ego_center),
+        is_ignored=valid[0] & boxes_overlapping(ego_corners, poses[0], sizes[0]),
         stride=1,
     )
 
@@ -143,18 +146,6 @@ def _closing_scores(
     classified = ClassifiedAreas(scene.areas.raster(*reached_region(states, scene.vehicle)), scene.kinds)
     motions = ScoredMotions(states, scored.areas, ego_box(scene.vehicle))
     return closing_scores(motions, scene.agents, speeds, classified)
-
-
-def _touching(
-    poses: np.ndarray, sizes: np.ndarray, valid: np.ndarray, ego_center: np.ndarray
-) -> Bool[np.ndarray, "agents"]:
-    touching = np.zeros(len(poses), dtype=bool)
-    away_m = np.hypot(*(poses[:, :2] - ego_center[:2]).T) if len(poses) else np.zeros(0)
-    near = np.flatnonzero(valid & (away_m < 15.0))
-    if len(near):
-        ego = shapely.polygons(box_corners(ego_center, np.array([PACIFICA.length_m, PACIFICA.width_m])))
-        touching[near] = shapely.intersects(shapely.polygons(box_corners(poses[near], sizes[near])), ego)
-    return touching
 
 
 def _light_scores(

@@ -11,6 +11,8 @@ from enum import IntEnum
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int32, Int64
 
+from driving.arrays import require_shapes
+
 
 class AgentKind(IntEnum):
     """Kinds of tracked objects, numbered as nuPlan's `TrackedObjectType`."""
@@ -87,8 +89,6 @@ class AgentTracks:
                 f"Need one track id and kind per agent, got {len(self.track_ids)} and {len(self.kinds)}"
                 f" for {num_agents} agents."
             )
-        if self.poses.shape[:2] != (num_agents, num_steps):
-            raise ValueError(f"Need poses for {num_agents} agents at {num_steps} steps, got {self.poses.shape}.")
         if self.order is None:
             by_kind = np.argsort(self.kinds, kind="stable")
             order = np.empty(self.valid.shape, dtype=np.int32)
@@ -98,6 +98,18 @@ class AgentTracks:
             object.__setattr__(self, "heights_m", np.full(num_agents, 1.6))
         if self.z_m is None:
             object.__setattr__(self, "z_m", np.where(self.valid, 0.0, np.nan))
+        cells = (num_agents, num_steps)
+        require_shapes(
+            f"{num_agents} agents at {num_steps} steps",
+            {
+                "AgentTracks.poses": (self.poses, (*cells, 3)),
+                "AgentTracks.velocities_mps": (self.velocities_mps, (*cells, 2)),
+                "AgentTracks.sizes": (self.sizes, (*cells, 2)),
+                "AgentTracks.order": (self.order, cells),
+                "AgentTracks.heights_m": (self.heights_m, (num_agents,)),
+                "AgentTracks.z_m": (self.z_m, cells),
+            },
+        )
 
     @classmethod
     def none(cls, num_steps: int) -> "AgentTracks":
@@ -140,6 +152,14 @@ class AgentTracks:
             z_m=self.z_m[rows],
         )
 
+    def by_appearance(self) -> "AgentTracks":
+        """The agents in the order of their first observation, within a frame in the order of its boxes.
+
+        A nuPlan log lists them in this order.
+        """
+        first = self.valid.argmax(axis=1)
+        return self.take(np.lexsort((self.order[np.arange(self.num_agents), first], first)))
+
     def steps(self, start: int, stop: int) -> "AgentTracks":
         """The part from step `start` up to, not including, `stop`, without agents that are unseen there.
 
@@ -175,6 +195,10 @@ class TrafficLights:
     def __post_init__(self) -> None:
         if len(self.offsets) < 1 or self.offsets[0] != 0 or self.offsets[-1] != len(self.statuses):
             raise ValueError(f"Offsets must run from 0 to the number of rows, {len(self.statuses)}.")
+        if len(self.lane_connector_ids) != len(self.statuses):
+            raise ValueError(
+                f"Need one status per lane connector, got {len(self.statuses)} for {len(self.lane_connector_ids)}."
+            )
 
     @classmethod
     def none(cls, num_steps: int) -> "TrafficLights":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from driving.arrays import require_shapes
 from driving.geometry import box_corners, shifted_along_heading
 from driving.vehicle import PACIFICA, VehicleParameters
 
@@ -51,11 +52,18 @@ class EgoMotion:
     yaw_acceleration_radps2: Float64[np.ndarray, "motions time"]
 
     def __post_init__(self) -> None:
-        expected = (len(self.rear_axle_poses), len(self.time_us))
-        if self.rear_axle_poses.shape[:2] != expected:
-            raise ValueError(
-                f"Need one pose per motion and time stamp, {expected}, got {self.rear_axle_poses.shape}."
-            )
+        cells = (len(self.rear_axle_poses), len(self.time_us))
+        require_shapes(
+            f"{cells[0]} motions at {cells[1]} times",
+            {
+                "EgoMotion.rear_axle_poses": (self.rear_axle_poses, (*cells, 3)),
+                "EgoMotion.velocities_mps": (self.velocities_mps, (*cells, 2)),
+                "EgoMotion.accelerations_mps2": (self.accelerations_mps2, (*cells, 2)),
+                "EgoMotion.steering_rad": (self.steering_rad, cells),
+                "EgoMotion.yaw_rate_radps": (self.yaw_rate_radps, cells),
+                "EgoMotion.yaw_acceleration_radps2": (self.yaw_acceleration_radps2, cells),
+            },
+        )
 
     @classmethod
     def from_log(

@@ -87,6 +87,11 @@ def box_corners(
     )
 
 
+def arc_lengths(points: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "points"]:
+    """Distance of each vertex from the first, along the line [m]."""
+    return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+
+
 @dataclass(frozen=True)
 class Polyline:
     """A line through points, measured by arc length: a baseline, a route centerline, a driven path."""
@@ -101,8 +106,7 @@ class Polyline:
     @cached_property
     def arc_length_m(self) -> Float64[np.ndarray, "points"]:
         """Distance of each vertex from the start, along the line."""
-        steps = np.hypot(*np.diff(self.points, axis=0).T)
-        return np.concatenate([[0.0], np.cumsum(steps)])
+        return arc_lengths(self.points)
 
     @property
     def length_m(self) -> float:

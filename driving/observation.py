@@ -1,4 +1,4 @@
-"""What a planner is shown at one step: the past and the present, and nothing else."""
+"""The input of a planner at one step: the past and the present, and nothing else."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ from driving.route import Route
 class Observation:
     """The world up to now. Histories end with the present step, oldest first.
 
-    It has no field in which the future could hide: agents that have not been seen yet are not listed,
-    and the arrays are copies, so that no view leads back into the recording.
+    No field can hold the future: agents that have not been observed yet are not listed, and the arrays are copies, so
+    that no view leads back into the recording.
     """
 
     iteration: int
@@ -24,11 +24,11 @@ class Observation:
     agents: AgentTracks
     """Over the same H steps."""
     traffic_lights: TrafficLights
-    """Of the present step only (T = 1), as nuPlan shows them to planners."""
+    """Of the present step only (T = 1), as in nuPlan's planner input."""
     route: Route
     map: MapGraph
     cameras: CameraFrames | None = None
-    """Images up to now, where the scenario has any."""
+    """Images up to now; None in a scenario without cameras."""
 
     def __post_init__(self) -> None:
         if self.ego.num_steps != self.agents.num_steps:

@@ -1,4 +1,4 @@
-"""What every planner offers, and a checker that tells what was forgotten."""
+"""The interface of planners, and a checker that names the rule which a planner breaks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
@@ -32,17 +32,21 @@ class Planner(Protocol):
         ...
 
     def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002  (the field's word)
-        """Begin a new scenario; nothing of the one before may remain."""
+        """Prepare for a new scenario; discard all state of the previous one."""
         ...
 
     def plan(self, observation: Observation) -> Trajectory:
-        """Say where the rear axle shall be from now on, in the global frame."""
+        """Poses of the rear axle from now on, in the global frame."""
         ...
 
 
 @runtime_checkable
 class BatchedPlanner(Planner, Protocol):
-    """A planner that is asked once for several scenarios in lockstep, each with its own earlier `reset`."""
+    """A planner with one query for several scenarios in lockstep, each prepared by its own `reset` before.
+
+    A plan depends on its own observation only, so that a scenario's result does not depend on the batch. A batch that
+    raises is repeated one observation at a time, by `plan`.
+    """
 
     def plan_batch(self, observations: Sequence[Observation]) -> list[Trajectory]:
         """One plan per observation, in the same order."""
@@ -51,44 +55,54 @@ class BatchedPlanner(Planner, Protocol):
 
 @runtime_checkable
 class PrivilegedPlanner(Planner, Protocol):
-    """A planner that knows the recording, future included: log replay, or plans recorded elsewhere."""
+    """A planner that reads the recording, future included: log replay, or plans recorded elsewhere."""
 
     def reset_with_scenario(self, scenario: Scenario) -> None:
-        """Called instead of `reset`."""
+        """Replaces `reset`."""
         ...
 
 
 @runtime_checkable
 class ExplainsPlans(Planner, Protocol):
-    """A planner that tells what it chose among; the simulation log keeps it, and the viewer shows it."""
+    """A planner that reports its candidates: the simulation log keeps them, and the viewer draws them."""
 
     def candidates(self) -> Sequence[Candidates | None]:
-        """Of the last call: one entry for `plan`, one per observation, in their order, for `plan_batch`.
+        """Candidates of the last query: one entry after `plan`, one per observation, in order, after `plan_batch`.
 
-        None where there was no choice. It is asked after the time of planning has been taken.
+        None for an observation without candidates. The call does not count as planning time.
         """
         ...
 
 
 def candidates_of(planner: Planner, num_observations: int) -> Sequence[Candidates | None]:
-    """Ask a planner what it chose among, once it has planned; all None for planners that do not tell.
+    """The candidates of a planner's last query; all None for planners without `candidates`.
 
     Raises:
-        ValueError: When it tells of another number of observations than it was shown.
+        TypeError: When an entry is neither `Candidates` nor None.
+        ValueError: When the planner returns another number of entries than it received observations.
     """
-    # What tells an ExplainsPlans; asking its protocol at each step takes longer than the answer.
-    tell = getattr(planner, "candidates", None)
-    if not callable(tell):
+    # Cheaper than isinstance(planner, ExplainsPlans), which takes longer than the call itself.
+    method = getattr(planner, "candidates", None)
+    if not callable(method):
         return [None] * num_observations
-    told: Sequence[Candidates | None] = tell()
-    if len(told) != num_observations:
+    found: Sequence[Candidates | None] = method()
+    if len(found) != num_observations:
         raise ValueError(
-            f"{planner.name} was shown {num_observations} observations and tells the candidates of {len(told)}."
+            f"{planner.name} received {num_observations} observations and returned {len(found)} sets of candidates."
         )
-    return told
+    for one in found:
+        if one is not None and not isinstance(one, Candidates):
+            raise TypeError(f"`candidates` returns a list of driving.Candidates or None, got {type(one).__name__}.")
+    return found
 
 
-def begin(planner: Planner, scenario: Scenario) -> None:
+def is_privileged(planner: Planner) -> bool:
+    """Whether a planner reads the recording; its plans may start away from the ego, which need not follow them."""
+    # Cheaper than isinstance(planner, PrivilegedPlanner), which takes as long as the check of a plan.
+    return hasattr(planner, "reset_with_scenario")
+
+
+def reset_planner(planner: Planner, scenario: Scenario) -> None:
     """Prepare a planner for a scenario."""
     if isinstance(planner, PrivilegedPlanner):
         planner.reset_with_scenario(scenario)
@@ -99,50 +113,52 @@ def begin(planner: Planner, scenario: Scenario) -> None:
 def require_valid_plan(
     plan: object, observation: Observation, min_horizon_s: float = 0.0, max_start_gap_m: float = MAX_DRIVEN_GAP_M
 ) -> Trajectory:
-    """Return the plan if it can be driven, else raise a sentence that says what is wrong with it.
+    """Return the plan if it can be driven, else raise a sentence that names the fault.
+
+    `Trajectory` itself checks types, shapes, finite values and rising times.
 
     Args:
         plan: What the planner returned.
-        observation: What it was shown.
-        min_horizon_s: How long the plan must be.
-        max_start_gap_m: How far from the ego the plan may start. Driving is patient here, as nuPlan is: a planner may
-            project the ego onto its path. Infinite for planners that replay a recording.
+        observation: What it received.
+        min_horizon_s: Shortest plan that can be driven.
+        max_start_gap_m: Largest distance between the ego and the start of the plan. The default is wide, as nuPlan
+            has no bound: a planner may project the ego onto its path. Infinite for planners that replay a recording.
 
     Raises:
-        TypeError: When it is no `Trajectory`.
-        ValueError: When it is not finite, does not rise in time, is too short, or starts away from the ego.
+        TypeError: When the plan is no `Trajectory`.
+        ValueError: When it does not start at time 0, is too short, or starts away from the ego.
     """
     if not isinstance(plan, Trajectory):
         raise TypeError(f"A planner returns a driving.Trajectory, got {type(plan).__name__}.")
-    if not (np.isfinite(plan.time_s).all() and np.isfinite(plan.poses).all()):
-        raise ValueError("The plan holds NaN or infinite values.")
-    if abs(plan.time_s[0]) > 1e-6 or (np.diff(plan.time_s) <= 0).any():
-        raise ValueError(f"Plan times must start at 0 and rise, got {plan.time_s[:3]} ...")
+    if abs(plan.time_s[0]) > 1e-6:
+        raise ValueError(f"Plan times must start at 0, got {plan.time_s[:3]} ...")
     if plan.horizon_s < min_horizon_s:
         raise ValueError(f"The plan ends after {plan.horizon_s:.2f} s; {min_horizon_s:.2f} s are needed.")
     gap_m = float(np.hypot(*(plan.poses[0, :2] - observation.ego_now.rear_axle_pose[:2])))
     if gap_m > max_start_gap_m:
-        raise ValueError(
-            f"The plan starts {gap_m:.2f} m from the ego's rear axle; plans are global poses of the rear axle,"
-            " the first one where the ego is now."
-        )
+        raise ValueError(_away_from_ego(gap_m))
     return plan
 
 
 def _require_start_at_ego(plan: Trajectory, observation: Observation) -> None:
     along_m, aside_m = np.abs(local_from_global(plan.poses[0, :2], observation.ego_now.rear_axle_pose)).tolist()
     if along_m > MAX_START_GAP_M or aside_m > MAX_START_OFFSET_M:
-        raise ValueError(
-            f"The plan starts {np.hypot(along_m, aside_m):.2f} m from the ego's rear axle; plans are global poses of"
-            " the rear axle, the first one where the ego is now."
-        )
+        raise ValueError(_away_from_ego(float(np.hypot(along_m, aside_m))))
+
+
+def _away_from_ego(gap_m: float) -> str:
+    return (
+        f"The plan starts {gap_m:.2f} m from the ego's rear axle; plans are global poses of the rear axle, the first"
+        " one at the ego's present pose."
+    )
 
 
 def check_planner(make_planner: Callable[[], Planner], scenario: Scenario, num_steps: int = 3) -> None:
-    """Raise a sentence when a planner does not keep the contract; return when it does.
+    """Raise a sentence when a planner breaks its contract; return when it keeps it.
 
-    Checked on the logged ego: name, types, finite and rising plans that start at the ego, the same plans
-    from a second instance and from a second `reset`, observations left untouched, and candidates where it has any.
+    Checked on the logged ego: name, types, plans that start at the ego, equal plans from a second instance and after
+    a second `reset`, unchanged observations, candidates where the planner has any, and `plan_batch` against `plan`
+    where the planner is batched.
 
     Raises:
         TypeError: When a method or the plan has a wrong type.
@@ -155,23 +171,37 @@ def check_planner(make_planner: Callable[[], Planner], scenario: Scenario, num_s
         raise ValueError(f"{type(planner).__name__} has an empty name; reports need one.")
     iterations = range(min(num_steps, scenario.num_frames))
     first = _plans(planner, scenario, iterations)
-    for other, who in ((planner, "after a second reset"), (twin, "from a second instance")):
+    for other, condition in ((planner, "after a second reset"), (twin, "from a second instance")):
         for iteration, (a, b) in enumerate(zip(first, _plans(other, scenario, iterations), strict=True)):
             if not (np.array_equal(a.poses, b.poses) and np.array_equal(a.time_s, b.time_s)):
                 raise ValueError(
-                    f"{planner.name} plans differently {who} at iteration {iteration}; seed it in reset."
+                    f"{planner.name} plans differently {condition} at iteration {iteration}; seed it in reset."
                 )
+    if isinstance(planner, BatchedPlanner):
+        _check_batch(planner, scenario, first)
+
+
+def _check_batch(planner: BatchedPlanner, scenario: Scenario, plans: list[Trajectory]) -> None:
+    observations = [scenario.observation_at(iteration) for iteration in range(len(plans))]
+    together = planner.plan_batch(observations)
+    if len(together) != len(plans):
+        raise ValueError(
+            f"{planner.name} received {len(plans)} observations and returned {len(together)} plans from plan_batch."
+        )
+    for plan, observation in zip(together, observations, strict=True):
+        _require_start_at_ego(require_valid_plan(plan, observation), observation)
+    candidates_of(planner, len(plans))
 
 
 def _plans(planner: Planner, scenario: Scenario, iterations: range) -> list[Trajectory]:
-    begin(planner, scenario)
+    reset_planner(planner, scenario)
     plans = []
     for iteration in iterations:
         observation = scenario.observation_at(iteration)
         untouched = {name: values.copy() for name, values in _arrays(observation)}
         plan = require_valid_plan(planner.plan(observation), observation)
         _require_start_at_ego(plan, observation)
-        _require_candidates(candidates_of(planner, 1)[0])
+        candidates_of(planner, 1)
         plans.append(plan)
         for name, values in _arrays(observation):
             if not np.array_equal(values, untouched[name], equal_nan=values.dtype.kind == "f"):
@@ -179,15 +209,6 @@ def _plans(planner: Planner, scenario: Scenario, iterations: range) -> list[Traj
                     f"{planner.name} writes into its observation ({name}); it must copy what it changes."
                 )
     return plans
-
-
-def _require_candidates(told: object) -> None:
-    if told is None:
-        return
-    if not isinstance(told, Candidates):
-        raise TypeError(f"`candidates` returns a list of driving.Candidates or None, got {type(told).__name__}.")
-    if np.isnan(told.scores).any():
-        raise ValueError("A candidate's score is NaN; leave out what was not scored.")
 
 
 def _arrays(observation: Observation) -> Iterator[tuple[str, np.ndarray]]:

@@ -87,7 +87,7 @@ class Recording:
         end = min(len(self.time_us), stop + FUTURE_STEPS)
         mission = self.mission_at(tag.frame)
         start_pose = self.ego.rear_axle_poses[0, first]
-        agents = self.agents.steps(begin, end)
+        agents = self.agents.steps(begin, end).by_appearance()
         return Scenario(
             scenario_id=self.token(tag),
             scenario_type=tag.scenario_type,

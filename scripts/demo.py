@@ -1,9 +1,9 @@
-"""Show in a few minutes what camber does: worlds to drive in, real recordings, pictures, and planners compared.
+"""Demonstration: generated towns, imported recordings, pictures, and a comparison of planners.
 
     python scripts/demo.py --output demo
     python scripts/demo.py --output demo --recordings ~/argoverse2/sensor
 
-It runs the other commands one after the other and prints each, so that they can be repeated by hand.
+The demo prints and runs the other commands.
 """
 
 import shlex
@@ -18,21 +18,21 @@ SCRIPTS = Path(__file__).resolve().parent
 PLANNERS = ("log_future", "simple", "idm", "pdm_closed", "student")
 WORLD_SCENARIOS = 120
 DRIVEN_SCENARIOS = 20
-"""Of the worlds: one or two of each type; `--limit` of the benchmark command drives more or fewer."""
+"""Driven scenarios of the worlds, one or two of each type (`--limit` of the benchmark command)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """Where to, and which recordings to import."""
+    """Output folder, and recordings to import."""
 
     output: Path = Path("demo")
-    """Folder for everything that is made. What is there already is kept."""
+    """Folder for all output. Existing results are kept."""
     recordings: Path | None = None
     """Folder with real recordings: Argoverse 2 sensor logs or track archives, at any depth."""
     seed: int = 0
-    """Of the worlds."""
+    """Seed of the worlds."""
     workers: int = 2
-    """Of the benchmark."""
+    """Worker processes of the benchmark."""
 
 
 def main(arguments: Arguments) -> None:
@@ -40,14 +40,14 @@ def main(arguments: Arguments) -> None:
     output = arguments.output
     data = [("worlds", output / "worlds")]
     if not (output / "worlds" / "maps").is_dir():
-        step("A starter world: two towns with everyday traffic", arguments, *make_worlds(arguments))
+        step("Two towns with everyday traffic", arguments, *make_worlds(arguments))
     if has_recordings(arguments.recordings):
         data.append(("recordings", output / "recordings"))
         import_recordings(arguments)
     else:
-        console.print("\nNo real recordings given (DATA=folder): the towns have to do.")
+        console.print("\nNo real recordings given (DATA=folder): the demo drives towns only.")
     for name, folder in data:
-        step(f"What there is to drive: {name}", arguments, "list_scenarios.py", "--data", folder, "--by-type")
+        step(f"Scenarios: {name}", arguments, "list_scenarios.py", "--data", folder, "--by-type")
         step(
             "One picture for each scenario type",
             arguments,
@@ -62,24 +62,24 @@ def main(arguments: Arguments) -> None:
 
 
 def viewer_command(results: list[str]) -> str:
-    """What shows the results in a browser."""
+    """The command that shows the results in a browser."""
     return shlex.join([".venv/bin/python", "scripts/view.py", *results])
 
 
 def has_recordings(folder: Path | None) -> bool:
-    """Whether there is anything to import."""
+    """Whether the folder holds recordings."""
     return folder is not None and folder.is_dir() and any(sources(folder))
 
 
 def sources(folder: Path) -> list[tuple[str, Path]]:
-    """Kinds of the recordings below a folder, and the folders that hold them."""
+    """Formats of the recordings below a folder, with the folders that hold them."""
     logs = {path.parent.parent for path in folder.rglob("city_SE3_egovehicle.feather")}
     archives = {path.parent.parent for path in folder.rglob("tracks/*.npz")}
     return [("argoverse2", path) for path in sorted(logs)] + [("track_archive", path) for path in sorted(archives)]
 
 
 def import_recordings(arguments: Arguments) -> None:
-    """Import what is not imported yet."""
+    """Import the recordings that have not been imported."""
     target = arguments.output / "recordings"
     if (target / "maps").is_dir() or arguments.recordings is None:
         return
@@ -89,13 +89,13 @@ def import_recordings(arguments: Arguments) -> None:
 
 
 def make_worlds(arguments: Arguments) -> tuple[object, ...]:
-    """The command for the starter world."""
+    """The command that generates the towns."""
     amount = ("--towns", 2, "--scenarios", WORLD_SCENARIOS, "--seed", arguments.seed)
     return ("make_worlds.py", "--output", arguments.output / "worlds", *amount)
 
 
 def benchmark(arguments: Arguments, name: str, data: Path) -> tuple[object, ...]:
-    """The command for a benchmark of all planners in both kinds of traffic."""
+    """The command for a benchmark of all planners, non-reactive and reactive."""
     planners = [word for planner in PLANNERS for word in ("--planner", planner)]
     traffic = ("--traffic", "nonreactive", "--traffic", "reactive")
     results = arguments.output / "results" / name
@@ -121,7 +121,7 @@ def step(title: str, arguments: Arguments, *words: object) -> None:
     )
     finished = subprocess.run([sys.executable, SCRIPTS / script, *command[1:]], check=False)  # noqa: S603
     if finished.returncode != 0:
-        raise ValueError(f"{script} ended with exit code {finished.returncode}; its message stands above.")
+        raise ValueError(f"{script} ended with exit code {finished.returncode}; see its message above.")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Draw pictures of scenarios from above, one PNG file each.
+"""Draw birds-eye pictures of scenarios, one PNG file each.
 
     python scripts/draw_scenarios.py --data worlds/start --output pictures --one-per-type
     python scripts/draw_scenarios.py --data ~/nuplan --filter val14_split.yaml --limit 20 --output pictures
     python scripts/draw_scenarios.py --data ~/logs --maps ~/nuplan/maps --output pictures --iteration 0
 
-The files are named after the scenario's type and token.
+The file names consist of scenario type and token.
 """
 
 from dataclasses import dataclass
@@ -21,28 +21,28 @@ from simulation.drawing.birds_eye import VIEW_RADIUS_M, draw_scenario
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to draw, and where to."""
+    """Scenarios and output of the pictures."""
 
     data: Path
     """nuPlan data root, or a folder of .db files."""
     output: Path
-    """Folder for the pictures; made where it is missing."""
+    """Folder of the pictures; created if missing."""
     maps: Path | None = None
-    """Folder of the maps, where it is not part of the data root."""
+    """Maps folder, if it is not part of the data root."""
     filter: Path | None = None
-    """A filter file of the devkit; without it, all tagged scenarios of nuPlan's known types that have a goal."""
+    """Filter file of the devkit; default all tagged scenarios of known nuPlan types with a goal."""
     limit: int | None = None
-    """Draw only so many."""
+    """Maximal number of pictures."""
     one_per_type: bool = False
     """Draw only the first scenario of each type."""
     iteration: int | None = None
-    """Which frame; the tagged one where left out."""
+    """Index of the frame; default the tagged one."""
     radius: float = VIEW_RADIUS_M
-    """Half the width of what is shown [m]."""
+    """Half the width of a picture [m]."""
 
 
 def main(arguments: Arguments) -> None:
-    """Draw one picture after the other."""
+    """Draw all pictures."""
     if arguments.limit is not None and arguments.limit < 1:
         raise ValueError(f"--limit must be at least 1, got {arguments.limit}.")
     chosen = None if arguments.filter is None else ScenarioFilter.from_yaml(arguments.filter)

@@ -1,11 +1,11 @@
-r"""Film drives from above: MP4 for slides and chats, GIF where nothing else plays.
+r"""Write videos of drives from above, as MP4 or GIF.
 
     python scripts/export_video.py results/first --scenario 0135ffebf0659174 --planner idm --output idm.mp4
     python scripts/export_video.py results/first --scenario 0135ffebf0659174 --planner idm --planner pdm_closed \
         --output both.gif
     python scripts/export_video.py results/first results/second --worst 5 --planner idm --output films
 
-Of several planners in one video the first is followed, and its traffic is shown.
+A video of several planners follows the first one and draws its traffic.
 """
 
 from dataclasses import dataclass
@@ -23,44 +23,44 @@ from simulation.viewer.video import MEDIA_TYPES, Shot, encode, shot_of
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to film, and where to."""
+    """Drives and output of the videos."""
 
     results: Positional[tuple[Path, ...]]
     """Results folders of scripts/benchmark.py."""
     output: Path
-    """File that ends in .mp4 or .gif; with --worst a folder."""
+    """File with the suffix .mp4 or .gif; with --worst a folder."""
     scenario: str | None = None
-    """Which scenario."""
+    """Token of the scenario."""
     planner: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME")] = ()
-    """Planners to overlay, up to four; without any, the first of the scenario."""
+    """Planners to overlay, up to four; default the first of the scenario."""
     traffic: str | None = None
     """Only drives in this kind of traffic."""
     worst: int | None = None
-    """Instead of one scenario, the so many with the lowest scores, one MP4 each."""
+    """Number of scenarios with the lowest scores, one MP4 each, instead of --scenario."""
     data: Path | None = None
-    """Data root, where it has moved since the run."""
+    """Data root, if it was moved after the run."""
     maps: Path | None = None
-    """Maps folder, where it is not beside the data."""
+    """Maps folder, if it is not part of the data root."""
 
 
 def main(arguments: Arguments) -> None:
-    """Film one scenario, or the worst ones."""
+    """Write the video of one scenario, or of the worst ones."""
     if (arguments.scenario is None) == (arguments.worst is None):
-        raise ValueError("Name either a --scenario, or how many of the --worst to film.")
+        raise ValueError("Name either a --scenario, or a number of scenarios by --worst.")
     sources = open_sources(arguments.results, arguments.data, arguments.maps)
-    drives = [(source, row) for source in sources for row in source.rows() if is_wanted(row, arguments)]
+    drives = [(source, row) for source in sources for row in source.rows() if is_selected(row, arguments)]
     if arguments.worst is None:
-        film(chosen(drives, arguments), arguments.output, arguments)
+        write_video(selected_shots(drives, arguments), arguments.output, arguments)
         return
     arguments.output.mkdir(parents=True, exist_ok=True)
     for scenario in worst_scenarios(drives, arguments.worst):
         of_scenario = [(source, row) for source, row in drives if row.scenario == scenario]
-        row = of_scenario[0][1]
-        film(chosen(of_scenario, arguments), arguments.output / f"{row.scenario_type}_{scenario}.mp4", arguments)
+        output = arguments.output / f"{of_scenario[0][1].scenario_type}_{scenario}.mp4"
+        write_video(selected_shots(of_scenario, arguments), output, arguments)
 
 
-def is_wanted(row: DriveRow, arguments: Arguments) -> bool:
-    """Whether a drive can be filmed and was asked for."""
+def is_selected(row: DriveRow, arguments: Arguments) -> bool:
+    """Whether a drive has a log and matches the arguments."""
     return (
         row.has_log
         and arguments.scenario in (None, row.scenario)
@@ -70,16 +70,15 @@ def is_wanted(row: DriveRow, arguments: Arguments) -> bool:
 
 
 def worst_scenarios(drives: list[tuple[Source, DriveRow]], count: int) -> list[str]:
-    """Scenarios by their lowest score."""
+    """The `count` worst scenarios, in the order of their worst drives."""
     scores: dict[str, float] = {}
     for _, row in drives:
-        score = 0.0 if row.score is None else row.score
-        scores[row.scenario] = min(score, scores.get(row.scenario, score))
+        scores[row.scenario] = min(row.sort_score, scores.get(row.scenario, row.sort_score))
     return sorted(scores, key=lambda scenario: (scores[scenario], scenario))[:count]
 
 
-def chosen(drives: list[tuple[Source, DriveRow]], arguments: Arguments) -> list[Shot]:
-    """The drives to overlay, in the order of the planners named.
+def selected_shots(drives: list[tuple[Source, DriveRow]], arguments: Arguments) -> list[Shot]:
+    """The drives to overlay, in the order of the named planners.
 
     Raises:
         ValueError: When there is none.
@@ -94,17 +93,17 @@ def chosen(drives: list[tuple[Source, DriveRow]], arguments: Arguments) -> list[
     return [shot_of(source, row.key) for source, row in (pair for pair in found if pair is not None)]
 
 
-def film(shots: list[Shot], output: Path, arguments: Arguments) -> None:
-    """Encode and write.
+def write_video(shots: list[Shot], output: Path, arguments: Arguments) -> None:
+    """Encode and write a video.
 
     Raises:
-        ValueError: When the file's name ends in neither .mp4 nor .gif.
+        ValueError: When the suffix is neither .mp4 nor .gif.
     """
     kind = output.suffix.lower().removeprefix(".")
     if kind not in MEDIA_TYPES:
         raise ValueError(f"The name of a video ends in .mp4 or .gif, got {output.name!r}.")
     with progress(arguments) as bar:
-        task = bar.add_task("Filming", total=None)
+        task = bar.add_task("Encoding", total=None)
         content = encode(shots, kind, lambda done, total: bar.update(task, completed=done, total=total))
     output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(output, content)

@@ -1,11 +1,12 @@
-"""Look at drives in a browser: replay them, compare planners, see where and why points were lost.
+"""Open the viewer: replay drives in a browser, compare planners, inspect lost metrics.
 
     python scripts/view.py results/first
     python scripts/view.py results/first results/second     # compare two runs
-    python scripts/view.py --data demo/worlds               # scenarios that nobody has driven yet
-    python scripts/view.py results/first --data ~/nuplan    # where the data has moved since
+    python scripts/view.py --data demo/worlds               # logged scenarios without drives
+    python scripts/view.py results/first --data ~/nuplan    # the data set was moved
 
-It listens on this machine only. From another one, use a tunnel: ssh -L 8421:localhost:8421 HOST.
+The server accepts connections from this machine only. From another machine use a tunnel:
+ssh -L 8421:localhost:8421 HOST.
 """
 
 import socket
@@ -26,22 +27,22 @@ DEFAULT_PORT = 8421
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to show, and where."""
+    """Sources and address of the viewer."""
 
     results: Positional[tuple[Path, ...]] = ()
     """Results folders of scripts/benchmark.py."""
     data: Path | None = None
-    """nuPlan data root: of the results, where it has moved; or alone, to show its scenarios."""
+    """nuPlan data root of the results, if it was moved; without results, the scenarios to list."""
     maps: Path | None = None
-    """Maps folder, where it is not beside the data."""
+    """Maps folder, if it is not part of the data root."""
     filter: Path | None = None
-    """Of the scenarios of --data: a filter file of the devkit."""
+    """Filter file of the devkit for the scenarios of --data."""
     port: int | None = None
-    """Port to listen on; without it 8421, or a free one where that is taken."""
+    """Port of the server; default 8421, or a free port if 8421 is taken."""
     host: str = "127.0.0.1"
-    """Address to listen on. Others than this machine can look at everything then: there is no password."""
+    """Address of the server. Any other address than the default opens all data to the network, without a password."""
     allow_host: Annotated[UseAppendAction[tuple[str, ...]], None] = ()
-    """Further names under which browsers may call, for --host."""
+    """Further host names that requests may carry, for --host."""
 
 
 def main(arguments: Arguments) -> None:
@@ -63,7 +64,7 @@ def listen(host: str, port: int | None) -> socket.socket:
     """A listening socket.
 
     Raises:
-        OSError: When the port is taken, or the address is not of this machine.
+        OSError: When the port is taken, or this machine has no such address.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for wanted in (DEFAULT_PORT, 0) if port is None else (port,):
@@ -78,7 +79,7 @@ def listen(host: str, port: int | None) -> socket.socket:
         else:
             listener.listen(128)
             return listener
-    raise AssertionError("a free port was asked for")
+    raise AssertionError("port 0 binds a free port")
 
 
 if __name__ == "__main__":

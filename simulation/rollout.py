@@ -1,61 +1,81 @@
-"""One scenario driven by one planner, step by step: observe, plan, control, traffic.
+"""Closed-loop rollouts: observe, plan, control, step the traffic.
 
-    rollout = Rollout(scenario, traffic="reactive")
-    begin(planner, scenario)
+    log = run_rollout(scenario, planner, traffic="reactive")
+
+`run_lockstep` is the one loop: it drives N rollouts with one batched query of the planner per step. `run_rollout`
+(N = 1), the benchmark's workers and on-policy labelling call it. `Rollout` is a single rollout, step by step:
+
+    rollout = Rollout(scenario)
+    reset_planner(planner, scenario)
     while not rollout.is_finished:
         rollout.advance(planner.plan(rollout.observation()))
-    log = rollout.log()
-
-`run_rollout` is this loop, `run_lockstep` the same for many scenarios and a planner that is asked once for all.
 """
 
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from jaxtyping import Float64
 
 from driving.candidates import LOGGED_TIME_S, Candidates
 from driving.names import unknown_name
 from driving.observation import Observation
 from driving.planner import (
     MAX_DRIVEN_GAP_M,
-    BatchedPlanner,
     Planner,
-    begin,
     candidates_of,
+    is_privileged,
     require_valid_plan,
+    reset_planner,
 )
-from driving.scenario import HISTORY_STEPS, Scenario
+from driving.scenario import Scenario
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.ego.controllers import Controller, LogPlayback, TrackingController
 from simulation.ego.dynamics import motion_of, states_of
 from simulation.log import SimulationLog
+from simulation.sensors.logged import LoggedSensors
+from simulation.time_limit import time_limit
 from simulation.traffic.log_replay import LogReplay
 from simulation.traffic.tracks import TrackArrays, TrackWindow
 
+logger = logging.getLogger(__name__)
+
 
 class Traffic(Protocol):
-    """The other road users of one rollout."""
+    """The agents of one rollout."""
 
     @property
     def tracks(self) -> TrackArrays:
-        """Over the scenario's time axis, the rows those of the scenario's agents; filled up to the present frame."""
+        """Over the scenario's time axis, one row per agent of the scenario; filled up to the present frame."""
         ...
 
-    def step(self, iteration: int, ego: np.ndarray) -> None:
-        """Fill in frame `iteration + 1`, knowing the ego's state (10,) at `iteration`."""
+    def step(self, iteration: int, ego: Float64[np.ndarray, "10"]) -> None:
+        """Fill in frame `iteration + 1`, given the ego's state at `iteration`."""
+        ...
+
+
+class Sensors(Protocol):
+    """Makes the planner's input."""
+
+    def observe(
+        self, iteration: int, ego_states: Float64[np.ndarray, "1 time 10"], tracks: TrackWindow
+    ) -> Observation:
+        """Observe at a step, given ego and agents over the scenario's time axis up to the present frame."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrafficMode:
-    """How a scenario is run."""
+    """The parts of a rollout: agents, controller of the ego, sensors."""
 
     make_traffic: Callable[[Scenario], Traffic]
-    make_controller: Callable[[Scenario, VehicleParameters], Controller]
+    make_controller: Callable[[Scenario, VehicleParameters], Controller] = TrackingController
+    make_sensors: Callable[[Scenario], Sensors] = LoggedSensors
 
 
 def _idm_traffic(scenario: Scenario) -> Traffic:
@@ -75,16 +95,16 @@ def _playback(scenario: Scenario, _vehicle: VehicleParameters) -> Controller:
 
 
 TRAFFIC: dict[str, TrafficMode] = {
-    "nonreactive": TrafficMode(make_traffic=LogReplay, make_controller=TrackingController),
-    "reactive": TrafficMode(make_traffic=_idm_traffic, make_controller=TrackingController),
-    "reactive_scripted": TrafficMode(make_traffic=_scripted_traffic, make_controller=TrackingController),
+    "nonreactive": TrafficMode(make_traffic=LogReplay),
+    "reactive": TrafficMode(make_traffic=_idm_traffic),
+    "reactive_scripted": TrafficMode(make_traffic=_scripted_traffic),
     "open_loop": TrafficMode(make_traffic=LogReplay, make_controller=_playback),
 }
 """nuPlan's three challenges by name, and `reactive_scripted`, which is ours."""
 
 
 class Rollout:
-    """A scenario on its way. Each step needs one `advance`; `observation` may be asked any number of times."""
+    """One scenario in simulation. Each step needs one `advance`; `observation` may be called any number of times."""
 
     def __init__(
         self,
@@ -95,15 +115,17 @@ class Rollout:
         seed: int = 0,
         vehicle: VehicleParameters = PACIFICA,
     ) -> None:
-        """Stand at the first frame.
+        """Start at the first frame.
 
         Raises:
-            KeyError: When there is no such traffic.
+            KeyError: When no traffic has that name.
             ValueError: When the scenario has fewer than 2 frames.
         """
         if scenario.num_frames < 2:
             raise ValueError(f"Scenario {scenario.scenario_id} has {scenario.num_frames} frame; a rollout needs 2.")
-        mode = _traffic_mode(traffic)
+        if traffic not in TRAFFIC:
+            raise KeyError(unknown_name("traffic named", traffic, TRAFFIC))
+        mode = TRAFFIC[traffic]
         self._scenario = scenario
         self._traffic_name = traffic
         self._planner_name = planner_name
@@ -111,6 +133,7 @@ class Rollout:
         started = time.perf_counter()
         self._controller = mode.make_controller(scenario, vehicle)
         self._traffic = mode.make_traffic(scenario)
+        self._sensors = mode.make_sensors(scenario)
         self._window = TrackWindow(scenario.agents.track_ids, self._traffic.tracks)
         self._states = states_of(scenario.ego)
         self._iteration = 0
@@ -123,7 +146,7 @@ class Rollout:
 
     @property
     def scenario(self) -> Scenario:
-        """What is driven."""
+        """The scenario that is driven."""
         return self._scenario
 
     @property
@@ -133,7 +156,7 @@ class Rollout:
 
     @property
     def num_steps(self) -> int:
-        """Plans that the whole rollout asks for: one less than the scenario has frames, as in nuPlan."""
+        """Plans of the whole rollout: one less than the scenario has frames, as in nuPlan."""
         return self._scenario.num_frames - 1
 
     @property
@@ -141,13 +164,8 @@ class Rollout:
         """Whether all steps are done."""
         return self._iteration >= self.num_steps
 
-    @property
-    def min_horizon_s(self) -> float:
-        """How long plans must be."""
-        return self._controller.min_horizon_s
-
     def observation(self) -> Observation:
-        """What the planner is shown now; the same object until the next `advance`.
+        """The planner's input of the present step; the same object until the next `advance`.
 
         Raises:
             RuntimeError: When the rollout is finished.
@@ -155,39 +173,32 @@ class Rollout:
         self._require_running()
         if self._observed is None:
             started = time.perf_counter()
-            self._observed = self._observe()
+            self._observed = self._sensors.observe(self._iteration, self._states, self._window)
             self._stage_time_s["observation"] += time.perf_counter() - started
         return self._observed
 
-    def _observe(self) -> Observation:
-        scenario = self._scenario
-        now = scenario.first_frame + self._iteration
-        # quirk: buffer_of_22 (nuPlan's 2 s at 10 Hz hold 22 samples; those before the start are the log's boxes even
-        # where traffic reacts, although those agents then vanish or jump to their lanes)
-        start = max(0, now + 1 - HISTORY_STEPS)
-        cameras = scenario.cameras
-        return Observation(
-            iteration=self._iteration,
-            ego=motion_of(scenario.time_us[start : now + 1], self._states[:, start : now + 1]),
-            agents=self._window.steps(start, now + 1),
-            traffic_lights=scenario.traffic_lights.steps(now, now + 1),
-            route=scenario.route,
-            map=scenario.map,
-            cameras=None if cameras is None else cameras.until(int(scenario.time_us[now])),
-        )
-
-    def advance(self, plan: Trajectory, planning_time_s: float = 0.0, candidates: Candidates | None = None) -> None:
-        """Drive the plan for one step. It is taken as it is: check it first with `valid_plan`.
+    def advance(
+        self,
+        plan: Trajectory,
+        planning_time_s: float = 0.0,
+        candidates: Candidates | None = None,
+        *,
+        max_start_gap_m: float = MAX_DRIVEN_GAP_M,
+    ) -> None:
+        """Check the plan and drive it for one step.
 
         Args:
-            plan: What to drive.
+            plan: The plan to drive.
             planning_time_s: For the log.
-            candidates: What the planner chose among, for the log.
+            candidates: The planner's candidates, for the log.
+            max_start_gap_m: Largest distance between the ego and the start of the plan.
 
         Raises:
             RuntimeError: When the rollout is finished.
+            TypeError: When the plan is no `Trajectory`.
+            ValueError: When the plan does not start at time 0, is too short, or starts away from the ego.
         """
-        self._require_running()
+        require_valid_plan(plan, self.observation(), self._controller.min_horizon_s - 1e-6, max_start_gap_m)
         self._plans.append(plan)
         self._candidates.append(candidates and candidates.at(LOGGED_TIME_S))
         self._planning_time_s.append(planning_time_s)
@@ -207,7 +218,7 @@ class Rollout:
         self._iteration = i + 1
 
     def log(self) -> SimulationLog:
-        """What was driven so far.
+        """The log of the steps up to now.
 
         Raises:
             RuntimeError: Before the first step.
@@ -239,24 +250,6 @@ class Rollout:
             raise RuntimeError(f"The rollout of scenario {self._scenario.scenario_id} is finished.")
 
 
-def valid_plan(planner: Planner, plan: object, rollout: Rollout) -> Trajectory:
-    """Return the plan if the rollout can drive it.
-
-    Planners that replay a recording may plan away from the ego, which need not have followed them.
-
-    Raises:
-        TypeError: When it is no `Trajectory`.
-        ValueError: When it is not finite, does not rise in time, is too short, or starts away from the ego.
-    """
-    return require_valid_plan(
-        plan,
-        rollout.observation(),
-        min_horizon_s=rollout.min_horizon_s - 1e-6,
-        # What tells a PrivilegedPlanner; asking its protocol takes as long as the rest of the check.
-        max_start_gap_m=np.inf if hasattr(planner, "reset_with_scenario") else MAX_DRIVEN_GAP_M,
-    )
-
-
 def run_rollout(
     scenario: Scenario,
     planner: Planner,
@@ -265,68 +258,119 @@ def run_rollout(
     seed: int = 0,
     step_timeout_s: float = np.inf,
 ) -> SimulationLog:
-    """Drive a scenario from its first frame to its last. What the planner raises passes through.
+    """Drive one scenario from its first frame to its last. Errors of the planner are not caught.
 
     Args:
-        scenario: What to drive.
-        planner: Who drives.
+        scenario: The scenario to drive.
+        planner: The planner that drives it.
         traffic: A name of `TRAFFIC`.
-        seed: Kept in the log; nothing here is random.
-        step_timeout_s: Longest planning time of a step. It is looked at when the plan is there: a planner that
-            hangs is stopped by whoever owns the process.
+        seed: Stored in the log; the simulation itself draws no random numbers.
+        step_timeout_s: Time limit of one plan.
 
     Raises:
-        KeyError: When there is no such traffic.
+        KeyError: When no traffic has that name.
         TypeError: When a plan is no `Trajectory`.
         ValueError: When a plan cannot be driven.
-        TimeoutError: When a plan came too late.
+        TimeoutError: When a plan exceeds its time limit.
     """
     rollout = Rollout(scenario, traffic=traffic, planner_name=planner.name, seed=seed)
-    begin(planner, scenario)
-    while not rollout.is_finished:
-        observation = rollout.observation()
-        asked = time.perf_counter()
-        plan = planner.plan(observation)
-        planning_time_s = time.perf_counter() - asked
-        _require_in_time(planning_time_s, step_timeout_s, rollout)
-        rollout.advance(valid_plan(planner, plan, rollout), planning_time_s, candidates_of(planner, 1)[0])
+    (error,) = run_lockstep([rollout], planner, step_timeout_s=step_timeout_s)
+    if error is not None:
+        raise error
     return rollout.log()
 
 
-def run_lockstep(rollouts: Sequence[Rollout], planner: BatchedPlanner) -> list[SimulationLog]:
-    """Drive many rollouts side by side; the planner is asked once a step for all that are not finished.
+def run_lockstep(
+    rollouts: Sequence[Rollout],
+    planner: Planner,
+    *,
+    step_timeout_s: float = np.inf,
+    reset_timeout_s: float = np.inf,
+    before_step: Callable[[Rollout], bool] = lambda _rollout: True,
+) -> list[BaseException | None]:
+    """Drive rollouts to their end in lockstep: one batched query of the planner per step.
 
-    The planner is reset once per rollout, in their order, before the first step; observations come in the same order.
+    The planner is reset once per rollout, in order, before the first step. A planner without `plan_batch` drives the
+    rollouts one after another.
 
-    Raises:
-        TypeError: When a plan is no `Trajectory`.
-        ValueError: When a plan cannot be driven, or the planner returns another number of plans.
+    A rollout that fails (its reset, its plan, its time limit, an invalid plan) ends alone. A batched query that fails
+    as a whole is repeated one rollout at a time by `plan`, so that only the rollouts at fault end.
+
+    Args:
+        rollouts: Not started yet; their scenarios and traffic may differ.
+        planner: One instance for all of them.
+        step_timeout_s: Time limit of one plan; that of a batched query is multiplied by the number of plans.
+        reset_timeout_s: Time limit of the planner's reset for one scenario.
+        before_step: Called for each running rollout before each of its steps; False ends the rollout.
+
+    Returns:
+        For each rollout the error that ended it, None for a rollout without error.
     """
-    for rollout in rollouts:
-        begin(planner, rollout.scenario)
-    running = [rollout for rollout in rollouts if not rollout.is_finished]
-    while running:
-        observations = [rollout.observation() for rollout in running]
-        asked = time.perf_counter()
-        plans = planner.plan_batch(observations)
-        share_s = (time.perf_counter() - asked) / len(running)
-        if len(plans) != len(running):
-            raise ValueError(f"{planner.name} was shown {len(running)} observations and returned {len(plans)} plans.")
-        told = candidates_of(planner, len(running))
-        for rollout, plan, candidates in zip(running, plans, told, strict=True):
-            rollout.advance(valid_plan(planner, plan, rollout), share_s, candidates)
-        running = [rollout for rollout in running if not rollout.is_finished]
-    return [rollout.log() for rollout in rollouts]
+    errors: dict[Rollout, BaseException] = {}
+    ended: set[Rollout] = set()
+    max_start_gap_m = np.inf if is_privileged(planner) else MAX_DRIVEN_GAP_M
+    for group in [rollouts] if hasattr(planner, "plan_batch") else [[rollout] for rollout in rollouts]:
+        for rollout in group:
+            with _isolated(rollout, errors), time_limit(reset_timeout_s, "The planner's reset"):
+                reset_planner(planner, rollout.scenario)
+        while running := [each for each in group if not (each.is_finished or each in errors or each in ended)]:
+            observations: dict[Rollout, Observation] = {}
+            for rollout in running:
+                with _isolated(rollout, errors):
+                    if before_step(rollout):
+                        observations[rollout] = rollout.observation()
+                    else:
+                        ended.add(rollout)
+            for rollout, answer in _answers(planner, observations, step_timeout_s, errors).items():
+                with _isolated(rollout, errors):
+                    rollout.advance(
+                        answer.plan, answer.planning_time_s, answer.candidates, max_start_gap_m=max_start_gap_m
+                    )
+    return [errors.get(rollout) for rollout in rollouts]
 
 
-def _require_in_time(planning_time_s: float, limit_s: float, rollout: Rollout) -> None:
-    if planning_time_s > limit_s:
-        raise TimeoutError(
-            f"The plan of step {rollout.iteration} took {planning_time_s:.2f} s; {limit_s:.2f} s are allowed."
-        )
+class _Answer(NamedTuple):
+    plan: Trajectory
+    planning_time_s: float
+    """Of a batched query, the share of one plan."""
+    candidates: Candidates | None
 
 
-def _traffic_mode(name: str) -> TrafficMode:
-    if name not in TRAFFIC:
-        raise KeyError(unknown_name("traffic named", name, TRAFFIC))
-    return TRAFFIC[name]
+def _answers(
+    planner: Planner,
+    observations: dict[Rollout, Observation],
+    step_timeout_s: float,
+    errors: dict[Rollout, BaseException],
+) -> dict[Rollout, _Answer]:
+    """The planner's answer to each observation; rollouts whose own query fails are missing and stand in `errors`."""
+    if len(observations) > 1:
+        try:
+            return dict(zip(observations, _query(planner, list(observations.values()), step_timeout_s), strict=True))
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (repeated below, one rollout at a time)
+            logger.warning("A batch of %s failed and is repeated one by one: %s", planner.name, error)
+    answers = {}
+    for rollout, observation in observations.items():
+        with _isolated(rollout, errors):
+            (answers[rollout],) = _query(planner, [observation], step_timeout_s)
+    return answers
+
+
+def _query(planner: Planner, observations: list[Observation], step_timeout_s: float) -> list[_Answer]:
+    count = len(observations)
+    started = time.perf_counter()
+    with time_limit(count * step_timeout_s, f"The plan of step {observations[0].iteration}"):
+        plans = [planner.plan(observations[0])] if count == 1 else planner.plan_batch(observations)  # type: ignore[attr-defined]
+    share_s = (time.perf_counter() - started) / count
+    if len(plans) != count:
+        raise ValueError(f"{planner.name} received {count} observations and returned {len(plans)} plans.")
+    candidates = candidates_of(planner, count)
+    return [_Answer(plan, share_s, found) for plan, found in zip(plans, candidates, strict=True)]
+
+
+@contextmanager
+def _isolated(rollout: Rollout, errors: dict[Rollout, BaseException]) -> Iterator[None]:
+    """Store an error of the body as that of a rollout, so that it ends no other rollout."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (planners may raise anything; the caller reports it)
+        errors[rollout] = error

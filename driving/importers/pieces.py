@@ -11,6 +11,8 @@ import numpy as np
 import shapely
 from jaxtyping import Float64
 
+from driving.geometry import arc_lengths
+
 STATION_STEP_M = 2.0
 """Centerlines and boundaries that are computed have a point at least this often."""
 
@@ -106,7 +108,7 @@ def piece_along(
 ) -> Piece:
     """A piece around a centerline whose width changes evenly between the widths at its two ends."""
     centerline = _clean_boundary(centerline, key)
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(centerline, axis=0).T))])
+    along = arc_lengths(centerline)
     half_m = np.interp(along / along[-1], [0.0, 1.0], widths_m)[:, np.newaxis] / 2
     normals = _normals(centerline)
     left, right = centerline + half_m * normals, centerline - half_m * normals
@@ -226,14 +228,14 @@ def points_at(
     line: Float64[np.ndarray, "points 2"], fractions: Float64[np.ndarray, "queries"]
 ) -> Float64[np.ndarray, "queries 2"]:
     """Points at fractions of a line's length."""
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    along = arc_lengths(line)
     wanted = fractions * along[-1]
     return np.stack([np.interp(wanted, along, line[:, 0]), np.interp(wanted, along, line[:, 1])], axis=-1)
 
 
 def part_of(line: Float64[np.ndarray, "points 2"], start: float, end: float) -> Float64[np.ndarray, "part 2"]:
     """The part of a line between two fractions of its length."""
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    along = arc_lengths(line)
     inside = (along > start * along[-1]) & (along < end * along[-1])
     ends = points_at(line, np.array([start, end]))
     return without_repeats(np.concatenate([ends[:1], line[inside], ends[1:]]))

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from driving.agents import AgentKind, AgentTracks
 from driving.ego import EgoMotion
-from driving.geometry import poses_in_frame_of, wrap_angle
+from driving.geometry import arc_lengths, poses_in_frame_of, wrap_angle
 from driving.vehicle import PACIFICA
 
 STANDING_MPS, SLOW_MPS, FAST_MPS = 0.1, 1.5, 9.0
@@ -93,7 +93,7 @@ def lead_at(frame: int, ego: EgoMotion, agents: AgentTracks) -> Lead | None:
     centers = agents.poses[rows, frame, :2]
     gaps_m = np.hypot(*np.moveaxis(centers[:, np.newaxis] - path[np.newaxis, :, :2], -1, 0))
     nearest = gaps_m.argmin(axis=1)
-    along_m = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path[:, :2], axis=0).T))])[nearest]
+    along_m = arc_lengths(path[:, :2])[nearest]
     beside_m = gaps_m.min(axis=1)
     lengths_m = agents.sizes[rows, frame, 0]
     aligned = np.abs(wrap_angle(agents.poses[rows, frame, 2] - path[nearest, 2])) < np.pi / 4

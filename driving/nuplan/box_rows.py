@@ -1,8 +1,8 @@
-"""Which rows of a large table belong to a frame, also where the file has no index that says so.
+"""Rows of a large table by frame, also without an index on the frames.
 
-A log holds up to millions of boxes. With an index on `lidar_pc_token` SQLite finds those of a frame at
-once. Without one, the table is read once from end to end, and which stretch of rows belongs to which
-frame is kept in the user's cache folder: boxes are stored frame by frame, so that the list is short.
+A log holds up to millions of boxes. With an index on `lidar_pc_token` SQLite finds those of a frame at once. Without
+one, the table is read once from end to end, and the user's cache folder keeps the stretches of rows of each frame.
+Boxes are stored frame by frame, so that the list is short.
 """
 
 import hashlib
@@ -20,12 +20,14 @@ from jaxtyping import Int64, UInt64
 
 from driving.nuplan.cache import cache_folder, replacing
 from driving.nuplan.database import has_index, reading
+from driving.nuplan.logs import LogIndex
 
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
-"""Counts up when the cached arrays change their meaning."""
+"""Rises when the meaning of the cached arrays changes."""
 
+TOKEN_BYTES = 8
 _SMALL_GAP_ROWS = 8
 
 
@@ -34,25 +36,19 @@ class Stretches:
     """Stretches of consecutive rows of one frame each, in row order."""
 
     frame_keys: UInt64[np.ndarray, "stretches"]
-    """The frame's token read as a number."""
+    """Token of the frame as a number."""
     first_row_ids: Int64[np.ndarray, "stretches"]
     last_row_ids: Int64[np.ndarray, "stretches"]
 
 
 def rows_of_frames(
-    connection: sqlite3.Connection,
-    path: Path,
-    stamp: tuple[int, int],
-    table: str,
-    columns: str,
-    frame_tokens: tuple[bytes, ...],
+    connection: sqlite3.Connection, index: LogIndex, table: str, columns: str, frame_tokens: tuple[bytes, ...]
 ) -> list[list[tuple[Any, ...]]]:
-    """For each frame its rows of a table, in the order of the file.
+    """The rows of a table for each frame, in the order of the file.
 
     Args:
         connection: To the log.
-        path: The log, to find its cached look-up.
-        stamp: Size and modification time of the log.
+        index: Of the log; its path and stamp name the cached look-up.
         table: Has a column `lidar_pc_token`.
         columns: To select.
         frame_tokens: Tokens of `lidar_pc`.
@@ -60,7 +56,7 @@ def rows_of_frames(
     if has_index(connection, table, "lidar_pc_token"):
         query = f"SELECT {columns} FROM {table} WHERE lidar_pc_token = ? ORDER BY rowid"  # noqa: S608
         return [connection.execute(query, (token,)).fetchall() for token in frame_tokens]
-    stretches = _stretches(path, stamp, table)
+    stretches = _stretches(index.path, index.stamp, table)
     found: dict[bytes, list[tuple[Any, ...]]] = {token: [] for token in frame_tokens}
     picked = np.isin(stretches.frame_keys, as_keys(frame_tokens))
     query = f"SELECT lidar_pc_token, {columns} FROM {table} WHERE rowid BETWEEN ? AND ? ORDER BY rowid"  # noqa: S608
@@ -72,8 +68,8 @@ def rows_of_frames(
     return [found[token] for token in frame_tokens]
 
 
-def _joined(first: Int64[np.ndarray, "n"], last: Int64[np.ndarray, "n"]) -> list[tuple[int, int]]:
-    """Fewer, longer ranges: reading over a small gap is faster than starting anew."""
+def _joined(first: Int64[np.ndarray, "ranges"], last: Int64[np.ndarray, "ranges"]) -> list[tuple[int, int]]:
+    """Merge ranges with small gaps: reading the rows between is faster than a new query."""
     ranges: list[tuple[int, int]] = []
     for start, stop in zip(first.tolist(), last.tolist(), strict=True):
         if ranges and start - ranges[-1][1] <= _SMALL_GAP_ROWS:
@@ -84,13 +80,17 @@ def _joined(first: Int64[np.ndarray, "n"], last: Int64[np.ndarray, "n"]) -> list
 
 
 def _scan(path: Path, table: str) -> Stretches:
-    logger.warning("%s: table %s has no index on its frames; reading it once to find them.", path.name, table)
-    row_ids, keys = [], []
+    logger.warning("%s: table `%s` has no index on its frames and is read once to find them.", path, table)
+    row_ids, keys, ignored = [], [], 0
     with reading(path) as connection:
         cursor = connection.execute(f"SELECT rowid, lidar_pc_token FROM {table} ORDER BY rowid")  # noqa: S608
-        while rows := cursor.fetchmany(100_000):
+        while chunk := cursor.fetchmany(100_000):
+            rows = [row for row in chunk if isinstance(row[1], bytes) and len(row[1]) == TOKEN_BYTES]
+            ignored += len(chunk) - len(rows)
             row_ids.append(np.array([row[0] for row in rows], dtype=np.int64))
             keys.append(as_keys([row[1] for row in rows]))
+    if ignored:
+        logger.warning("%s: table `%s`: %d rows belong to no frame and are ignored.", path, table, ignored)
     joined = np.concatenate([np.zeros(0, dtype=np.uint64), *keys])
     joined_ids = np.concatenate([np.zeros(0, dtype=np.int64), *row_ids])
     is_start = np.concatenate([[True], joined[1:] != joined[:-1]])[: len(joined)]
@@ -101,10 +101,9 @@ def _scan(path: Path, table: str) -> Stretches:
 
 
 def as_keys(tokens: Sequence[bytes]) -> UInt64[np.ndarray, "tokens"]:
-    """Tokens as numbers, which arrays can hold and compare."""
+    """Tokens of 8 bytes as numbers, which arrays can hold and compare."""
     joined = b"".join(tokens)
-    if len(joined) != 8 * len(tokens) or {*map(len, tokens)} - {8}:
-        raise ValueError("Tokens must be 8 bytes long, as in nuPlan's logs.")
+    assert len(joined) == TOKEN_BYTES * len(tokens)
     return np.frombuffer(joined, dtype=">u8").astype(np.uint64)
 
 
@@ -123,7 +122,7 @@ def _stretches(path: Path, stamp: tuple[int, int], table: str) -> Stretches:
 
 
 def _kept(path: Path, stamp: tuple[int, int], table: str) -> Stretches | None:
-    """The kept look-up; None when there is none for this very file."""
+    """The cached look-up; None when there is none for this version of the file."""
     file = _file(path, table)
     try:
         with np.load(file, allow_pickle=False) as arrays:
@@ -137,7 +136,7 @@ def _kept(path: Path, stamp: tuple[int, int], table: str) -> Stretches | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        logger.warning("The cached look-up %s is damaged (%s) and will be made again.", file, error)
+        logger.warning("The cached look-up %s is damaged (%s) and is made again.", file, error)
         return None
 
 
@@ -153,4 +152,4 @@ def _keep(stretches: Stretches, path: Path, stamp: tuple[int, int], table: str) 
                 last_row_ids=stretches.last_row_ids,
             )
     except OSError as error:
-        logger.warning("Could not keep the look-up of %s: %s", path.name, error)
+        logger.warning("Cannot cache the look-up of %s: %s", path.name, error)

@@ -1,6 +1,7 @@
 """SQLite files of others: opened read-only, never written beside, every failure told in one sentence."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,10 +65,16 @@ def check_whole(path: Path) -> None:
 def has_index(connection: sqlite3.Connection, table: str, column: str) -> bool:
     """Whether some index of the table starts with the column, so that a look-up needs no scan."""
     for row in connection.execute(f"PRAGMA index_list({table})").fetchall():
-        first = connection.execute(f'PRAGMA index_info("{row[1]}")').fetchone()
+        first = connection.execute("SELECT * FROM pragma_index_info(?)", (row[1],)).fetchone()
         if first is not None and first[2] == column:
             return True
     return False
+
+
+def has_table(connection: sqlite3.Connection, table: str) -> bool:
+    """Whether the file holds a table (or view) of this name."""
+    query = "SELECT COUNT(*) FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?"
+    return bool(connection.execute(query, (table,)).fetchone()[0])
 
 
 def placeholders(count: int) -> str:
@@ -76,7 +83,7 @@ def placeholders(count: int) -> str:
 
 
 def _address(path: Path) -> str:
-    address = f"file:{quote(str(path.resolve()))}?mode=ro"
+    address = f"file:{quote(os.fsencode(path.resolve()))}?mode=ro"
     with path.open("rb") as file:
         is_write_ahead = file.read(20)[18:20] == b"\x02\x02"
     log = path.with_name(path.name + "-wal")

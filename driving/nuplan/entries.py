@@ -1,5 +1,6 @@
 """Handles of scenarios, and which frames of their logs they are."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,10 +12,14 @@ from driving.scenario import FUTURE_STEPS, HISTORY_STEPS
 from driving.scenario_types import KNOWN_SCENARIO_TYPES
 from driving.timing import STEP_S
 
+logger = logging.getLogger(__name__)
+
 KNOWN_CUT_S = (15.0, -3.0)
 """Duration, and start relative to the tagged frame, of nuPlan's known types ..."""
 OTHER_CUT_S = (20.0, 0.0)
 """... and of all others."""
+MAX_ID_DIGITS = 19
+"""Ids of maps are below 2^63."""
 STRIDE = 2
 """Every second row of 20 Hz."""
 
@@ -100,15 +105,19 @@ def short_sentence(entry: ScenarioEntry, frames: int, expected_frames: int) -> s
 
 
 def roadblock_numbers(entry: ScenarioEntry, roadblock_ids: Sequence[str]) -> tuple[int, ...]:
-    """The route's ids as integers.
+    """The route's ids as integers. A route without roadblocks is logged as a warning.
 
     Raises:
         ValueError: When one is no integer.
     """
-    wrong = [text for text in roadblock_ids if not text.isdigit()]
+    wrong = [text for text in roadblock_ids if not (text.isascii() and text.isdigit() and len(text) < MAX_ID_DIGITS)]
     if wrong:
         raise ValueError(
-            f"Scenario {entry.token}: roadblock ids must be integers separated by spaces, got {wrong[:3]}"
-            f" in log {entry.log_name}."
+            f"{entry.log_file}: table `scene`, scenario {entry.token}: roadblock ids must be integers separated by"
+            f" spaces, got {wrong[:3]}."
+        )
+    if not roadblock_ids:
+        logger.warning(
+            "%s: table `scene` names no roadblocks for scenario %s; it has no route.", entry.log_file, entry.token
         )
     return tuple(int(text) for text in roadblock_ids)

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -14,7 +15,11 @@ from jaxtyping import Float64, Int64
 from driving.agents import AgentKind, LightStatus
 from driving.nuplan.log_images import ImageRows
 from driving.nuplan.log_scenes import SceneRow
+from driving.nuplan.logs import headings_of
 from driving.recording import Recording, frame_token
+
+_TILTS = (0.0, 7.5e-9, 1.06e-8, 1.3e-8, 1.5e-8)
+_LAST_DIGITS = (0, 1, -1, 2, -2)
 
 _NAMED = "token BLOB NOT NULL"
 _KEY = "PRIMARY KEY (token)"
@@ -203,7 +208,7 @@ def _ego_pose_rows(
 ) -> Iterator[tuple]:
     ego, time_us, epsg = recording.ego, recording.time_us, recording.map.epsg
     poses = ego.rear_axle_poses[0]
-    z_m, quaternions = np.zeros(len(poses)), _quaternions(poses[:, 2])
+    z_m, quaternions = np.zeros(len(poses)), quaternions_of(poses[:, 2])
     if images is not None:
         z_m[images.shared_frames], quaternions[images.shared_frames] = images.shared_z_m, images.shared_quaternions
     turning_radps = np.gradient(np.unwrap(poses[:, 2]), (time_us - time_us[0]) / 1e6)
@@ -227,17 +232,34 @@ def _ego_pose_rows(
     still = (0.0,) * 9
     goals = {scene.goal_token: scene.goal_pose for scene in scenes if scene.goal_pose is not None}
     for goal_token, pose in goals.items():
-        place = (*pose[:2].tolist(), 0.0, *_quaternions(pose[2:])[0].tolist())
+        place = (*pose[:2].tolist(), 0.0, *quaternions_of(pose[2:])[0].tolist())
         yield (goal_token, int(time_us[-1]), *place, *still, epsg, keys.log)
     if images is not None:
         for token, time, place in images.own_poses():
             yield (token, time, *place, *still, epsg, keys.log)
 
 
-def _quaternions(headings: Float64[np.ndarray, "poses"]) -> Float64[np.ndarray, "poses 4"]:
-    """(w, x, y, z) of turns about the z axis."""
+def quaternions_of(headings: Float64[np.ndarray, "poses"]) -> Float64[np.ndarray, "poses 4"]:
+    """Quaternions (w, x, y, z) of turns about the z axis, from which `headings_of` computes exactly these headings.
+
+    Rounding moves one heading in five by its last digit. Its quaternion is then changed by up to two last digits and,
+    near a quarter turn, by a tilt of up to 3e-8 rad.
+    """
     zeros = np.zeros(len(headings))
-    return np.stack([np.cos(headings / 2), zeros, zeros, np.sin(headings / 2)], axis=-1)
+    exact = np.stack([np.cos(headings / 2), zeros, zeros, np.sin(headings / 2)], axis=-1)
+    quaternions = exact.copy()
+    left = np.flatnonzero(headings_of(exact) != headings)
+    for y, w_digits, z_digits in product(_TILTS, _LAST_DIGITS, _LAST_DIGITS):
+        if not len(left):
+            break
+        tried = exact[left]
+        tried[:, 0] += w_digits * np.spacing(np.abs(tried[:, 0]))
+        tried[:, 2] = y
+        tried[:, 3] += z_digits * np.spacing(np.abs(tried[:, 3]))
+        is_exact = headings_of(tried) == headings[left]
+        quaternions[left[is_exact]] = tried[is_exact]
+        left = left[~is_exact]
+    return quaternions
 
 
 def _insert_frames(

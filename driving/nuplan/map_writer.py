@@ -17,14 +17,12 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapely
 from jaxtyping import Float64
-from pyproj import Transformer
 
 from driving.map import AreaLayer, Lanes, MapGraph, Ragged
 from driving.nuplan.cache import replacing
@@ -32,6 +30,7 @@ from driving.nuplan.drivable_raster import drivable_raster
 from driving.nuplan.geopackage import Effect
 from driving.nuplan.map_tables import CREATOR, MapTable, map_tables
 from driving.nuplan.maps import MapFile, find_map
+from driving.nuplan.stored_map import WGS84, degrees_and_meters, original_of
 from driving.nuplan.writable import check_map
 
 MAPS_FILE = "nuplan-maps-v1.0.json"
@@ -47,7 +46,6 @@ OFFICIAL_LOCATIONS = {
 PLACEHOLDER_KEY = "placeholder"
 """In the `meta` table of a map that only keeps the devkit content; a real map may take its place."""
 
-_WGS84 = 4326
 _MAX_ROUND_TRIP_M = 5e-4
 _FIXED_TIME = "2020-01-01T00:00:00.000Z"
 _SQLITE_HEADER_BYTES = 100
@@ -91,6 +89,7 @@ def write_map(map_graph: MapGraph, maps_root: Path) -> Path:
             `maps_root` holds another map of that name.
         OSError: When the folder may not be written to.
     """
+    map_graph = original_of(map_graph)
     origin = opened_from(map_graph)
     if origin is None:
         check_map(map_graph)
@@ -187,16 +186,8 @@ def opened_from(map_graph: MapGraph) -> Path | None:
 # ---------------------------------------------------------------------- the package
 
 
-@lru_cache(maxsize=8)
-def _transformers(epsg: int) -> tuple[Transformer, Transformer]:
-    return (
-        Transformer.from_crs(epsg, _WGS84, always_xy=True),
-        Transformer.from_crs(_WGS84, epsg, always_xy=True),
-    )
-
-
 def _in_degrees(table: MapTable, map_graph: MapGraph) -> MapTable:
-    degrees_from_meters, meters_from_degrees = _transformers(map_graph.epsg)
+    degrees_from_meters, meters_from_degrees = degrees_and_meters(map_graph.epsg)
 
     def to_degrees(points: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "points 2"]:
         degrees = np.stack(degrees_from_meters.transform(points[:, 0], points[:, 1]), axis=-1)
@@ -232,13 +223,13 @@ def _write_package(path: Path, map_graph: MapGraph, tables: list[MapTable]) -> N
             [
                 ("Undefined cartesian SRS", -1, "NONE", -1, "undefined"),
                 ("Undefined geographic SRS", 0, "NONE", 0, "undefined"),
-                ("WGS 84 geodetic", _WGS84, "EPSG", _WGS84, _WGS84_DEFINITION),
+                ("WGS 84 geodetic", WGS84, "EPSG", WGS84, _WGS84_DEFINITION),
             ],
         )
         _insert_contents(connection, "meta", "attributes", None)
         meta = {
             "projectedCoordSystem": f"epsg:{map_graph.epsg}",
-            "geographicCoordSystem": f"epsg:{_WGS84}",
+            "geographicCoordSystem": f"epsg:{WGS84}",
             "creator": CREATOR,
             **{key: text for key, text in map_graph.metadata.items() if not key.startswith(_RESERVED_KEYS)},
         }
@@ -263,12 +254,12 @@ def _write_table(connection: sqlite3.Connection, table: MapTable) -> None:
     bounds = shapely.total_bounds(table.geometries).tolist() if len(table.geometries) else None
     _insert_contents(connection, table.name, "features", bounds)
     connection.execute(
-        "INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', ?, ?, 0, 0)", (table.name, table.geometry_type, _WGS84)
+        "INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', ?, ?, 0, 0)", (table.name, table.geometry_type, WGS84)
     )
 
 
 def _insert_contents(connection: sqlite3.Connection, name: str, kind: str, bounds: list[float] | None) -> None:
-    srs_id = _WGS84 if kind == "features" else 0
+    srs_id = WGS84 if kind == "features" else 0
     connection.execute(
         "INSERT INTO gpkg_contents VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?)",
         (name, kind, name, _FIXED_TIME, *(bounds or (None, None, None, None)), srs_id),
@@ -277,7 +268,7 @@ def _insert_contents(connection: sqlite3.Connection, name: str, kind: str, bound
 
 def _blobs(geometries: np.ndarray) -> Iterator[bytes]:
     """GeoPackage geometry: magic, version 0, flags (little endian, envelope of x and y), reference system, WKB."""
-    head = b"GP\x00\x03" + _WGS84.to_bytes(4, "little")
+    head = b"GP\x00\x03" + WGS84.to_bytes(4, "little")
     envelopes = shapely.bounds(geometries)[:, [0, 2, 1, 3]].astype("<f8").tobytes()
     for row, body in enumerate(shapely.to_wkb(geometries, byte_order=1, output_dimension=2, flavor="iso")):
         yield head + envelopes[32 * row : 32 * row + 32] + body

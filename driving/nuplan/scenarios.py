@@ -13,16 +13,16 @@ from driving.nuplan.data import DataRoot
 from driving.nuplan.database import reading
 from driving.nuplan.entries import ScenarioEntry, roadblock_numbers, scenario_window, short_sentence
 from driving.nuplan.filters import ScenarioFilter
+from driving.nuplan.log_agents import check_boxes, read_agents, read_traffic_lights
+from driving.nuplan.log_checks import check_log_tables
 from driving.nuplan.logs import (
-    check_boxes,
     log_index,
     log_name_of,
     read_about_track,
-    read_agents,
     read_frames,
     read_metadata,
     read_mission,
-    read_traffic_lights,
+    read_tags,
 )
 from driving.nuplan.maps import open_map
 from driving.nuplan.selection import ByType, apply_filter
@@ -80,7 +80,7 @@ def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras:
         metadata = read_metadata(connection)
         cameras = None
         if with_cameras:
-            cameras = read_cameras(connection, entry.log_name, entry.sensor_root, frames.time_us)
+            cameras = read_cameras(connection, path, entry.sensor_root, frames.time_us)
     first = len(window.history)
     goal = None if mission.goal_pose is None else np.array(mission.goal_pose)
     roadblock_ids = roadblock_numbers(entry, mission.roadblock_ids)
@@ -201,6 +201,7 @@ class FoundNames(NamedTuple):
 def _entries_of_log(
     log_file: Path, data_root: DataRoot, chosen: ScenarioFilter, found: FoundNames, tally: ConditionTally
 ) -> list[ScenarioEntry]:
+    check_log_tables(log_file)
     with reading(log_file) as connection:
         frames = _frames(connection, chosen, found)
         conditions = _frame_conditions(connection, chosen)
@@ -236,10 +237,9 @@ class _Frame(NamedTuple):
 def _frames(connection: sqlite3.Connection, chosen: ScenarioFilter, found: FoundNames) -> list[_Frame]:
     """The frames of a log in time order; where types are chosen, only those that have a tag."""
     tags: dict[bytes, list[str]] = {}
-    for token, scenario_type in connection.execute("SELECT lidar_pc_token, type FROM scenario_tag"):
-        if scenario_type is not None:
-            tags.setdefault(token, []).append(scenario_type)
-            found.types.add(scenario_type)
+    for token, scenario_type in read_tags(connection):
+        tags.setdefault(token, []).append(scenario_type)
+        found.types.add(scenario_type)
     rows = connection.execute(
         "SELECT lp.token, lp.timestamp, l.map_version, lp.scene_token FROM lidar_pc AS lp"
         " INNER JOIN lidar AS ld ON ld.token = lp.lidar_token INNER JOIN log AS l ON l.token = ld.log_token"

@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
-from driving.geometry import Polyline
+from driving.geometry import Polyline, arc_lengths
 
 PATH_SPACING_M = 0.5
 
@@ -95,8 +95,7 @@ class SmoothPath:
             # Point reflection at the ends keeps straight lines straight and the end points in place.
             padded = np.pad(samples, ((margin, margin), (0, 0)), mode="reflect", reflect_type="odd")
             samples = gaussian_filter1d(padded, smoothing_m / PATH_SPACING_M, axis=0)[margin:-margin]
-        steps = np.hypot(*np.diff(samples, axis=0).T)
-        self._along_m = np.concatenate([[0.0], np.cumsum(steps)])
+        self._along_m = arc_lengths(samples)
         self._spline = CubicSpline(self._along_m, samples, bc_type="natural")
 
     @property

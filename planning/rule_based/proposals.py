@@ -14,7 +14,7 @@ import numpy as np
 
 from driving.timing import STEP_S
 from planning.idm_rollout import pose_at
-from simulation.geometry.boxes import box_corners, convex_distance, convex_overlap
+from simulation.geometry.boxes import box_corners, boxes_overlapping, convex_distance, convex_overlap
 from simulation.geometry.compiling import njit
 from simulation.geometry.corridors import (
     box_area_distance,
@@ -304,14 +304,7 @@ def extend_proposal(
 @njit(cache=True)
 def touched_now(obstacles: Obstacles, ego: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which objects the ego box (4, 2) overlaps, (N,), and which red-light areas it is wholly inside of, (R,)."""
-    objects = np.zeros(len(obstacles.poses), dtype=np.bool_)
-    reach = 0.5 * math.hypot(ego[0, 0] - ego[2, 0], ego[0, 1] - ego[2, 1])
-    x, y = 0.5 * (ego[0, 0] + ego[2, 0]), 0.5 * (ego[0, 1] + ego[2, 1])
-    for i in range(len(objects)):
-        px, py, heading = obstacles.poses[i]
-        length, width = obstacles.sizes[i]
-        if math.hypot(px - x, py - y) <= reach + 0.5 * math.hypot(length, width):
-            objects[i] = convex_overlap(ego, box_corners(px, py, heading, length, width))
+    objects = boxes_overlapping(ego, obstacles.poses, obstacles.sizes)
     lights = np.zeros(len(obstacles.light_rows), dtype=np.bool_)
     edge = np.empty((2, 2))
     for r in range(len(lights)):

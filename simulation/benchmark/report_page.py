@@ -11,9 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from simulation.benchmark.scores import Group, counted_score
+from simulation.drawing.palette import SERIES
 
-# Okabe and Ito's colours, which colour-blind eyes can tell apart.
-COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F")
 WORST_SHOWN = 40
 
 
@@ -65,7 +64,7 @@ def _scores_by_type(groups: Sequence[Group]) -> Figure:
             places + (index - (len(groups) - 1) / 2) * bar,
             [scores.get(name, np.nan) for name in types],
             bar,
-            color=COLORS[index % len(COLORS)],
+            color=SERIES[index % len(SERIES)],
             hatch="//" if group.is_probe else None,
             edgecolor="white",
             linewidth=0.3,
@@ -89,7 +88,7 @@ def _distribution(groups: Sequence[Group]) -> Figure:
             np.concatenate([[0.0], scores, [1.0]]),
             np.concatenate([[0.0], share, [1.0]]),
             where="post",
-            color=COLORS[index % len(COLORS)],
+            color=SERIES[index % len(SERIES)],
             linestyle="--" if group.is_probe else "-",
             label=_label(group),
         )
@@ -110,7 +109,7 @@ def _time_per_stage(groups: Sequence[Group]) -> Figure:
     left = np.zeros(len(groups))
     for index, stage in enumerate(stages):
         widths = np.array([times.get(stage, 0.0) for times in seconds])
-        axes.barh(range(len(groups)), widths, left=left, color=COLORS[index % len(COLORS)], label=stage)
+        axes.barh(range(len(groups)), widths, left=left, color=SERIES[index % len(SERIES)], label=stage)
         left += widths
     axes.set_yticks(range(len(groups)), [_label(group) for group in groups])
     axes.invert_yaxis()

@@ -14,16 +14,16 @@ import psutil
 
 from driving.nuplan.scenarios import open_scenario
 from driving.observation import Observation
-from driving.planner import Planner, begin, candidates_of
+from driving.planner import Planner, reset_planner
 from driving.scenario import Scenario
 from driving.synthetic.scenes import scene
 from driving.trajectory import Trajectory
 from simulation.benchmark.jobs import Job, JobResult, failed
-from simulation.benchmark.limits import StepTimeoutError, step_limit
 from simulation.log import SimulationLog
 from simulation.metrics.result import MetricResult
 from simulation.metrics.score import score_simulation
-from simulation.rollout import Rollout, valid_plan
+from simulation.rollout import Rollout, run_lockstep
+from simulation.time_limit import StepTimeoutError
 
 WARM_UP_SCENES = ("queue", "red_light", "pedestrian_crossing", "construction", "t_junction")
 WARM_UP_STRIDE = 25
@@ -71,7 +71,7 @@ class Worker:
                 continue
             planner = self._planner(name)
             for scenario in scenarios:
-                begin(planner, scenario)
+                reset_planner(planner, scenario)
                 for iteration in range(0, scenario.num_frames, WARM_UP_STRIDE):
                     planner.plan(scenario.observation_at(iteration))
 
@@ -103,17 +103,16 @@ class Worker:
     def _drive(self, job: Job, scenario: Scenario, times: dict[str, float]) -> SimulationLog:
         with _timed(times, "loading"):
             planner = self._planner(job.planner)
-            with step_limit(self._setup.step_timeout_s * RESET_PATIENCE):
-                begin(planner, scenario)
         with _timed(times, "rollout"):
             rollout = Rollout(scenario, traffic=job.traffic, planner_name=job.planner, seed=job.own_seed)
-            while not rollout.is_finished:
-                observation = rollout.observation()
-                asked = time.perf_counter()
-                with step_limit(self._setup.step_timeout_s):
-                    plan = planner.plan(observation)
-                planning_time_s = time.perf_counter() - asked
-                rollout.advance(valid_plan(planner, plan, rollout), planning_time_s, candidates_of(planner, 1)[0])
+            (error,) = run_lockstep(
+                [rollout],
+                planner,
+                step_timeout_s=self._setup.step_timeout_s,
+                reset_timeout_s=self._setup.step_timeout_s * RESET_PATIENCE,
+            )
+        if error is not None:
+            raise error
         log = rollout.log()
         times.update(log.stage_time_s)
         return log

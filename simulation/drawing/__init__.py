@@ -1,1 +1,1 @@
-"""Pictures of scenarios from above."""
+"""Drawing of drives and scenarios from above, and the colours of all pictures."""

@@ -6,6 +6,7 @@ Polygons are open rings (n, 2) of any orientation [m]. Touching counts as overla
 import math
 
 import numpy as np
+from jaxtyping import Bool, Float64
 
 from simulation.geometry.compiling import njit
 
@@ -52,6 +53,30 @@ def _is_separated_by_edges_of(a: np.ndarray, b: np.ndarray) -> bool:
 def convex_overlap(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two convex polygons share a point, by the separating-axis theorem."""
     return not (_is_separated_by_edges_of(a, b) or _is_separated_by_edges_of(b, a))
+
+
+@njit(cache=True)
+def boxes_overlapping(
+    corners: Float64[np.ndarray, "corners 2"],
+    poses: Float64[np.ndarray, "boxes 3"],
+    sizes: Float64[np.ndarray, "boxes 2"],
+) -> Bool[np.ndarray, "boxes"]:
+    """Whether each box overlaps a box given by its corners, for example the ego's; a NaN pose overlaps nothing.
+
+    Args:
+        corners: Of the one box, opposite corners two places apart.
+        poses: Centres and headings of the other boxes.
+        sizes: Their lengths and widths [m].
+    """
+    overlaps = np.zeros(len(poses), dtype=np.bool_)
+    reach = 0.5 * math.hypot(corners[0, 0] - corners[2, 0], corners[0, 1] - corners[2, 1])
+    x, y = 0.5 * (corners[0, 0] + corners[2, 0]), 0.5 * (corners[0, 1] + corners[2, 1])
+    for i in range(len(poses)):
+        length, width = sizes[i, 0], sizes[i, 1]
+        if math.hypot(poses[i, 0] - x, poses[i, 1] - y) <= reach + 0.5 * math.hypot(length, width):
+            box = box_corners(poses[i, 0], poses[i, 1], poses[i, 2], length, width)
+            overlaps[i] = convex_overlap(corners, box)
+    return overlaps
 
 
 @njit(cache=True)

@@ -1,1 +1,1 @@
-"""See every drive in a browser: a small server, and the page that it serves."""
+"""A browser viewer of drives: the server and its page."""

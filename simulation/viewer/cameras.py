@@ -1,4 +1,4 @@
-"""Camera images of a scenario, in sync with its frames, with the agents' boxes projected into them."""
+"""Camera images of a scenario with the projected boxes of its agents."""
 
 import io
 import math
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64, Integer
 from PIL import Image
 
 from driving.agents import AgentKind
@@ -15,23 +15,23 @@ from driving.cameras import CameraFrames
 from driving.scenario import Scenario
 
 MAX_DISTANCE_M = 80.0
-"""Boxes farther away are not projected."""
+"""Range of projected boxes."""
 MAX_GAP_US = 60_000
-"""A box is drawn into an image taken this close to one of the scenario's frames."""
+"""Largest time between an image and the scenario frame whose boxes are projected into it."""
 MIN_DEPTH_M = 0.5
 SMALL_WIDTH_PX = 320
 SMALL_QUALITY = 60
 SMALL_IMAGES = 120
-"""So many small images go into a saved page, of all cameras evenly over time."""
+"""Largest number of images in a saved page, evenly over time for each camera."""
 SMALL_BYTES = 1_200_000
-"""And so much of them at most."""
+"""Largest total size of these images."""
 
 
 def camera_strip(scenario: Scenario) -> dict[str, Any]:
-    """Cameras, and their images with time and boxes, as JSON.
+    """Cameras and their images with time and boxes, as JSON.
 
     Raises:
-        FileNotFoundError: When the log has no cameras, or no image file is on this disk.
+        FileNotFoundError: When the log has no cameras, or all image files are missing.
     """
     frames = _frames(scenario)
     images = []
@@ -39,22 +39,21 @@ def camera_strip(scenario: Scenario) -> dict[str, Any]:
         time_s = (int(frames.time_us[frame]) - scenario.start_time_us) * 1e-6
         if frames.path(frame).is_file():
             boxes = projected_boxes(scenario, frames, frame)
-            images.append(
-                {"frame": frame, "camera": int(frames.cameras[frame]), "t": round(time_s, 3), "boxes": boxes}
-            )
+            camera = int(frames.cameras[frame])
+            images.append({"frame": frame, "camera": camera, "time_s": round(time_s, 3), "boxes": boxes})
     if not images:
         raise FileNotFoundError(
-            f"The log names {len(frames.paths)} camera images of this scenario, but none is under {frames.root}."
-            " Put the sensor blobs there."
+            f"The log names {len(frames.paths)} camera images of this scenario, but {frames.root} holds none of"
+            " them. Copy the sensor blobs there."
         )
     return {"names": list(frames.rig.names), "sizes": frames.rig.image_sizes.tolist(), "images": images}
 
 
 def small_strip(scenario: Scenario) -> tuple[dict[str, Any], dict[int, bytes]]:
-    """The strip with fewer images, and these as small JPEGs by their frame, for a page that is saved.
+    """The strip with fewer images, and small JPEGs of these by frame, for a saved page.
 
     Raises:
-        FileNotFoundError: When the log has no cameras, or no image file is on this disk.
+        FileNotFoundError: When the log has no cameras, or all image files are missing.
     """
     strip = camera_strip(scenario)
     every = max(1, math.ceil(len(strip["images"]) / SMALL_IMAGES))
@@ -79,28 +78,28 @@ def _small_jpeg(path: Path) -> bytes:
 
 
 def image_file(scenario: Scenario, frame: int) -> Path:
-    """File of an image.
+    """File of a camera image.
 
     Raises:
         LookupError: When the scenario has no such image.
-        PermissionError: When a log names a file outside its folder of images.
-        FileNotFoundError: When the file is not there.
+        PermissionError: When the log names a file outside its image folder.
+        FileNotFoundError: When the file is missing.
     """
     frames = _frames(scenario)
     if not 0 <= frame < len(frames.paths):
         raise LookupError(f"Scenario {scenario.scenario_id} has images 0 to {len(frames.paths) - 1}, not {frame}.")
     path = frames.path(frame)
-    # Names are compared and not what links lead to: a folder of images may well be a link to a larger disk.
+    # Compare names, not link targets: the image folder may be a link to another disk.
     root, named = os.path.normpath(frames.root), os.path.normpath(path)
     if not frames.root or not named.startswith(root + os.sep) or path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
-        raise PermissionError(f"The log names {frames.paths[frame]!r}, which is no image below its sensor blobs.")
+        raise PermissionError(f"The log names {frames.paths[frame]!r}, which is not an image below its sensor blobs.")
     if not path.is_file():
         raise FileNotFoundError(f"There is no image {path}.")
     return path
 
 
 def projected_boxes(scenario: Scenario, frames: CameraFrames, frame: int) -> list[dict[str, Any]]:
-    """Edges of the agents' boxes in one image [px], nearest last, so that they are drawn on top."""
+    """Corners of the agents' boxes in one image [px], farthest first, so that the nearest is drawn on top."""
     step = int(np.argmin(np.abs(scenario.time_us - frames.time_us[frame])))
     if abs(int(scenario.time_us[step]) - int(frames.time_us[frame])) > MAX_GAP_US:
         return []
@@ -111,7 +110,7 @@ def projected_boxes(scenario: Scenario, frames: CameraFrames, frame: int) -> lis
     for row in agents.rows_at(step):
         pose, size = agents.poses[row, step], agents.sizes[row, step]
         height_m = float(agents.heights_m[row])
-        # Sources without heights put everything on the plane that the ego stands on.
+        # Sources without elevation: all boxes stand on the plane of the ego.
         z_m = float(agents.z_m[row, step]) or ego_z_m + height_m / 2
         corners = box_corners_3d(pose, size, z_m, height_m)
         points = corners @ ego_from_global[:3, :3].T + ego_from_global[:3, 3]
@@ -119,7 +118,7 @@ def projected_boxes(scenario: Scenario, frames: CameraFrames, frame: int) -> lis
         if distance_m > MAX_DISTANCE_M:
             continue
         pixels, depth = frames.rig.project(camera, np.ascontiguousarray(points))
-        if depth.min() < MIN_DEPTH_M or not _is_in_sight(pixels, frames.rig.image_sizes[camera]):
+        if depth.min() < MIN_DEPTH_M or not _is_in_image(pixels, frames.rig.image_sizes[camera]):
             continue
         box = {"track": agents.track_ids[row], "kind": AgentKind(int(agents.kinds[row])).name.lower()}
         found.append((distance_m, {**box, "corners": np.round(pixels, 1).tolist()}))
@@ -129,15 +128,15 @@ def projected_boxes(scenario: Scenario, frames: CameraFrames, frame: int) -> lis
 def box_corners_3d(
     pose: Float64[np.ndarray, "3"], size: Float64[np.ndarray, "2"], z_m: float, height_m: float
 ) -> Float64[np.ndarray, "8 3"]:
-    """Corners of a standing box, global: four below, four above, each from the front left on against the clock."""
+    """Global corners of an upright box: four below, then four above, each counter-clockwise from the front left."""
     signs = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) / 2
     cos, sin = np.cos(pose[2]), np.sin(pose[2])
-    flat = (signs * size) @ np.array([[cos, sin], [-sin, cos]]) + pose[:2]
+    corners = (signs * size) @ np.array([[cos, sin], [-sin, cos]]) + pose[:2]
     low, high = np.full((4, 1), z_m - height_m / 2), np.full((4, 1), z_m + height_m / 2)
-    return np.concatenate([np.hstack([flat, low]), np.hstack([flat, high])])
+    return np.concatenate([np.hstack([corners, low]), np.hstack([corners, high])])
 
 
-def _is_in_sight(pixels: np.ndarray, size: np.ndarray) -> bool:
+def _is_in_image(pixels: Float[np.ndarray, "corners 2"], size: Integer[np.ndarray, "2"]) -> bool:
     low, high = pixels.min(axis=0), pixels.max(axis=0)
     return bool(high[0] > 0 and high[1] > 0 and low[0] < size[0] and low[1] < size[1])
 

@@ -1,4 +1,4 @@
-"""Finds the scenario of a drive again: its log file and its map, also after folders were moved."""
+"""The data set of a benchmark run: finds log file and map of a drive, even after folders were moved."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +16,11 @@ from simulation.viewer.recent import Recent
 
 KEPT_SCENARIOS = 12
 _MOVED_PARTS = 3
-"""So many last parts of the data's path are looked for beside a results folder that was moved."""
+"""Number of last path parts of the data that are searched beside a moved results folder."""
 
 
 class Dataset:
-    """One nuPlan data root, whose scenarios are opened by their tokens."""
+    """A nuPlan data root; scenarios are opened by token."""
 
     def __init__(self, root: DataRoot) -> None:
         self.root = root
@@ -31,7 +31,7 @@ class Dataset:
         """A map of the data set.
 
         Raises:
-            FileNotFoundError: When it has none of that name.
+            FileNotFoundError: When there is none of that name.
             ValueError: When the map is damaged.
         """
         return open_map(self.root.maps_root, map_name)
@@ -40,60 +40,60 @@ class Dataset:
         """Open a scenario.
 
         Raises:
-            FileNotFoundError: When its log or map is not there.
+            FileNotFoundError: When its log or map is missing.
             ValueError: When the log holds no such scenario, or log or map are damaged.
         """
 
-        def opened() -> Scenario:
+        def make() -> Scenario:
             return open_scenario(self._entry(token, scenario_type, log_name), allow_short=True)
 
-        return self._scenarios.get((token, scenario_type), opened)
+        return self._scenarios.get((token, scenario_type), make)
 
     def _entry(self, token: str, scenario_type: str, log_name: str) -> ScenarioEntry:
         path = self._log_files.get(log_name)
         if path is None:
             raise FileNotFoundError(
-                f"The data set has no log {log_name} (any more); without it there is no map, no route and no logged"
-                " ego. Name the folder that holds it by --data."
+                f"The data set has no log {log_name}, which holds map, route and logged ego of this drive."
+                " Name its folder by --data."
             )
         root = DataRoot(log_files=(path,), maps_root=self.root.maps_root, sensor_root=self.root.sensor_root)
         wanted = ScenarioFilter(scenario_tokens=(token,), remove_invalid_goals=False)
-        # The type decides where a scenario starts; of several tags on a frame the run may have meant another.
+        # A frame may have several tags; the type of the run decides where the scenario starts.
         return replace(list_scenarios(root, wanted)[0], scenario_type=scenario_type)
 
 
 def dataset_of_run(run: dict[str, Any], folder: Path, data: Path | None, maps: Path | None) -> Dataset:
-    """The data set that a benchmark ran on.
+    """The data set of a benchmark run.
 
     Args:
         run: Content of `run.json`.
-        folder: Of the results.
-        data: Where the data set is now; None looks where it was, and beside the results.
-        maps: Where the maps are now.
+        folder: Results folder.
+        data: Folder of the data set; None searches the path in `run.json`, then beside the results.
+        maps: Maps folder; None takes the one of the data set or of `run.json`.
 
     Raises:
-        FileNotFoundError: When it is not found.
+        FileNotFoundError: When the data set is not found.
     """
     if data is not None:
         return Dataset(DataRoot.find(data, maps))
     settings = run.get("settings") or {}
     stated = settings.get("data")
     if not isinstance(stated, str):
-        raise FileNotFoundError("run.json does not say which data was driven. Name it by --data.")
+        raise FileNotFoundError("run.json does not name the data set of this run. Name it by --data.")
     stated_maps = settings.get("maps")
-    for place in _places(Path(stated), folder):
-        if place.exists():
+    for candidate in _candidate_folders(Path(stated), folder):
+        if candidate.exists():
             found_maps = maps or (Path(stated_maps) if stated_maps and Path(stated_maps).is_dir() else None)
-            return Dataset(DataRoot.find(place, found_maps))
+            return Dataset(DataRoot.find(candidate, found_maps))
     raise FileNotFoundError(
-        f"The data of this run is not at {stated} any more, so that map, route and logged ego are missing."
+        f"The data of this run is no longer at {stated}: map, route and logged ego are missing."
         " Name its folder by --data."
     )
 
 
-def _places(stated: Path, folder: Path) -> list[Path]:
-    """Where the data may be: as stated, seen from the results folder or one above, or moved together with it."""
+def _candidate_folders(stated: Path, folder: Path) -> list[Path]:
+    """Possible data folders: as stated, below the results folder or its parents, or moved with the results."""
     above = [folder.resolve(), *folder.resolve().parents]
-    places = [stated] if stated.is_absolute() else [Path.cwd() / stated, *(parent / stated for parent in above)]
+    folders = [stated] if stated.is_absolute() else [Path.cwd() / stated, *(parent / stated for parent in above)]
     tails = [Path(*stated.parts[-count:]) for count in range(1, min(_MOVED_PARTS, len(stated.parts)) + 1)]
-    return places + [parent / tail for parent in above[:4] for tail in reversed(tails)]
+    return folders + [parent / tail for parent in above[:4] for tail in reversed(tails)]

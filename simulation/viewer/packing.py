@@ -1,9 +1,9 @@
-"""Messages to the page: a JSON header and arrays of whole numbers, small under gzip and quick to unpack.
+"""Format of the binary messages: a JSON header and int32 arrays, small under gzip and fast to unpack.
 
     "CBR1"  uint32 length of the header  header (JSON)  arrays, each padded to 4 bytes
 
-Real numbers travel as int32 multiples of a scale, each as the difference to the one before along the last axis;
-differences wrap around, so that the mark for NaN needs no special case.
+Real numbers are int32 multiples of a scale, stored as differences along the last axis. Differences wrap around, so
+NaN is an ordinary value (`NAN_MARK`).
 """
 
 import json
@@ -11,6 +11,7 @@ import struct
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int32, Integer, Shaped
 
 MAGIC = b"CBR1"
 NAN_MARK = np.iinfo(np.int32).min
@@ -20,7 +21,7 @@ MILLIRADIAN = 0.001
 
 
 class Message:
-    """Collects a header and arrays."""
+    """A message under construction: a header and arrays."""
 
     def __init__(self, **header: Any) -> None:
         self.header = header
@@ -28,8 +29,8 @@ class Message:
         self._chunks: list[bytes] = []
         self._size = 0
 
-    def add_reals(self, name: str, values: np.ndarray, scale: float) -> None:
-        """Add real numbers, rounded to multiples of `scale`; NaN and infinities arrive as NaN.
+    def add_reals(self, name: str, values: Float[np.ndarray, "..."], scale: float) -> None:
+        """Add real numbers, rounded to multiples of `scale`; NaN and infinities become NaN.
 
         Raises:
             ValueError: When a value is too large for its scale.
@@ -44,23 +45,23 @@ class Message:
             differences[..., 1:] -= whole[..., :-1]
         self._append(name, differences, scale)
 
-    def add_integers(self, name: str, values: np.ndarray) -> None:
-        """Add whole numbers as they are.
+    def add_integers(self, name: str, values: Integer[np.ndarray, "..."]) -> None:
+        """Add integers.
 
         Raises:
-            ValueError: When one needs more than 32 bits.
+            ValueError: When a value needs more than 32 bits.
         """
         if values.size and np.abs(values).max() >= 2**31:
             raise ValueError(f"{name} holds {int(np.abs(values).max())}, which needs more than 32 bits.")
         self._append(name, values.astype(np.int32), None)
 
     def to_bytes(self) -> bytes:
-        """The message."""
+        """The encoded message."""
         text = json.dumps({**self.header, "arrays": self._table}, separators=(",", ":"), allow_nan=False).encode()
         text += b" " * (-len(text) % 4)
         return b"".join([MAGIC, struct.pack("<I", len(text)), text, *self._chunks])
 
-    def _append(self, name: str, values: np.ndarray, scale: float | None) -> None:
+    def _append(self, name: str, values: Int32[np.ndarray, "..."], scale: float | None) -> None:
         entry: dict[str, Any] = {"name": name, "shape": list(values.shape), "offset": self._size}
         if scale is not None:
             entry["scale"] = scale
@@ -70,11 +71,11 @@ class Message:
         self._size += len(raw)
 
 
-def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Header and arrays of a message: what the page does, for tests.
+def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, Shaped[np.ndarray, "..."]]]:
+    """Header and arrays of a message, as the page reads them; used by tests.
 
     Raises:
-        ValueError: When the content is no message.
+        ValueError: When the content is not a message.
     """
     if content[:4] != MAGIC:
         raise ValueError(f"A message starts with {MAGIC.decode()}, got {content[:4]!r}.")

@@ -1,4 +1,4 @@
-"""A small store of what was asked for last."""
+"""A least-recently-used cache for several threads."""
 
 import threading
 from collections import OrderedDict
@@ -10,7 +10,7 @@ Value = TypeVar("Value")
 
 
 class Recent(Generic[Key, Value]):
-    """Keeps the values asked for last; each is made once, also when two ask at the same time."""
+    """The `size` most recently used values; concurrent requests for one key make its value once."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -19,7 +19,7 @@ class Recent(Generic[Key, Value]):
         self._lock = threading.Lock()
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value of a key, made where it is not there; others are handed out meanwhile."""
+        """The value of a key; a missing one is made, while other keys stay available."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)

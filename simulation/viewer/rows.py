@@ -1,4 +1,4 @@
-"""Rows of the page's list: one per drive, read from a results folder as fast as the disk allows."""
+"""Rows of the viewer's list: one row per drive of a results folder."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +19,11 @@ from simulation.benchmark.jobs import JobResult
 from simulation.benchmark.store import ResultStore
 from simulation.log import SUFFIX, read_header
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CACHE_VERSION = 1
 Entry = tuple[str, dict[str, Any]]
-"""Time and size of a file, and what was read from it; under `error` why nothing was."""
+"""Modification time and size of a file, and its content; `error` holds the reason of an unreadable file."""
 Status = Literal["succeeded", "failed", "damaged", "unscored", "logged"]
 _MAPS = ("metrics", "sentences", "violation_times_s")
 _COLUMNS = ("planner", "scenario", "log_name", "scenario_type", "traffic", "status", "score", "reason", *_MAPS)
@@ -37,7 +38,7 @@ _FROM_HEADER = {
 
 @dataclass(frozen=True, kw_only=True)
 class DriveRow:
-    """One drive, or one scenario that nobody has driven yet."""
+    """One drive, or one logged scenario without a drive."""
 
     key: str
     scenario: str
@@ -51,14 +52,21 @@ class DriveRow:
     sentences: dict[str, str] = field(default_factory=dict)
     violation_times_s: dict[str, float] = field(default_factory=dict)
     reason: str = ""
-    """Why there is no score, or nothing to replay, in a sentence."""
+    """Why the score or the simulation log is missing, as a sentence."""
     has_log: bool = True
+
+    @property
+    def sort_score(self) -> float:
+        """Key of the worst-first order: damaged, failed, then by score; drives without a score come last."""
+        if self.status in ("damaged", "failed"):
+            return -2.0 if self.status == "damaged" else -1.0
+        return 2.0 if self.score is None or not isfinite(self.score) else self.score
 
 
 class RowReader:
-    """Reads a results folder again and again, each file once as long as it does not change.
+    """Reads the rows of a results folder; a file is read again only after it has changed.
 
-    What was read is also kept in the user's cache folder: 2,000 small files take a second, one takes none.
+    The rows are cached in one file in the user's cache folder: 2,000 row files take a second to read.
     """
 
     def __init__(self, store: ResultStore) -> None:
@@ -69,7 +77,7 @@ class RowReader:
         self._lock = threading.Lock()
 
     def read(self) -> list[DriveRow]:
-        """The drives: finished ones, failed ones, and logs that are damaged or without a score.
+        """All drives: finished, failed, damaged and unscored ones, sorted by key.
 
         Raises:
             OSError: When the folder cannot be read.
@@ -81,7 +89,9 @@ class RowReader:
             self._known = {"tables": tables, "logs": logs}
             if self._known != before:
                 self._write_cache()
-        found = [_checked(_row(key, values), logs.get(key, (None, None))[1]) for key, (_, values) in tables.items()]
+        found = [
+            _with_log_state(_row(key, values), logs.get(key, (None, None))[1]) for key, (_, values) in tables.items()
+        ]
         found += [_unscored(key, values) for key, (_, values) in logs.items() if key not in tables]
         return sorted(found, key=lambda row: row.key)
 
@@ -103,7 +113,7 @@ class RowReader:
                     found[key] = known[key]
                 else:
                     changed[key] = stamp, folder / entry.name
-        # One after the other: threads would mostly wait for each other, as opening such small files is Python's work.
+        # Sequential, because opening small files is bound by the interpreter lock: threads gain nothing.
         for key, (stamp, path) in changed.items():
             found[key] = stamp, read(path)
         return found
@@ -116,7 +126,7 @@ class RowReader:
                 for part, rows in content.items()
             }
         except (OSError, ValueError, AttributeError):
-            # Not there yet, or no cache of ours: everything is read again.
+            # Missing, or not a cache of this version: all files are read again.
             return {}
 
     def _write_cache(self) -> None:
@@ -124,7 +134,7 @@ class RowReader:
             with replacing(self._cache_file) as temporary:
                 temporary.write_bytes(json.dumps(self._known).encode())
         except OSError as error:
-            log.info("cannot keep the list in the cache folder: %s", error)
+            logger.info("cannot write the list to the cache folder: %s", error)
 
 
 def _read_table(path: Path) -> dict[str, Any]:
@@ -135,7 +145,7 @@ def _read_table(path: Path) -> dict[str, Any]:
         return {"error": f"{path.name} is damaged: {error}. Delete it and --resume the run."}
     missing = [name for name in _COLUMNS if name not in values]
     if missing:
-        return {"error": f"{path.name} lacks {', '.join(missing)}: it is no row of a benchmark."}
+        return {"error": f"{path.name} lacks {', '.join(missing)}: it is not a result row of a benchmark."}
     return {**values, **{name: dict(values[name]) for name in _MAPS}}
 
 
@@ -167,12 +177,12 @@ def _damaged(key: str, reason: str) -> DriveRow:
     )
 
 
-def _checked(row: DriveRow, log: dict[str, Any] | None) -> DriveRow:
-    """The row, marked where its log cannot be replayed."""
+def _with_log_state(row: DriveRow, log: dict[str, Any] | None) -> DriveRow:
+    """The row; a missing or damaged log is marked in it."""
     if row.status == "damaged":
         return row
     if log is None:
-        reason = "Its log is not in the folder logs/ (any more), so that only its scores are shown."
+        reason = "Its log is not in the folder logs/, so only its scores are available."
         return replace(row, has_log=False, reason=row.reason or reason)
     if "error" in log:
         return replace(row, status="damaged", has_log=False, reason=log["error"])
@@ -182,7 +192,7 @@ def _checked(row: DriveRow, log: dict[str, Any] | None) -> DriveRow:
 def _unscored(key: str, log: dict[str, Any]) -> DriveRow:
     if "error" in log:
         return _damaged(key, log["error"])
-    reason = "The log has no score: the run ended before it was judged."
+    reason = "The log has no score: the run ended before the metrics were computed."
     return DriveRow(key=key, **log, status="unscored", reason=reason)
 
 

@@ -1,4 +1,4 @@
-"""One HTML file of a scenario that opens anywhere without a server: the page, with its answers inside."""
+"""A single HTML file that replays one scenario without a server: the page with all server answers inside."""
 
 import base64
 import gzip
@@ -8,28 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from simulation.viewer.rows import DriveRow
-from simulation.viewer.sources import Source, as_json, listing
+from simulation.viewer.sources import as_json, columns_of
 
-SOLID_VIEW = "view3d.js"
-"""The three-dimensional view, a script that the page loads when it is asked for."""
+VIEW_3D = "view3d.js"
+"""Script of the three-dimensional view, loaded on demand."""
 _POLICY = (
     "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline' blob:;"
     " base-uri 'none'"
 )
-
-
-class _Chosen:
-    """A source of only the rows that are saved."""
-
-    def __init__(self, name: str, rows: Sequence[DriveRow]) -> None:
-        self.name = name
-        self._rows = rows
-
-    def rows(self) -> Sequence[DriveRow]:
-        return self._rows
-
-    def facts(self) -> dict[str, object]:
-        return {"notices": [], "run": None}
 
 
 def saved_page(
@@ -39,21 +25,21 @@ def saved_page(
     images: Mapping[str, bytes],
     view: str,
 ) -> bytes:
-    """Put page and answers into one file.
+    """Build the file.
 
     Args:
         page_folder: The built page.
         rows: The drives, each with the name of its source.
-        answers: What the server would answer, by path below `/api/`.
-        images: JPEGs, by path below `/api/`.
-        view: Part of the page's address behind `#`, with which the file opens.
+        answers: Answers of the server, by path below `/api/`.
+        images: JPEG images, by path below `/api/`.
+        view: Part of the page's address after `#`; the file opens with it.
     """
     names = list(dict.fromkeys(name for name, _ in rows))
-    chosen: list[Source] = [_Chosen(name, [row for of, row in rows if of == name]) for name in names]  # type: ignore[misc]
+    sources: list[dict[str, object]] = [{"name": name, "error": "", "notices": [], "run": None} for name in names]
     content = {
-        "list": as_json(listing(chosen)),
+        "list": as_json({"sources": sources, "rows": columns_of(rows)}),
         **answers,
-        SOLID_VIEW: (page_folder / SOLID_VIEW).read_bytes(),
+        VIEW_3D: (page_folder / VIEW_3D).read_bytes(),
     }
     scripts = "".join(
         f'<script type="application/gzip" data-answer="{html.escape(path)}">{_packed(body)}</script>\n'
@@ -65,7 +51,7 @@ def saved_page(
     )
     index = (page_folder / "index.html").read_text(encoding="utf-8")
     style = (page_folder / "app.css").read_text(encoding="utf-8")
-    # A script ends at the first closing tag, also within a string.
+    # HTML ends a script at the first closing tag, even inside a string.
     code = (page_folder / "app.js").read_text(encoding="utf-8").replace("</script", "<\\/script")
     title = html.escape(f"{rows[0][1].scenario_type} {rows[0][1].scenario} - camber")
     index = re.sub(r"<title>.*?</title>", lambda _: f"<title>{title}</title>", index)

@@ -1,6 +1,6 @@
 """The server: JSON and binary messages for the page, and the page itself.
 
-It reads only what the sources name: requests carry names and keys, never paths.
+It reads only files that the sources list: requests carry names and keys, never paths.
 """
 
 import logging
@@ -17,15 +17,15 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from simulation.viewer import cameras, frames, pictures, saved_page
+from simulation.viewer import cameras, messages, saved_page, thumbnails
 from simulation.viewer.recent import Recent
 from simulation.viewer.sources import Source, as_json, listing
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 PAGE_FOLDER = Path(str(files("simulation.viewer"))) / "web" / "dist"
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
@@ -36,19 +36,23 @@ POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; script-src 'self';"
     " frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-"""The browser refuses to ask any other host for anything."""
+"""The browser sends requests to this server only."""
 EXPECTED = (OSError, ValueError, LookupError)
-"""Bad input, told to the page as one sentence."""
+"""Errors of bad input; the page displays their message."""
+_NOT_FOUND_PAGE = (
+    '<!doctype html><meta charset="utf-8"><title>camber</title><p>The viewer has no page at this address.'
+    ' <a href="/">Open the list of scenarios</a>.</p>'
+)
 
 
 class Viewer:
-    """Answers what the page asks about the sources."""
+    """Answers the requests of the page about its sources."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self.sources = {source.name: source for source in sources}
         self._messages: Recent[tuple[str, ...], bytes] = Recent(KEPT_MESSAGES)
         self._thumbnails: Recent[tuple[str, str], bytes] = Recent(KEPT_THUMBNAILS)
-        self._judging = threading.Lock()
+        self._evaluating = threading.Lock()
 
     def source(self, name: str) -> Source:
         """A source by name.
@@ -57,75 +61,76 @@ class Viewer:
             LookupError: When there is none.
         """
         if name not in self.sources:
-            raise LookupError(f"Nothing named {name!r} is shown here. Shown: {', '.join(self.sources)}.")
+            raise LookupError(f"The viewer has no folder {name!r}. It has: {', '.join(self.sources)}.")
         return self.sources[name]
 
     def listing(self) -> bytes:
-        """The list of all drives."""
+        """Rows of all sources."""
         return as_json(listing(list(self.sources.values())))
 
     def scene(self, name: str, key: str) -> bytes:
-        """Map, route and logged ego."""
+        """Map, route and logged ego of a scenario."""
         source = self.source(name)
         row = source.row(key)
-        # All drives of a scenario share its scene.
+        # All drives of a scenario share one scene.
         return self._messages.get(
-            ("scene", name, row.scenario, row.scenario_type), lambda: frames.scene_message(source.scenario(key))
+            ("scene", name, row.scenario, row.scenario_type), lambda: messages.scene_message(source.scenario(key))
         )
 
     def drive(self, name: str, key: str) -> bytes:
-        """What was driven; the logged drive where nobody has."""
+        """A drive; for a scenario without drives, the logged ego."""
         source = self.source(name)
         source.row(key)
 
-        def made() -> bytes:
+        def make() -> bytes:
             driven = source.log(key)
-            return frames.drive_message(driven) if driven else frames.logged_message(source.scenario(key))
+            return messages.drive_message(driven) if driven else messages.logged_message(source.scenario(key))
 
-        return self._messages.get(("drive", name, key), made)
+        return self._messages.get(("drive", name, key), make)
 
     def prepare(self) -> None:
-        """Do what takes a moment before somebody asks: read the rows, load the compiled metrics."""
+        """Read the rows and load the compiled metrics before the first request."""
         self.listing()
-        from simulation.viewer import video, why
+        from simulation.viewer import evaluation, video
 
-        log.debug("ready: %s, %s", why.__name__, video.__name__)
+        logger.debug("ready: %s, %s", evaluation.__name__, video.__name__)
 
-    def why(self, name: str, key: str) -> bytes:
-        """Curves and sentences; without the scenario, curves of the motion alone and the reason."""
-        # Loading the metrics takes seconds; the page is there before.
-        from simulation.viewer import why
+    def evaluation(self, name: str, key: str) -> bytes:
+        """Metrics and curves of a drive; without its scenario, curves of the motion alone and the reason."""
+        # Imported late: loading the compiled metrics takes seconds, and the page opens without them.
+        from simulation.viewer import evaluation
 
         source = self.source(name)
         source.row(key)
 
-        def made() -> bytes:
+        def make() -> bytes:
             driven = source.log(key)
             if driven is None:
                 scenario = source.scenario(key)
                 ego = scenario.ego.steps(scenario.frames.start, scenario.frames.stop)
-                return as_json({**why.explain_alone(ego, None), "missing": "Nobody has driven this scenario yet."})
+                missing = "This scenario has no drives: the curves are those of the logged ego."
+                return as_json({**evaluation.evaluate_motion(ego, None), "missing": missing})
             try:
-                with self._judging:
-                    return as_json({**why.explain(driven, source.scenario(key)), "missing": ""})
+                with self._evaluating:
+                    return as_json({**evaluation.evaluate(driven, source.scenario(key)), "missing": ""})
             except EXPECTED as error:
-                return as_json({**why.explain_alone(driven.ego, driven), "missing": sentence_of(error)})
+                return as_json({**evaluation.evaluate_motion(driven.ego, driven), "missing": sentence_of(error)})
 
-        return self._messages.get(("why", name, key), made)
+        return self._messages.get(("evaluation", name, key), make)
 
     def thumbnail(self, name: str, key: str) -> bytes:
-        """A small PNG of the drive from above."""
+        """A small birds-eye PNG of a drive."""
         source = self.source(name)
         source.row(key)
-        return self._thumbnails.get((name, key), lambda: pictures.thumbnail(source, key))
+        return self._thumbnails.get((name, key), lambda: thumbnails.thumbnail(source, key))
 
     def cameras(self, name: str, key: str) -> bytes:
-        """Which camera images there are, and where boxes appear in them."""
+        """Camera images of a scenario and the agents' boxes in them."""
         source = self.source(name)
         return self._messages.get(("cameras", name, key), lambda: as_json(cameras.camera_strip(source.scenario(key))))
 
     def camera_file(self, name: str, key: str, frame: int) -> Path:
-        """An image."""
+        """File of a camera image."""
         return cameras.image_file(self.source(name).scenario(key), frame)
 
     def saved(self, drives: Sequence[tuple[str, str]], view: str) -> bytes:
@@ -135,19 +140,19 @@ class Viewer:
         for name, key in drives:
             rows.append((name, self.source(name).row(key)))
             parts[f"drive/{name}/{key}"] = self.drive(name, key)
-            parts[f"why/{name}/{key}"] = self.why(name, key)
+            parts[f"evaluation/{name}/{key}"] = self.evaluation(name, key)
         name, key = drives[0]
         try:
             parts[f"scene/{name}/{key}"] = self.scene(name, key)
         except EXPECTED as error:
-            log.info("saved without map: %s", error)
+            logger.info("saved without map: %s", error)
         images: dict[str, bytes] = {}
         try:
             strip, small = cameras.small_strip(self.source(name).scenario(key))
             parts[f"cameras/{name}/{key}"] = as_json(strip)
             images = {f"camera/{name}/{key}/{frame}": content for frame, content in small.items()}
         except EXPECTED as error:
-            log.info("saved without camera images: %s", error)
+            logger.info("saved without camera images: %s", error)
         return saved_page.saved_page(PAGE_FOLDER, rows, parts, images, view)
 
     def video(self, drives: Sequence[tuple[str, str]], kind: str) -> bytes:
@@ -159,7 +164,7 @@ class Viewer:
 
 
 def sentence_of(error: BaseException) -> str:
-    """What an error says, without the quotes that a KeyError puts around it."""
+    """Message of an error, without the quotes that a KeyError adds."""
     return str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
 
 
@@ -167,9 +172,9 @@ def make_app(sources: Sequence[Source], allowed_hosts: Sequence[str] = LOCAL_HOS
     """The web application.
 
     Args:
-        sources: What is shown.
-        allowed_hosts: Names under which a browser may call; others are refused, so that a foreign page cannot
-            read results by pointing its own name at this machine.
+        sources: Sources of drives and scenarios.
+        allowed_hosts: Host names that requests may carry. Other names are refused: a foreign page could otherwise
+            read results by resolving its own host name to this machine.
 
     Raises:
         FileNotFoundError: When the page has not been built.
@@ -186,43 +191,55 @@ def make_app(sources: Sequence[Source], allowed_hosts: Sequence[str] = LOCAL_HOS
     async def index(_request: Request) -> Response:
         return FileResponse(PAGE_FOLDER / "index.html", headers={"Content-Security-Policy": POLICY})
 
-    routes = [
-        Route("/", index),
-        Route("/api/list", _answering(lambda request: (viewer.listing(), "application/json"))),
-        *(
-            Route(f"/api/{kind}/{{source}}/{{key}}", _answering(_of_drive(ask, media)))
-            for kind, ask, media in (
-                ("scene", viewer.scene, "application/octet-stream"),
-                ("drive", viewer.drive, "application/octet-stream"),
-                ("why", viewer.why, "application/json"),
-                ("cameras", viewer.cameras, "application/json"),
-                ("thumbnail", viewer.thumbnail, "image/png"),
-            )
-        ),
-        Route("/api/camera/{source}/{key}/{frame:int}", _image_of(viewer)),
-        Route("/api/save", _answering(lambda request: _saved(viewer, request))),
-        Route("/api/video", _answering(lambda request: _video(viewer, request))),
-        Mount("/", StaticFiles(directory=PAGE_FOLDER)),
-    ]
+    routes = [Route("/", index), *_api_routes(viewer), Mount("/", StaticFiles(directory=PAGE_FOLDER))]
     hosts = [name for host in allowed_hosts for name in (host, host.strip("[]"))]
     middleware = [
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         Middleware(GZipMiddleware, minimum_size=20_000, compresslevel=1),
     ]
-    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    return Starlette(
+        routes=routes, middleware=middleware, lifespan=lifespan, exception_handlers={404: _unknown_address}
+    )
 
 
 Answer = tuple[bytes, str]
+"""Content and media type."""
 
 
-def _of_drive(ask: Callable[[str, str], bytes], media: str) -> Callable[[Request], Answer]:
-    return lambda request: (ask(request.path_params["source"], request.path_params["key"]), media)
+def _api_routes(viewer: Viewer) -> list[Route]:
+    of_drive: tuple[tuple[str, Callable[[str, str], bytes], str], ...] = (
+        ("scene", viewer.scene, "application/octet-stream"),
+        ("drive", viewer.drive, "application/octet-stream"),
+        ("evaluation", viewer.evaluation, "application/json"),
+        ("cameras", viewer.cameras, "application/json"),
+        ("thumbnail", viewer.thumbnail, "image/png"),
+    )
+    return [
+        Route("/api/list", _endpoint(lambda request: (viewer.listing(), "application/json"))),
+        *(
+            Route(f"/api/{kind}/{{source}}/{{key}}", _endpoint(_of_drive(query, media)))
+            for kind, query, media in of_drive
+        ),
+        Route("/api/camera/{source}/{key}/{frame:int}", _image_of(viewer)),
+        Route("/api/save", _endpoint(lambda request: _saved(viewer, request))),
+        Route("/api/video", _endpoint(lambda request: _video(viewer, request))),
+    ]
 
 
-def _answering(ask: Callable[[Request], Answer]) -> Callable[[Request], Any]:
+def _unknown_address(request: Request, _error: Exception) -> Response:
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": f"The viewer has no answer at {request.url.path}."}, status_code=404)
+    return HTMLResponse(_NOT_FOUND_PAGE, status_code=404)
+
+
+def _of_drive(query: Callable[[str, str], bytes], media: str) -> Callable[[Request], Answer]:
+    return lambda request: (query(request.path_params["source"], request.path_params["key"]), media)
+
+
+def _endpoint(query: Callable[[Request], Answer]) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
         try:
-            content, media = await run_in_threadpool(ask, request)
+            content, media = await run_in_threadpool(query, request)
         except EXPECTED as error:
             return _refusal(error)
         caching = "max-age=3600" if media == "image/png" else "no-store"
@@ -249,7 +266,7 @@ def _image_of(viewer: Viewer) -> Callable[[Request], Any]:
 
 
 def _drives(request: Request) -> list[tuple[str, str]]:
-    """The drives that a request names: `d=source/key`, up to four."""
+    """The drives of a request: `d=source/key`, up to four."""
     pairs = [text.partition("/") for text in request.query_params.getlist("d")]
     if not 1 <= len(pairs) <= MAX_OVERLAID or not all(name and key for name, _, key in pairs):
         raise ValueError(f"Name 1 to {MAX_OVERLAID} drives as d=<folder>/<key>.")

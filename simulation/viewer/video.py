@@ -1,4 +1,4 @@
-"""Drives as a video: MP4 (H.264) for slides and chats, GIF where nothing else plays."""
+"""Videos of drives from above: MP4 (H.264) or GIF."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -6,23 +6,17 @@ from dataclasses import dataclass
 
 import av
 import numpy as np
+from jaxtyping import Float64
 from PIL import Image, ImageDraw, ImageFont
 
+from driving.agents import LightStatus
 from driving.geometry import shifted_along_heading
 from driving.map import MapGraph
 from driving.vehicle import PACIFICA
+from simulation.drawing.canvas import Canvas, draw_agents, draw_ego, draw_map, draw_path
+from simulation.drawing.map_shapes import map_shapes, region_around
+from simulation.drawing.palette import LIGHT
 from simulation.log import SimulationLog
-from simulation.viewer.map_shapes import map_shapes, region_around
-from simulation.viewer.pictures import (
-    EGO_COLORS,
-    GHOST,
-    LIGHT_COLORS,
-    Canvas,
-    draw_agents,
-    draw_ego,
-    draw_map,
-    draw_path,
-)
 from simulation.viewer.sources import Source
 
 MEDIA_TYPES = {"mp4": "video/mp4", "gif": "image/gif"}
@@ -32,31 +26,30 @@ PX_PER_M = 7.0
 FRAMES_PER_S = 10
 _OVERSAMPLING = 2
 _MARGIN_M = 110.0
-_TEXT = (40, 46, 54)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shot:
-    """One drive to be filmed."""
+    """A drive and its scene."""
 
     log: SimulationLog
     map: MapGraph | None
-    """None where it is not there: then the video shows the drive on blank ground."""
+    """None when the map is missing: the video then has a blank ground."""
     route: tuple[int, ...]
-    logged_path: np.ndarray
-    """(points, 2) box centres of the logged ego [m, global]; empty where unknown."""
+    logged_path: Float64[np.ndarray, "points 2"]
+    """Box centres of the logged ego [m, global]; empty when unknown."""
 
 
 def shot_of(source: Source, key: str) -> Shot:
-    """A drive with its surroundings, as far as they are found.
+    """A drive with its map and logged ego, as far as the data set is available.
 
     Raises:
-        FileNotFoundError: When there is no drive.
-        ValueError: When the log is damaged, or nobody has driven.
+        FileNotFoundError: When the simulation log is missing.
+        ValueError: When the log is damaged, or the scenario has no drive.
     """
     driven = source.log(key)
     if driven is None:
-        raise ValueError("A video shows a drive; nobody has driven this scenario yet.")
+        raise ValueError(f"A video needs a drive; {key} is a logged scenario without one.")
     try:
         scenario = source.scenario(key)
     except (OSError, ValueError):
@@ -68,20 +61,20 @@ def shot_of(source: Source, key: str) -> Shot:
 def encode(
     shots: Sequence[Shot], kind: str, on_frame: Callable[[int, int], None] = lambda done, total: None
 ) -> bytes:
-    """Film drives of one scenario, overlaid; the first is followed, and its agents are shown.
+    """Encode overlaid drives of one scenario; the view follows the first, whose agents are drawn.
 
     Args:
         shots: One to four.
         kind: `mp4` or `gif`.
-        on_frame: Told how many frames of how many are done.
+        on_frame: Called after each frame with the number of finished frames and of all frames.
 
     Raises:
-        ValueError: For another kind, without drives, or with drives of different scenarios.
+        ValueError: For another kind, another number of drives, or drives of different scenarios.
     """
     if kind not in MEDIA_TYPES:
         raise ValueError(f"A video is mp4 or gif, not {kind!r}.")
-    if not 1 <= len(shots) <= len(EGO_COLORS):
-        raise ValueError(f"A video shows 1 to {len(EGO_COLORS)} drives, got {len(shots)}.")
+    if not 1 <= len(shots) <= len(LIGHT.drives):
+        raise ValueError(f"A video shows 1 to {len(LIGHT.drives)} drives, got {len(shots)}.")
     if len({shot.log.scenario_id for shot in shots}) != 1:
         raise ValueError("The drives of one video must be of one scenario.")
     size = GIF_SIZE_PX if kind == "gif" else SIZE_PX
@@ -100,7 +93,7 @@ def _images(
 
 
 def _ground(shots: Sequence[Shot], size_px: tuple[int, int]) -> Canvas:
-    """Everything that does not move, once: the frames are cut out of it."""
+    """Map and logged path around the whole drive; each frame is a crop of it."""
     points = shots[0].log.ego.center_poses()[0, :, :2]
     low, high = points.min(axis=0), points.max(axis=0)
     px_per_m = PX_PER_M * _OVERSAMPLING * size_px[0] / SIZE_PX[0]
@@ -109,7 +102,7 @@ def _ground(shots: Sequence[Shot], size_px: tuple[int, int]) -> Canvas:
     first = shots[0]
     if first.map is not None:
         draw_map(canvas, map_shapes(first.map, region_around(points, _MARGIN_M), first.route))
-    draw_path(canvas, first.logged_path, GHOST, 0.35)
+    draw_path(canvas, first.logged_path, LIGHT.logged_ego, 0.35)
     return canvas
 
 
@@ -125,13 +118,13 @@ def _image(shots: Sequence[Shot], ground: Canvas, size_px: tuple[int, int], step
     canvas = Canvas(image=image, corner=corner, px_per_m=ground.px_per_m)
     _draw_lights(canvas, shots[0], now)
     draw_agents(canvas, first.agents, now)
-    for shot, color in reversed(list(zip(shots, EGO_COLORS, strict=False))):
-        then = min(step, shot.log.num_steps - 1)
-        plan = shifted_along_heading(shot.log.plans[then].poses, PACIFICA.rear_axle_to_center_m)
+    for shot, color in reversed(list(zip(shots, LIGHT.drives, strict=False))):
+        at = min(step, shot.log.num_steps - 1)
+        plan = shifted_along_heading(shot.log.plans[at].poses, PACIFICA.rear_axle_to_center_m)
         draw_path(canvas, plan[:, :2], color, 0.5)
-        draw_ego(canvas, shot.log.ego, then, color)
+        draw_ego(canvas, shot.log.ego, at, color)
     image = image.resize(size_px, Image.Resampling.BOX)
-    _write_words(image, shots, step)
+    _draw_title(image, shots, step)
     return image
 
 
@@ -139,30 +132,30 @@ def _draw_lights(canvas: Canvas, shot: Shot, step: int) -> None:
     if shot.map is None:
         return
     for connector, status in zip(*shot.log.traffic_lights.at(step), strict=True):
-        row, color = shot.map.lanes.areas.row(int(connector)), LIGHT_COLORS.get(int(status))
-        if row is not None and color is not None:
-            draw_path(canvas, shot.map.lanes.centerlines[row], color, 0.35)
+        row, status = shot.map.lanes.areas.row(int(connector)), LightStatus(int(status))
+        if row is not None and status != LightStatus.UNKNOWN:
+            draw_path(canvas, shot.map.lanes.centerlines[row], LIGHT.lights[status], 0.35)
 
 
-def _write_words(image: Image.Image, shots: Sequence[Shot], step: int) -> None:
+def _draw_title(image: Image.Image, shots: Sequence[Shot], step: int) -> None:
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=15)
     first = shots[0].log
     now = min(step, first.num_steps - 1)
     time_s = (first.ego.time_us[now] - first.ego.time_us[0]) * 1e-6
     title = f"{first.scenario_type.replace('_', ' ')}   {time_s:4.1f} s   {first.ego.speed_mps[0, now]:4.1f} m/s"
-    draw.rectangle((0, 0, image.width, 26), fill=(255, 255, 255))
-    draw.text((10, 4), title, fill=_TEXT, font=font)
-    place = image.width - 10
-    for shot, color in reversed(list(zip(shots, EGO_COLORS, strict=False))):
+    draw.rectangle((0, 0, image.width, 26), fill=LIGHT.edge)
+    draw.text((10, 4), title, fill=LIGHT.text, font=font)
+    left = image.width - 10
+    for shot, color in reversed(list(zip(shots, LIGHT.drives, strict=False))):
         text = shot.log.planner_name
-        place -= int(draw.textlength(text, font=font))
-        draw.text((place, 4), text, fill=_TEXT, font=font)
-        draw.rectangle((place - 18, 7, place - 6, 19), fill=color)
-        place -= 34
+        left -= int(draw.textlength(text, font=font))
+        draw.text((left, 4), text, fill=LIGHT.text, font=font)
+        draw.rectangle((left - 18, 7, left - 6, 19), fill=color)
+        left -= 34
 
 
 def _gif(images: Iterator[Image.Image]) -> bytes:
-    # One palette for all frames: smaller, and colours do not flicker.
+    # One colour table for all frames: a smaller file without flicker.
     first = next(images)
     palette = first.quantize(128, dither=Image.Dither.NONE)
     frames = [palette, *(image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images)]

@@ -4,7 +4,7 @@ import pytest
 
 from distill.labelling import LabelJob, label_all
 from distill.labels import LabelStore
-from distill.states import LOGGED, REACHED, SHIFTED, StateSettings
+from distill.states import LOGGED, ON_POLICY, SHIFTED, StateSettings
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios
 from driving.nuplan.writer import write_world
@@ -43,4 +43,4 @@ def test_on_policy_states_are_labelled(tmp_path, entry, vocabulary):
         driven_by="idm",
     )
     assert list(label_all([job])) == [3]
-    assert set(LabelStore(tmp_path / "labels").read().kinds) == {REACHED}
+    assert set(LabelStore(tmp_path / "labels").read().kinds) == {ON_POLICY}

@@ -5,14 +5,14 @@ import pytest
 
 from distill.states import (
     LOGGED,
-    REACHED,
+    ON_POLICY,
     SHIFTED,
     StateSettings,
     driven_state,
-    reached_states,
+    on_policy_states,
+    overlaps_agent,
     scenario_states,
     shifted_state,
-    touches_somebody,
     with_ego,
 )
 from driving.synthetic.scenes import scene
@@ -51,13 +51,13 @@ def test_the_past_moves_along_with_the_ego():
 
 
 def test_a_planner_that_stands_still_reaches_one_place_and_loses_its_example():
-    states = list(reached_states(scene("straight_road"), StandStillPlanner(), every_steps=50))
-    assert [state.kind for state in states] == [REACHED] * 3
+    states = on_policy_states([scene("straight_road")], StandStillPlanner(), every_steps=50)[0]
+    assert [state.kind for state in states] == [ON_POLICY] * 3
     assert states[0].future.ego_poses is not None
     assert states[2].future.ego_poses is None
 
 
-def test_a_drive_ends_where_it_touches_somebody():
-    states = list(reached_states(scene("queue"), ConstantVelocityPlanner(), every_steps=10))
+def test_a_drive_ends_where_the_ego_overlaps_an_agent():
+    states = on_policy_states([scene("queue")], ConstantVelocityPlanner(), every_steps=10)[0]
     assert 0 < len(states) < 15
-    assert not any(touches_somebody(state.observation) for state in states)
+    assert not any(overlaps_agent(state.observation) for state in states)

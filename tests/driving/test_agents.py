@@ -63,6 +63,22 @@ def test_taking_rows_keeps_their_order():
     assert three_tracks().take(np.array([2, 0])).track_ids == ("c", "a")
 
 
+def test_agents_are_ordered_by_their_first_observation_and_then_by_their_boxes():
+    late, first, second = "a", "b", "c"
+    valid = np.array([[False, True], [True, True], [True, False]])
+    tracks = AgentTracks(
+        track_ids=(late, second, first),
+        kinds=np.zeros(3, dtype=np.int8),
+        poses=np.zeros((3, 2, 3)),
+        velocities_mps=np.zeros((3, 2, 2)),
+        sizes=np.ones((3, 2, 2)),
+        valid=valid,
+        order=np.array([[0, 1], [1, 0], [0, 0]], dtype=np.int32),
+    )
+    assert tracks.by_appearance().track_ids == (first, second, late)
+    assert AgentTracks.none(2).by_appearance().track_ids == ()
+
+
 def test_an_empty_road_has_steps_but_no_agents():
     nobody = AgentTracks.none(7)
     assert (nobody.num_agents, nobody.num_steps) == (0, 7)

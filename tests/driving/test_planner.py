@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from driving import Trajectory, check_planner
-from driving.planner import PrivilegedPlanner, begin, require_valid_plan
+from driving.planner import PrivilegedPlanner, require_valid_plan, reset_planner
 from driving.synthetic.scenes import scene
 
 
 class StraightOn:
-    """Keeps speed and heading. The mistakes of the other planners here are made on top of it."""
+    """Keeps speed and heading. The other planners here add one mistake each."""
 
     name = "straight_on"
 
@@ -48,6 +48,22 @@ class PlansBackInTime(StraightOn):
     def plan(self, observation):
         plan = super().plan(observation)
         return changed(plan, time_s=plan.time_s[::-1].copy())
+
+
+class PlansLate(StraightOn):
+    def plan(self, observation):
+        plan = super().plan(observation)
+        return changed(plan, time_s=plan.time_s + 0.1)
+
+
+class TwoPlansForOne(StraightOn):
+    def plan_batch(self, observations):
+        return [self.plan(observation) for observation in observations] * 2
+
+
+class ListsOfNumbers(StraightOn):
+    def candidates(self):
+        return [0.5]
 
 
 class ForgetsToReset(StraightOn):
@@ -106,7 +122,10 @@ def test_a_planner_that_keeps_the_contract_passes():
         (PlansInTheEgoFrame, ValueError, "m from the ego's rear axle; plans are global poses"),
         (PlansForTheBoxCenter, ValueError, "starts 1.46 m from the ego's rear axle"),
         (PlansNan, ValueError, "holds NaN or infinite values"),
-        (PlansBackInTime, ValueError, "must start at 0 and rise"),
+        (PlansBackInTime, ValueError, "must rise"),
+        (PlansLate, ValueError, "must start at 0"),
+        (TwoPlansForOne, ValueError, "received 3 observations and returned 6 plans from plan_batch"),
+        (ListsOfNumbers, TypeError, "`candidates` returns a list of driving.Candidates or None, got float"),
         (ForgetsToReset, ValueError, "plans differently after a second reset at iteration 0"),
         (RollsDice, ValueError, "plans differently"),
         (MovesAgents, ValueError, r"writes into its observation \(agents\.poses\)"),
@@ -122,7 +141,7 @@ def test_each_mistake_is_named(planner, error, sentence):
         check_planner(planner, scene("queue"))
 
 
-def test_a_plan_may_have_to_last():
+def test_a_plan_shorter_than_the_required_horizon_is_refused():
     observation = scene("queue").observation_at(0)
     planner = StraightOn()
     planner.reset(None, None)
@@ -132,12 +151,12 @@ def test_a_plan_may_have_to_last():
         require_valid_plan(plan, observation, min_horizon_s=9.0)
 
 
-def test_a_planner_that_knows_the_recording_is_given_it():
+def test_a_privileged_planner_receives_the_scenario():
     class Replay(StraightOn):
         def reset_with_scenario(self, scenario):
             self.scenario = scenario
 
     planner, scenario = Replay(), scene("queue")
     assert isinstance(planner, PrivilegedPlanner)
-    begin(planner, scenario)
+    reset_planner(planner, scenario)
     assert planner.scenario is scenario

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from driving import Trajectory
-from driving.planner import begin
+from driving.planner import reset_planner
 from driving.synthetic.scenes import scene
 from planning.registry import load_planner
 from planning.rule_based.navsim import epdms, pdms
@@ -20,7 +20,7 @@ def road():
 
 def plan_of(name, scenario, iteration=NOW):
     planner = load_planner(name)
-    begin(planner, scenario)
+    reset_planner(planner, scenario)
     return planner.plan(scenario.observation_at(iteration))
 
 

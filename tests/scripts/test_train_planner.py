@@ -14,7 +14,7 @@ import torch
 from distill.labelling import LabelJob, label_all
 from distill.labels import HEADER, LabelStore
 from distill.motions import generated_motions
-from distill.states import REACHED, SHIFTED, StateSettings
+from distill.states import ON_POLICY, SHIFTED, StateSettings
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios
 from driving.nuplan.writer import write_world
@@ -63,7 +63,7 @@ def test_a_round_drives_labels_and_trains_on_and_is_not_done_twice(command, made
     output = tmp_path / "student"
     train(command, made, output, **rounds)
     on_policy = LabelStore(output / "labels_round_1").read()
-    assert set(on_policy.kinds) == {REACHED}
+    assert set(on_policy.kinds) == {ON_POLICY}
     assert len(set(on_policy.scenario_ids)) == 1
     described = json.loads((output / "student.json").read_text())["metadata"]
     before = json.loads((output / "round_0" / "student.json").read_text())["metadata"]

@@ -1,18 +1,23 @@
+import re
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from driving.agents import AgentTracks
 from driving.candidates import Candidates
-from driving.planner import begin
+from driving.planner import reset_planner
 from driving.synthetic.scenes import scene
 from driving.trajectory import Trajectory
 from simulation import log as log_module
-from simulation.rollout import TRAFFIC, Rollout, run_lockstep, run_rollout, valid_plan
+from simulation.rollout import TRAFFIC, Rollout, run_lockstep, run_rollout
+from simulation.sensors.logged import LoggedSensors
+from simulation.time_limit import StepTimeoutError
 
 
 class Straight:
-    """Keeps heading and speed; may be asked for several scenarios at once."""
+    """A batched planner that keeps heading and speed."""
 
     name = "straight"
 
@@ -37,7 +42,7 @@ class Straight:
 
 
 class LogPlayer(Straight):
-    """Plans what the log did."""
+    """Plans along the logged ego."""
 
     def reset_with_scenario(self, scenario):
         self.scenario = scenario
@@ -48,10 +53,25 @@ class LogPlayer(Straight):
         return Trajectory(time_s=times, poses=self.scenario.ego.rear_axle_poses[0, now : now + 30].copy())
 
 
+class FarAway(LogPlayer):
+    """Replays a recording that is 60 m from the ego."""
+
+    def plan(self, observation):
+        plan = super().plan(observation)
+        return Trajectory(time_s=plan.time_s, poses=plan.poses + np.array([60.0, 0.0, 0.0]))
+
+
 def _arrays(log):
     arrays = log_module._arrays_of(log)
     arrays.pop("planning_time_s")
     return arrays
+
+
+def drive_together(scenarios, planner, **options):
+    """Logs of rollouts in lockstep, all without error."""
+    rollouts = [Rollout(scenario, planner_name=planner.name, **options) for scenario in scenarios]
+    assert run_lockstep(rollouts, planner) == [None] * len(rollouts)
+    return [rollout.log() for rollout in rollouts]
 
 
 def _assert_same(log, other):
@@ -168,7 +188,7 @@ def test_lockstep_equals_one_after_the_other_bit_for_bit(traffic):
     scenarios = [scene(name) for name in ("straight_road", "pedestrian_crossing", "red_light")]
     scenarios[1] = replace(scenarios[1], num_frames=40)
     planner = Straight()
-    together = run_lockstep([Rollout(each, traffic=traffic, planner_name="straight") for each in scenarios], planner)
+    together = drive_together(scenarios, planner, traffic=traffic)
     assert planner.resets == 3
     for scenario, log in zip(scenarios, together, strict=True):
         _assert_same(log, run_rollout(scenario, Straight(), traffic=traffic))
@@ -183,7 +203,7 @@ def test_the_same_rollout_twice_is_the_same(traffic):
     )
 
 
-def test_what_the_planner_raises_passes_through():
+def test_errors_of_the_planner_are_not_caught():
     class Broken(Straight):
         def plan(self, observation):
             raise ZeroDivisionError("own fault")
@@ -219,15 +239,17 @@ def test_two_poses_are_a_plan():
 def test_planners_that_replay_a_recording_may_start_away_from_the_ego():
     scenario = scene("straight_road")
     planner = LogPlayer()
-    begin(planner, scenario)
-    rollout = Rollout(scenario)
-    plan = planner.plan(rollout.observation())
-    away = Trajectory(time_s=plan.time_s, poses=plan.poses + np.array([30.0, 0.0, 0.0]))
-    assert valid_plan(planner, away, rollout) is away
+    reset_planner(planner, scenario)
+    plan = planner.plan(Rollout(scenario).observation())
+    away = Trajectory(time_s=plan.time_s, poses=plan.poses + np.array([60.0, 0.0, 0.0]))
+    Rollout(scenario).advance(away, max_start_gap_m=np.inf)
+    with pytest.raises(ValueError, match=r"starts 60\.00 m from the ego"):
+        Rollout(scenario).advance(away)
+    assert run_rollout(scenario, FarAway()).num_steps == 150
 
 
 def test_a_late_plan_times_out():
-    with pytest.raises(TimeoutError, match=r"step 0 took .* 0\.00 s are allowed"):
+    with pytest.raises(StepTimeoutError, match=r"The plan of step 0 took longer than 0 s\."):
         run_rollout(scene("straight_road"), Straight(), step_timeout_s=0.0)
 
 
@@ -236,7 +258,7 @@ def test_an_unknown_traffic_names_the_nearest():
         Rollout(scene("straight_road"), traffic="reactiv")
 
 
-def test_a_finished_rollout_wants_no_plan():
+def test_a_finished_rollout_refuses_further_steps():
     scenario = replace(scene("straight_road"), num_frames=2)
     rollout = Rollout(scenario)
     with pytest.raises(RuntimeError, match="Nothing was driven yet"):
@@ -247,17 +269,138 @@ def test_a_finished_rollout_wants_no_plan():
         rollout.observation()
 
 
-def test_a_batch_with_a_plan_missing_is_refused():
-    class Forgetful(Straight):
-        def plan_batch(self, observations):
-            return []
+class Faulty(Straight):
+    """Fails in one scenario only, which it recognises by its route: at reset, or at step 3 with a fault of choice."""
 
-    with pytest.raises(ValueError, match="shown 1 observations and returned 0 plans"):
-        run_lockstep([Rollout(scene("straight_road"))], Forgetful())
+    name = "faulty"
+
+    def __init__(self, scenario, fault):
+        super().__init__()
+        self.route, self.fault, self.queries = scenario.route, fault, 0
+
+    def reset(self, map, route):  # noqa: A002
+        super().reset(map, route)
+        if self.fault == "reset" and route is self.route:
+            raise ValueError("no such road")
+
+    def plan(self, observation):
+        self.queries += 1
+        plan = super().plan(observation)
+        if observation.route is not self.route or observation.iteration != 3:
+            return plan
+        if self.fault == "error":
+            raise RuntimeError("the engine failed")
+        if self.fault == "exit":
+            raise SystemExit(3)
+        if self.fault == "slow":
+            time.sleep(30.0)
+        if self.fault == "shape":
+            return Trajectory(time_s=plan.time_s, poses=plan.poses[:, :2])
+        return plan.poses if self.fault == "type" else plan
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "sentence", "steps"),
+    [
+        ("reset", ValueError, "no such road", 0),
+        ("error", RuntimeError, "the engine failed", 3),
+        ("exit", SystemExit, "3", 3),
+        ("slow", StepTimeoutError, "The plan of step 3 took longer than 0.2 s", 3),
+        # The test run's own type check comes before that of the class.
+        ("shape", Exception, "poses", 3),
+        ("type", TypeError, "returns a driving.Trajectory, got ndarray", 3),
+    ],
+)
+def test_a_failing_scenario_fails_alone(fault, error, sentence, steps):
+    scenarios = [replace(scene(name), num_frames=8) for name in ("queue", "straight_road", "red_light")]
+    rollouts = [Rollout(scenario, planner_name="straight") for scenario in scenarios]
+    first, second, third = run_lockstep(rollouts, Faulty(scenarios[1], fault), step_timeout_s=0.2)
+    assert (first, third) == (None, None)
+    assert isinstance(second, error)
+    assert re.search(sentence, str(second))
+    assert rollouts[1].iteration == steps
+    for row in (0, 2):
+        _assert_same(rollouts[row].log(), run_rollout(scenarios[row], Straight()))
+
+
+def test_a_batch_that_fails_is_repeated_one_by_one_once():
+    scenarios = [replace(scene(name), num_frames=8) for name in ("queue", "straight_road", "red_light")]
+    planner = Faulty(scenarios[1], "error")
+    run_lockstep([Rollout(scenario) for scenario in scenarios], planner)
+    # Steps 0 to 2: 3 plans each. Step 3: the batch fails at its second plan, 3 single queries follow. Then 2 each.
+    assert planner.queries == 3 * 3 + 2 + 3 + 3 * 2
+
+
+def test_a_batch_with_a_plan_missing_is_repeated_one_by_one():
+    class Incomplete(Straight):
+        def plan_batch(self, observations):
+            return super().plan_batch(observations)[1:]
+
+    scenarios = [replace(scene(name), num_frames=4) for name in ("queue", "red_light")]
+    for scenario, log in zip(scenarios, drive_together(scenarios, Incomplete()), strict=True):
+        _assert_same(log, run_rollout(scenario, Straight()))
+
+
+def test_a_planner_without_batches_drives_one_scenario_after_the_other():
+    scenarios = [replace(scene(name), num_frames=5) for name in ("queue", "red_light")]
+
+    class Alone:
+        name, reset = "straight", Straight.reset
+        resets = 0
+
+        def plan(self, observation):
+            assert observation.route is scenarios[self.resets - 1].route
+            return Straight().plan(observation)
+
+    for scenario, log in zip(scenarios, drive_together(scenarios, Alone()), strict=True):
+        _assert_same(log, run_rollout(scenario, Straight()))
+
+
+def test_a_rollout_ends_before_a_step_when_the_caller_says_so():
+    scenarios = [replace(scene(name), num_frames=8) for name in ("queue", "red_light")]
+    rollouts = [Rollout(scenario) for scenario in scenarios]
+    seen = []
+
+    def before_step(rollout):
+        seen.append((rollouts.index(rollout), rollout.iteration))
+        return rollout is rollouts[0] or rollout.iteration < 2
+
+    assert run_lockstep(rollouts, Straight(), before_step=before_step) == [None, None]
+    assert [rollout.iteration for rollout in rollouts] == [7, 2]
+    assert seen[:6] == [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2)]
+    assert all(row == 0 for row, _ in seen[6:])
+
+
+def test_the_time_of_a_batched_query_is_divided_among_its_scenarios():
+    class Slow(Straight):
+        def plan_batch(self, observations):
+            time.sleep(0.02)
+            return super().plan_batch(observations)
+
+    scenarios = [replace(scene(name), num_frames=3) for name in ("queue", "red_light")]
+    logs = drive_together(scenarios, Slow())
+    np.testing.assert_array_equal(logs[0].planning_time_s, logs[1].planning_time_s)
+    assert (logs[0].planning_time_s >= 0.01).all()
+    assert logs[0].stage_time_s["planning"] == pytest.approx(logs[0].planning_time_s.sum())
+
+
+def test_sensors_make_what_the_planner_observes():
+    class Blind(LoggedSensors):
+        def observe(self, iteration, ego_states, tracks):
+            observation = super().observe(iteration, ego_states, tracks)
+            return replace(observation, agents=AgentTracks.none(observation.ego.num_steps))
+
+    scenario = replace(scene("queue"), num_frames=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TRAFFIC, "blind", replace(TRAFFIC["nonreactive"], make_sensors=Blind))
+        rollout = Rollout(scenario, traffic="blind")
+        assert rollout.observation().agents.num_agents == 0
+        rollout.advance(Straight().plan(rollout.observation()))
+        assert rollout.log().agents.num_agents > 0
 
 
 class Explaining(Straight):
-    """Tells one candidate per observation, 6 s long, its plan; none while it stands."""
+    """Reports one candidate per observation: its plan."""
 
     def plan_batch(self, observations):
         self.plans = super().plan_batch(observations)
@@ -277,15 +420,15 @@ class Explaining(Straight):
 
 def test_candidates_are_logged_every_half_second_in_lockstep_as_alone():
     scenarios = [replace(scene(name), num_frames=frames) for name, frames in (("queue", 5), ("straight_road", 8))]
-    together = run_lockstep([Rollout(each) for each in scenarios], Explaining(61))
+    together = drive_together(scenarios, Explaining(61))
     for scenario, log in zip(scenarios, together, strict=True):
         alone = run_rollout(scenario, Explaining(61))
         _assert_same(log, alone)
-        for told, plan in zip(log.candidates, log.plans, strict=True):
-            assert told.poses[0] == pytest.approx(plan.poses[:41:5])
+        for found, plan in zip(log.candidates, log.plans, strict=True):
+            assert found.poses[0] == pytest.approx(plan.poses[:41:5])
 
 
-def test_planners_that_do_not_tell_leave_no_candidates():
+def test_planners_without_candidates_leave_none_in_the_log():
     assert run_rollout(replace(scene("queue"), num_frames=3), Straight()).candidates == ()
 
 
@@ -294,5 +437,5 @@ def test_candidates_of_another_number_of_observations_are_refused():
         def candidates(self):
             return [None, None]
 
-    with pytest.raises(ValueError, match="shown 1 observations and tells the candidates of 2"):
+    with pytest.raises(ValueError, match="received 1 observations and returned 2 sets of candidates"):
         run_rollout(scene("straight_road"), Chatty())

@@ -7,6 +7,7 @@ import numpy as np
 
 from driving.checks import scenario_findings
 from driving.map import MapGraph
+from driving.nuplan.stored_map import as_stored
 from driving.recording import ANCHOR_OFFSET_S, Mission, Recording, Tag
 from driving.scenario import Scenario
 from driving.synthetic.scene_script import SceneScript, standing_track, track_id
@@ -119,7 +120,7 @@ def _recording(staged: Staged, name: str, scenario_type: str, number: int) -> Re
     goal = chain.path.poses(np.array([chain.length_m]))[0] + np.array([*chain.origin, 0.0])
     return Recording(
         log_name=name,
-        map=chain.map,
+        map=as_stored(chain.map),
         time_us=time_us,
         ego=replace(ego, time_us=time_us),
         agents=script.agent_tracks(time_s),
@@ -130,12 +131,17 @@ def _recording(staged: Staged, name: str, scenario_type: str, number: int) -> Re
 
 
 def _route(staged: Staged, poses: np.ndarray) -> tuple[int, ...]:
-    """Roadblocks from where the ego is at iteration 0 to the end of the chain."""
+    """Roadblocks from where the ego is at iteration 0 to the end of the chain.
+
+    Where the chain ends in the roadblock of the ego, the route begins one roadblock earlier: nuPlan's IDM
+    planner refuses a route of one.
+    """
     chain = staged.approach.chain
     here = staged.approach.at(0.0)[0]
     ends = [chain.project(chain.map.lanes.centerlines[row][-1] - np.array(chain.origin))[0] for row in chain.rows]
     rows = [row for row, end_m in zip(chain.rows, ends, strict=True) if end_m > here]
-    return tuple(dict.fromkeys(int(chain.map.lanes.roadblock_ids[row]) for row in rows))
+    ahead = tuple(dict.fromkeys(int(chain.map.lanes.roadblock_ids[row]) for row in rows))
+    return ahead if len(ahead) > 1 else chain.roadblock_ids[-2:]
 
 
 def _score(recording: Recording) -> float:

@@ -141,8 +141,8 @@ def seen_lights(watched: Watched, vehicle: int, start: int, stop: int) -> Traffi
 def mission_from(watched: Watched, vehicle: int, step: int, first_frame: int) -> Mission:
     """The route from where the vehicle is at `step` along the way it will take, and on beyond.
 
-    It ends before a roadblock would come a second time, so that it never runs in a circle; and, once it is
-    long enough, where it could not be followed without a change of lanes.
+    It ends before a roadblock would come a second time, so that it never runs in a circle; and, once it has two
+    roadblocks and is long enough, where it could not be followed without a change of lanes.
 
     Args:
         watched: The town.
@@ -172,7 +172,7 @@ def mission_from(watched: Watched, vehicle: int, step: int, first_frame: int) ->
             continue
         onward = [one for before in reached for one in lanes.successors[before].tolist()]
         onward = [one for one in dict.fromkeys(onward) if int(lanes.roadblock_ids[one]) == block]
-        if block in blocks or (not onward and length_m > enough_m):
+        if block in blocks or (not onward and length_m > enough_m and len(blocks) > 1):
             break
         reached, last = onward or [row], row
         blocks.append(block)

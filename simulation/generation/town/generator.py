@@ -8,6 +8,7 @@ import numpy as np
 from driving.checks import scenario_findings
 from driving.geometry import wrap_angle
 from driving.names import unknown_name
+from driving.nuplan.stored_map import as_stored
 from driving.recording import Recording, Tag
 from driving.scenario import Scenario
 from driving.scenario_types import CHALLENGE_SCENARIO_TYPES
@@ -291,7 +292,7 @@ def _record(watched: Watched, vehicle: int, start: int, length: int, tags: Seque
     assert np.abs(wrap_angle(np.diff(ego.rear_axle_poses[0, :, 2]))).max() < 0.3
     return Recording(
         log_name=f"{stamp}_veh-{vehicle:02d}_{first_s:05d}_{first_s + round(length * STEP_S):05d}",
-        map=watched.roads.map,
+        map=as_stored(watched.roads.map),
         time_us=time_us,
         ego=ego,
         agents=seen_agents(watched, vehicle, start, stop),

@@ -8,7 +8,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from simulation.generation.town.paths import arc_lengths, evenly, quintic
+from driving.geometry import arc_lengths
+from simulation.generation.town.paths import evenly, quintic
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from driving.geometry import arc_lengths
 from driving.map import TurnKind
 from simulation.generation.town.junctions import CROSSWALK_FROM_M, CROSSWALK_TO_M
 from simulation.generation.town.layout import JunctionKind
-from simulation.generation.town.paths import arc_lengths, curvature
+from simulation.generation.town.paths import curvature
 from simulation.generation.town.roads import TownRoads
 from simulation.geometry.angles import wrap
 from simulation.geometry.compiling import njit

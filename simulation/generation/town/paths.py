@@ -7,6 +7,8 @@ road before ends.
 
 import numpy as np
 
+from driving.geometry import arc_lengths
+
 SAMPLES = 97
 """Points at which a candidate curve is judged."""
 
@@ -61,11 +63,6 @@ def curvature(points: np.ndarray) -> np.ndarray:
     second = np.gradient(first, axis=0)
     cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
     return cross / np.maximum(np.hypot(first[:, 0], first[:, 1]), 1e-9) ** 3
-
-
-def arc_lengths(points: np.ndarray) -> np.ndarray:
-    """Distance (points,) [m] of each vertex from the first."""
-    return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
 
 
 def evenly(points: np.ndarray, spacing_m: float) -> np.ndarray:

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from driving.agents import LightStatus
+from driving.geometry import arc_lengths
 from simulation.generation.town.following import Order
 from simulation.generation.town.junctions import Movement
 from simulation.generation.town.layout import JunctionKind, TownSettings
 from simulation.generation.town.network import Network
-from simulation.generation.town.paths import arc_lengths
 from simulation.generation.town.roads import TownRoads
 from simulation.generation.town.rules import MAX_WALKERS, place_on
 from simulation.geometry.angles import wrap

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
+from driving.geometry import arc_lengths
 from driving.map import MapGraph
 from driving.synthetic.curves import parallel
 from driving.synthetic.drafts import strip
@@ -284,7 +285,7 @@ def _places_along(driven: np.ndarray, half_width_m: float, length_m: float, bay_
     if bay_m is not None:
         at = at[(at < bay_m - 4.0) | (at > bay_m + 49.0)]
     kerb = parallel(driven, -(half_width_m - 1.12))
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(driven, axis=0).T))])
+    along = arc_lengths(driven)
     steps = np.gradient(kerb, axis=0)
     heading = np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))
     columns = [np.interp(at, along, values) for values in (kerb[:, 0], kerb[:, 1], heading)]

@@ -24,7 +24,7 @@ from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA
 from simulation.ego.dynamics import ACCEL_X, ACCEL_Y, HEADING, center_accelerations, motion_of, state_array, states_of
 from simulation.ego.tracking import track_proposals
-from simulation.geometry.boxes import convex_overlap
+from simulation.geometry.boxes import boxes_overlapping
 from simulation.metrics.nuplan.comfort import COMFORT_QUANTITIES, savitzky_golay, unwrapped
 from simulation.metrics.pdm.agents import ScoredAgents
 from simulation.metrics.pdm.areas import red_rows_by_step
@@ -132,9 +132,7 @@ def replayed_agents(scenario: Scenario, iteration: int, num_steps: int, ego: Ego
             speeds[place] = np.hypot(*agents.velocities_mps[row, seen[0]])
     if ego is not None and len(rows):
         corners = box_corners(ego.center_pose(), np.array([PACIFICA.length_m, PACIFICA.width_m]))
-        boxes = box_corners(poses[0], sizes)
-        touching = np.array([valid[0, n] and convex_overlap(corners, boxes[n]) for n in range(len(rows))])
-        valid[:, touching] = False
+        valid[:, valid[0] & boxes_overlapping(corners, poses[0], sizes)] = False
     return ScoredAgents(
         poses=poses,
         sizes=np.ascontiguousarray(np.broadcast_to(sizes, (*shape, 2))),

@@ -1,4 +1,5 @@
 import json
+import logging
 import math
 import pickle
 import re
@@ -19,6 +20,10 @@ from driving.nuplan.scenarios import list_scenarios, open_scenario, summarize
 START_US = 1_626_000_000_000_000
 X0, Y0 = 664_000.0, 3_998_000.0
 ANCHOR_ROW = 500
+
+
+def frame_token(row: int) -> str:
+    return (1_000_000 + row).to_bytes(8, "big").hex()
 
 
 def only_entry(data_root: Path):
@@ -177,12 +182,31 @@ def test_a_missing_sweep_in_the_middle_of_a_log_is_no_cut(data_root, change):
         ("UPDATE ego_pose SET x = NULL WHERE rowid = 521", "the ego pose at 1626000026000000 us is missing"),
         ("UPDATE lidar_box SET yaw = NULL WHERE rowid = 1041", "the box of track 00000000004c4b4[01] at 16260000260"),
         ("UPDATE scene SET roadblock_ids = '10 left 11'", "roadblock ids must be integers.*left"),
-        ("UPDATE category SET name = 'tram' WHERE rowid = 1", "unknown categories .*tram"),
+        ("UPDATE category SET name = 'tram' WHERE rowid = 1", "the unknown category 'tram'"),
         ("UPDATE lidar SET channel = 'other'", "has no lidar 'MergedPointCloud'"),
-        ("UPDATE lidar_pc SET timestamp = NULL WHERE rowid = 900", "frames without a time stamp"),
+        (
+            "UPDATE lidar_pc SET timestamp = NULL WHERE rowid = 900",
+            r"table `lidar_pc`: rows are frames without a time stamp",
+        ),
         ("DROP TABLE lidar_box", "not in nuPlan's format: no such table: lidar_box"),
-        ("ALTER TABLE ego_pose DROP COLUMN qz", "not in nuPlan's format: no such column: ep.qz"),
-        ("UPDATE camera SET rotation = x'80045d942e'", "Camera CAM_F0: rotation must have shape"),
+        ("ALTER TABLE ego_pose DROP COLUMN qz", "not in nuPlan's format: no such column: p.qz"),
+        (
+            "UPDATE camera SET rotation = x'80045d942e'",
+            "table `camera`, camera CAM_F0, column rotation must have shape",
+        ),
+        ("UPDATE log SET map_version = NULL", r"table `log`: rows name no map in `map_version` \(0000000000895440\)"),
+        ("UPDATE lidar SET log_token = x'00'", r"table `lidar`: rows refer to no log, .* \(00000000007a1200\)"),
+        (
+            "UPDATE scene SET name = NULL WHERE rowid = 5",
+            r"table `scene`: rows have no name; .* \(00000000003d0904\)",
+        ),
+        (
+            "UPDATE lidar_pc SET timestamp = 1626000026000000 WHERE rowid IN (522, 523)",
+            "two frames at 1626000026000000 us",
+        ),
+        ("UPDATE ego_pose SET qw = 0 WHERE rowid = 521", r"ego pose at 1626000026000000 us.*`ego_pose`, frame"),
+        ("UPDATE ego_pose SET vx = 'fast' WHERE rowid = 521", "ego pose at 1626000026000000 us is .* not a number"),
+        ("UPDATE lidar_box SET width = 0 WHERE rowid = 1041", "or a size of 0 .table `lidar_box`"),
         ("UPDATE log SET map_version = 'atlantis'", "No map of 'atlantis' in .*There: .*las-vegas"),
     ],
 )
@@ -192,11 +216,81 @@ def test_bad_logs_are_told_in_one_sentence(data_root, change, sql, sentence):
         open_scenario(only_entry(data_root))
 
 
-@pytest.mark.parametrize("column", ["x", "y", "yaw"])
+@pytest.mark.parametrize("column", ["x", "y", "yaw", "length", "width"])
 def test_a_listing_notices_boxes_without_a_pose(data_root, change, column):
     change(f"UPDATE lidar_box SET {column} = NULL WHERE rowid = 1041")
-    with pytest.raises(ValueError, match="a box at 1626000026000000 us has a pose that is missing or not a number"):
+    with pytest.raises(ValueError, match=r"the box of track .* at 1626000026000000 us has a pose"):
         summarize(only_entry(data_root))
+
+
+@pytest.mark.parametrize(
+    ("sql", "sentence"),
+    [
+        ("UPDATE lidar_pc SET lidar_token = NULL WHERE rowid = 900", "`lidar_pc`: rows are frames of no lidar"),
+        ("UPDATE scenario_tag SET agent_track_token = ''", "`scenario_tag`: rows refer to an agent that is not in"),
+        ("INSERT INTO scenario_tag VALUES (x'77', NULL, 'on_carpark', NULL)", "rows tag no frame and are ignored"),
+        (
+            "INSERT INTO scenario_tag SELECT x'77', token, NULL, NULL FROM lidar_pc LIMIT 1",
+            "rows have no type and are ignored",
+        ),
+        ("UPDATE track SET category_token = NULL WHERE rowid = 2", "`lidar_box`: 253 boxes of no listed track"),
+        ("UPDATE lidar_box SET track_token = NULL WHERE rowid = 1041", "1 boxes of no listed track are ignored, the"),
+        (
+            "UPDATE lidar_box SET lidar_pc_token = '' WHERE rowid = 1041",
+            "rows belong to no frame and are ignored (row",
+        ),
+        ("UPDATE lidar_box SET height = NULL WHERE rowid = 1041", "1 boxes have no height; 1.6 m is assumed"),
+        ("UPDATE lidar_box SET z = 'high' WHERE rowid = 1041", "1 boxes have no z; 0.0 m is assumed"),
+        ("UPDATE traffic_light_status SET lane_connector_id = NULL", "253 rows name no connector; ignored"),
+        ("UPDATE traffic_light_status SET status = ''", "253 rows have no status; it is unknown"),
+        ("UPDATE scene SET roadblock_ids = NULL", "table `scene` names no roadblocks for scenario"),
+        ("UPDATE camera SET rotation = NULL", "`camera`: camera CAM_F0 has no rotation and is ignored"),
+        ("UPDATE image SET filename_jpg = NULL WHERE rowid = 261", "`image`: 1 images without a camera, time, file"),
+        (
+            "UPDATE image SET ego_pose_token = NULL WHERE rowid = 261",
+            "`image`: 1 images without a camera, time, file",
+        ),
+        ("DROP TABLE traffic_light_status", "has no table `traffic_light_status`: no light is observed"),
+    ],
+)
+def test_ignored_rows_are_logged(data_root, change, caplog, sql, sentence):
+    change(sql)
+    with caplog.at_level(logging.WARNING):
+        scenario = open_scenario(only_entry(data_root))
+    assert sentence in caplog.text
+    assert scenario.num_frames == 151
+
+
+@pytest.mark.parametrize("table", ["camera", "image"])
+def test_a_log_without_cameras_can_be_opened(data_root, change, caplog, table):
+    change(f"DROP TABLE {table}")
+    assert open_scenario(only_entry(data_root)).cameras is None
+    assert caplog.text == ""
+
+
+def test_a_log_without_tags_holds_scenarios_of_unknown_type(data_root, change):
+    change("DROP TABLE scenario_tag")
+    chosen = ScenarioFilter(scenario_tokens=(frame_token(ANCHOR_ROW),))
+    (entry,) = list_scenarios(DataRoot.find(data_root), chosen)
+    assert (entry.scenario_type, open_scenario(entry).about_track) == ("unknown", None)
+
+
+def test_a_goal_that_is_not_made_of_numbers_is_no_goal(data_root, change, caplog):
+    change("UPDATE ego_pose SET qz = NULL WHERE rowid = 1000")
+    assert open_scenario(only_entry(data_root)).route.goal_pose is None
+    assert "rows have a goal pose that is not made of numbers and have no goal" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "name", ["a#b", "50%", "what?", "two words", "it's", 'say "yes"', "Zürich ☂", "[0-9]*", "a&b=c;d"]
+)
+def test_folders_may_have_any_name(data_root, tmp_path_factory, name):
+    root = data_root.rename(tmp_path_factory.mktemp("odd") / name)
+    (log,) = (root / "nuplan-v1.1" / "splits" / "mini").glob("*.db")
+    log.rename(log.with_name(f"{name}.db"))
+    entry = only_entry(root)
+    assert entry.log_name == name
+    assert open_scenario(entry).num_frames == 151
 
 
 class Intruder:
@@ -204,10 +298,19 @@ class Intruder:
         return exec, ("raise SystemExit('code of a stranger ran')",)
 
 
+def test_a_rotation_of_zeros_is_refused(data_root, log_file):
+    with sqlite3.connect(log_file) as connection:
+        connection.execute("UPDATE camera SET rotation = ?", (pickle.dumps([0.0] * 4),))
+    with pytest.raises(
+        ValueError, match=r"camera CAM_F0, column rotation must hold finite numbers and no quaternion of"
+    ):
+        open_scenario(only_entry(data_root))
+
+
 def test_code_in_a_pickled_column_is_not_run(data_root, log_file):
     with sqlite3.connect(log_file) as connection:
         connection.execute("UPDATE camera SET translation = ?", (pickle.dumps(Intruder()),))
-    with pytest.raises(ValueError, match=r"Camera CAM_F0, column translation: .*could run code"):
+    with pytest.raises(ValueError, match=r"camera CAM_F0, column translation: .*could run code"):
         open_scenario(only_entry(data_root))
 
 

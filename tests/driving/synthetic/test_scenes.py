@@ -6,6 +6,7 @@ import pytest
 from driving import PACIFICA, AgentKind, LightStatus, Scenario
 from driving.scenario_types import CHALLENGE_SCENARIO_TYPES, KNOWN_SCENARIO_TYPES
 from driving.synthetic.proving_ground import proving_ground
+from driving.synthetic.scene_script import track_id
 from driving.synthetic.scenes import SCENES, scene
 
 FRONT_M = 4.049
@@ -39,7 +40,8 @@ def agent(name: str, number: int, time_s: float) -> np.ndarray:
     """Box centre in the site frame; agents are numbered from 1."""
     scenario = scene(name)
     origin = proving_ground().sites[SITE_OF_SCENE[name]].builder.origin
-    return scenario.agents.poses[number - 1, scenario.first_frame + round(time_s * 10)] - np.array([*origin, 0.0])
+    row = scenario.agents.track_ids.index(track_id(number))
+    return scenario.agents.poses[row, scenario.first_frame + round(time_s * 10)] - np.array([*origin, 0.0])
 
 
 @pytest.mark.parametrize("name", SCENES)

@@ -86,8 +86,9 @@ def test_it_reports_the_best_candidates_of_each_observation(student):
 
 def test_logs_in_lockstep_hold_the_candidates_of_their_own_scenario(student):
     scenarios = [replace(scene(name), num_frames=frames) for name, frames in (("queue", 4), ("red_light", 6))]
-    together = run_lockstep([Rollout(each) for each in scenarios], StudentPlanner(student))
-    for scenario, log in zip(scenarios, together, strict=True):
+    rollouts = [Rollout(each) for each in scenarios]
+    assert run_lockstep(rollouts, StudentPlanner(student)) == [None, None]
+    for scenario, log in zip(scenarios, [rollout.log() for rollout in rollouts], strict=True):
         alone = run_rollout(scenario, StudentPlanner(student))
         assert len(log.candidates) == log.num_steps == scenario.num_frames - 1
         for one, other in zip(log.candidates, alone.candidates, strict=True):

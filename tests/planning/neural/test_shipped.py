@@ -11,9 +11,11 @@ from simulation.rollout import Rollout, run_lockstep
 @pytest.fixture(scope="module")
 def results() -> dict[str, SimulationScore]:
     scenarios = [scene(name) for name in SCENES]
-    logs = run_lockstep([Rollout(scenario, traffic="nonreactive") for scenario in scenarios], StudentPlanner.load())
+    rollouts = [Rollout(scenario, traffic="nonreactive") for scenario in scenarios]
+    assert run_lockstep(rollouts, StudentPlanner.load()) == [None] * len(rollouts)
     return {
-        name: score_simulation(log, scenario) for name, log, scenario in zip(SCENES, logs, scenarios, strict=True)
+        name: score_simulation(rollout.log(), rollout.scenario)
+        for name, rollout in zip(SCENES, rollouts, strict=True)
     }
 
 

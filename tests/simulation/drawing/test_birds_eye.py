@@ -1,8 +1,10 @@
 import pytest
 from PIL import Image
 
+from driving.agents import AgentKind, LightStatus
 from driving.synthetic.scenes import SCENES, scene
-from simulation.drawing.birds_eye import KIND_COLORS, draw_scenario
+from simulation.drawing.birds_eye import draw_scenario
+from simulation.drawing.palette import LIGHT
 
 
 def colors_of(path) -> set[str]:
@@ -20,24 +22,24 @@ def test_every_scene_can_be_drawn(name, tmp_path):
         assert image.size == (990, 990)
 
 
-def test_agents_and_lights_are_seen_by_their_colours(tmp_path):
+def test_agents_and_lights_have_the_colours_of_the_palette(tmp_path):
     draw_scenario(scene("red_light"), 30, tmp_path / "picture.png")
     found = colors_of(tmp_path / "picture.png")
-    assert KIND_COLORS[0] in found
-    assert {"#009e73", "#d55e00"} <= found
+    assert LIGHT.kinds[AgentKind.VEHICLE] in found
+    assert {LIGHT.lights[LightStatus.GREEN], LIGHT.lights[LightStatus.RED]} <= found
 
 
-def test_an_empty_road_shows_no_agent(tmp_path):
+def test_an_empty_road_has_no_agent(tmp_path):
     draw_scenario(scene("straight_road"), 0, tmp_path / "picture.png")
-    assert KIND_COLORS[0] not in colors_of(tmp_path / "picture.png")
+    assert LIGHT.kinds[AgentKind.VEHICLE] not in colors_of(tmp_path / "picture.png")
 
 
-def test_other_iterations_do_not_exist(tmp_path):
+def test_an_unknown_iteration_is_refused(tmp_path):
     with pytest.raises(IndexError, match="has iterations 0 to 150"):
         draw_scenario(scene("queue"), 151, tmp_path / "picture.png")
 
 
-def test_a_failed_picture_leaves_nothing_behind(tmp_path):
+def test_a_failed_picture_leaves_no_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         draw_scenario(scene("queue"), 0, tmp_path / "nowhere" / "picture.png")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""A small results folder of hand-made scenes, and a server that shows it."""
+"""A small results folder of hand-made scenes, and a viewer server."""
 
 import socket
 import threading
@@ -36,9 +36,9 @@ def results(world) -> Path:
 
 
 @pytest.fixture(scope="session")
-def explained(world) -> Path:
-    """Drives of a planner that tells its candidates."""
-    folder = world.parent / "explained"
+def results_with_candidates(world) -> Path:
+    """Results of a planner with candidates."""
+    folder = world.parent / "candidates"
     settings = BenchmarkSettings(
         data=world, output=folder, planners=("pdm_closed",), backend="serial", probes=False, limit=1
     )

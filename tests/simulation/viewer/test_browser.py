@@ -1,4 +1,4 @@
-"""What a user does, done by a real browser."""
+"""Actions of a user, carried out in a real browser."""
 
 import os
 import shutil
@@ -21,26 +21,14 @@ from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    # WebGL all the same, in software.
-    "--enable-unsafe-swiftshader",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,900",
-    "--force-device-scale-factor=1",
-)
-GRID = (32, 20)
-"""Pictures are compared as so many cells, in grey: fonts differ from machine to machine, the layout does not.
+from benchmarks.viewer import FLAGS  # noqa: E402
 
-KEEP_PICTURES=1 keeps those of now; look at them before.
+GRID = (32, 20)
+"""Screenshots are compared as a grid of grey cells: fonts differ between machines, the layout does not.
+
+KEEP_PICTURES=1 writes new reference pictures; inspect them before committing.
 """
-ALIKE = 0.93
+MIN_CORRELATION = 0.93
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +39,8 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     options = selenium.ChromeOptions()
     options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
+    window = ("--window-size=1280,900", "--force-device-scale-factor=1")
+    for flag in (*FLAGS, *window, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(flag)
     options.add_experimental_option("prefs", {"download.default_directory": str(folder / "downloads")})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
@@ -67,17 +56,17 @@ def address(results, serve):
 
 
 @pytest.fixture(scope="module")
-def explained_address(explained, serve):
-    return serve(open_sources([explained], None, None))
+def candidates_address(results_with_candidates, serve):
+    return serve(open_sources([results_with_candidates], None, None))
 
 
 @pytest.fixture(scope="module")
-def told(explained):
-    return open_sources([explained], None, None)[0].rows()[0]
+def drive_with_candidates(results_with_candidates):
+    return open_sources([results_with_candidates], None, None)[0].rows()[0]
 
 
 def until(page, script, *arguments):
-    """Wait until a script says something true, and hand it on."""
+    """Wait until a script returns a true value, and return it."""
     return WebDriverWait(page, 30, 0.05).until(lambda p: p.execute_script(f"return {script}", *arguments))
 
 
@@ -107,12 +96,12 @@ def press(page, keys):
     ActionChains(page).send_keys(keys).perform()
 
 
-def test_the_list_is_filtered_sorted_and_opened(page, address):
+def test_the_list_is_filtered_and_a_scenario_opened(page, address):
     opened(page, address)
     until(page, "document.querySelectorAll('.row.item').length === 3")
-    page.find_element(By.ID, "filter-text").send_keys("roundabout no such thing")
+    page.find_element(By.ID, "filter-text").send_keys("roundabout nothing")
     until(page, "document.getElementById('count').textContent === '0 scenarios'")
-    opened(page, address)
+    page.find_element(By.XPATH, "//button[text()='Clear the filters']").click()
     until(page, "document.querySelectorAll('.row.item').length === 3")
     Select(page.find_element(By.ID, "filter-type")).select_by_value("stopping_at_traffic_light_without_lead")
     until(page, "document.querySelectorAll('.row.item').length === 1")
@@ -125,17 +114,17 @@ def test_the_list_is_filtered_sorted_and_opened(page, address):
 def test_failures_and_low_scores_come_first(page, address, results):
     opened(page, address)
     until(page, "document.querySelectorAll('.row.item').length === 3")
-    shown = page.execute_script(
+    listed = page.execute_script(
         "return [...document.querySelectorAll('.row.item')].sort((a, b) => a.getBoundingClientRect().top"
         " - b.getBoundingClientRect().top).map((row) => row.dataset.scenario)"
     )
     worst = {}
     for row in open_sources([results], None, None)[0].rows():
         worst[row.scenario] = min(row.score, worst.get(row.scenario, 1.0))
-    assert shown == sorted(worst, key=lambda scenario: (worst[scenario], scenario))
+    assert listed == sorted(worst, key=lambda scenario: (worst[scenario], scenario))
 
 
-def test_replaying_plays_steps_and_scrubs(page, address, results):
+def test_a_replay_plays_steps_and_scrubs(page, address, results):
     replaying(page, address, row_of(results))
     press(page, " ")
     until(page, "window.camberDrawn.frames > 8")
@@ -166,7 +155,7 @@ def test_a_violation_is_a_red_mark_and_a_click_jumps_there(page, address, result
     assert seconds(page) == pytest.approx(expected_s, abs=0.051)
 
 
-def test_everything_shown_is_in_the_address(page, address, results):
+def test_the_address_restores_the_whole_view(page, address, results):
     row = row_of(results)
     replaying(page, address, row, "&t=4.2&zoom=12&l=1259&egoUp=1")
     assert seconds(page) == pytest.approx(4.2)
@@ -192,7 +181,7 @@ def test_two_planners_are_compared_overlaid_and_side_by_side(page, address, resu
     until(page, "location.hash.includes('side=1')")
 
 
-def test_a_click_on_an_agent_shows_its_facts_and_measuring_shows_metres(page, address, results):
+def test_a_click_on_an_agent_opens_its_facts(page, address, results):
     rows = open_sources([results], None, None)[0].rows()
     row = next(row for row in rows if row.scenario_type.startswith("following_lane"))
     replaying(page, address, row, "&zoom=3")
@@ -209,7 +198,7 @@ def test_a_click_on_an_agent_shows_its_facts_and_measuring_shows_metres(page, ad
 
 
 def canvas_colours(page, colours):
-    """How many pixels of the view have nearly one of these colours."""
+    """Number of pixels of the view close to one of these colours."""
     return page.execute_script(
         """
         const canvas = document.querySelector(".stage canvas");
@@ -226,10 +215,15 @@ def canvas_colours(page, colours):
     )
 
 
-def test_candidates_are_a_layer_with_a_legend(page, explained_address, explained, told):
-    opened(page, f"{explained_address}#replay?s={told.scenario}&d=explained/{told.key}&t=2&l=150")
+def test_candidates_are_a_layer_with_a_legend(
+    page, candidates_address, results_with_candidates, drive_with_candidates
+):
+    opened(
+        page,
+        f"{candidates_address}#replay?s={drive_with_candidates.scenario}&d=candidates/{drive_with_candidates.key}&t=2&l=150",
+    )
     until(page, "window.camberDrawn?.hasMap && document.querySelector('.legend')")
-    log = open_sources([explained], None, None)[0].log(told.key)
+    log = open_sources([results_with_candidates], None, None)[0].log(drive_with_candidates.key)
     driven = log.candidates[20].scores[log.candidates[20].chosen]
     legend = page.find_element(By.CSS_SELECTOR, ".legend")
     assert f"driven: {driven:.2f}, of 15" in legend.text
@@ -250,10 +244,13 @@ def test_planners_without_candidates_have_no_legend(page, address, results):
     assert not page.find_elements(By.CSS_SELECTOR, ".legend")
 
 
-def test_the_view_in_three_dimensions_is_loaded_on_demand_turned_and_kept_in_the_address(
-    page, explained_address, told, tmp_path
+def test_the_three_dimensional_view_is_loaded_on_demand_and_rotated(
+    page, candidates_address, drive_with_candidates, tmp_path
 ):
-    opened(page, f"{explained_address}#replay?s={told.scenario}&d=explained/{told.key}&t=2")
+    opened(
+        page,
+        f"{candidates_address}#replay?s={drive_with_candidates.scenario}&d=candidates/{drive_with_candidates.key}&t=2",
+    )
     until(page, "window.camberDrawn?.hasMap")
     scripts = "performance.getEntriesByType('resource').filter((entry) => entry.name.endsWith('view3d.js')).length"
     assert page.execute_script(f"return {scripts}") == 0
@@ -276,7 +273,7 @@ def test_the_view_in_three_dimensions_is_loaded_on_demand_turned_and_kept_in_the
     until(page, "!document.querySelector('.stage canvas.solid')")
 
 
-def test_without_webgl_the_page_says_so_and_draws_from_above(page, explained_address, told):
+def test_without_webgl_the_page_draws_from_above_with_a_notice(page, candidates_address, drive_with_candidates):
     page.get("about:blank")
     script = page.execute_cdp_cmd(
         "Page.addScriptToEvaluateOnNewDocument",
@@ -287,20 +284,27 @@ def test_without_webgl_the_page_says_so_and_draws_from_above(page, explained_add
         },
     )
     try:
-        page.get(f"{explained_address}#replay?s={told.scenario}&d=explained/{told.key}&3d=1")
+        page.get(
+            f"{candidates_address}#replay?s={drive_with_candidates.scenario}&d=candidates/{drive_with_candidates.key}&3d=1"
+        )
         notice = until(page, "document.querySelector('.notice')?.textContent")
-        assert "this browser offers no WebGL here. Drawn from above." in notice
+        assert "which this browser does not offer here. Drawn from above." in notice
         until(page, "window.camberDrawn?.hasMap && !document.querySelector('canvas.solid')")
     finally:
         page.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
 
-def test_a_saved_page_shows_candidates_and_three_dimensions_without_a_server(page, explained_address, told):
-    opened(page, f"{explained_address}#replay?s={told.scenario}&d=explained/{told.key}&t=2&l=123450&3d=1")
+def test_a_saved_page_contains_candidates_and_the_three_dimensional_view(
+    page, candidates_address, drive_with_candidates
+):
+    opened(
+        page,
+        f"{candidates_address}#replay?s={drive_with_candidates.scenario}&d=candidates/{drive_with_candidates.key}&t=2&l=123450&3d=1",
+    )
     until(page, "window.camberDrawn?.hasMap")
     page.find_element(By.XPATH, "//summary[text()='Save']").click()
     page.find_element(By.ID, "save-html").click()
-    file = page.downloads / f"{told.scenario_type}_{told.scenario}.html"
+    file = page.downloads / f"{drive_with_candidates.scenario_type}_{drive_with_candidates.scenario}.html"
     WebDriverWait(page, 30, 0.1).until(lambda _: file.exists())
     assert file.stat().st_size < 3e6
     opened(page, f"file://{file}")
@@ -310,7 +314,7 @@ def test_a_saved_page_shows_candidates_and_three_dimensions_without_a_server(pag
     file.unlink()
 
 
-def test_the_saved_page_opens_without_a_server_and_asks_nobody(page, address, results, tmp_path):
+def test_a_saved_page_opens_without_a_server_and_sends_no_request(page, address, results, tmp_path):
     row = row_of(results)
     replaying(page, address, row, "&t=3")
     page.find_element(By.XPATH, "//summary[text()='Save']").click()
@@ -326,13 +330,13 @@ def test_the_saved_page_opens_without_a_server_and_asks_nobody(page, address, re
     assert seconds(page) == pytest.approx(3.0)
     press(page, selenium.Keys.ARROW_RIGHT)
     assert seconds(page) == pytest.approx(3.1)
-    asked = [
+    requests = [
         entry["message"] for entry in page.get_log("performance") if '"Network.requestWillBeSent"' in entry["message"]
     ]
-    assert not [message for message in asked if '"url":"http' in message]
+    assert not [message for message in requests if '"url":"http' in message]
 
 
-def test_camera_images_show_boxes_on_demand_and_are_in_the_saved_page(page, recorded_data, serve, tmp_path):
+def test_camera_images_have_optional_boxes_and_are_in_the_saved_page(page, recorded_data, serve, tmp_path):
     recording = IMPORTERS["track_archive"].read(recorded_data / "nuscenes_mini" / "tracks" / "scene-0061.npz")
     write_world([replace(recording, tags=(Tag(frame=30, scenario_type="on_intersection"),))], tmp_path, images="copy")
     opened(page, serve(open_sources([], tmp_path, None)))
@@ -360,7 +364,88 @@ def test_camera_images_show_boxes_on_demand_and_are_in_the_saved_page(page, reco
     assert len(page.find_elements(By.CSS_SELECTOR, ".cameras path")) > 10
 
 
-def test_a_map_or_drive_that_is_missing_is_a_sentence_in_the_page(page, results, serve, tmp_path):
+def chosen_titles(page):
+    script = "[...document.querySelectorAll('.drives li.chosen button')].map((button) => button.textContent.trim())"
+    return page.execute_script(f"return {script}")
+
+
+def test_an_address_without_a_drive_opens_the_worst_drive(page, address, results):
+    rows = open_sources([results], None, None)[0].rows()
+    scenario = row_of(results).scenario
+    worst = min((row for row in rows if row.scenario == scenario), key=lambda row: row.sort_score)
+    opened(page, f"{address}#replay?s={scenario}")
+    until(page, "window.camberDrawn?.hasMap && document.querySelectorAll('.chart').length > 5")
+    assert chosen_titles(page) == [worst.planner]
+    assert not page.find_elements(By.CSS_SELECTOR, ".notice")
+    until(page, "location.hash.includes(arguments[0])", f"d=results/{worst.key}")
+
+
+@pytest.mark.parametrize(
+    "drive",
+    ["results/no_such_planner.nonreactive.0000", "elsewhere/x", "%3Cb%3E%26%20%2523%3F%22%F0%9F%9A%97", "%E0%A4%A"],
+)
+def test_an_unknown_drive_is_a_sentence_and_the_worst_drive_opens(page, address, results, drive):
+    scenario = row_of(results).scenario
+    opened(page, f"{address}#replay?s={scenario}&d={drive}")
+    until(page, "window.camberDrawn?.hasMap && document.querySelectorAll('.chart').length > 5")
+    notice = page.find_element(By.CSS_SELECTOR, ".notice").text
+    assert notice.startswith("This scenario has no drive ")
+    assert "Its worst drive is open instead." in notice
+    assert len(chosen_titles(page)) == 1
+
+
+def test_an_unknown_drive_beside_a_known_one_is_a_sentence(page, address, results):
+    row = row_of(results)
+    replaying(page, address, row, ",results/nothing")
+    assert "This scenario has no drive results/nothing." in page.find_element(By.CSS_SELECTOR, ".notice").text
+    assert chosen_titles(page) == [row.planner]
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("?s=ffffffffffffffff", "The viewer has no scenario ffffffffffffffff."),
+        ("?s=%3Cb%3E%25%E0%A4%A&d=,,%2C", "The viewer has no scenario <b>%"),
+        ("", "The address names no scenario."),
+    ],
+)
+def test_an_unknown_scenario_is_a_sentence_with_a_way_to_the_list(page, address, query, sentence):
+    opened(page, f"{address}#replay{query}")
+    assert until(page, "document.querySelector('.empty')?.textContent").startswith(sentence)
+    page.find_element(By.XPATH, "//button[text()='Open the list of scenarios']").click()
+    until(page, "document.querySelectorAll('.row.item').length === 3")
+
+
+def test_a_time_after_the_end_is_a_sentence_and_the_last_step_is_drawn(page, address, results):
+    replaying(page, address, row_of(results), "&t=99.5")
+    notice = until(page, "document.querySelector('.notice')?.textContent")
+    assert "The drive ends at 14.9 s; the address names 99.5 s." in notice
+    assert seconds(page) == pytest.approx(14.9)
+
+
+@pytest.mark.parametrize("words", ["&t=-3", "&t=soon", "&zoom=0", "&zoom=1e9&tilt=500&3d=1", "&l=abc%00&x=Infinity"])
+def test_numbers_outside_their_range_are_limited(page, address, results, words):
+    replaying(page, address, row_of(results), words)
+    assert seconds(page) == 0.0
+    canvas = page.find_element(By.CSS_SELECTOR, ".stage canvas")
+    assert canvas.size["width"] > 100
+    assert not page.find_elements(By.CSS_SELECTOR, ".notice")
+
+
+def test_a_drive_without_a_log_opens_with_its_reason(page, results, serve, tmp_path):
+    shutil.copytree(results, tmp_path / "results")
+    row = row_of(results)
+    (tmp_path / "results" / "logs" / f"{row.key}.simlog").unlink()
+    address = serve(open_sources([tmp_path / "results"], None, None))
+    opened(page, f"{address}#replay?s={row.scenario}&d=results/{row.key}")
+    assert "not in the folder logs/" in until(page, "document.querySelector('.empty.over')?.textContent")
+    assert "Computing" not in page.find_element(By.TAG_NAME, "main").text
+    opened(page, f"{address}#replay?s={row.scenario}")
+    until(page, "window.camberDrawn?.hasMap")
+    assert chosen_titles(page) == ["log_future"]
+
+
+def test_a_missing_map_or_drive_is_a_sentence_in_the_page(page, results, serve, tmp_path):
     folder = tmp_path / "results"
     shutil.copytree(results, folder)
     (folder / "run.json").unlink()
@@ -382,7 +467,7 @@ def test_an_empty_folder_is_a_sentence_in_the_page(page, serve, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["list", "replay", "compare", "dark"])
-def test_pages_look_as_kept(page, address, results, name, repository, tmp_path):
+def test_pages_match_their_reference_pictures(page, address, results, name, repository, tmp_path):
     row = row_of(results)
     other = row_of(results, "log_future", lost=False)
     other_key = other.key.rsplit(".", 1)[0] + "." + row.scenario
@@ -402,8 +487,8 @@ def test_pages_look_as_kept(page, address, results, name, repository, tmp_path):
     if os.environ.get("KEEP_PICTURES"):
         kept.parent.mkdir(exist_ok=True)
         Image.open(tmp_path / "now.png").convert("L").resize((320, 200)).save(kept, optimize=True)
-    alike = np.corrcoef(found.ravel(), cells(kept).ravel())[0, 1]
-    assert alike > ALIKE, f"{name} looks different from {kept.name}: {alike:.3f}"
+    correlation = np.corrcoef(found.ravel(), cells(kept).ravel())[0, 1]
+    assert correlation > MIN_CORRELATION, f"{name} differs from {kept.name}: {correlation:.3f}"
     assert not [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"]
 
 

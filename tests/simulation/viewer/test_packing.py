@@ -4,7 +4,7 @@ import pytest
 from simulation.viewer.packing import Message, unpack
 
 
-def test_numbers_come_back_to_within_half_a_step_and_nan_stays_nan():
+def test_real_numbers_are_decoded_within_half_a_step_and_nan_stays_nan():
     values = np.array([[1.2345, np.nan, -7.0, 6000.0], [np.nan, np.nan, 0.0005, -0.2]])
     message = Message(name="x")
     message.add_reals("values", values, 0.001)
@@ -14,7 +14,7 @@ def test_numbers_come_back_to_within_half_a_step_and_nan_stays_nan():
     assert np.nanmax(np.abs(arrays["values"] - values)) <= 0.0005 + 1e-12
 
 
-def test_integers_come_back_as_they_are():
+def test_integers_are_decoded_exactly():
     message = Message()
     message.add_integers("ids", np.array([7, -1, 2**31 - 1]))
     message.add_integers("none", np.zeros(0, dtype=np.int64))
@@ -23,7 +23,7 @@ def test_integers_come_back_as_they_are():
     assert arrays["none"].tolist() == []
 
 
-def test_infinity_travels_as_nan():
+def test_infinity_is_decoded_as_nan():
     message = Message()
     message.add_reals("time", np.array([np.inf, 1.0]), 0.1)
     assert np.isnan(unpack(message.to_bytes())[1]["time"][0])
@@ -36,6 +36,6 @@ def test_numbers_too_large_for_their_scale_are_refused():
         Message().add_integers("id", np.array([2**40]))
 
 
-def test_something_else_is_no_message():
+def test_other_content_is_refused():
     with pytest.raises(ValueError, match="A message starts with CBR1"):
         unpack(b"<html>")

@@ -5,7 +5,7 @@ import pytest
 from simulation.viewer.recent import Recent
 
 
-def test_a_value_is_made_once_and_the_oldest_is_forgotten():
+def test_a_value_is_made_once_and_the_least_recently_used_is_dropped():
     made = []
     store = Recent(2)
     for key in (1, 2, 1, 3, 1, 2):
@@ -13,7 +13,7 @@ def test_a_value_is_made_once_and_the_oldest_is_forgotten():
     assert made == [1, 2, 3, 2]
 
 
-def test_a_slow_value_does_not_hold_up_the_others():
+def test_a_slow_value_does_not_block_other_keys():
     store, release = Recent(4), threading.Event()
     slow = threading.Thread(target=lambda: store.get("slow", release.wait))
     slow.start()
@@ -23,7 +23,7 @@ def test_a_slow_value_does_not_hold_up_the_others():
     assert not slow.is_alive()
 
 
-def test_two_that_ask_at_the_same_time_wait_for_one_value():
+def test_concurrent_requests_for_one_key_make_its_value_once():
     store, made, release = Recent(4), [], threading.Event()
 
     def make():
@@ -44,8 +44,8 @@ def test_a_failure_is_not_kept():
     store = Recent(2)
 
     def fail():
-        raise ValueError("not this time")
+        raise ValueError("failed")
 
-    with pytest.raises(ValueError, match="not this time"):
+    with pytest.raises(ValueError, match="failed"):
         store.get("key", fail)
     assert store.get("key", lambda: 5) == 5

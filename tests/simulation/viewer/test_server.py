@@ -3,6 +3,9 @@ import gzip
 import hashlib
 import json
 import re
+import shutil
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -18,7 +21,7 @@ def address(results, serve):
     return serve(open_sources([results], None, None))
 
 
-def ask(url, **headers):
+def query(url, **headers):
     request = urllib.request.Request(url, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
@@ -27,20 +30,26 @@ def ask(url, **headers):
         return error.code, error.read(), error.headers
 
 
+def rows_of(address):
+    columns = json.loads(query(address + "api/list")[1])["rows"]
+    names = ("key", "scenario", "status")
+    return [dict(zip(names, values, strict=True)) for values in zip(*(columns[name] for name in names), strict=True)]
+
+
 def first_row(address):
-    return json.loads(ask(address + "api/list")[1])["rows"][0]
+    return rows_of(address)[0]
 
 
-def test_page_list_drive_scene_and_reasons_are_served(address):
-    status, page, headers = ask(address)
+def test_page_list_drive_scene_and_evaluation_are_served(address):
+    status, page, headers = query(address)
     assert status == 200
     assert b'id="app"' in page
     assert "default-src 'self'" in headers["Content-Security-Policy"]
-    key = first_row(address)[1]
-    assert unpack(ask(f"{address}api/drive/results/{key}")[1])[0]["num_steps"] == 150
-    assert "origin" in unpack(ask(f"{address}api/scene/results/{key}")[1])[0]
-    assert json.loads(ask(f"{address}api/why/results/{key}")[1])["missing"] == ""
-    assert ask(f"{address}api/thumbnail/results/{key}")[1].startswith(b"\x89PNG")
+    key = first_row(address)["key"]
+    assert unpack(query(f"{address}api/drive/results/{key}")[1])[0]["num_steps"] == 150
+    assert "origin" in unpack(query(f"{address}api/scene/results/{key}")[1])[0]
+    assert json.loads(query(f"{address}api/evaluation/results/{key}")[1])["missing"] == ""
+    assert query(f"{address}api/thumbnail/results/{key}")[1].startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -54,48 +63,62 @@ def test_page_list_drive_scene_and_reasons_are_served(address):
         "api/camera/results/none/0",
     ],
 )
-def test_what_is_not_shown_is_not_found(address, path):
-    status, content, _ = ask(address + path)
+def test_unknown_addresses_are_not_found(address, path):
+    status, content, _ = query(address + path)
     assert status == 404
     assert b"import" not in content
 
 
+def test_an_unknown_page_is_a_sentence_with_a_link_to_the_list(address):
+    status, content, headers = query(address + "no/such/page%20%3Cb%3E")
+    assert status == 404
+    assert headers["Content-Type"].startswith("text/html")
+    assert b"no page at this address" in content
+    assert b'<a href="/">' in content
+    status, content, _ = query(address + "api/nothing")
+    assert (status, json.loads(content)) == (404, {"error": "The viewer has no answer at /api/nothing."})
+
+
+@pytest.mark.parametrize("key", ["%3F", "a%23b", "%25", "%F0%9F%9A%97", "%00", "a,b", "%22%3E"])
+def test_keys_of_odd_characters_are_not_found(address, key):
+    for kind in ("drive", "scene", "evaluation", "thumbnail", "cameras"):
+        status, content, _ = query(f"{address}api/{kind}/results/{key}")
+        assert status == 404
+        assert "results has no drive" in json.loads(content)["error"]
+
+
 def test_refusals_are_sentences(address):
-    status, content, _ = ask(f"{address}api/why/elsewhere/x")
+    status, content, _ = query(f"{address}api/evaluation/elsewhere/x")
     assert (status, json.loads(content)) == (
         404,
-        {"error": "Nothing named 'elsewhere' is shown here. Shown: results."},
+        {"error": "The viewer has no folder 'elsewhere'. It has: results."},
     )
-    status, content, _ = ask(f"{address}api/save")
+    status, content, _ = query(f"{address}api/save")
     assert status == 422
     assert "Name 1 to 4 drives" in json.loads(content)["error"]
 
 
-def test_a_foreign_name_for_this_machine_is_refused(address):
-    assert ask(address + "api/list", Host="results.example")[0] == 400
-    assert ask(address + "api/list", Host="localhost:8421")[0] == 200
+def test_a_foreign_host_name_is_refused(address):
+    assert query(address + "api/list", Host="results.example")[0] == 400
+    assert query(address + "api/list", Host="localhost:8421")[0] == 200
 
 
-def test_a_damaged_log_is_a_row_and_the_others_still_show(results, serve, tmp_path):
-    import shutil
-
+def test_a_damaged_log_is_a_row_and_other_drives_are_served(results, serve, tmp_path):
     folder = tmp_path / "damaged"
     shutil.copytree(results, folder)
     broken = sorted((folder / "logs").iterdir())[0]
     broken.write_bytes(broken.read_bytes()[:1000])
     address = serve(open_sources([folder], None, None))
-    rows = json.loads(ask(address + "api/list")[1])["rows"]
-    assert [row[7] for row in rows].count("damaged") == 1
-    bad = next(row for row in rows if row[7] == "damaged")
-    status, content, _ = ask(f"{address}api/drive/damaged/{bad[1]}")
+    rows = rows_of(address)
+    assert [row["status"] for row in rows].count("damaged") == 1
+    bad = next(row for row in rows if row["status"] == "damaged")
+    status, content, _ = query(f"{address}api/drive/damaged/{bad['key']}")
     assert status == 404
     assert "damaged" in json.loads(content)["error"]
-    assert ask(f"{address}api/drive/damaged/{rows[-1][1]}")[0] == 200
+    assert query(f"{address}api/drive/damaged/{rows[-1]['key']}")[0] == 200
 
 
-def test_a_missing_map_is_a_sentence_and_the_drive_still_shows(results, world, serve, tmp_path):
-    import shutil
-
+def test_a_missing_map_is_a_sentence_and_the_drive_is_served(results, world, serve, tmp_path):
     shutil.copytree(world, tmp_path / "world")
     shutil.copytree(results, tmp_path / "results")
     name = next((tmp_path / "world" / "maps").glob("synthetic*/*/map.gpkg"), None) or next(
@@ -103,27 +126,34 @@ def test_a_missing_map_is_a_sentence_and_the_drive_still_shows(results, world, s
     )
     name.unlink()
     address = serve(open_sources([tmp_path / "results"], tmp_path / "world", None))
-    key = first_row(address)[1]
-    status, content, _ = ask(f"{address}api/scene/results/{key}")
+    key = first_row(address)["key"]
+    status, content, _ = query(f"{address}api/scene/results/{key}")
     assert status == 404
     assert "map" in json.loads(content)["error"]
-    assert ask(f"{address}api/drive/results/{key}")[0] == 200
+    assert query(f"{address}api/drive/results/{key}")[0] == 200
 
 
-def test_a_saved_page_is_small_complete_and_asks_nobody(address):
+def test_a_saved_page_is_small_and_complete_and_links_nothing(address):
     row = first_row(address)
-    status, page, _ = ask(f"{address}api/save?d=results/{row[1]}&view=replay")
+    status, page, _ = query(f"{address}api/save?d=results/{row['key']}&view=replay")
     text = page.decode()
     assert status == 200
     assert len(page) < 3e6
     assert "Content-Security-Policy" in text
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=[\"'](?!data:)", text)
     answers = dict(re.findall(r'data-answer="([^"]+)">([^<]*)<', text))
-    assert set(answers) == {"list", "view3d.js", *(f"{kind}/results/{row[1]}" for kind in ("drive", "why", "scene"))}
-    assert unpack(gzip.decompress(base64.b64decode(answers[f"drive/results/{row[1]}"])))[0]["scenario"] == row[2]
+    assert set(answers) == {
+        "list",
+        "view3d.js",
+        *(f"{kind}/results/{row['key']}" for kind in ("drive", "evaluation", "scene")),
+    }
+    assert (
+        unpack(gzip.decompress(base64.b64decode(answers[f"drive/results/{row['key']}"])))[0]["scenario"]
+        == row["scenario"]
+    )
 
 
-def test_the_built_page_belongs_to_its_sources_and_names_no_host():
+def test_the_built_page_matches_its_sources_and_names_no_host():
     web = PAGE_FOLDER.parent
     digest = hashlib.sha256()
     names = sorted(["index.html", "package-lock.json", *(f"src/{path.name}" for path in (web / "src").iterdir())])
@@ -135,21 +165,18 @@ def test_the_built_page_belongs_to_its_sources_and_names_no_host():
     for name in ("app.js", "view3d.js"):
         code = (PAGE_FOLDER / name).read_text()
         hosts = set(re.findall(r"https?://[a-z0-9.-]+", code))
-        assert hosts <= {"http://www.w3.org"}, "names of XML dialects are no addresses; anything else is"
+        assert hosts <= {"http://www.w3.org"}, "only XML namespaces may look like addresses"
         size += len(gzip.compress(code.encode()))
     assert size < 1e6
 
 
-def test_a_page_that_is_not_built_says_how(monkeypatch, tmp_path):
+def test_a_missing_page_names_the_build_command(monkeypatch, tmp_path):
     monkeypatch.setattr("simulation.viewer.server.PAGE_FOLDER", tmp_path / "dist")
     with pytest.raises(FileNotFoundError, match="npm run build"):
         make_app([])
 
 
 def test_the_viewer_needs_no_planner_no_ray_and_no_torch(repository):
-    import subprocess
-    import sys
-
     code = (
         "import sys, simulation.viewer.server;"
         "print([name for name in ('ray', 'torch', 'planning', 'matplotlib.pyplot') if name in sys.modules])"

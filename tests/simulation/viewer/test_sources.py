@@ -3,7 +3,8 @@ import shutil
 
 import pytest
 
-from simulation.viewer.sources import ScenariosSource, listing, open_sources
+from simulation.viewer.rows import DriveRow
+from simulation.viewer.sources import ScenariosSource, as_json, columns_of, listing, open_sources
 
 
 def only(folder, **more):
@@ -15,51 +16,51 @@ def notices(source):
     return described["error"], described["notices"]
 
 
-def test_a_finished_run_lists_without_a_word(results):
+def test_a_finished_run_has_no_notices(results):
     content = listing(open_sources([results], None, None))
-    assert len(content["rows"]) == 6
+    assert len(content["rows"]["key"]) == 6
     assert content["sources"][0]["notices"] == []
-    assert "ego_is_comfortable" in content["metrics"]
+    assert "ego_is_comfortable" in content["rows"]["metrics"]
 
 
-def test_an_empty_folder_says_what_it_lacks(tmp_path):
+def test_an_empty_folder_is_reported(tmp_path):
     error, _ = notices(only(tmp_path))
     assert "holds no benchmark results: there is no run.json" in error
 
 
-def test_an_unfinished_run_says_how_far_it_is(results, world, tmp_path):
+def test_an_unfinished_run_reports_its_number_of_drives(results, world, tmp_path):
     folder = tmp_path / "unfinished"
     shutil.copytree(results, folder)
     next(iter((folder / "rows").iterdir())).unlink()
-    _, said = notices(only(folder))
-    assert said == ["The run is unfinished: 5 of 6 drives are there. Go on with it by --resume."]
+    _, found = notices(only(folder))
+    assert found == ["The run is unfinished: 5 of 6 drives are there. Continue it by --resume."]
 
 
-def test_a_run_that_just_began_says_so(results, tmp_path):
+def test_a_run_without_finished_scenarios_is_reported(results, tmp_path):
     (tmp_path / "rows").mkdir()
     shutil.copy(results / "run.json", tmp_path)
     error, _ = notices(only(tmp_path))
     assert "holds no finished scenario yet" in error
 
 
-def test_data_that_moved_alone_is_missed_and_found_again_by_its_name(results, world, tmp_path):
+def test_moved_data_is_reported_and_found_with_data_option(results, world, tmp_path):
     folder = tmp_path / "moved" / "results"
     shutil.copytree(results, folder)
     run = json.loads((folder / "run.json").read_text())
     run["settings"]["data"] = "/somewhere/else/gone"
     (folder / "run.json").write_text(json.dumps(run))
     source = only(folder)
-    assert "The data of this run is not at /somewhere/else/gone any more" in notices(source)[1][0]
+    assert "The data of this run is no longer at /somewhere/else/gone" in notices(source)[1][0]
     key = source.rows()[0].key
     assert source.log(key) is not None
     with pytest.raises(FileNotFoundError, match="Name its folder by --data"):
         source.scenario(key)
-    again = only(folder, data=world)
-    assert notices(again) == ("", [])
-    assert again.scenario(key).scenario_id == again.row(key).scenario
+    moved = only(folder, data=world)
+    assert notices(moved) == ("", [])
+    assert moved.scenario(key).scenario_id == moved.row(key).scenario
 
 
-def test_data_that_moved_together_with_the_results_is_found(results, world, tmp_path):
+def test_data_that_was_moved_with_the_results_is_found(results, world, tmp_path):
     shutil.copytree(results, tmp_path / "results")
     shutil.copytree(world, tmp_path / "world")
     run = json.loads((tmp_path / "results" / "run.json").read_text())
@@ -68,7 +69,7 @@ def test_data_that_moved_together_with_the_results_is_found(results, world, tmp_
     assert notices(only(tmp_path / "results")) == ("", [])
 
 
-def test_scenarios_that_nobody_has_driven_are_listed_and_opened(world):
+def test_logged_scenarios_are_listed_and_opened(world):
     source = open_sources([], world, None)[0]
     assert isinstance(source, ScenariosSource)
     rows = source.rows()
@@ -78,20 +79,66 @@ def test_scenarios_that_nobody_has_driven_are_listed_and_opened(world):
     assert source.scenario(rows[0].key).scenario_type == rows[0].scenario_type
 
 
-def test_folders_of_the_same_name_get_different_names(results, tmp_path):
+def test_folders_of_equal_names_get_distinct_names(results, tmp_path):
     other = tmp_path / results.name
     other.mkdir()
     assert [source.name for source in open_sources([results, other], None, None)] == ["results", "results-2"]
 
 
 @pytest.mark.parametrize("key", ["../../secret", "simple.nonreactive.0000000000000000", ""])
-def test_keys_that_no_row_names_are_refused(results, key):
+def test_unknown_keys_are_refused(results, key):
     with pytest.raises(LookupError, match="has no drive"):
         only(results).log(key)
 
 
-def test_nothing_and_a_missing_folder_are_refused(tmp_path):
+def test_no_folder_and_a_missing_folder_are_refused(tmp_path):
     with pytest.raises(ValueError, match="Name a results folder"):
         open_sources([], None, None)
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         open_sources([tmp_path / "absent"], None, None)
+
+
+def test_rows_are_listed_as_columns_by_name():
+    scored = DriveRow(
+        key="idm.nonreactive.a",
+        scenario="a",
+        scenario_type="starting_left_turn",
+        log_name="log",
+        planner="idm",
+        traffic="nonreactive",
+        score=0.5,
+        metrics={"ego_is_comfortable": 0.0, "speed_limit_compliance": float("nan")},
+        sentences={"ego_is_comfortable": "The jerk reaches 9 m/s^3."},
+        violation_times_s={"ego_is_comfortable": 3.2},
+    )
+    failed = DriveRow(
+        key="idm.nonreactive.b", scenario="b", scenario_type="", log_name="", status="failed", reason="It failed."
+    )
+    columns = json.loads(as_json(columns_of([("first", scored), ("second", failed)])))
+    assert columns["source"] == ["first", "second"]
+    assert columns["scenario"] == ["a", "b"]
+    assert columns["score"] == [0.5, None]
+    assert columns["sort_score"] == [0.5, -1.0]
+    assert columns["metrics"] == {"ego_is_comfortable": [0.0, None], "speed_limit_compliance": [None, None]}
+    expected = {"metric": "ego_is_comfortable", "time_s": 3.2, "text": "The jerk reaches 9 m/s^3."}
+    assert columns["reasons"] == [[expected], []]
+    assert columns["reason"] == ["", "It failed."]
+    lengths = {len(column) for name, column in columns.items() if name != "metrics"}
+    assert lengths == {2}
+
+
+def test_a_list_of_2000_drives_stays_below_a_megabyte():
+    rows = [
+        DriveRow(
+            key=f"pdm_closed.nonreactive.{number:016x}",
+            scenario=f"{number:016x}",
+            scenario_type="following_lane_with_lead",
+            log_name="2021.10.01.19.16.42_veh-28_02011_02171",
+            planner="pdm_closed",
+            traffic="nonreactive",
+            score=0.123456,
+            metrics={f"metric_with_a_name_of_30_signs_{i}": 0.123456 for i in range(8)},
+        )
+        for number in range(2000)
+    ]
+    assert len(as_json(columns_of([("results", row) for row in rows]))) < 1e6

@@ -1,14 +1,14 @@
-/** Camera images in sync, with the agents' boxes on demand. */
+/** Camera images at the current time, with optional boxes of the agents. */
 
 import { useEffect, useMemo, useReducer, useState } from "preact/hooks";
-import { cameraUrl, CameraStrip, getCameras } from "./answers";
+import { cameraUrl, CameraStrip, getCameras } from "./api";
 import { Clock } from "./clock";
-import { Palette } from "./colors";
+import { kindColor, Palette } from "./colors";
 
 const EDGES = [[0, 1], [1, 2], [2, 3], [3, 0], [4, 5], [5, 6], [6, 7], [7, 4], [0, 4], [1, 5], [2, 6], [3, 7]];
 const ORDER = ["FRONT_LEFT", "L0", "FRONT", "F0", "FRONT_RIGHT", "R0", "L1", "R1", "BACK_LEFT", "L2", "BACK", "B0", "BACK_RIGHT", "R2"];
-/** Images are shown as long as they are about as old as a step of a slow camera. */
-const FRESH_S = 0.6;
+/** Largest time between an image and the clock: about one step of a 2 Hz camera. */
+const MAX_AGE_S = 0.6;
 
 export function Cameras({ id, clock, colors, boxes, onBoxes, onJump }: {
   id: string; clock: Clock; colors: Palette; boxes: boolean; onBoxes: (on: boolean) => void; onJump: (seconds: number) => void;
@@ -20,15 +20,15 @@ export function Cameras({ id, clock, colors, boxes, onBoxes, onJump }: {
     setError("");
     getCameras(id).then(setStrip, (problem) => setError(problem.message));
   }, [id]);
-  const places = useMemo(() => strip?.names.map((_, i) => i).sort((a, b) => rank(strip.names[a]) - rank(strip.names[b])) ?? [], [strip]);
+  const order = useMemo(() => strip?.names.map((_, i) => i).sort((a, b) => rank(strip.names[a]) - rank(strip.names[b])) ?? [], [strip]);
   const current = useCurrent(strip, clock);
   if (error) return <p class="hint cameras-hint">{error}</p>;
-  if (!strip) return <p class="hint cameras-hint">Looking for images …</p>;
-  const times = [...new Set(strip.images.map((image) => image.t))].sort((a, b) => a - b);
+  if (!strip) return <p class="hint cameras-hint">Loading the camera images …</p>;
+  const times = [...new Set(strip.images.map((image) => image.time_s))].sort((a, b) => a - b);
   return (
     <div class="cameras">
       <label class="check"><input type="checkbox" checked={boxes} onChange={(event) => onBoxes(event.currentTarget.checked)} /> boxes</label>
-      {places.map((camera) => {
+      {order.map((camera) => {
         const image = current.get(camera);
         const [width, height] = strip.sizes[camera];
         if (!image) return null;
@@ -38,42 +38,42 @@ export function Cameras({ id, clock, colors, boxes, onBoxes, onJump }: {
             {boxes && (
               <svg viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none">
                 {image.boxes.map((box) => (
-                  <path d={EDGES.map(([a, b]) => `M${box.corners[a]}L${box.corners[b]}`).join("")} stroke={colors.kinds[box.kind]} fill="none" stroke-width={width / 300}>
+                  <path d={EDGES.map(([a, b]) => `M${box.corners[a]}L${box.corners[b]}`).join("")} stroke={kindColor(colors, box.kind)} fill="none" stroke-width={width / 300}>
                     <title>{box.track}</title>
                   </path>
                 ))}
               </svg>
             )}
-            <figcaption>{strip.names[camera]} {image.t.toFixed(2)} s</figcaption>
+            <figcaption>{strip.names[camera]} {image.time_s.toFixed(2)} s</figcaption>
           </figure>
         );
       })}
       {!current.size && (
-        <p class="hint">No image near this time. There are {times.length} times with images; <button class="link" onClick={() => onJump(nearest(times, clock.seconds))}>go to the nearest</button>.</p>
+        <p class="hint">No image within {MAX_AGE_S} s of this time. <button class="link" onClick={() => onJump(nearest(times, clock.seconds))}>Go to the nearest of {times.length} image times</button></p>
       )}
     </div>
   );
 }
 
 function rank(name: string): number {
-  const place = ORDER.indexOf(name.replace(/^CAM_/, ""));
-  return place < 0 ? ORDER.length : place;
+  const index = ORDER.indexOf(name.replace(/^CAM_/, ""));
+  return index < 0 ? ORDER.length : index;
 }
 
 function nearest(times: number[], seconds: number): number {
   return times.reduce((best, time) => (Math.abs(time - seconds) < Math.abs(best - seconds) ? time : best), times[0]);
 }
 
-/** The newest image of each camera; the strip is built again only when one changes. */
+/** The image of each camera nearest in time; the strip is rebuilt only when an image changes. */
 function useCurrent(strip: CameraStrip | null, clock: Clock): Map<number, CameraStrip["images"][number]> {
   const [, redraw] = useReducer((times: number) => times + 1, 0);
   const found = useMemo(() => ({ now: new Map<number, CameraStrip["images"][number]>(), key: "" }), [strip]);
-  const look = () => {
+  const update = () => {
     const now = new Map<number, CameraStrip["images"][number]>();
     for (const image of strip?.images ?? []) {
       const before = now.get(image.camera);
-      if (Math.abs(image.t - clock.seconds) > FRESH_S) continue;
-      if (!before || Math.abs(image.t - clock.seconds) < Math.abs(before.t - clock.seconds)) now.set(image.camera, image);
+      if (Math.abs(image.time_s - clock.seconds) > MAX_AGE_S) continue;
+      if (!before || Math.abs(image.time_s - clock.seconds) < Math.abs(before.time_s - clock.seconds)) now.set(image.camera, image);
     }
     const key = [...now.values()].map((image) => image.frame).join();
     const changed = key !== found.key;
@@ -81,7 +81,7 @@ function useCurrent(strip: CameraStrip | null, clock: Clock): Map<number, Camera
     found.now = now;
     return changed;
   };
-  look();
-  useEffect(() => clock.listen(() => { if (look()) redraw(0); }), [strip]);
+  update();
+  useEffect(() => clock.listen(() => { if (update()) redraw(0); }), [strip]);
   return found.now;
 }

@@ -1,4 +1,4 @@
-/** Curves over time: bounds drawn in, the shown time as a line, a click jumps. */
+/** Charts over time with the bounds of a metric and the current time; a click moves the clock. */
 
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
@@ -24,23 +24,20 @@ export interface Plot {
 }
 
 const HEIGHT_PX = 118;
-const BOUND = { light: "#c81e1e", dark: "#ff6b60" };
 
-export function Chart({ plot, clock, colors, isDark, marks }: {
-  plot: Plot; clock: Clock; colors: Palette; isDark: boolean; marks: number[];
-}) {
-  const place = useRef<HTMLDivElement>(null);
+export function Chart({ plot, clock, colors, marks }: { plot: Plot; clock: Clock; colors: Palette; marks: number[] }) {
+  const container = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const chart = new uPlot(optionsOf(plot, isDark, marks, place.current!.clientWidth), [
+    const chart = new uPlot(optionsOf(plot, colors, marks, container.current!.clientWidth), [
       plot.time, ...plot.lines.map((line) => line.values),
-    ] as uPlot.AlignedData, place.current!);
+    ] as uPlot.AlignedData, container.current!);
     const now = document.createElement("div");
     now.className = "chart-now";
     now.style.background = colors.text;
     chart.over.append(now);
     const value = document.createElement("span");
     value.className = "chart-value";
-    place.current!.append(value);
+    container.current!.append(value);
     const move = () => {
       now.style.transform = `translateX(${chart.valToPos(clock.seconds, "x")}px)`;
       value.replaceChildren(...values(plot, clock.seconds));
@@ -52,17 +49,17 @@ export function Chart({ plot, clock, colors, isDark, marks }: {
     chart.over.addEventListener("pointerdown", seek);
     chart.over.addEventListener("pointermove", seek);
     const observer = new ResizeObserver(() => {
-      chart.setSize({ width: place.current!.clientWidth, height: HEIGHT_PX });
+      chart.setSize({ width: container.current!.clientWidth, height: HEIGHT_PX });
       move();
     });
-    observer.observe(place.current!);
+    observer.observe(container.current!);
     move();
     return () => { stop(); observer.disconnect(); chart.destroy(); value.remove(); };
   }, [plot, colors]);
   return (
     <figure class="chart" data-curve={plot.name}>
       <figcaption>{plot.title} <small>[{plot.unit}]</small></figcaption>
-      <div ref={place} style={{ height: `${HEIGHT_PX}px` }} />
+      <div ref={container} style={{ height: `${HEIGHT_PX}px` }} />
     </figure>
   );
 }
@@ -78,9 +75,8 @@ function values(plot: Plot, seconds: number): HTMLElement[] {
   });
 }
 
-function optionsOf(plot: Plot, isDark: boolean, marks: number[], width: number): uPlot.Options {
-  const grid = isDark ? "#2b323c" : "#e3e6ea";
-  const axis = { stroke: isDark ? "#a7b0bd" : "#5b6675", grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: "10px system-ui" };
+function optionsOf(plot: Plot, colors: Palette, marks: number[], width: number): uPlot.Options {
+  const axis = { stroke: colors.axis, grid: { stroke: colors.grid, width: 1 }, ticks: { show: false }, font: "10px system-ui" };
   return {
     width,
     height: HEIGHT_PX,
@@ -95,11 +91,11 @@ function optionsOf(plot: Plot, isDark: boolean, marks: number[], width: number):
         label: line.label, stroke: line.color, width: line.dash ? 1.2 : 1.6, dash: line.dash, points: { show: false }, spanGaps: false,
       })),
     ],
-    hooks: { drawAxes: [(chart) => drawBounds(chart, plot, marks, isDark ? BOUND.dark : BOUND.light)] },
+    hooks: { drawAxes: [(chart) => drawBounds(chart, plot, marks, colors.bound)] },
   };
 }
 
-/** The bounds are in sight where the curve comes near them, so that a calm curve does not become a flat line. */
+/** Range of the y axis; it includes a bound only when the curve reaches 45 % of it, so that small curves stay readable. */
 function rangeOf(plot: Plot, low: number | null, high: number | null): [number, number] {
   if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) [low, high] = [0, 1];
   const bounds = [plot.low, plot.high].filter((bound) => bound !== null);

@@ -1,4 +1,4 @@
-/** The time that is shown; views and charts listen to it directly, so that playing needs no rebuilt page. */
+/** Time of the replay. Views and charts subscribe to it, so playing does not rebuild the page. */
 
 export class Clock {
   private listeners = new Set<() => void>();
@@ -16,7 +16,7 @@ export class Clock {
 
   seek(seconds: number): void {
     this.seconds = Math.min(Math.max(seconds, 0), this.end);
-    this.tell();
+    this.notify();
   }
 
   setEnd(end: number): void {
@@ -34,13 +34,13 @@ export class Clock {
     this.isPlaying = true;
     this.last = performance.now();
     this.handle = requestAnimationFrame(this.tick);
-    this.tell();
+    this.notify();
   }
 
   pause(): void {
     this.isPlaying = false;
     cancelAnimationFrame(this.handle);
-    this.tell();
+    this.notify();
   }
 
   private tick = (now: number): void => {
@@ -48,11 +48,11 @@ export class Clock {
     this.last = now;
     this.seconds = Math.min(this.end, this.seconds + Math.max(0, passed));
     if (this.seconds >= this.end) this.isPlaying = false;
-    this.tell();
+    this.notify();
     if (this.isPlaying) this.handle = requestAnimationFrame(this.tick);
   };
 
-  private tell(): void {
+  private notify(): void {
     for (const listener of this.listeners) listener();
   }
 }

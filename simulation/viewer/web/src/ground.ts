@@ -1,73 +1,73 @@
-/** The map: drawn once into a picture larger than the view, then only moved, until one zooms or leaves it. */
+/** The map layers, drawn into an image larger than the view; the image is redrawn after a zoom or when the view leaves it. */
 
-import { Camera, setTransform } from "./camera";
+import { setTransform, Viewport } from "./viewport";
 import { Palette } from "./colors";
 import { LayerName, Scene, Shapes } from "./model";
 
-/** So much larger than the view, each way. */
-const SPARE = 1.5;
+/** Width and height of the image relative to the view. */
+const OVERSIZE = 1.5;
 
 export class Ground {
   private readonly canvas = document.createElement("canvas");
   private readonly paths = new Map<LayerName, Path2D>();
-  private camera: Camera | null = null;
+  private viewport: Viewport | null = null;
   private key = "";
 
   constructor(private readonly scene: Scene) {}
 
-  draw(context: CanvasRenderingContext2D, camera: Camera, ratio: number, colors: Palette, shown: Set<string>, isPlaying: boolean): void {
-    const key = [camera.zoom, camera.width, camera.height, ratio, colors.ground, [...shown].sort().join("")].join();
-    if (key !== this.key || !this.camera || !this.covers(camera)) this.render(key, camera, ratio, colors, shown);
-    const kept = this.camera!;
+  draw(context: CanvasRenderingContext2D, viewport: Viewport, ratio: number, colors: Palette, layers: Set<string>, isPlaying: boolean): void {
+    const key = [viewport.zoom, viewport.width, viewport.height, ratio, colors.ground, [...layers].sort().join("")].join();
+    if (key !== this.key || !this.viewport || !this.covers(viewport)) this.render(key, viewport, ratio, colors, layers);
+    const drawn = this.viewport!;
     const { width, height } = this.canvas;
     context.save();
-    const turn = Math.PI / 2 - camera.up;
-    const dx = (kept.x - camera.x) * camera.zoom * ratio;
-    const dy = -(kept.y - camera.y) * camera.zoom * ratio;
-    const middleX = (camera.width / 2) * ratio;
-    const middleY = (camera.height / 2) * ratio;
-    if (camera.up === Math.PI / 2) {
+    const turn = Math.PI / 2 - viewport.up;
+    const dx = (drawn.x - viewport.x) * viewport.zoom * ratio;
+    const dy = -(drawn.y - viewport.y) * viewport.zoom * ratio;
+    const middleX = (viewport.width / 2) * ratio;
+    const middleY = (viewport.height / 2) * ratio;
+    if (viewport.up === Math.PI / 2) {
       context.setTransform(1, 0, 0, 1, 0, 0);
       context.drawImage(this.canvas, Math.round(middleX + dx - width / 2), Math.round(middleY + dy - height / 2));
     } else {
       const cos = Math.cos(turn);
       const sin = Math.sin(turn);
       context.setTransform(cos, -sin, sin, cos, middleX, middleY);
-      // Smoothing a turned picture halves the frame rate without a GPU, and is not seen in motion.
+      // Smoothing a rotated image halves the frame rate without a GPU; it is off during playback.
       context.imageSmoothingEnabled = !isPlaying;
       context.drawImage(this.canvas, dx - width / 2, dy - height / 2);
     }
     context.restore();
   }
 
-  private covers(camera: Camera): boolean {
-    const kept = this.camera!;
-    const reach = Math.hypot(camera.width, camera.height) / 2;
-    const isNorthUp = camera.up === Math.PI / 2;
-    const spareX = kept.width / 2 - (isNorthUp ? camera.width / 2 : reach);
-    const spareY = kept.height / 2 - (isNorthUp ? camera.height / 2 : reach);
-    return Math.abs(kept.x - camera.x) * camera.zoom <= spareX && Math.abs(kept.y - camera.y) * camera.zoom <= spareY;
+  private covers(viewport: Viewport): boolean {
+    const drawn = this.viewport!;
+    const reach = Math.hypot(viewport.width, viewport.height) / 2;
+    const isNorthUp = viewport.up === Math.PI / 2;
+    const spareX = drawn.width / 2 - (isNorthUp ? viewport.width / 2 : reach);
+    const spareY = drawn.height / 2 - (isNorthUp ? viewport.height / 2 : reach);
+    return Math.abs(drawn.x - viewport.x) * viewport.zoom <= spareX && Math.abs(drawn.y - viewport.y) * viewport.zoom <= spareY;
   }
 
-  private render(key: string, camera: Camera, ratio: number, colors: Palette, shown: Set<string>): void {
-    const isNorthUp = camera.up === Math.PI / 2;
-    const diagonal = Math.hypot(camera.width, camera.height);
-    const width = Math.ceil((isNorthUp ? camera.width : diagonal) * SPARE);
-    const height = Math.ceil((isNorthUp ? camera.height : diagonal) * SPARE);
+  private render(key: string, viewport: Viewport, ratio: number, colors: Palette, layers: Set<string>): void {
+    const isNorthUp = viewport.up === Math.PI / 2;
+    const diagonal = Math.hypot(viewport.width, viewport.height);
+    const width = Math.ceil((isNorthUp ? viewport.width : diagonal) * OVERSIZE);
+    const height = Math.ceil((isNorthUp ? viewport.height : diagonal) * OVERSIZE);
     this.key = key;
-    this.camera = { ...camera, up: Math.PI / 2, width, height };
+    this.viewport = { ...viewport, up: Math.PI / 2, width, height };
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(height * ratio);
     const context = this.canvas.getContext("2d", { alpha: false })!;
     context.fillStyle = colors.ground;
     context.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    const middle = { ...this.camera, width: this.canvas.width / ratio, height: this.canvas.height / ratio };
+    const middle = { ...this.viewport, width: this.canvas.width / ratio, height: this.canvas.height / ratio };
     setTransform(context, middle, ratio);
     context.lineJoin = "round";
-    this.drawLayers(context, camera.zoom, colors, shown);
+    this.drawLayers(context, viewport.zoom, colors, layers);
   }
 
-  private drawLayers(context: CanvasRenderingContext2D, zoom: number, colors: Palette, shown: Set<string>): void {
+  private drawLayers(context: CanvasRenderingContext2D, zoom: number, colors: Palette, layers: Set<string>): void {
     const fill = (name: LayerName, color: string) => {
       context.fillStyle = color;
       context.fill(this.path(name));
@@ -79,23 +79,23 @@ export class Ground {
       context.stroke(this.path(name));
       context.setLineDash([]);
     };
-    if (shown.has("1")) {
+    if (layers.has("1")) {
       fill("walkways", colors.walkway);
       fill("drivable", colors.road);
       fill("carparks", colors.carpark);
       fill("intersections", colors.junction);
       fill("crosswalks", colors.crosswalk);
-      stroke("crosswalks", colors.crosswalkLine, 0.12, 0.6);
+      stroke("crosswalks", colors.crosswalk_line, 0.12, 0.6);
     }
-    if (shown.has("3")) fill("route", colors.route);
-    if (shown.has("2")) {
+    if (layers.has("3")) fill("route", colors.route);
+    if (layers.has("2")) {
       stroke("connectors", colors.lane, 0.1, 0.7);
       stroke("lanes", colors.lane, 0.1, 0.7, [2.5, 2.5]);
       stroke("boundaries", colors.boundary, 0.14, 0.9);
     }
-    if (shown.has("4")) fill("stop_lines", colors.stopLine);
-    if (shown.has("3")) {
-      context.strokeStyle = colors.routeLine;
+    if (layers.has("4")) fill("stop_lines", colors.stop_line);
+    if (layers.has("3")) {
+      context.strokeStyle = colors.route_line;
       context.lineWidth = Math.max(0.3, 1.5 / zoom);
       const line = this.scene.routeLine;
       const count = line.length / 2;

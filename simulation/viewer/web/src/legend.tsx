@@ -1,4 +1,4 @@
-/** What the colours of the candidates mean, and how the driven one scores now. */
+/** Colour scale of the candidates, and the score of the driven candidate. */
 
 import { useEffect, useRef } from "preact/hooks";
 import { Clock } from "./clock";
@@ -8,12 +8,12 @@ import { Drive, instantOf } from "./model";
 export function ScoreLegend({ drive, clock, colors }: { drive: Drive; clock: Clock; colors: Palette }) {
   const now = useRef<HTMLSpanElement>(null);
   useEffect(() => {
-    const tell = () => {
+    const update = () => {
       const text = sentence(drive, clock.seconds);
       if (now.current && now.current.textContent !== text) now.current.textContent = text;
     };
-    tell();
-    return clock.listen(tell);
+    update();
+    return clock.listen(update);
   }, [drive, clock]);
   const [low, high] = drive.candidates.range;
   return (
@@ -30,7 +30,7 @@ function sentence({ candidates, ego }: Drive, seconds: number): string {
   const count = candidates.offsets[step + 1] - candidates.offsets[step];
   if (!count) return "none at this step";
   const chosen = candidates.chosen[step];
-  return chosen < 0 ? `${count}, none of them driven` : `driven: ${candidates.scores[chosen].toFixed(2)}, of ${count}`;
+  return chosen < 0 ? `${count}, none driven` : `driven: ${candidates.scores[chosen].toFixed(2)}, of ${count}`;
 }
 
 function short(score: number): string {

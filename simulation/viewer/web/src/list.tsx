@@ -1,10 +1,10 @@
-/** All scenarios, one row each, with a column per planner; only the rows in sight are built. */
+/** The list: one row per scenario, one column per planner; only visible rows are built. */
 
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from "@tanstack/virtual-core";
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
-import { ListView } from "./address";
-import { idOf, isSaved, Listing, Row, thumbnailUrl } from "./answers";
-import { grade, metricTitle, scoreText, trafficTitle, typeTitle } from "./words";
+import { DEFAULT_LIST, ListView } from "./address";
+import { idOf, isSaved, Listing, Row, thumbnailUrl } from "./api";
+import { grade, metricTitle, resultText, trafficTitle, typeTitle } from "./words";
 
 const ROW_PX = 64;
 
@@ -24,6 +24,7 @@ export interface Group {
   worst: Row;
 }
 
+/** Key of a drive's column. */
 export function columnKey(row: Row): string {
   return `${row.source}/${row.planner}/${row.traffic}`;
 }
@@ -31,9 +32,9 @@ export function columnKey(row: Row): string {
 export function columnsOf(listing: Listing, probes: boolean): Column[] {
   const found = new Map<string, Column>();
   const order = new Map<string, number>();
-  listing.sources.forEach((source, place) => {
-    const named: string[] = source.run?.settings?.planners ?? [];
-    named.forEach((name, i) => order.set(`${source.name}/${name}`, place * 1000 + i));
+  listing.sources.forEach((source, sourceIndex) => {
+    const planners: string[] = source.run?.settings?.planners ?? [];
+    planners.forEach((name, i) => order.set(`${source.name}/${name}`, sourceIndex * 1000 + i));
   });
   for (const row of listing.rows) {
     const key = columnKey(row);
@@ -42,19 +43,18 @@ export function columnsOf(listing: Listing, probes: boolean): Column[] {
     const isProbe = Boolean(source?.run?.probes?.includes(row.planner));
     found.set(key, { key, planner: row.planner, traffic: row.traffic, source: row.source, isProbe });
   }
-  const place = (column: Column) => order.get(`${column.source}/${column.planner}`) ?? 1e6;
+  const rank = (column: Column) => order.get(`${column.source}/${column.planner}`) ?? 1e6;
   return [...found.values()]
     .filter((column) => probes || !column.isProbe)
-    .sort((a, b) => place(a) - place(b) || a.key.localeCompare(b.key));
+    .sort((a, b) => rank(a) - rank(b) || a.key.localeCompare(b.key));
 }
 
-function badness(row: Row): number {
-  if (row.status === "damaged") return -2;
-  if (row.status === "failed") return -1;
-  return row.score ?? 2;
+/** The first of the rows with the lowest sort score. */
+export function worstOf(rows: Row[]): Row {
+  return rows.reduce((worst, row) => (row.sort_score < worst.sort_score ? row : worst));
 }
 
-/** Scenarios that pass the filters, sorted; the drives of hidden columns do not count. */
+/** Scenarios that pass the filters, sorted; drives of hidden columns are left out. */
 export function groupsOf(listing: Listing, view: ListView): Group[] {
   const columns = new Set(columnsOf(listing, view.probes).map((column) => column.key));
   const groups = new Map<string, Group>();
@@ -63,11 +63,11 @@ export function groupsOf(listing: Listing, view: ListView): Group[] {
     if (!columns.has(key)) continue;
     const id = row.scenario;
     const group = groups.get(id);
-    if (!group) groups.set(id, { scenario: row.scenario, type: row.type, log: row.log, rows: new Map([[key, row]]), worst: row });
+    if (!group) groups.set(id, { scenario: row.scenario, type: row.scenario_type, log: row.log_name, rows: new Map([[key, row]]), worst: row });
     else {
       group.rows.set(key, row);
-      group.type ||= row.type;
-      group.log ||= row.log;
+      group.type ||= row.scenario_type;
+      group.log ||= row.log_name;
     }
   }
   const words = view.text.toLowerCase().split(/\s+/).filter(Boolean);
@@ -81,7 +81,7 @@ export function groupsOf(listing: Listing, view: ListView): Group[] {
       const text = [group.type, group.type.replaceAll("_", " "), group.scenario, group.log, ...rows.flatMap((row) => [row.planner, row.reason, ...row.reasons.map((reason) => reason.text)])].join(" ").toLowerCase();
       if (!words.every((word) => text.includes(word))) continue;
     }
-    group.worst = rows.reduce((worst, row) => (badness(row) < badness(worst) ? row : worst));
+    group.worst = worstOf(rows);
     found.push(group);
   }
   return found.sort(order(view.sort));
@@ -102,8 +102,8 @@ function order(sort: string): (a: Group, b: Group) => number {
   const tie = (a: Group, b: Group) => a.scenario.localeCompare(b.scenario);
   if (key === "type") return (a, b) => sign * a.type.localeCompare(b.type) || tie(a, b);
   if (key === "log") return (a, b) => sign * a.log.localeCompare(b.log) || tie(a, b);
-  if (key === "worst") return (a, b) => sign * (badness(a.worst) - badness(b.worst)) || tie(a, b);
-  const score = (group: Group) => (group.rows.has(key) ? badness(group.rows.get(key)!) : 3);
+  if (key === "worst") return (a, b) => sign * (a.worst.sort_score - b.worst.sort_score) || tie(a, b);
+  const score = (group: Group) => group.rows.get(key)?.sort_score ?? 3;
   return (a, b) => sign * (score(a) - score(b)) || tie(a, b);
 }
 
@@ -123,8 +123,10 @@ export function ListPage({ listing, view, onView, onOpen }: Props) {
     <main class="list-page">
       <Notices listing={listing} />
       <Filters listing={listing} view={view} onView={onView} hasProbes={hasProbes} count={groups.length} />
-      {listing.rows.length > 0 && <Table {...{ columns, groups, view, onView, onOpen, several: listing.sources.length > 1 }} />}
-      {listing.rows.length > 0 && !groups.length && <p class="empty">No scenario passes these filters.</p>}
+      {listing.rows.length > 0 && <Table {...{ columns, groups, view, onView, onOpen, hasSources: listing.sources.length > 1 }} />}
+      {listing.rows.length > 0 && !groups.length && (
+        <p class="empty">No scenario passes these filters. <button class="link" onClick={() => onView({ ...DEFAULT_LIST, sort: view.sort })}>Clear the filters</button></p>
+      )}
     </main>
   );
 }
@@ -147,8 +149,8 @@ function Filters({ listing, view, onView, hasProbes, count }: {
   listing: Listing; view: ListView; onView: (view: ListView) => void; hasProbes: boolean; count: number;
 }) {
   const choices = useMemo(() => ({
-    type: unique(listing.rows.map((row) => row.type)),
-    log: unique(listing.rows.map((row) => row.log)),
+    type: unique(listing.rows.map((row) => row.scenario_type)),
+    log: unique(listing.rows.map((row) => row.log_name)),
     planner: unique(listing.rows.map((row) => row.planner)),
     metric: unique(listing.rows.flatMap((row) => row.reasons.map((reason) => reason.metric))),
   }), [listing]);
@@ -179,7 +181,7 @@ function Filters({ listing, view, onView, hasProbes, count }: {
       )}
       {select("metric", "Any lost metric", metricTitle)}
       {hasProbes && (
-        <label class="check" title="Degenerate planners, which show what a metric can be gamed by">
+        <label class="check" title="Degenerate planners: a metric in which they score well can be gamed">
           <input type="checkbox" checked={view.probes} onChange={(event) => change({ probes: event.currentTarget.checked })} /> probes
         </label>
       )}
@@ -192,16 +194,16 @@ function unique(values: string[]): string[] {
   return [...new Set(values)].filter(Boolean).sort();
 }
 
-function Table({ columns, groups, view, onView, onOpen, several }: {
+function Table({ columns, groups, view, onView, onOpen, hasSources }: {
   columns: Column[]; groups: Group[]; view: ListView; onView: (view: ListView) => void;
-  onOpen: (rows: Row[]) => void; several: boolean;
+  onOpen: (rows: Row[]) => void; hasSources: boolean;
 }) {
   const scroller = useRef<HTMLDivElement>(null);
   const virtual = useRows(scroller, groups.length);
   const traffics = new Set(columns.map((column) => column.traffic)).size > 1;
   const isDriven = columns.some((column) => column.planner);
-  const shown = isDriven ? columns : [];
-  const grid = { gridTemplateColumns: `${isSaved ? "" : "112px "}minmax(190px, 1.2fr) minmax(130px, 1fr) ${shown.map(() => "minmax(76px, 112px)").join(" ")} ${isDriven ? "minmax(220px, 2.4fr)" : ""}` };
+  const scoreColumns = isDriven ? columns : [];
+  const grid = { gridTemplateColumns: `${isSaved ? "" : "112px "}minmax(190px, 1.2fr) minmax(130px, 1fr) ${scoreColumns.map(() => "minmax(76px, 112px)").join(" ")} ${isDriven ? "minmax(220px, 2.4fr)" : ""}` };
   const sortBy = (key: string) => onView({ ...view, sort: view.sort === key ? `-${key}` : key });
   const mark = (key: string) => (view.sort === key ? " ▲" : view.sort === `-${key}` ? " ▼" : "");
   const head = (key: string, title: preact.ComponentChildren, name = "") => (
@@ -213,20 +215,20 @@ function Table({ columns, groups, view, onView, onOpen, several }: {
         {!isSaved && <span />}
         {head("type", "Scenario")}
         {head("log", "Log")}
-        {shown.map((column) => head(column.key, (
+        {scoreColumns.map((column) => head(column.key, (
           <span title={`${column.planner}, ${trafficTitle(column.traffic)}, ${column.source}`}>
             {column.planner}
             {traffics && <small>{trafficTitle(column.traffic)}</small>}
-            {several && <small>{column.source}</small>}
+            {hasSources && <small>{column.source}</small>}
           </span>
         ), "score-head"))}
-        {isDriven && head("worst", "Worst first: what went wrong")}
+        {isDriven && head("worst", "Worst first: lost metrics")}
       </div>
       <div style={{ height: `${virtual.total}px`, position: "relative" }}>
         {virtual.items.map(({ index, start }) => {
           const group = groups[index];
           return group && (
-            <GroupRow key={group.scenario} {...{ group, columns: shown, grid, onOpen, top: start }} />
+            <GroupRow key={group.scenario} {...{ group, columns: scoreColumns, grid, onOpen, top: start }} />
           );
         })}
       </div>
@@ -250,23 +252,22 @@ function GroupRow({ group, columns, grid, onOpen, top }: {
       {columns.map((column) => {
         const row = group.rows.get(column.key);
         if (!row) return <span class="score none">·</span>;
-        const text = row.status === "failed" ? "failed" : row.status === "damaged" ? "damaged" : scoreText(row.score);
         return (
           <button class={`score ${grade(row)}`} title={row.reason || row.reasons.map((reason) => reason.text).join("\n")}
-            onClick={(event) => { event.stopPropagation(); onOpen([row]); }}>{text}</button>
+            onClick={(event) => { event.stopPropagation(); onOpen([row]); }}>{resultText(row)}</button>
         );
       })}
-      {columns.length > 0 && <Reason row={worst} several={columns.length > 1} />}
+      {columns.length > 0 && <Reason row={worst} hasPlanners={columns.length > 1} />}
     </div>
   );
 }
 
-function Reason({ row, several }: { row: Row; several: boolean }) {
-  const bad = row.status === "damaged" || row.status === "failed";
+function Reason({ row, hasPlanners }: { row: Row; hasPlanners: boolean }) {
+  const isBroken = row.status === "damaged" || row.status === "failed";
   const text = row.reason || row.reasons[0]?.text || "";
   return (
-    <span class={bad ? "reason broken-text" : "reason"} title={text}>
-      {several && text && <b>{row.planner}: </b>}
+    <span class={isBroken ? "reason broken-text" : "reason"} title={text}>
+      {hasPlanners && text && <b>{row.planner}: </b>}
       {text}
       {!row.reason && row.reasons.length > 1 && <small> +{row.reasons.length - 1}</small>}
     </span>
@@ -275,11 +276,11 @@ function Reason({ row, several }: { row: Row; several: boolean }) {
 
 function Thumbnail({ row }: { row: Row }) {
   const [isGone, setGone] = useState(false);
-  if (!row.hasLog || isGone) return <span class="thumbnail none" />;
+  if (!row.has_log || isGone) return <span class="thumbnail none" />;
   return <img class="thumbnail" loading="lazy" decoding="async" alt="" src={thumbnailUrl(idOf(row))} onError={() => setGone(true)} />;
 }
 
-/** Which rows are in sight. */
+/** The visible rows. */
 function useRows(scroller: { current: HTMLDivElement | null }, count: number) {
   const [, redraw] = useReducer((times: number) => times + 1, 0);
   const [virtualizer] = useState(() => new Virtualizer<HTMLDivElement, Element>({

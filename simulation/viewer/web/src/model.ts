@@ -1,6 +1,6 @@
-/** What is drawn: the scene around a scenario, and the drives in it. Metres relative to `origin`. */
+/** Scenes and drives, decoded from messages. Coordinates are metres relative to `origin`. */
 
-import { Message } from "./messages";
+import { Message } from "./packing";
 
 export interface Shapes {
   /** All x, then all y. */
@@ -35,17 +35,17 @@ export interface Scene {
   logged: Motion;
   routeLine: Float32Array;
   layers: Record<LayerName, Shapes>;
-  /** Place of a lane connector by its id. */
-  connectorPlace: Map<number, number>;
+  /** Index of a lane connector in its layer, by id. */
+  connectorIndex: Map<number, number>;
 }
 
-/** What the planner chose among, of all steps one after the other. */
+/** Candidates of a planner, concatenated over all steps. */
 export interface Candidates {
-  /** Where those of each step begin; one more than there are steps. */
+  /** First candidate of each step; one entry more than there are steps. */
   offsets: Int32Array;
-  /** Of each step, -1 where none was chosen. */
+  /** Chosen candidate of each step, -1 for none. */
   chosen: Int32Array;
-  /** All x, then all y, `poses` of each candidate; NaN where it ends. */
+  /** All x, then all y; each candidate has `poses` points, NaN after its end. */
   points: Float32Array;
   poses: number;
   scores: Float32Array;
@@ -98,8 +98,8 @@ export function readScene(buffer: ArrayBuffer): Scene {
       values: message.integers(`${name}.values`),
     };
   }
-  const connectorPlace = new Map<number, number>();
-  layers.connectors.values.forEach((id, place) => connectorPlace.set(id, place));
+  const connectorIndex = new Map<number, number>();
+  layers.connectors.values.forEach((id, index) => connectorIndex.set(id, index));
   return {
     origin: header.origin,
     scenario: header.scenario,
@@ -111,7 +111,7 @@ export function readScene(buffer: ArrayBuffer): Scene {
     logged: motion(message, "logged", "logged.time_s"),
     routeLine: message.reals("route_line"),
     layers,
-    connectorPlace,
+    connectorIndex,
   };
 }
 
@@ -167,7 +167,7 @@ function readCandidates(message: Message): Candidates {
   };
 }
 
-/** 0 to 1 where all scores lie within, else what 19 of 20 of the drive lie in: the scale is the planner's own. */
+/** Ends of the colour scale: 0 and 1 if all scores lie within, else the 5th percentile and the maximum of the drive. */
 export function scoreRange(scores: Float32Array): [number, number] {
   const sorted = scores.filter((score) => Number.isFinite(score)).sort();
   if (!sorted.length || (sorted[0] >= 0 && sorted[sorted.length - 1] <= 1)) return [0, 1];
@@ -175,7 +175,7 @@ export function scoreRange(scores: Float32Array): [number, number] {
   return [low, Math.max(sorted[sorted.length - 1], low + 1e-3)];
 }
 
-/** Moves a drive to the origin of the scene, where they differ. */
+/** The drive relative to another origin. */
 export function aligned(drive: Drive, origin: [number, number]): Drive {
   const dx = drive.origin[0] - origin[0];
   const dy = drive.origin[1] - origin[1];
@@ -192,7 +192,7 @@ export function aligned(drive: Drive, origin: [number, number]): Drive {
   };
 }
 
-/** A place on a time axis: the step before, and how far it is to the next. */
+/** A time between two steps: the earlier step, and the share of the interval to the next one. */
 export interface Instant {
   step: number;
   share: number;

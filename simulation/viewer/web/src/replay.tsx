@@ -1,20 +1,21 @@
-/** The replay of one scenario: view, timeline, panel, curves, cameras. */
+/** The replay of one scenario: view, time line, panel, curves, cameras. */
 
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ALL_LAYERS, addressOf, ReplayView } from "./address";
-import { Event, getDrive, getScene, getWhy, idOf, isSaved, Listing, Row, savePage, saveVideo, Why } from "./answers";
-import { LAYERS, Shown } from "./birdseye";
+import { addressOf, ALL_LAYERS, limited, MAX_DRIVES, ReplayView } from "./address";
+import { Evaluation, getDrive, getEvaluation, getScene, idOf, isSaved, Listing, MetricEvent, Row, savePage, saveVideo } from "./api";
+import { DrawnDrive, LAYERS } from "./birdseye";
 import { Cameras } from "./cameras";
 import { Clock } from "./clock";
 import { palette } from "./colors";
-import { columnKey, columnsOf } from "./list";
+import { Curves, SelectedDrive } from "./evaluation";
+import { ScoreLegend } from "./legend";
 import { aligned, Drive, Scene } from "./model";
 import { AgentFacts, DriveChooser, ScoreTable, Sentences } from "./panel";
-import { ScoreLegend } from "./legend";
-import { Solid } from "./solid";
+import { selectDrives } from "./selection";
 import { Stage } from "./stage";
+import { Stage3d } from "./stage3d";
 import { Timeline } from "./timeline";
-import { Curves, Judged } from "./why";
+import { MAX_ZOOM, MIN_ZOOM } from "./viewport";
 import { driveTitle, typeTitle } from "./words";
 
 interface Props {
@@ -28,64 +29,72 @@ interface Props {
 }
 
 export const STEP_S = 0.1;
-/** The address follows when the clock has stood still for so long. */
+/** Time after which a paused clock is written to the address. */
 const SETTLE_MS = 200;
+
+/** A message below the toolbar. */
+interface Notice {
+  text: string;
+  isPending: boolean;
+}
+
+const NO_NOTICE: Notice = { text: "", isPending: false };
 
 export function ReplayPage({ listing, view, isDark, onView, onStep, onList, position }: Props) {
   const colors = palette(isDark);
-  const rows = useMemo(() => {
-    const places = new Map(columnsOf(listing, true).map((column, i) => [column.key, column.isProbe ? 1000 + i : i]));
-    const place = (row: Row) => places.get(columnKey(row)) ?? 0;
-    return listing.rows.filter((row) => row.scenario === view.scenario).sort((a, b) => place(a) - place(b));
-  }, [listing, view.scenario]);
-  const chosen = useMemo(() => view.drives.map((id) => rows.find((row) => idOf(row) === id)).filter((row) => row !== undefined), [rows, view.drives.join()]);
+  const { rows, chosen, problem } = useMemo(() => selectDrives(listing, view), [listing, view.scenario, view.drives.join()]);
   const ids = chosen.map(idOf);
-  const { drives, scene, whys, errors } = useAnswers(chosen);
-  const clock = useClock(drives, view, onView);
+  const { drives, scene, evaluations, errors } = useAnswers(chosen);
+  const [notice, setNotice] = useState(NO_NOTICE);
+  const warn = useCallback((text: string) => setNotice({ text, isPending: false }), []);
+  const clock = useClock(drives, view, onView, warn);
   const [measuring, setMeasuring] = useState(false);
-  const [busy, setBusy] = useState("");
-  const [flatReason, setFlatReason] = useState("");
-  const isSolid = view.solid && !flatReason;
-  const Shape = isSolid ? Solid : Stage;
+  const [reasonNo3d, setReasonNo3d] = useState("");
+  const isSolid = view.solid && !reasonNo3d;
+  const Canvas = isSolid ? Stage3d : Stage;
+  useEffect(() => {
+    if (problem) warn(problem);
+    if (chosen.length && ids.join() !== view.drives.join()) onView({ drives: ids });
+  }, [problem, ids.join(), view.drives.join()]);
+  useEffect(() => () => setNotice(NO_NOTICE), [view.scenario]);
 
-  const shown: Shown[] = chosen.flatMap((row, i) => {
+  const drawn: DrawnDrive[] = chosen.flatMap((row, i) => {
     const drive = drives.get(idOf(row));
     return drive ? [{ drive: scene ? aligned(drive, scene.origin) : drive, color: colors.drives[i] }] : [];
   });
-  const judged: Judged[] = useMemo(() => chosen.map((row, i) => ({
-    row, title: driveTitle(row, rows), color: colors.drives[i], why: whys.get(idOf(row)) ?? null, error: errors.get(idOf(row)) ?? "",
-  })), [chosen, rows, whys, errors, colors]);
+  const selected: SelectedDrive[] = useMemo(() => chosen.map((row, i) => ({
+    row, title: driveTitle(row, rows), color: colors.drives[i], evaluation: evaluations.get(idOf(row)) ?? null, error: errors.get(idOf(row)) ?? "",
+  })), [chosen, rows, evaluations, errors, colors]);
 
-  const jump = useCallback((event: Event) => {
+  const jump = useCallback((event: MetricEvent) => {
     clock.pause();
-    clock.seek(event.t);
-    onView({ t: event.t, follow: true, ...(event.track ? { track: event.track } : {}) });
+    clock.seek(event.time_s);
+    onView({ t: event.time_s, follow: true, ...(event.track ? { track: event.track } : {}) });
   }, [clock, onView]);
-  const share = { t: clock.seconds };
   useKeys({ clock, view, onView, onStep, onList, measuring, setMeasuring });
 
-  const save = async (what: string, run: () => Promise<void>) => {
-    setBusy(what);
-    try {
-      await run();
-      setBusy("");
-    } catch (error) {
-      setBusy(`${what} failed: ${(error as Error).message}`);
-    }
-  };
-  const first = chosen[0] ?? rows[0];
-  const fileName = first ? `${first.type}_${first.scenario}` : "scenario";
-  if (!rows.length) return <main class="replay-page"><p class="empty">No scenario {view.scenario} is shown here. <button class="link" onClick={onList}>Back to the list</button></p></main>;
-  const panes = view.side && shown.length > 1 ? shown.map((one) => [one]) : [shown];
+  if (!rows.length) {
+    return (
+      <main class="replay-page">
+        <p class="empty" role="alert">
+          {view.scenario ? `The viewer has no scenario ${view.scenario}.` : "The address names no scenario."}{" "}
+          <button class="link" onClick={onList}>Open the list of scenarios</button>
+        </p>
+      </main>
+    );
+  }
+  const first = chosen[0];
+  const panes = view.side && drawn.length > 1 ? drawn.map((one) => [one]) : [drawn];
   const titles = chosen.map((row) => driveTitle(row, rows));
-  const missing = errors.get("scene");
+  const noMap = errors.get("scene");
+  const current = { ...view, drives: ids, t: clock.seconds };
   return (
-    <main class={`replay-page${view.why ? "" : " without-why"}`}>
+    <main class={`replay-page${view.curves ? "" : " without-curves"}`}>
       <div class="bar">
         {listing.rows.length > 1 && !isSaved && <button onClick={onList} title="Escape">← List</button>}
-        {!isSaved && <span class="pair"><button onClick={() => onStep(-1)} title="Scenario before: [">[</button><button onClick={() => onStep(1)} title="Next scenario: ]">]</button></span>}
-        <h1>{typeTitle(first?.type ?? "")}</h1>
-        <small class="token" title={first?.log}>{view.scenario} {position}</small>
+        {!isSaved && <span class="pair"><button onClick={() => onStep(-1)} title="Previous scenario ([)">[</button><button onClick={() => onStep(1)} title="Next scenario (])">]</button></span>}
+        <h1>{typeTitle(first.scenario_type)}</h1>
+        <small class="token" title={first.log_name}>{view.scenario} {position}</small>
         <span class="spring" />
         {chosen.length > 1 && (
           <span class="pair">
@@ -94,53 +103,75 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
           </span>
         )}
         <span class="pair">
-          <button class={view.follow ? "on" : ""} title="F, or a double click" onClick={() => onView({ follow: true })}>Follow</button>
-          <button class={view.egoUp ? "on" : ""} disabled={isSolid} title="R: the ego's heading points up" onClick={() => onView({ follow: true, egoUp: !view.egoUp })}>Ego up</button>
-          <button class={measuring ? "on" : ""} disabled={isSolid} title="M: click twice, or drag" onClick={() => setMeasuring(!measuring)}>Measure</button>
+          <button class={view.follow ? "on" : ""} title="Follow the ego (F, or a double click)" onClick={() => onView({ follow: true })}>Follow</button>
+          <button class={view.egoUp ? "on" : ""} disabled={isSolid} title="Heading of the ego up (R)" onClick={() => onView({ follow: true, egoUp: !view.egoUp })}>Ego up</button>
+          <button class={measuring ? "on" : ""} disabled={isSolid} title="Measure a distance: click twice, or drag (M)" onClick={() => setMeasuring(!measuring)}>Measure</button>
         </span>
-        <button class={view.solid ? "on" : ""} title="V: in three dimensions. Drag turns, with Shift it moves" onClick={() => onView({ solid: !view.solid })}>3D</button>
+        <button class={view.solid ? "on" : ""} title="Three-dimensional view (V): drag rotates, Shift and drag moves" onClick={() => onView({ solid: !view.solid })}>3D</button>
         <LayerMenu view={view} onView={onView} />
-        <button class={view.why ? "on" : ""} title="W" onClick={() => onView({ why: !view.why })}>Why</button>
-        {scene?.hasCameras && <button class={view.cameras ? "on" : ""} title="C" onClick={() => onView({ cameras: !view.cameras })}>Cameras</button>}
-        {!isSaved && (
-          <details class="menu" name="menus">
-            <summary>Save</summary>
-            <div>
-              <button id="copy-link" onClick={() => { navigator.clipboard?.writeText(location.href); setBusy("The address is copied: it holds all that you see."); }}>Copy address</button>
-              <button id="save-html" onClick={() => save("Saving the page", () => savePage(ids, addressOf({ ...view, ...share }).slice(1), fileName))}>Save as HTML</button>
-              <button id="save-mp4" disabled={!chosen[0]?.planner} onClick={() => save("Filming", () => saveVideo(ids, "mp4", fileName))}>Save as MP4</button>
-              <button id="save-gif" disabled={!chosen[0]?.planner} onClick={() => save("Filming", () => saveVideo(ids, "gif", fileName))}>Save as GIF</button>
-            </div>
-          </details>
-        )}
+        <button class={view.curves ? "on" : ""} title="Charts of the metrics (W)" onClick={() => onView({ curves: !view.curves })}>Curves</button>
+        {scene?.hasCameras && <button class={view.cameras ? "on" : ""} title="Camera images (C)" onClick={() => onView({ cameras: !view.cameras })}>Cameras</button>}
+        {!isSaved && <SaveMenu row={first} view={current} setNotice={setNotice} />}
       </div>
-      {busy && <p class="notice" role="status">{busy}{busy.includes("copied") || busy.includes("failed") ? "" : " …"} <button class="plain" aria-label="Close" onClick={() => setBusy("")}>✕</button></p>}
-      {view.solid && flatReason && <p class="notice" role="status">{flatReason} <i>Drawn from above.</i></p>}
-      {missing && <p class="notice" role="status">{missing} <i>Drawn without a map.</i></p>}
+      {notice.text && (
+        <p class="notice" role="status">
+          {notice.text}{notice.isPending ? " …" : ""} <button class="plain" aria-label="Close" onClick={() => setNotice(NO_NOTICE)}>✕</button>
+        </p>
+      )}
+      {view.solid && reasonNo3d && <p class="notice" role="status">{reasonNo3d} <i>Drawn from above.</i></p>}
+      {noMap && <p class="notice" role="status">{noMap} <i>Drawn without a map.</i></p>}
       <div class="middle">
         <div class={`stages panes-${panes.length}`}>
           {panes.map((pane, i) => (
-            <Shape key={`${panes.length}-${i}`} {...{ scene, drives: pane, clock, view, colors, measuring, onView }}
-              title={panes.length > 1 ? titles[i] : ""} onMeasured={() => setMeasuring(false)} onMissing={setFlatReason}>
+            <Canvas key={`${panes.length}-${i}`} {...{ scene, drives: pane, clock, view, colors, measuring, onView }}
+              title={panes.length > 1 ? titles[i] : ""} onMeasured={() => setMeasuring(false)} onMissing={setReasonNo3d}>
               {view.layers.includes("0") && pane[0]?.drive.candidates.scores.length > 0 && <ScoreLegend drive={pane[0].drive} {...{ clock, colors }} />}
-            </Shape>
+            </Canvas>
           ))}
-          {!shown.length && <p class="empty over">{chosen.length ? errors.get(ids[0]) ?? "Loading …" : "This drive cannot be shown: choose another one on the right."}</p>}
+          {!drawn.length && <p class="empty over">{errors.get(ids[0]) ?? "Loading …"}</p>}
         </div>
         <aside class="panel">
-          <h3>Drives <small>{rows.length > 1 ? "click one, tick up to four" : ""}</small></h3>
+          <h3>Drives <small>{rows.length > 1 ? `click to open one, tick up to ${MAX_DRIVES}` : ""}</small></h3>
           <DriveChooser rows={rows} chosen={ids} colors={colors} onChosen={(drives) => onView({ drives })} />
-          {view.track && shown[0] && <AgentFacts shown={shown[0]} track={view.track} {...{ clock, colors, isDark }} onClose={() => onView({ track: "" })} />}
-          {judged.length > 1 && <ScoreTable judged={judged} />}
-          <Sentences judged={judged} onJump={jump} />
-          {judged.length === 1 && <ScoreTable judged={judged} />}
-          <Facts drive={shown[0]?.drive ?? null} scene={scene} row={chosen[0]} />
+          {view.track && drawn[0] && <AgentFacts drawn={drawn[0]} track={view.track} {...{ clock, colors }} onClose={() => onView({ track: "" })} />}
+          {selected.length > 1 && <ScoreTable selected={selected} />}
+          <Sentences selected={selected} onJump={jump} />
+          {selected.length === 1 && <ScoreTable selected={selected} />}
+          <Facts drive={drawn[0]?.drive ?? null} scene={scene} row={first} />
         </aside>
       </div>
-      <Timeline clock={clock} judged={judged} onJump={jump} />
-      {view.cameras && scene?.hasCameras && ids[0] && <Cameras id={ids[0]} {...{ clock, colors }} boxes={view.boxes} onBoxes={(boxes) => onView({ boxes })} onJump={(t) => clock.seek(t)} />}
-      {view.why && <Curves judged={judged} clock={clock} colors={colors} isDark={isDark} />}
+      <Timeline clock={clock} selected={selected} onJump={jump} />
+      {view.cameras && scene?.hasCameras && <Cameras id={ids[0]} {...{ clock, colors }} boxes={view.boxes} onBoxes={(boxes) => onView({ boxes })} onJump={(t) => clock.seek(t)} />}
+      {view.curves && <Curves selected={selected} clock={clock} colors={colors} />}
     </main>
+  );
+}
+
+function SaveMenu({ row, view, setNotice }: { row: Row; view: ReplayView; setNotice: (notice: Notice) => void }) {
+  const fileName = `${row.scenario_type}_${row.scenario}`;
+  const save = async (what: string, run: () => Promise<void>) => {
+    setNotice({ text: what, isPending: true });
+    try {
+      await run();
+      setNotice(NO_NOTICE);
+    } catch (error) {
+      setNotice({ text: `${what} failed: ${(error as Error).message}`, isPending: false });
+    }
+  };
+  const copy = async () => {
+    await navigator.clipboard?.writeText(location.href);
+    setNotice({ text: "The address was copied; it holds the whole view.", isPending: false });
+  };
+  return (
+    <details class="menu" name="menus">
+      <summary>Save</summary>
+      <div>
+        <button id="copy-link" onClick={copy}>Copy address</button>
+        <button id="save-html" onClick={() => save("Saving the page", () => savePage(view.drives, addressOf(view).slice(1), fileName))}>Save as HTML</button>
+        <button id="save-mp4" disabled={!row.planner} onClick={() => save("Encoding the video", () => saveVideo(view.drives, "mp4", fileName))}>Save as MP4</button>
+        <button id="save-gif" disabled={!row.planner} onClick={() => save("Encoding the video", () => saveVideo(view.drives, "gif", fileName))}>Save as GIF</button>
+      </div>
+    </details>
   );
 }
 
@@ -164,13 +195,13 @@ export function toggled(layers: string, key: string): string {
   return [...ALL_LAYERS].filter((one) => (one === key ? !layers.includes(key) : layers.includes(one))).join("");
 }
 
-function Facts({ drive, scene, row }: { drive: Drive | null; scene: Scene | null; row: Row | undefined }) {
+function Facts({ drive, scene, row }: { drive: Drive | null; scene: Scene | null; row: Row }) {
   const notes = { ...(scene?.notes ?? {}), ...(drive?.notes ?? {}) };
   return (
     <details class="facts">
       <summary>About this scenario</summary>
       <dl>
-        {row && <><dt>Log</dt><dd>{row.log}</dd></>}
+        <dt>Log</dt><dd>{row.log_name}</dd>
         {drive && <><dt>Map</dt><dd>{drive.mapName}</dd><dt>Agents</dt><dd>{drive.numAgents}</dd><dt>Steps</dt><dd>{drive.numSteps}</dd></>}
         {Object.entries(notes).map(([name, text]) => <><dt>{name}</dt><dd>{text}</dd></>)}
       </dl>
@@ -181,31 +212,34 @@ function Facts({ drive, scene, row }: { drive: Drive | null; scene: Scene | null
 interface Answers {
   drives: Map<string, Drive>;
   scene: Scene | null;
-  whys: Map<string, Why>;
+  evaluations: Map<string, Evaluation>;
+  /** Sentences by drive id, and under `scene`. */
   errors: Map<string, string>;
 }
 
-/** Drives first, then the scene; curves are asked for when both are drawn, because judging takes longer. */
+/** Requests drives and scene first and evaluations after them, because computing the metrics takes longer. */
 function useAnswers(chosen: Row[]): Answers {
-  const [answers, setAnswers] = useState<Answers>({ drives: new Map(), scene: null, whys: new Map(), errors: new Map() });
+  const [answers, setAnswers] = useState<Answers>({ drives: new Map(), scene: null, evaluations: new Map(), errors: new Map() });
   const key = chosen.map(idOf).join();
   useEffect(() => {
     let isCurrent = true;
-    const ids = chosen.map(idOf);
+    const ids = chosen.filter((row) => row.has_log).map(idOf);
     const set = (part: (before: Answers) => Partial<Answers>) => {
       if (isCurrent) setAnswers((before) => ({ ...before, ...part(before) }));
     };
     const fail = (name: string) => (error: Error) => set((before) => ({ errors: new Map(before.errors).set(name, error.message) }));
     set((before) => ({
-      errors: new Map(), scene: before.scene?.scenario === chosen[0]?.scenario ? before.scene : null,
-      drives: new Map([...before.drives].filter(([id]) => ids.includes(id))), whys: new Map([...before.whys].filter(([id]) => ids.includes(id))),
+      errors: new Map(chosen.filter((row) => !row.has_log).map((row) => [idOf(row), row.reason || "This drive has no simulation log."])),
+      scene: before.scene?.scenario === chosen[0]?.scenario ? before.scene : null,
+      drives: new Map([...before.drives].filter(([id]) => ids.includes(id))),
+      evaluations: new Map([...before.evaluations].filter(([id]) => ids.includes(id))),
     }));
     const driven = ids.map((id) => getDrive(id).then((drive) => set((before) => ({ drives: new Map(before.drives).set(id, drive) })), fail(id)));
     const surroundings = ids.length ? getScene(ids[0]).then((scene) => set(() => ({ scene })), fail("scene")) : Promise.resolve();
     Promise.allSettled([...driven, surroundings]).then(async () => {
       await new Promise((done) => setTimeout(done, 60));
       for (const id of ids) {
-        if (isCurrent) await getWhy(id).then((why) => set((before) => ({ whys: new Map(before.whys).set(id, why) })), fail(id));
+        if (isCurrent) await getEvaluation(id).then((found) => set((before) => ({ evaluations: new Map(before.evaluations).set(id, found) })), fail(id));
       }
     });
     return () => { isCurrent = false; };
@@ -213,8 +247,10 @@ function useAnswers(chosen: Row[]): Answers {
   return answers;
 }
 
-/** One clock for all views of a scenario; its time goes to the address when it stands still. */
-function useClock(drives: Map<string, Drive>, view: ReplayView, onView: (part: Partial<ReplayView>) => void): Clock {
+/** One clock for all views of a scenario; its time is written to the address while it is paused. */
+function useClock(
+  drives: Map<string, Drive>, view: ReplayView, onView: (part: Partial<ReplayView>) => void, warn: (text: string) => void,
+): Clock {
   const clock = useRef<{ of: string; clock: Clock } | null>(null);
   if (clock.current?.of !== view.scenario) {
     const fresh = new Clock();
@@ -226,7 +262,13 @@ function useClock(drives: Map<string, Drive>, view: ReplayView, onView: (part: P
   }
   const end = Math.max(0, ...[...drives.values()].filter((drive) => drive.scenario === view.scenario).map((drive) => drive.ego.time[drive.numSteps - 1]));
   useEffect(() => { if (end > 0) clock.current!.clock.setEnd(end); }, [end, view.scenario]);
-  // An address that was opened or pasted moves the clock; one that the clock wrote is where it stands already.
+  const checked = useRef(0);
+  useEffect(() => {
+    if (end <= 0 || checked.current === view.t) return;
+    checked.current = view.t;
+    if (view.t > end + STEP_S / 2) warn(`The drive ends at ${end.toFixed(1)} s; the address names ${view.t} s.`);
+  }, [view.t, end]);
+  // An opened or pasted address moves the clock; an address that the clock wrote already agrees with it.
   useEffect(() => {
     const { clock: now } = clock.current!;
     if (!now.isPlaying && Math.abs(now.seconds - view.t) > 0.006) now.seek(view.t);
@@ -271,11 +313,11 @@ function useKeys({ clock, view, onView, onStep, onList, measuring, setMeasuring 
         v: () => now.onView({ solid: !now.view.solid }),
         r: () => now.onView({ follow: true, egoUp: !now.view.egoUp }),
         m: () => now.setMeasuring(!now.measuring),
-        w: () => now.onView({ why: !now.view.why }),
+        w: () => now.onView({ curves: !now.view.curves }),
         c: () => now.onView({ cameras: !now.view.cameras }),
         o: () => now.onView({ side: !now.view.side }),
-        "+": () => now.onView({ zoom: Math.min(80, now.view.zoom * 1.25) }),
-        "-": () => now.onView({ zoom: Math.max(0.6, now.view.zoom / 1.25) }),
+        "+": () => now.onView({ zoom: limited(now.view.zoom * 1.25, MIN_ZOOM, MAX_ZOOM) }),
+        "-": () => now.onView({ zoom: limited(now.view.zoom / 1.25, MIN_ZOOM, MAX_ZOOM) }),
         Escape: () => (now.measuring ? now.setMeasuring(false) : now.view.track ? now.onView({ track: "" }) : isSaved ? undefined : now.onList()),
       };
       const action = ALL_LAYERS.includes(event.key) ? () => now.onView({ layers: toggled(now.view.layers, event.key) }) : actions[event.key];

@@ -1,18 +1,19 @@
-/** One canvas of the replay: pan, zoom, click, measure. */
+/** A canvas of the replay from above: pan, zoom, select, measure. */
 
 import { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { ReplayView } from "./address";
-import { agentUnder, drawFrame, Shown } from "./birdseye";
-import { Camera, following, MAX_ZOOM, MIN_ZOOM, snapped, toWorld } from "./camera";
+import { limited, ReplayView } from "./address";
+import { agentUnder } from "./agents";
+import { DrawnDrive, drawFrame } from "./birdseye";
 import { Clock } from "./clock";
 import { Palette } from "./colors";
 import { Ground } from "./ground";
 import { instantOf, poseAt, Scene } from "./model";
+import { following, MAX_ZOOM, MIN_ZOOM, snapped, toWorld, Viewport } from "./viewport";
 
 export interface StageProps {
   scene: Scene | null;
-  drives: Shown[];
+  drives: DrawnDrive[];
   clock: Clock;
   view: ReplayView;
   colors: Palette;
@@ -22,18 +23,28 @@ export interface StageProps {
   onMeasured: () => void;
 }
 
-/** Frames drawn so far and the time of the first, for measurements from outside. */
-export const drawn = { frames: 0, solidFrames: 0, firstMs: 0, firstMapMs: 0, lastMs: 0, drawMs: 0, scenario: "", hasMap: false };
-Object.assign(window, { camberDrawn: drawn });
+/** Statistics of drawn frames, read by tests and benchmarks. */
+export const drawStats = { frames: 0, solidFrames: 0, firstMs: 0, firstMapMs: 0, lastMs: 0, drawMs: 0, scenario: "", hasMap: false };
+Object.assign(window, { camberDrawn: drawStats });
 
 const CLICK_PX = 4;
+
+export function countFrame(startMs: number, scenario: string, scene: Scene | null): void {
+  drawStats.frames++;
+  drawStats.lastMs = performance.now();
+  drawStats.drawMs += drawStats.lastMs - startMs;
+  drawStats.firstMs ||= drawStats.lastMs;
+  drawStats.scenario = scenario;
+  drawStats.hasMap = scene?.scenario === scenario;
+  if (drawStats.hasMap) drawStats.firstMapMs ||= drawStats.lastMs;
+}
 
 export function Stage(props: StageProps & { children?: ComponentChildren }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const live = useRef(props);
   live.current = props;
   const state = useRef({
-    ground: null as Ground | null, scene: null as Scene | null, camera: null as Camera | null, queued: 0,
+    ground: null as Ground | null, scene: null as Scene | null, viewport: null as Viewport | null, queued: 0,
     measure: [] as [number, number][],
   });
 
@@ -56,22 +67,16 @@ export function Stage(props: StageProps & { children?: ComponentChildren }) {
     }
     const { drive } = drives[0];
     const ego = poseAt(drive.ego, instantOf(drive.ego.time, clock.seconds));
-    const camera = view.follow
+    const viewport = view.follow
       ? following(ego, view.zoom, view.egoUp, width, height)
       : { x: view.x, y: view.y, zoom: view.zoom, up: Math.PI / 2, width, height };
-    state.current.camera = snapped(camera, ratio);
+    state.current.viewport = snapped(viewport, ratio);
     drawFrame(element.getContext("2d", { alpha: false })!, {
-      scene, drives, colors, ratio, seconds: clock.seconds, camera: state.current.camera,
+      scene, drives, colors, ratio, seconds: clock.seconds, viewport: state.current.viewport,
       ground: state.current.ground, layers: new Set(view.layers), track: view.track, measure: state.current.measure,
       isPlaying: clock.isPlaying,
     });
-    drawn.frames++;
-    drawn.lastMs = performance.now();
-    drawn.drawMs += drawn.lastMs - start;
-    drawn.firstMs ||= drawn.lastMs;
-    drawn.scenario = drive.scenario;
-    drawn.hasMap = scene?.scenario === drive.scenario;
-    if (drawn.hasMap) drawn.firstMapMs ||= drawn.lastMs;
+    countFrame(start, drive.scenario, scene);
   };
   const queue = () => {
     if (!state.current.queued) state.current.queued = requestAnimationFrame(draw);
@@ -91,14 +96,14 @@ export function Stage(props: StageProps & { children?: ComponentChildren }) {
 
   const worldOf = (event: { clientX: number; clientY: number }): [number, number] => {
     const box = canvas.current!.getBoundingClientRect();
-    return toWorld(state.current.camera!, event.clientX - box.left, event.clientY - box.top);
+    return toWorld(state.current.viewport!, event.clientX - box.left, event.clientY - box.top);
   };
 
   const press = (event: PointerEvent) => {
-    if (!state.current.camera || event.button !== 0) return;
+    if (!state.current.viewport || event.button !== 0) return;
     const element = canvas.current!;
     element.setPointerCapture(event.pointerId);
-    const camera = state.current.camera;
+    const { viewport } = state.current;
     const [startX, startY] = worldOf(event);
     let moved = false;
     const from = [event.clientX, event.clientY];
@@ -111,9 +116,8 @@ export function Stage(props: StageProps & { children?: ComponentChildren }) {
         return;
       }
       const box = element.getBoundingClientRect();
-      const fixed = { ...camera, up: camera.up };
-      const [x, y] = toWorld(fixed, now.clientX - box.left, now.clientY - box.top);
-      live.current.onView({ follow: false, egoUp: false, x: camera.x + startX - x, y: camera.y + startY - y });
+      const [x, y] = toWorld(viewport, now.clientX - box.left, now.clientY - box.top);
+      live.current.onView({ follow: false, egoUp: false, x: viewport.x + startX - x, y: viewport.y + startY - y });
     };
     const release = (now: PointerEvent) => {
       element.removeEventListener("pointermove", move);
@@ -142,7 +146,7 @@ export function Stage(props: StageProps & { children?: ComponentChildren }) {
   const wheel = (event: WheelEvent) => {
     event.preventDefault();
     const { view } = live.current;
-    const zoom = Math.min(MAX_ZOOM, Math.max(MIN_ZOOM, view.zoom * Math.exp(-event.deltaY * 0.0015)));
+    const zoom = limited(view.zoom * Math.exp(-event.deltaY * 0.0015), MIN_ZOOM, MAX_ZOOM);
     if (view.follow) live.current.onView({ zoom });
     else {
       const [x, y] = worldOf(event);
@@ -159,8 +163,8 @@ export function Stage(props: StageProps & { children?: ComponentChildren }) {
   return (
     <div class="stage">
       <canvas ref={canvas} class={props.measuring ? "measuring" : ""} onPointerDown={press}
-        onDblClick={() => props.onView({ follow: true })} aria-label={`Bird's-eye view, ${props.title}`} />
-      {props.title && <span class="stage-title">{props.drives.map((shown) => <i style={{ background: shown.color }} />)}{props.title}</span>}
+        onDblClick={() => props.onView({ follow: true })} aria-label={`View from above ${props.title}`} />
+      {props.title && <span class="stage-title">{props.drives.map(({ color }) => <i style={{ background: color }} />)}{props.title}</span>}
       {props.children}
     </div>
   );

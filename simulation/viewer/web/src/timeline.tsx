@@ -1,29 +1,29 @@
-/** Play, step and scrub; what cost points stands as red marks on the line, and a click jumps there. */
+/** Playback and time line; red marks are violations of metrics, and a click on a mark moves the clock to it. */
 
 import { useEffect, useReducer, useRef } from "preact/hooks";
-import { Event } from "./answers";
+import { MetricEvent } from "./api";
 import { Clock } from "./clock";
+import { SelectedDrive } from "./evaluation";
 import { eventsOf } from "./panel";
-import { Judged } from "./why";
 
 const LINE_PX = 30;
 export const SPEEDS = [0.25, 0.5, 1, 2, 4];
 
-export function Timeline({ clock, judged, onJump }: { clock: Clock; judged: Judged[]; onJump: (event: Event) => void }) {
+export function Timeline({ clock, selected, onJump }: { clock: Clock; selected: SelectedDrive[]; onJump: (event: MetricEvent) => void }) {
   const line = useRef<HTMLDivElement>(null);
   const knob = useRef<HTMLDivElement>(null);
   const text = useRef<HTMLSpanElement>(null);
   const [, redraw] = useReducer((times: number) => times + 1, 0);
   useEffect(() => {
     let wasPlaying = clock.isPlaying;
-    const tell = () => {
+    const update = () => {
       if (knob.current) knob.current.style.left = `${(100 * clock.seconds) / (clock.end || 1)}%`;
       if (text.current) text.current.textContent = `${clock.seconds.toFixed(1)} / ${clock.end.toFixed(1)} s`;
       if (wasPlaying !== clock.isPlaying) redraw(0);
       wasPlaying = clock.isPlaying;
     };
-    tell();
-    return clock.listen(tell);
+    update();
+    return clock.listen(update);
   }, [clock]);
   const scrub = (event: PointerEvent) => {
     const box = line.current!.getBoundingClientRect();
@@ -43,12 +43,12 @@ export function Timeline({ clock, judged, onJump }: { clock: Clock; judged: Judg
       <div class="line" ref={line} role="slider" aria-label="Time" onPointerDown={press}
         onPointerMove={(event) => { if (event.buttons & 1) scrub(event); }}>
         <div class="track" />
-        {judged.map((one, row) => {
-          const height = Math.min(22, LINE_PX / judged.length - 1);
-          const { lost, notes } = eventsOf(one);
-          const mark = (event: Event, kind: string) => (
-            <button class={`mark ${kind}`} title={`${event.t.toFixed(1)} s: ${judged.length > 1 ? `${one.title}: ` : ""}${event.text}`}
-              style={{ left: `${(100 * event.t) / (clock.end || 1)}%`, top: `${judged.length > 1 ? 1 + (row * LINE_PX) / judged.length : 4}px`, height: `${height}px` }}
+        {selected.map((drive, row) => {
+          const height = Math.min(22, LINE_PX / selected.length - 1);
+          const { lost, notes } = eventsOf(drive);
+          const mark = (event: MetricEvent, kind: string) => (
+            <button class={`mark ${kind}`} title={`${event.time_s.toFixed(1)} s: ${selected.length > 1 ? `${drive.title}: ` : ""}${event.text}`}
+              style={{ left: `${(100 * event.time_s) / (clock.end || 1)}%`, top: `${selected.length > 1 ? 1 + (row * LINE_PX) / selected.length : 4}px`, height: `${height}px` }}
               onPointerDown={(press) => press.stopPropagation()} onClick={() => onJump(event)} />
           );
           return [...notes.map((event) => mark(event, "note")), ...lost.map((event) => mark(event, "lost"))];

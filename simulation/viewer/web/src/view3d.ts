@@ -1,28 +1,29 @@
-/** Draws one instant in three dimensions with three.js: flat things like a painter, one over the other, then bodies by depth. */
+/** Draws one instant in three dimensions with three.js: flat layers in a fixed order, then bodies with a depth test. */
 
 import {
   BoxGeometry, BufferAttribute, BufferGeometry, Color, ConeGeometry, CylinderGeometry, DirectionalLight, DoubleSide, EdgesGeometry,
   Group, HemisphereLight, InstancedMesh, LineBasicMaterial, LineSegments, Matrix4, Mesh, MeshBasicMaterial, MeshLambertMaterial,
-  PerspectiveCamera, Plane, Quaternion, Raycaster, Scene as Stage, ShapeUtils, Vector2, Vector3, WebGLRenderer,
+  PerspectiveCamera, Plane, Quaternion, Raycaster, Scene as SceneGraph, ShapeUtils, Vector2, Vector3, WebGLRenderer,
 } from "three";
-import { agentAt, candidatesAt, Shown, TRIANGLE } from "./birdseye";
-import { Palette } from "./colors";
+import { agentAt, MIN_SPEED_MPS, TRIANGLE_KINDS } from "./agents";
+import { candidatesAt, DrawnDrive } from "./birdseye";
+import { kindColor, Palette } from "./colors";
 import { instantOf, LayerName, Pose, poseAt, Scene, Shapes } from "./model";
 
-export interface Look {
-  /** Point looked at. */
+export interface Viewpoint {
+  /** Point at the centre of the view. */
   x: number;
   y: number;
-  /** Pixels per metre there. */
+  /** Pixels per metre at this point. */
   zoom: number;
-  /** Direction looked into [rad], and how steeply from above [rad]. */
+  /** Viewing direction [rad] and elevation above the ground [rad]. */
   direction: number;
   tilt: number;
 }
 
 export interface Frame3d {
   scene: Scene | null;
-  drives: Shown[];
+  drives: DrawnDrive[];
   seconds: number;
   colors: Palette;
   layers: Set<string>;
@@ -30,24 +31,23 @@ export interface Frame3d {
   width: number;
   height: number;
   ratio: number;
-  look: Look;
+  viewpoint: Viewpoint;
 }
 
 const FIELD_OF_VIEW = 40;
-/** Box height of sources that have none, and what is taken then [m]. */
+/** Box height in sources without heights; `HEIGHTS` replaces it [m]. */
 const UNKNOWN_HEIGHT = 1.6;
 const HEIGHTS: Record<string, number> = { traffic_cone: 0.75, barrier: 1, czone_sign: 1.2, generic_object: 1, pedestrian: 1.75 };
 const EGO_HEIGHT = 1.78;
-const GLASS = "#1b2733";
 const LIGHT_HEIGHT = 4.5;
-/** Everything counts as transparent, also what is not: then all is drawn in the order that is given, bodies last. */
+/** All materials are marked transparent: three.js then draws objects in their render order, bodies last. */
 const FLAT = { transparent: true, depthTest: false, depthWrite: false };
 const BODIES_ORDER = 1;
 const Z = new Vector3(0, 0, 1);
 
 export class View3d {
   private readonly renderer: WebGLRenderer;
-  private readonly stage = new Stage();
+  private readonly graph = new SceneGraph();
   private readonly camera = new PerspectiveCamera(FIELD_OF_VIEW, 1, 0.5, 3000);
   private readonly bodies = new Bodies();
   private ground: Group | null = null;
@@ -55,17 +55,17 @@ export class View3d {
   private flat = new Group();
   private size = "";
 
-  /** Raises where the browser has no WebGL. */
+  /** Throws when the browser has no WebGL. */
   constructor(canvas: HTMLCanvasElement) {
     try {
       this.renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: "low-power" });
     } catch {
-      throw new Error("There is no three-dimensional view: this browser offers no WebGL here.");
+      throw new Error("The three-dimensional view needs WebGL, which this browser does not offer here.");
     }
     this.camera.up = Z;
     const sun = new DirectionalLight(0xffffff, 1.6);
     sun.position.set(-0.4, -0.7, 1);
-    this.stage.add(new HemisphereLight(0xffffff, 0x8b95a3, 1.7), sun, this.bodies.group, this.flat);
+    this.graph.add(new HemisphereLight(0xffffff, 0x8b95a3, 1.7), sun, this.bodies.group, this.flat);
   }
 
   draw(frame: Frame3d): void {
@@ -75,15 +75,15 @@ export class View3d {
       this.renderer.setPixelRatio(frame.ratio);
       this.renderer.setSize(frame.width, frame.height, false);
     }
-    this.stage.background = new Color(frame.colors.ground);
-    this.lookFrom(frame);
-    this.layGround(frame);
-    this.layFlat(frame);
-    this.bodies.place(frame);
-    this.renderer.render(this.stage, this.camera);
+    this.graph.background = new Color(frame.colors.ground);
+    this.setViewpoint(frame);
+    this.drawGround(frame);
+    this.drawFlat(frame);
+    this.bodies.draw(frame);
+    this.renderer.render(this.graph, this.camera);
   }
 
-  /** The point of the ground, half a body high, under a point of the canvas; null above the horizon. */
+  /** The point at half a vehicle's height under a point of the canvas; null above the horizon. */
   groundAt(left: number, top: number): [number, number] | null {
     const [width, height] = this.size.split(",").map(Number);
     const ray = new Raycaster();
@@ -100,27 +100,27 @@ export class View3d {
     this.renderer.forceContextLoss();
   }
 
-  private lookFrom({ look, width, height }: Frame3d): void {
-    const distance = height / look.zoom / 2 / Math.tan((FIELD_OF_VIEW * Math.PI) / 360);
-    const aside = Math.cos(look.tilt) * distance;
+  private setViewpoint({ viewpoint, width, height }: Frame3d): void {
+    const distance = height / viewpoint.zoom / 2 / Math.tan((FIELD_OF_VIEW * Math.PI) / 360);
+    const aside = Math.cos(viewpoint.tilt) * distance;
     this.camera.aspect = width / height;
     this.camera.far = Math.max(800, distance * 4);
-    this.camera.position.set(look.x - aside * Math.cos(look.direction), look.y - aside * Math.sin(look.direction), Math.sin(look.tilt) * distance);
-    this.camera.lookAt(look.x, look.y, 0);
+    this.camera.position.set(viewpoint.x - aside * Math.cos(viewpoint.direction), viewpoint.y - aside * Math.sin(viewpoint.direction), Math.sin(viewpoint.tilt) * distance);
+    this.camera.lookAt(viewpoint.x, viewpoint.y, 0);
     this.camera.updateProjectionMatrix();
     this.camera.updateMatrixWorld();
   }
 
-  private layGround({ scene, colors, layers }: Frame3d): void {
+  private drawGround({ scene, colors, layers }: Frame3d): void {
     const key = [colors.ground, ...[..."1234"].filter((layer) => layers.has(layer))].join();
     if (this.groundOf[0] === scene && this.groundOf[1] === key) return;
     this.groundOf = [scene, key];
     if (this.ground) {
-      this.stage.remove(this.ground);
+      this.graph.remove(this.ground);
       clear(this.ground);
     }
     const group = (this.ground = new Group());
-    this.stage.add(group);
+    this.graph.add(group);
     if (!scene) return;
     let order = -100;
     const areas = (name: LayerName, color: string) => group.add(painted(areaGeometry(scene.layers[name]), color, order++));
@@ -135,7 +135,7 @@ export class View3d {
       areas("carparks", colors.carpark);
       areas("intersections", colors.junction);
       areas("crosswalks", colors.crosswalk);
-      lines("crosswalks", colors.crosswalkLine);
+      lines("crosswalks", colors.crosswalk_line);
     }
     if (layers.has("3")) areas("route", colors.route);
     if (layers.has("2")) {
@@ -143,56 +143,56 @@ export class View3d {
       lines("lanes", colors.lane);
       lines("boundaries", colors.boundary);
     }
-    if (layers.has("4")) areas("stop_lines", colors.stopLine);
+    if (layers.has("4")) areas("stop_lines", colors.stop_line);
     if (layers.has("3")) {
-      group.add(painted(ribbon(pairs(scene.routeLine), 0.3), colors.routeLine, order++));
+      group.add(painted(ribbon(pairs(scene.routeLine), 0.3), colors.route_line, order++));
       if (scene.goal) group.add(painted(ribbon(circle(scene.goal[0], scene.goal[1], 2.2), 0.5), colors.goal, order++));
     }
   }
 
-  /** All that lies on the road and moves: made again for each frame, it is little. */
-  private layFlat(frame: Frame3d): void {
+  /** Flat layers that change with time; they are rebuilt for each frame. */
+  private drawFlat(frame: Frame3d): void {
     clear(this.flat);
     const { scene, drives, colors, layers, seconds } = frame;
-    const wide = (metres: number, pixels: number) => Math.max(metres, pixels / frame.look.zoom);
+    const width = (metres: number, pixels: number) => Math.max(metres, pixels / frame.viewpoint.zoom);
     let order = -50;
-    const lay = (line: [number, number][], width: number, color: string, opacity = 1) => {
-      if (line.length > 1) this.flat.add(painted(ribbon(line, width), color, order++, opacity));
+    const add = (line: [number, number][], lineWidth: number, color: string, opacity = 1) => {
+      if (line.length > 1) this.flat.add(painted(ribbon(line, lineWidth), color, order++, opacity));
     };
     if (layers.has("4") && scene && drives.length) {
-      for (const { line, status } of lightsAt(frame, scene)) lay(line, wide(0.35, 1.6), colors.lights[status], 0.75);
+      for (const { line, status } of lightsAt(frame, scene)) add(line, width(0.35, 1.6), colors.lights[status], 0.75);
     }
-    if (layers.has("9") && scene) lay(pairOf(scene.logged.x, scene.logged.y), wide(0.15, 1.2), colors.ghost, 0.6);
-    if (layers.has("0") && drives.length) this.layCandidates(frame, lay, wide);
+    if (layers.has("9") && scene) add(pairOf(scene.logged.x, scene.logged.y), width(0.15, 1.2), colors.logged_ego, 0.6);
+    if (layers.has("0") && drives.length) this.drawCandidates(frame, add, width);
     for (const { drive, color } of [...drives].reverse()) {
       if (!layers.has("8")) continue;
       const { step } = instantOf(drive.ego.time, seconds);
-      lay(pairOf(drive.ego.x.subarray(0, step + 1), drive.ego.y.subarray(0, step + 1)), wide(0.3, 2), color, 0.35);
+      add(pairOf(drive.ego.x.subarray(0, step + 1), drive.ego.y.subarray(0, step + 1)), width(0.3, 2), color, 0.35);
       const { offsets, points } = drive.plans;
       const count = points.length / 2;
       const [first, last] = [offsets[step], offsets[step + 1]];
-      lay(pairOf(points.subarray(first, last), points.subarray(count + first, count + last)), wide(0.5, 2.5), color);
+      add(pairOf(points.subarray(first, last), points.subarray(count + first, count + last)), width(0.5, 2.5), color);
     }
   }
 
-  private layCandidates(
-    { drives: [{ drive }], seconds, colors }: Frame3d, lay: (line: [number, number][], width: number, color: string) => void,
-    wide: (metres: number, pixels: number) => number,
+  private drawCandidates(
+    { drives: [{ drive }], seconds, colors }: Frame3d, add: (line: [number, number][], width: number, color: string) => void,
+    width: (metres: number, pixels: number) => number,
   ): void {
     const { points, poses } = drive.candidates;
     const count = points.length / 2;
-    for (const { place, color, isChosen } of candidatesAt(drive, seconds, colors)) {
-      const [first, last] = [place * poses, (place + 1) * poses];
+    for (const { index, color, isChosen } of candidatesAt(drive, seconds, colors)) {
+      const [first, last] = [index * poses, (index + 1) * poses];
       const line = pairOf(points.subarray(first, last), points.subarray(count + first, count + last)).filter(([x]) => !Number.isNaN(x));
-      if (isChosen) lay(line, wide(1.3, 7), colors.edge);
-      lay(line, isChosen ? wide(0.9, 5) : wide(0.2, 1.6), color);
+      if (isChosen) add(line, width(1.3, 7), colors.edge);
+      add(line, isChosen ? width(0.9, 5) : width(0.2, 1.6), color);
       const end = line[line.length - 1];
-      if (end) lay(circle(...end, isChosen ? 0.7 : 0.3), isChosen ? 0.5 : 0.3, color);
+      if (end) add(circle(...end, isChosen ? 0.7 : 0.3), isChosen ? 0.5 : 0.3, color);
     }
   }
 }
 
-/** Everything with a height: a few meshes, each drawn many times. */
+/** Objects with a height, as a few instanced meshes. */
 class Bodies {
   readonly group = new Group();
   private readonly shapes = {
@@ -203,37 +203,37 @@ class Bodies {
   private readonly meshes = new Map<string, InstancedMesh>();
   private readonly counts = new Map<string, number>();
   private readonly edges = new EdgesGeometry(this.shapes.box);
-  private readonly ghost = new LineSegments(this.edges, new LineBasicMaterial({ transparent: true }));
+  private readonly loggedEgo = new LineSegments(this.edges, new LineBasicMaterial({ transparent: true }));
   private readonly ring = new Mesh(new BufferGeometry(), new MeshBasicMaterial({ ...FLAT, side: DoubleSide }));
 
   constructor() {
-    this.ghost.renderOrder = BODIES_ORDER;
-    this.ghost.frustumCulled = this.ring.frustumCulled = false;
-    this.group.add(this.ghost, this.ring);
+    this.loggedEgo.renderOrder = BODIES_ORDER;
+    this.loggedEgo.frustumCulled = this.ring.frustumCulled = false;
+    this.group.add(this.loggedEgo, this.ring);
   }
 
-  place(frame: Frame3d): void {
+  draw(frame: Frame3d): void {
     const { drives, scene, layers, seconds, colors } = frame;
     this.counts.clear();
     this.ring.visible = false;
-    if (layers.has("5") && drives.length) this.placeAgents(frame);
+    if (layers.has("5") && drives.length) this.drawAgents(frame);
     for (const { drive, color } of drives) {
       const pose = poseAt(drive.ego, instantOf(drive.ego.time, seconds));
-      this.car(pose, drive.egoSize[0], drive.egoSize[1], EGO_HEIGHT, color);
+      this.car(pose, drive.egoSize[0], drive.egoSize[1], EGO_HEIGHT, color, colors.glass);
     }
-    this.ghost.visible = layers.has("9") && !!scene;
-    if (scene && this.ghost.visible) {
+    this.loggedEgo.visible = layers.has("9") && !!scene;
+    if (scene && this.loggedEgo.visible) {
       const [length, width] = drives[0]?.drive.egoSize ?? [5, 2];
       const pose = poseAt(scene.logged, instantOf(scene.logged.time, seconds));
-      this.ghost.matrixAutoUpdate = false;
-      this.ghost.matrix.copy(placed(pose, 0, length, width, EGO_HEIGHT));
-      (this.ghost.material as LineBasicMaterial).color.set(colors.ghost);
+      this.loggedEgo.matrixAutoUpdate = false;
+      this.loggedEgo.matrix.copy(transform(pose, 0, length, width, EGO_HEIGHT));
+      (this.loggedEgo.material as LineBasicMaterial).color.set(colors.logged_ego);
     }
     if (layers.has("4") && scene && drives.length) {
       for (const { line: [[x, y]], status } of lightsAt(frame, scene)) {
         const pose = { x, y, heading: 0 };
-        this.add("round", placed(pose, 0, 0.12, 0.12, LIGHT_HEIGHT), colors.boundary);
-        this.add(status === 2 ? "box" : status === 1 ? "cone" : "round", placed(pose, LIGHT_HEIGHT, 0.9, 0.9, 0.9), colors.lights[status]);
+        this.add("round", transform(pose, 0, 0.12, 0.12, LIGHT_HEIGHT), colors.boundary);
+        this.add(status === 2 ? "box" : status === 1 ? "cone" : "round", transform(pose, LIGHT_HEIGHT, 0.9, 0.9, 0.9), colors.lights[status]);
       }
     }
     for (const [name, mesh] of this.meshes) {
@@ -248,26 +248,26 @@ class Bodies {
     for (const shape of Object.values(this.shapes)) shape.dispose();
   }
 
-  private placeAgents({ drives: [{ drive }], seconds, colors, track, layers }: Frame3d): void {
+  private drawAgents({ drives: [{ drive }], seconds, colors, track, layers }: Frame3d): void {
     const now = instantOf(drive.ego.time, seconds);
     for (let agent = 0; agent < drive.numAgents; agent++) {
       const pose = agentAt(drive, agent, now);
       if (!pose) continue;
-      const place = agent * drive.numSteps + now.step;
+      const index = agent * drive.numSteps + now.step;
       const kind = drive.kindNames[drive.kinds[agent]] ?? "generic_object";
-      const color = colors.kinds[kind] ?? colors.kinds.generic_object;
-      const [length, width] = [drive.agents.length[place], drive.agents.width[place]];
+      const color = kindColor(colors, kind);
+      const [length, width] = [drive.agents.length[index], drive.agents.width[index]];
       const known = drive.agents.height[agent];
       const height = Math.abs(known - UNKNOWN_HEIGHT) > 1e-3 ? known : HEIGHTS[kind] ?? known;
-      if (kind === "vehicle") this.car(pose, length, width, height, color);
-      else if (kind === "pedestrian") this.add("round", placed(pose, 0, Math.max(length, 0.5), Math.max(width, 0.5), height), color);
-      else this.add(TRIANGLE.includes(kind) ? "cone" : "box", placed(pose, 0, Math.max(length, 0.3), Math.max(width, 0.3), height), color);
-      if (layers.has("7") && pose.speed > 0.3) {
-        const [vx, vy] = [drive.agents.vx[place], drive.agents.vy[place]];
+      if (kind === "vehicle") this.car(pose, length, width, height, color, colors.glass);
+      else if (kind === "pedestrian") this.add("round", transform(pose, 0, Math.max(length, 0.5), Math.max(width, 0.5), height), color);
+      else this.add(TRIANGLE_KINDS.includes(kind) ? "cone" : "box", transform(pose, 0, Math.max(length, 0.3), Math.max(width, 0.3), height), color);
+      if (layers.has("7") && pose.speed > MIN_SPEED_MPS) {
+        const [vx, vy] = [drive.agents.vx[index], drive.agents.vy[index]];
         const reach = Math.hypot(vx, vy);
         const heading = Math.atan2(vy, vx);
         const middle = length / 2 + reach / 2;
-        this.add("box", placed({ x: pose.x + middle * Math.cos(heading), y: pose.y + middle * Math.sin(heading), heading }, 0.1, reach, 0.18, 0.08), colors.arrow);
+        this.add("box", transform({ x: pose.x + middle * Math.cos(heading), y: pose.y + middle * Math.sin(heading), heading }, 0.1, reach, 0.18, 0.08), colors.arrow);
       }
       if (drive.trackIds[agent] === track) {
         this.ring.geometry.dispose();
@@ -278,20 +278,20 @@ class Bodies {
     }
   }
 
-  /** A body, a cabin towards its rear and a dark windscreen tell where a vehicle is heading. */
-  private car(pose: Pose, length: number, width: number, height: number, color: string): void {
+  /** A vehicle: body, cabin towards the rear, and a dark windscreen that marks the heading. */
+  private car(pose: Pose, length: number, width: number, height: number, color: string, glassColor: string): void {
     if (length < 2) {
-      this.add("box", placed(pose, 0, length, width, height), color);
+      this.add("box", transform(pose, 0, length, width, height), color);
       return;
     }
-    this.add("box", placed(pose, 0.15, length, width, height * 0.5), color);
+    this.add("box", transform(pose, 0.15, length, width, height * 0.5), color);
     const cabin = length > 6.5 ? { from: -0.5, to: 0.42 } : { from: -0.42, to: 0.2 };
     const middle = ((cabin.from + cabin.to) / 2) * length;
     const at = { x: pose.x + middle * Math.cos(pose.heading), y: pose.y + middle * Math.sin(pose.heading), heading: pose.heading };
-    this.add("box", placed(at, 0.15 + height * 0.5, (cabin.to - cabin.from) * length, width * 0.86, height * 0.5 - 0.15), color);
+    this.add("box", transform(at, 0.15 + height * 0.5, (cabin.to - cabin.from) * length, width * 0.86, height * 0.5 - 0.15), color);
     const front = ((cabin.to + 0.02) * length);
     const glass = { x: pose.x + front * Math.cos(pose.heading), y: pose.y + front * Math.sin(pose.heading), heading: pose.heading };
-    this.add("box", placed(glass, 0.15 + height * 0.55, 0.06 * length, width * 0.8, height * 0.36), GLASS);
+    this.add("box", transform(glass, 0.15 + height * 0.55, 0.06 * length, width * 0.8, height * 0.36), glassColor);
   }
 
   private add(shape: keyof Bodies["shapes"], matrix: Matrix4, color: string): void {
@@ -320,18 +320,17 @@ class Bodies {
   }
 }
 
-const known = new Map<string, Color>();
+const colorCache = new Map<string, Color>();
 
 function colorOf(text: string): Color {
-  let color = known.get(text);
-  if (!color) known.set(text, (color = new Color(paint(text).color)));
+  let color = colorCache.get(text);
+  if (!color) colorCache.set(text, (color = new Color(paint(text).color)));
   return color;
 }
 
-/** Colour and opacity of a CSS colour. */
+/** Colour and opacity of `#rrggbb`, `#rrggbbaa` or `rgb()`. */
 function paint(text: string): { color: string; opacity: number } {
-  const parts = /^rgba\((.*),\s*([\d.]+)\)$/.exec(text);
-  return parts ? { color: `rgb(${parts[1]})`, opacity: Number(parts[2]) } : { color: text, opacity: 1 };
+  return text.length === 9 && text.startsWith("#") ? { color: text.slice(0, 7), opacity: parseInt(text.slice(7), 16) / 255 } : { color: text, opacity: 1 };
 }
 
 function painted(geometry: BufferGeometry, color: string, order: number, opacity = 1): Mesh {
@@ -345,7 +344,7 @@ function painted(geometry: BufferGeometry, color: string, order: number, opacity
 
 const matrix = new Matrix4();
 
-function placed(pose: Pose, z: number, length: number, width: number, height: number): Matrix4 {
+function transform(pose: Pose, z: number, length: number, width: number, height: number): Matrix4 {
   return matrix.compose(new Vector3(pose.x, pose.y, z), new Quaternion().setFromAxisAngle(Z, pose.heading), new Vector3(length, width, height));
 }
 
@@ -369,15 +368,15 @@ function lightsAt({ drives: [{ drive }], seconds }: Frame3d, scene: Scene): { li
   const count = points.length / 2;
   const found = [];
   for (let row = lights.offsets[step]; row < lights.offsets[step + 1]; row++) {
-    const place = scene.connectorPlace.get(lights.connectors[row]);
-    if (place === undefined || lights.statuses[row] > 2) continue;
-    const [first, last] = [offsets[place], offsets[place + 1]];
+    const index = scene.connectorIndex.get(lights.connectors[row]);
+    if (index === undefined || lights.statuses[row] > 2) continue;
+    const [first, last] = [offsets[index], offsets[index + 1]];
     found.push({ line: pairOf(points.subarray(first, last), points.subarray(count + first, count + last)), status: lights.statuses[row] });
   }
   return found;
 }
 
-/** A band of a width along a line, flat on the ground. */
+/** A flat band along a line. */
 function ribbon(line: [number, number][], width: number): BufferGeometry {
   const corners = new Float32Array(line.length * 6);
   const index: number[] = [];
@@ -392,7 +391,7 @@ function ribbon(line: [number, number][], width: number): BufferGeometry {
   return geometryOf(corners, index);
 }
 
-/** Outlines run against the clock; the holes of each follow it, with the clock. */
+/** Outlines run counter-clockwise; the holes of an outline follow it and run clockwise. */
 function areaGeometry({ points, offsets }: Shapes): BufferGeometry {
   const count = points.length / 2;
   const corners = new Float32Array(count * 3);
@@ -401,9 +400,9 @@ function areaGeometry({ points, offsets }: Shapes): BufferGeometry {
   let rings: { start: number; ring: Vector2[] }[] = [];
   const fill = () => {
     if (!rings.length) return;
-    const places = rings.flatMap(({ start, ring }) => ring.map((_, i) => start + i));
+    const indices = rings.flatMap(({ start, ring }) => ring.map((_, i) => start + i));
     const [outline, ...holes] = rings.map(({ ring }) => ring);
-    for (const face of ShapeUtils.triangulateShape(outline, holes)) for (const corner of face) index.push(places[corner]);
+    for (const face of ShapeUtils.triangulateShape(outline, holes)) for (const corner of face) index.push(indices[corner]);
   };
   for (let row = 0; row + 1 < offsets.length; row++) {
     const [start, stop] = [offsets[row], offsets[row + 1]];

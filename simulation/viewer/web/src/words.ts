@@ -1,6 +1,6 @@
-/** Names for people. */
+/** Titles of metrics, scenario types, traffic and drives. */
 
-import { Row } from "./answers";
+import { Row } from "./api";
 
 const METRICS: Record<string, string> = {
   no_ego_at_fault_collisions: "No at-fault collisions",
@@ -30,9 +30,9 @@ export function scoreText(score: number | null | undefined): string {
   return score === null || score === undefined ? "–" : (Math.floor(score * 1000 + 1e-6) / 1000).toFixed(score === 1 ? 2 : 3);
 }
 
-/** Label of a drive among others of its scenario: traffic and folder are named only where the planner does not tell. */
+/** Title of a drive: its planner, with traffic and source only if another drive of the scenario differs in them. */
 export function driveTitle(row: Row, among: Row[]): string {
-  if (row.status === "logged") return "logged drive";
+  if (row.status === "logged") return "logged ego";
   const same = among.filter((other) => other.planner === row.planner);
   const words = [row.planner];
   if (same.some((other) => other.traffic !== row.traffic)) words.push(trafficTitle(row.traffic));
@@ -44,7 +44,12 @@ export function trafficTitle(traffic: string): string {
   return { nonreactive: "non-reactive", reactive_scripted: "reactive, scripted", open_loop: "open loop" }[traffic] ?? traffic;
 }
 
-/** Class for a score: also told apart by its number, never by colour alone. */
+/** Text of a drive's score or status. */
+export function resultText(row: Row): string {
+  return row.status === "failed" || row.status === "damaged" ? row.status : scoreText(row.score);
+}
+
+/** CSS class of a score. */
 export function grade(row: { score: number | null; status: string }): string {
   if (row.status === "failed" || row.status === "damaged") return "broken";
   if (row.score === null) return "none";

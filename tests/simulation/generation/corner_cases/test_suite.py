@@ -40,6 +40,13 @@ def test_a_member_is_what_its_name_says():
     assert recording.map.name == "corners-0100"
 
 
+@pytest.mark.parametrize(("kind", "seed"), [("cut_in", 203), ("construction", 203), ("cut_in", 200)])
+def test_routes_have_two_roadblocks_also_where_the_ego_is_on_the_last_lane(kind, seed):
+    (member,) = [each for each in suite_members() if (each.part, each.kind, each.seed) == ("test", kind, seed)]
+    (mission,) = make_member(member).missions
+    assert len(mission.roadblock_ids) >= 2
+
+
 @pytest.mark.parametrize(
     ("part", "kind", "seed"),
     [("train", "lane_change_light", 102), ("test", "lane_change_light", 203), ("test", "construction", 203)],

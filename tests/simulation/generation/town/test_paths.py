@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from simulation.generation.town.paths import arc_lengths, between, curvature, evenly, gentlest, quintic
+from driving.geometry import arc_lengths
+from simulation.generation.town.paths import between, curvature, evenly, gentlest, quintic
 
 
 def test_a_quintic_between_poses_in_line_is_straight():

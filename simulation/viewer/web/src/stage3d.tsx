@@ -1,20 +1,20 @@
-/** The scene in three dimensions. Its code is loaded when it is first asked for, so that the first picture does not wait. */
+/** A canvas of the replay in three dimensions. Its script is loaded on first use. */
 
 import { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { loadView3d } from "./answers";
-import { agentUnder } from "./birdseye";
-import { MAX_ZOOM, MIN_ZOOM } from "./camera";
+import { limited, TILT } from "./address";
+import { agentUnder } from "./agents";
+import { loadView3d } from "./api";
 import { instantOf, poseAt } from "./model";
-import { drawn, StageProps } from "./stage";
-import type { Look, View3d } from "./view3d";
+import { countFrame, drawStats, StageProps } from "./stage";
+import type { View3d, Viewpoint } from "./view3d";
+import { MAX_ZOOM, MIN_ZOOM } from "./viewport";
 
 const CLICK_PX = 4;
 const DEGREES_PER_PX = 0.35;
-export const TILT = { least: 4, most: 89 };
 
-/** Calls `onMissing` with a sentence where the browser draws nothing in three dimensions. */
-export function Solid(props: StageProps & { onMissing: (sentence: string) => void; children?: ComponentChildren }) {
+/** Calls `onMissing` with the reason when the browser cannot draw in three dimensions. */
+export function Stage3d(props: StageProps & { onMissing: (sentence: string) => void; children?: ComponentChildren }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const live = useRef(props);
   live.current = props;
@@ -30,24 +30,18 @@ export function Solid(props: StageProps & { onMissing: (sentence: string) => voi
     const start = performance.now();
     view3d.draw({
       scene, drives, colors, seconds: clock.seconds, layers: new Set(view.layers), track: view.track,
-      width: element.clientWidth, height: element.clientHeight, ratio: window.devicePixelRatio || 1, look: look(),
+      width: element.clientWidth, height: element.clientHeight, ratio: window.devicePixelRatio || 1, viewpoint: viewpoint(),
     });
-    drawn.frames++;
-    drawn.solidFrames++;
-    drawn.lastMs = performance.now();
-    drawn.drawMs += drawn.lastMs - start;
-    drawn.firstMs ||= drawn.lastMs;
-    drawn.scenario = drives[0].drive.scenario;
-    drawn.hasMap = scene?.scenario === drawn.scenario;
-    if (drawn.hasMap) drawn.firstMapMs ||= drawn.lastMs;
+    drawStats.solidFrames++;
+    countFrame(start, drives[0].drive.scenario, scene);
   };
-  const look = (): Look => {
+  const viewpoint = (): Viewpoint => {
     const { drives, clock, view } = live.current;
     const { ego } = drives[0].drive;
     const pose = poseAt(ego, instantOf(ego.time, clock.seconds));
     const turn = (view.turn * Math.PI) / 180;
     const tilt = (view.tilt * Math.PI) / 180;
-    // Behind the ego while it is followed; where one left it otherwise.
+    // Behind the ego while following it.
     return view.follow ? { x: pose.x, y: pose.y, zoom: view.zoom, direction: pose.heading + turn, tilt }
       : { x: view.x, y: view.y, zoom: view.zoom, direction: turn, tilt };
   };
@@ -84,23 +78,23 @@ export function Solid(props: StageProps & { onMissing: (sentence: string) => voi
     const isPanning = event.shiftKey || event.button !== 0;
     const from = [event.clientX, event.clientY];
     const start = { ...live.current.view };
-    const was = look();
+    const before = viewpoint();
     let moved = false;
     const move = (now: PointerEvent) => {
       const [dx, dy] = [now.clientX - from[0], now.clientY - from[1]];
       if (!moved && Math.hypot(dx, dy) < CLICK_PX) return;
       moved = true;
       if (isPanning) {
-        const right = -dx / was.zoom;
-        const ahead = dy / was.zoom / Math.max(0.3, Math.sin(was.tilt));
-        const [cos, sin] = [Math.cos(was.direction), Math.sin(was.direction)];
+        const right = -dx / before.zoom;
+        const ahead = dy / before.zoom / Math.max(0.3, Math.sin(before.tilt));
+        const [cos, sin] = [Math.cos(before.direction), Math.sin(before.direction)];
         live.current.onView({
-          follow: false, turn: degrees(was.direction), x: was.x + ahead * cos + right * sin, y: was.y + ahead * sin - right * cos,
+          follow: false, turn: degrees(before.direction), x: before.x + ahead * cos + right * sin, y: before.y + ahead * sin - right * cos,
         });
       } else {
         live.current.onView({
           turn: degrees(((start.turn + dx * DEGREES_PER_PX) * Math.PI) / 180),
-          tilt: Math.min(TILT.most, Math.max(TILT.least, start.tilt + dy * DEGREES_PER_PX)),
+          tilt: limited(start.tilt + dy * DEGREES_PER_PX, TILT.min, TILT.max),
         });
       }
     };
@@ -109,7 +103,7 @@ export function Solid(props: StageProps & { onMissing: (sentence: string) => voi
       if (moved || now.type !== "pointerup") return;
       const box = element.getBoundingClientRect();
       const point = view3d.groundAt(now.clientX - box.left, now.clientY - box.top);
-      const found = point && agentUnder(live.current.drives[0].drive, live.current.clock.seconds, ...point, 6 / was.zoom + 0.5);
+      const found = point && agentUnder(live.current.drives[0].drive, live.current.clock.seconds, ...point, 6 / before.zoom + 0.5);
       live.current.onView({ track: found ?? "" });
     };
     element.addEventListener("pointermove", move);
@@ -120,7 +114,7 @@ export function Solid(props: StageProps & { onMissing: (sentence: string) => voi
     const element = canvas.current!;
     const wheel = (event: WheelEvent) => {
       event.preventDefault();
-      live.current.onView({ zoom: Math.min(MAX_ZOOM, Math.max(MIN_ZOOM, live.current.view.zoom * Math.exp(-event.deltaY * 0.0015))) });
+      live.current.onView({ zoom: limited(live.current.view.zoom * Math.exp(-event.deltaY * 0.0015), MIN_ZOOM, MAX_ZOOM) });
     };
     element.addEventListener("wheel", wheel, { passive: false });
     return () => element.removeEventListener("wheel", wheel);
@@ -129,8 +123,8 @@ export function Solid(props: StageProps & { onMissing: (sentence: string) => voi
   return (
     <div class="stage">
       <canvas ref={canvas} class="solid" onPointerDown={press} onContextMenu={(event) => event.preventDefault()}
-        onDblClick={() => props.onView({ follow: true, turn: 0 })} aria-label={`Three-dimensional view, ${props.title}`} />
-      {props.title && <span class="stage-title">{props.drives.map((shown) => <i style={{ background: shown.color }} />)}{props.title}</span>}
+        onDblClick={() => props.onView({ follow: true, turn: 0 })} aria-label={`Three-dimensional view ${props.title}`} />
+      {props.title && <span class="stage-title">{props.drives.map(({ color }) => <i style={{ background: color }} />)}{props.title}</span>}
       {!isReady && <p class="empty over">Loading the three-dimensional view …</p>}
       {props.children}
     </div>

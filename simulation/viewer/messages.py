@@ -1,33 +1,33 @@
-"""What the page replays: the drive of a log, the logged drive of a scenario, and the scene around both."""
+"""Binary messages for the replay: a driven log, the logged ego of a scenario, and the scene around both."""
 
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from driving.agents import AgentKind, AgentTracks, LightStatus, TrafficLights
 from driving.candidates import LOGGED_TIME_S, Candidates
 from driving.ego import EgoMotion
-from driving.geometry import shifted_along_heading
+from driving.geometry import arc_lengths, shifted_along_heading
 from driving.scenario import Scenario
 from driving.vehicle import PACIFICA
+from simulation.drawing.map_shapes import Shapes, map_shapes, region_around
 from simulation.log import SimulationLog
-from simulation.viewer.map_shapes import add_shapes, map_shapes, region_around
 from simulation.viewer.packing import CENTIMETRE, MILLIMETRE, MILLIRADIAN, Message
 
 ORIGIN_GRID_M = 100.0
-"""Coordinates travel relative to a round point near the start, the same for all drives of a scenario."""
-CORRIDOR_M = 250.0
-"""So much of the route ahead is shown, beyond where anyone drove."""
+"""Grid of the origin that coordinates are relative to; all drives of a scenario share one origin."""
+ROUTE_AHEAD_M = 250.0
+"""Length of the route line beyond the distance that the logged ego drove."""
 
 
 def origin_near(pose: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "2"]:
-    """The round point that coordinates are relative to."""
+    """The grid point next to a pose: origin of the coordinates in a message."""
     return np.round(pose[:2] / ORIGIN_GRID_M) * ORIGIN_GRID_M
 
 
 def drive_message(log: SimulationLog) -> bytes:
-    """A driven log: ego, agents, lights and plans over its T steps."""
+    """A driven log: ego, agents, traffic lights, plans and candidates over its T steps."""
     time_s = _seconds(log.ego.time_us)
     message = Message(
         **_header(log.ego, log.agents, log.scenario_id),
@@ -45,7 +45,7 @@ def drive_message(log: SimulationLog) -> bytes:
     _add_agents(message, log.agents, origin)
     _add_lights(message, log.traffic_lights)
     counts = np.array([len(plan.time_s) for plan in log.plans], dtype=np.int64)
-    # The front of the ego leads the eye better than its rear axle: plans are drawn at the box centre.
+    # Plans hold rear axle poses; the page draws the ego and its plan at the box centre.
     poses = np.concatenate([np.zeros((0, 3)), *(plan.poses for plan in log.plans)])
     centers = shifted_along_heading(poses, PACIFICA.rear_axle_to_center_m)
     message.add_integers("plans.offsets", np.concatenate([[0], np.cumsum(counts)]))
@@ -58,7 +58,7 @@ def drive_message(log: SimulationLog) -> bytes:
 
 
 def logged_message(scenario: Scenario) -> bytes:
-    """A scenario as it was recorded, in the form of a drive without plans."""
+    """The logged ego of a scenario, in the form of a drive without plans."""
     steps = (scenario.frames.start, scenario.frames.stop)
     ego, agents, lights = scenario.ego.steps(*steps), scenario.agents.steps(*steps), scenario.traffic_lights
     message = Message(
@@ -84,7 +84,7 @@ def logged_message(scenario: Scenario) -> bytes:
 
 
 def scene_message(scenario: Scenario) -> bytes:
-    """The surroundings of a scenario: map, route, and the logged ego over the scenario's frames."""
+    """The scene of a scenario: map, route, and the logged ego over the scenario's frames."""
     ego = scenario.ego.steps(scenario.frames.start, scenario.frames.stop)
     origin = origin_near(ego.rear_axle_poses[0, 0])
     driven = ego.rear_axle_poses[0, :, :2]
@@ -104,23 +104,31 @@ def scene_message(scenario: Scenario) -> bytes:
     message.add_reals("logged.time_s", _seconds(ego.time_us), 1e-3)
     message.add_reals("route_line", (route - origin).T, CENTIMETRE)
     for name, shapes in map_shapes(scenario.map, region, scenario.route.roadblock_ids).items():
-        add_shapes(message, name, shapes, origin)
+        _add_shapes(message, name, shapes, origin)
     return message.to_bytes()
 
 
+def _add_shapes(message: Message, name: str, shapes: Shapes, origin: Float64[np.ndarray, "2"]) -> None:
+    points = np.concatenate([np.zeros((0, 2)), *shapes.points]) - (origin if shapes.points else 0.0)
+    counts = [len(line) for line in shapes.points]
+    message.add_reals(f"{name}.points", points.T, CENTIMETRE)
+    message.add_integers(f"{name}.offsets", np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]))
+    message.add_integers(f"{name}.values", np.array(shapes.values, dtype=np.int64))
+
+
 def route_ahead(scenario: Scenario) -> Float64[np.ndarray, "points 2"]:
-    """The route's centerline from where the ego starts, cut to what may be driven within the scenario."""
+    """The route's centerline from the ego's start to `ROUTE_AHEAD_M` beyond the driven distance."""
     line = scenario.route.centerline
     if len(line) < 2:
         return np.zeros((0, 2))
     ego = scenario.ego.rear_axle_poses[0, scenario.frames, :2]
-    reach_m = float(np.hypot(*np.diff(ego, axis=0).T).sum()) + CORRIDOR_M
+    reach_m = float(np.hypot(*np.diff(ego, axis=0).T).sum()) + ROUTE_AHEAD_M
     start = int(np.argmin(np.hypot(*(line - ego[0]).T)))
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line[start:], axis=0).T))])
+    along = arc_lengths(line[start:])
     return line[start:][along <= reach_m]
 
 
-def _seconds(time_us: np.ndarray) -> np.ndarray:
+def _seconds(time_us: Int64[np.ndarray, " time"]) -> Float64[np.ndarray, " time"]:
     return (time_us - time_us[0]) * 1e-6
 
 
@@ -138,7 +146,7 @@ def _header(ego: EgoMotion, agents: AgentTracks, scenario: str) -> dict[str, Any
     }
 
 
-def _add_ego(message: Message, name: str, ego: EgoMotion, origin: np.ndarray) -> None:
+def _add_ego(message: Message, name: str, ego: EgoMotion, origin: Float64[np.ndarray, "2"]) -> None:
     centers = ego.center_poses()[0]
     message.add_reals(f"{name}.x", centers[:, 0] - origin[0], MILLIMETRE)
     message.add_reals(f"{name}.y", centers[:, 1] - origin[1], MILLIMETRE)
@@ -148,8 +156,8 @@ def _add_ego(message: Message, name: str, ego: EgoMotion, origin: np.ndarray) ->
     message.add_reals(f"{name}.steering", ego.steering_rad[0], MILLIRADIAN / 10)
 
 
-def _add_agents(message: Message, agents: AgentTracks, origin: np.ndarray) -> None:
-    seen = np.where(agents.valid, 1.0, np.nan)
+def _add_agents(message: Message, agents: AgentTracks, origin: Float64[np.ndarray, "2"]) -> None:
+    nan_if_invalid = np.where(agents.valid, 1.0, np.nan)
     for name, values, scale in (
         ("x", agents.poses[..., 0] - origin[0], MILLIMETRE * 5),
         ("y", agents.poses[..., 1] - origin[1], MILLIMETRE * 5),
@@ -159,28 +167,28 @@ def _add_agents(message: Message, agents: AgentTracks, origin: np.ndarray) -> No
         ("length", agents.sizes[..., 0], CENTIMETRE),
         ("width", agents.sizes[..., 1], CENTIMETRE),
     ):
-        message.add_reals(f"agents.{name}", values * seen, scale)
+        message.add_reals(f"agents.{name}", values * nan_if_invalid, scale)
     message.add_reals("agents.height", agents.heights_m, CENTIMETRE)
 
 
 def _add_candidates(
-    message: Message, told: tuple[Candidates | None, ...], num_steps: int, origin: np.ndarray
+    message: Message, by_step: tuple[Candidates | None, ...], num_steps: int, origin: Float64[np.ndarray, "2"]
 ) -> None:
-    """Candidates of all steps one after the other; `offsets` says where those of a step begin."""
-    steps = told or (None,) * num_steps
-    counts = [0 if one is None else len(one.scores) for one in steps]
+    """Concatenate the candidates of all steps; `offsets` (steps + 1) holds the first candidate of each step."""
+    steps = by_step or (None,) * num_steps
+    counts = [0 if step is None else len(step.scores) for step in steps]
     offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    known = [one for one in steps if one is not None]
-    poses = np.concatenate([np.zeros((0, len(LOGGED_TIME_S), 3)), *(one.poses for one in known)])
+    present = [step for step in steps if step is not None]
+    poses = np.concatenate([np.zeros((0, len(LOGGED_TIME_S), 3)), *(step.poses for step in present)])
     points = shifted_along_heading(poses, PACIFICA.rear_axle_to_center_m)[..., :2] - origin
     chosen = [
-        -1 if one is None or one.chosen is None else start + one.chosen
-        for one, start in zip(steps, offsets[:-1], strict=True)
+        -1 if step is None or step.chosen is None else first + step.chosen
+        for step, first in zip(steps, offsets[:-1], strict=True)
     ]
     message.add_integers("candidates.offsets", offsets)
     message.add_integers("candidates.chosen", np.array(chosen, dtype=np.int64))
     message.add_reals("candidates.points", points.transpose(2, 0, 1), CENTIMETRE)
-    message.add_reals("candidates.scores", np.concatenate([np.zeros(0), *(one.scores for one in known)]), 1e-4)
+    message.add_reals("candidates.scores", np.concatenate([np.zeros(0), *(step.scores for step in present)]), 1e-4)
 
 
 def _add_lights(message: Message, lights: TrafficLights) -> None:

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from driving.synthetic.scenes import scene
-from simulation.viewer.frames import drive_message, logged_message, scene_message
-from simulation.viewer.map_shapes import region_around
+from simulation.viewer.messages import drive_message, logged_message, scene_message
 from simulation.viewer.packing import unpack
 from simulation.viewer.sources import open_sources
 
@@ -15,7 +14,7 @@ def driven(results):
     return source.log(key), source.scenario(key)
 
 
-def test_a_drive_arrives_within_a_millimetre(driven):
+def test_a_drive_is_encoded_within_a_millimetre(driven):
     log, _ = driven
     header, arrays = unpack(drive_message(log))
     centers = log.ego.center_poses()[0, :, :2] - header["origin"]
@@ -26,7 +25,7 @@ def test_a_drive_arrives_within_a_millimetre(driven):
     assert arrays["time_s"][-1] == pytest.approx(14.9)
 
 
-def test_plans_are_drawn_at_the_box_centre_where_the_ego_stands(driven):
+def test_plans_start_at_the_box_centre_of_the_ego(driven):
     log, _ = driven
     header, arrays = unpack(drive_message(log))
     starts = arrays["plans.points"][:, arrays["plans.offsets"][:-1]].T
@@ -34,19 +33,19 @@ def test_plans_are_drawn_at_the_box_centre_where_the_ego_stands(driven):
     assert np.abs(starts - centers).max() < 0.02
 
 
-def test_candidates_arrive_with_their_scores_and_the_chosen_one(explained):
-    source = open_sources([explained], None, None)[0]
+def test_candidates_are_encoded_with_scores_and_the_chosen_one(results_with_candidates):
+    source = open_sources([results_with_candidates], None, None)[0]
     log = source.log(source.rows()[0].key)
     arrays = unpack(drive_message(log))[1]
     counts = np.diff(arrays["candidates.offsets"])
     assert set(counts.tolist()) == {15}
     step = 20
-    told = log.candidates[step]
+    candidates = log.candidates[step]
     first, last = arrays["candidates.offsets"][step : step + 2]
-    assert arrays["candidates.scores"][first:last] == pytest.approx(told.scores, abs=1e-4)
-    assert arrays["candidates.chosen"][step] == first + told.chosen
+    assert arrays["candidates.scores"][first:last] == pytest.approx(candidates.scores, abs=1e-4)
+    assert arrays["candidates.chosen"][step] == first + candidates.chosen
     plan_end = arrays["plans.points"][:, arrays["plans.offsets"][step] + 40]
-    assert arrays["candidates.points"][:, first + told.chosen, -1] == pytest.approx(plan_end, abs=0.02)
+    assert arrays["candidates.points"][:, first + candidates.chosen, -1] == pytest.approx(plan_end, abs=0.02)
 
 
 def test_drives_without_candidates_have_none_at_every_step(driven):
@@ -73,7 +72,7 @@ def test_drive_and_scene_share_an_origin(driven):
     assert unpack(drive_message(log))[0]["origin"] == unpack(scene_message(scenario))[0]["origin"]
 
 
-def test_a_scenario_nobody_drove_is_a_drive_without_plans():
+def test_a_logged_scenario_is_a_drive_without_plans():
     scenario = scene("red_light")
     header, arrays = unpack(logged_message(scenario))
     assert header["planner"] == ""
@@ -82,7 +81,7 @@ def test_a_scenario_nobody_drove_is_a_drive_without_plans():
     assert len(arrays["lights.offsets"]) == scenario.num_frames + 1
 
 
-def test_outlines_run_against_the_clock_and_holes_with_it():
+def test_outlines_run_counter_clockwise_and_holes_clockwise():
     _, arrays = unpack(scene_message(scene("roundabout")))
     x, y = arrays["drivable.points"]
     turns = []
@@ -90,7 +89,3 @@ def test_outlines_run_against_the_clock_and_holes_with_it():
         ring_x, ring_y = x[start:stop], y[start:stop]
         turns.append(np.sum(ring_x[:-1] * ring_y[1:] - ring_x[1:] * ring_y[:-1]) > 0)
     assert any(turns)
-
-
-def test_a_region_holds_all_points_and_a_margin():
-    assert region_around(np.array([[0.0, 5.0], [10.0, -5.0]]), 2.0) == (-2.0, -7.0, 12.0, 7.0)

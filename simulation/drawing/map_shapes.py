@@ -1,45 +1,44 @@
-"""The piece of a map that a page draws: rings and lines around a drive, cut and thinned."""
+"""The part of a map around a drive, as rings and lines that are clipped and simplified for drawing."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64, Integer
 from shapely.geometry.polygon import orient
 
 from driving.map import AreaLayer, MapGraph
-from simulation.viewer.packing import CENTIMETRE, Message
 
 MARGIN_M = 120.0
-"""How far around the drive the map is shown."""
-THINNING_M = 0.03
-"""Vertices that move an outline by less are left out; a pixel is seldom finer."""
+"""Width of the drawn map around a drive."""
+TOLERANCE_M = 0.03
+"""Largest deviation of a simplified outline; a pixel of the page is rarely smaller."""
 
 Box = tuple[float, float, float, float]
 
 
 def region_around(points: Float64[np.ndarray, "points 2"], margin_m: float = MARGIN_M) -> Box:
-    """The axis-aligned box around points, widened: least x, least y, largest x, largest y."""
+    """The axis-aligned box around points, widened by a margin: minimal x, minimal y, maximal x, maximal y."""
     low, high = np.nanmin(points, axis=0) - margin_m, np.nanmax(points, axis=0) + margin_m
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shapes:
-    """Lines or rings with a value each. Outlines run against the clock and holes with it: fill by winding number."""
+    """Lines or rings with a value each. Outlines run counter-clockwise, holes clockwise: fill by winding number."""
 
-    points: tuple[np.ndarray, ...]
-    """(points, 2) each [m, global]."""
+    points: tuple[Float64[np.ndarray, "points 2"], ...]
+    """Vertices of each ring or line [m, global]."""
     values: tuple[int, ...]
-    """Per ring or line: its kind or id, as the layer has it."""
+    """Kind or id of each ring or line, as in its map layer."""
 
 
 def map_shapes(map_graph: MapGraph, region: Box, route: tuple[int, ...]) -> dict[str, Shapes]:
-    """All layers that the page draws, by name.
+    """The drawn map layers by name.
 
     Args:
         map_graph: The map.
-        region: What is shown of it.
+        region: The drawn part of it.
         route: Ids of the roadblocks of the route.
     """
     lanes = map_graph.lanes
@@ -58,48 +57,39 @@ def map_shapes(map_graph: MapGraph, region: Box, route: tuple[int, ...]) -> dict
         "walkways": _polygons(map_graph.walkways, region),
         "crosswalks": _polygons(map_graph.crosswalks, region),
         "stop_lines": _polygons(map_graph.stop_lines, region, map_graph.stop_lines.kinds),
-        "route": _polygons(_taken(lanes.areas, [row for row in rows.tolist() if row in on_route]), region),
+        "route": _polygons(_rows_of(lanes.areas, [row for row in rows.tolist() if row in on_route]), region),
         "boundaries": _lines(boundaries),
         "lanes": _lines([(lanes.centerlines[row], int(lanes.ids[row])) for row in rows[is_lane]]),
         "connectors": _lines([(lanes.centerlines[row], int(lanes.ids[row])) for row in rows[~is_lane]]),
     }
 
 
-def add_shapes(message: Message, name: str, shapes: Shapes, origin: Float64[np.ndarray, "2"]) -> None:
-    """Put a layer into a message, as three arrays that start with its name."""
-    points = np.concatenate([np.zeros((0, 2)), *shapes.points]) - (origin if shapes.points else 0.0)
-    counts = [len(line) for line in shapes.points]
-    message.add_reals(f"{name}.points", points.T, CENTIMETRE)
-    message.add_integers(f"{name}.offsets", np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]))
-    message.add_integers(f"{name}.values", np.array(shapes.values, dtype=np.int64))
-
-
-def _taken(layer: AreaLayer, rows: list[int]) -> AreaLayer:
+def _rows_of(layer: AreaLayer, rows: list[int]) -> AreaLayer:
     return AreaLayer(ids=layer.ids[rows], polygons=layer.polygons[rows])
 
 
-def _rows_in(layer: AreaLayer, region: Box) -> np.ndarray:
+def _rows_in(layer: AreaLayer, region: Box) -> Int64[np.ndarray, " rows"]:
     if not len(layer):
         return np.zeros(0, dtype=np.int64)
     return np.sort(layer.tree.query(shapely.box(*region), predicate="intersects"))
 
 
-def _polygons(layer: AreaLayer, region: Box, kinds: np.ndarray | None = None) -> Shapes:
+def _polygons(layer: AreaLayer, region: Box, kinds: Integer[np.ndarray, " areas"] | None = None) -> Shapes:
     points, values = [], []
     for row in _rows_in(layer, region):
-        seen = shapely.clip_by_rect(shapely.make_valid(layer.polygons[row]), *region)
-        for part in shapely.get_parts(seen):
-            thin = shapely.simplify(part, THINNING_M)
-            if thin.geom_type != "Polygon" or thin.is_empty:
+        clipped = shapely.clip_by_rect(shapely.make_valid(layer.polygons[row]), *region)
+        for part in shapely.get_parts(clipped):
+            simple = shapely.simplify(part, TOLERANCE_M)
+            if simple.geom_type != "Polygon" or simple.is_empty:
                 continue
-            thin = orient(thin)
-            for ring in (thin.exterior, *thin.interiors):
+            simple = orient(simple)
+            for ring in (simple.exterior, *simple.interiors):
                 points.append(np.asarray(ring.coords)[:, :2])
                 values.append(0 if kinds is None else int(kinds[row]))
     return Shapes(points=tuple(points), values=tuple(values))
 
 
-def _lines(lines: list[tuple[np.ndarray, int]]) -> Shapes:
+def _lines(lines: list[tuple[Float64[np.ndarray, "points 2"], int]]) -> Shapes:
     kept = [(line, value) for line, value in lines if len(line) >= 2]
-    thin = [np.asarray(shapely.simplify(shapely.LineString(line), THINNING_M).coords) for line, _ in kept]
-    return Shapes(points=tuple(thin), values=tuple(value for _, value in kept))
+    simple = [np.asarray(shapely.simplify(shapely.LineString(line), TOLERANCE_M).coords) for line, _ in kept]
+    return Shapes(points=tuple(simple), values=tuple(value for _, value in kept))

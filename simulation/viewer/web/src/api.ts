@@ -1,9 +1,9 @@
-/** Asks the server, or the answers that a saved page carries. */
+/** Requests to the server; a saved page reads the answers that it contains. */
 
 import { Drive, readDrive, readScene, Scene } from "./model";
 
-export interface Event {
-  t: number;
+export interface MetricEvent {
+  time_s: number;
   text: string;
   track: string | null;
 }
@@ -12,8 +12,8 @@ export interface Metric {
   name: string;
   score: number | null;
   scored: boolean;
-  violations: Event[];
-  notes: Event[];
+  violations: MetricEvent[];
+  notes: MetricEvent[];
 }
 
 export interface Curve {
@@ -26,36 +26,44 @@ export interface Curve {
   series: { label: string; values: (number | null)[] }[];
 }
 
-export interface Why {
+export interface Evaluation {
   score: number | null;
   multipliers: string[];
   weights: Record<string, number>;
   metrics: Metric[];
   curves: Curve[];
+  /** Reason why only the curves of the motion are there; empty otherwise. */
   missing: string;
 }
 
 export interface CameraStrip {
   names: string[];
   sizes: [number, number][];
-  images: { frame: number; camera: number; t: number; boxes: { track: string; kind: string; corners: [number, number][] }[] }[];
+  images: { frame: number; camera: number; time_s: number; boxes: { track: string; kind: string; corners: [number, number][] }[] }[];
 }
 
+/** A drive, or a logged scenario without a drive; the fields are those of `DriveRow` in `rows.py`. */
 export interface Row {
   source: string;
   key: string;
   scenario: string;
-  type: string;
-  log: string;
+  scenario_type: string;
+  log_name: string;
   planner: string;
   traffic: string;
   status: "succeeded" | "failed" | "damaged" | "unscored" | "logged";
   score: number | null;
+  /** Key of the worst-first order. */
+  sort_score: number;
   metrics: Record<string, number | null>;
-  reasons: { metric: string; t: number | null; text: string }[];
+  /** One sentence per lost metric. */
+  reasons: { metric: string; time_s: number | null; text: string }[];
   reason: string;
-  hasLog: boolean;
+  has_log: boolean;
 }
+
+/** The list travels as columns by name. */
+type Columns = { [Name in Exclude<keyof Row, "metrics">]: Row[Name][] } & { metrics: Record<string, (number | null)[]> };
 
 export interface SourceFacts {
   name: string;
@@ -66,7 +74,6 @@ export interface SourceFacts {
 
 export interface Listing {
   sources: SourceFacts[];
-  metrics: string[];
   rows: Row[];
 }
 
@@ -82,7 +89,7 @@ for (const element of document.querySelectorAll<HTMLElement>("script[data-image]
   element.remove();
 }
 
-/** Whether this page is a saved file, without a server. */
+/** Whether this page is a saved file without a server. */
 export const isSaved = embedded.size > 0;
 export const savedView = document.querySelector<HTMLMetaElement>('meta[name="camber-view"]')?.content ?? "";
 
@@ -92,31 +99,36 @@ async function unpacked(text: string): Promise<ArrayBuffer> {
   return new Response(stream).arrayBuffer();
 }
 
-async function ask(path: string): Promise<ArrayBuffer> {
+/** Path below `api/` with its parts encoded: keys of foreign files may hold any character. */
+function urlOf(path: string): string {
+  return `api/${path.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+async function query(path: string, parameters = ""): Promise<ArrayBuffer> {
   if (isSaved) {
     const text = embedded.get(path);
-    if (text === undefined) throw new Error(path.startsWith("cameras/") ? "This saved page holds no camera images." : "This saved page does not hold it.");
+    if (text === undefined) throw new Error(path.startsWith("cameras/") ? "This saved page holds no camera images." : "This saved page does not contain this drive.");
     return unpacked(text);
   }
   let response: Response;
   try {
-    response = await fetch(`api/${path}`);
+    response = await fetch(urlOf(path) + parameters);
   } catch {
-    throw new Error("The viewer's server does not answer. Start scripts/view.py again, then reload the page.");
+    throw new Error("The server does not answer. Start scripts/view.py again, then reload the page.");
   }
   if (!response.ok) {
     const answer = await response.json().catch(() => null);
-    throw new Error(answer?.error ?? `The server failed (${response.status}); its terminal says why.`);
+    throw new Error(answer?.error ?? `The server failed with status ${response.status}; see its terminal for the reason.`);
   }
   return response.arrayBuffer();
 }
 
-async function askJson<T>(path: string): Promise<T> {
-  return JSON.parse(new TextDecoder().decode(await ask(path)));
+async function queryJson<T>(path: string): Promise<T> {
+  return JSON.parse(new TextDecoder().decode(await query(path)));
 }
 
-/** Keeps the newest answers; a failed one is asked for again. */
-function kept<T>(size: number, make: (key: string) => Promise<T>): (key: string) => Promise<T> {
+/** Caches the most recently used answers; a failed request is repeated. */
+function cached<T>(size: number, make: (key: string) => Promise<T>): (key: string) => Promise<T> {
   const answers = new Map<string, Promise<T>>();
   return (key) => {
     let answer = answers.get(key);
@@ -131,54 +143,38 @@ function kept<T>(size: number, make: (key: string) => Promise<T>): (key: string)
   };
 }
 
-/** Name of a drive in addresses: folder and key. */
+/** Id of a drive in addresses: source and key. */
 export function idOf(row: Row): string {
   return `${row.source}/${row.key}`;
 }
 
-export const getDrive: (id: string) => Promise<Drive> = kept(16, async (id) => readDrive(await ask(`drive/${id}`)));
-export const getScene: (id: string) => Promise<Scene> = kept(12, async (id) => readScene(await ask(`scene/${id}`)));
-export const getWhy: (id: string) => Promise<Why> = kept(24, (id) => askJson<Why>(`why/${id}`));
-export const getCameras: (id: string) => Promise<CameraStrip> = kept(6, (id) => askJson<CameraStrip>(`cameras/${id}`));
+export const getDrive: (id: string) => Promise<Drive> = cached(16, async (id) => readDrive(await query(`drive/${id}`)));
+export const getScene: (id: string) => Promise<Scene> = cached(12, async (id) => readScene(await query(`scene/${id}`)));
+export const getEvaluation: (id: string) => Promise<Evaluation> = cached(24, (id) => queryJson<Evaluation>(`evaluation/${id}`));
+export const getCameras: (id: string) => Promise<CameraStrip> = cached(6, (id) => queryJson<CameraStrip>(`cameras/${id}`));
 
 export async function getListing(): Promise<Listing> {
-  const { sources, metrics, rows } = await askJson<{ sources: SourceFacts[]; metrics: string[]; rows: any[][] }>("list");
-  return {
-    sources,
-    metrics,
-    rows: rows.map((r) => ({
-      source: sources[r[0]].name,
-      key: r[1],
-      scenario: r[2],
-      type: r[3],
-      log: r[4],
-      planner: r[5],
-      traffic: r[6],
-      status: r[7],
-      score: r[8],
-      metrics: Object.fromEntries(metrics.map((name, i) => [name, r[9][i]])),
-      reasons: r[10].map(([metric, t, text]: [string, number | null, string]) => ({ metric, t, text })),
-      reason: r[11],
-      hasLog: r[12],
-    })),
-  };
+  const { sources, rows: columns } = await queryJson<{ sources: SourceFacts[]; rows: Columns }>("list");
+  const { metrics, ...plain } = columns;
+  const rowAt = (of: Record<string, unknown[]>, i: number) => Object.fromEntries(Object.entries(of).map(([name, column]) => [name, column[i]]));
+  return { sources, rows: plain.key.map((_, i) => ({ ...rowAt(plain, i), metrics: rowAt(metrics, i) }) as unknown as Row) };
 }
 
 export function thumbnailUrl(id: string): string {
-  return isSaved ? "" : `api/thumbnail/${id}`;
+  return isSaved ? "" : urlOf(`thumbnail/${id}`);
 }
 
 export function cameraUrl(id: string, frame: number): string {
   const path = `camera/${id}/${frame}`;
-  return images.get(path) ?? `api/${path}`;
+  return images.get(path) ?? urlOf(path);
 }
 
-/** The three-dimensional view: a script of its own, which a saved page carries along. */
+/** Loads the script of the three-dimensional view; a saved page contains it. */
 export async function loadView3d(): Promise<typeof import("./view3d")> {
   let address = new URL("view3d.js", document.baseURI).href;
   if (isSaved) {
     const text = embedded.get("view3d.js");
-    if (text === undefined) throw new Error("This saved page does not hold the three-dimensional view.");
+    if (text === undefined) throw new Error("This saved page does not contain the three-dimensional view.");
     address = URL.createObjectURL(new Blob([await unpacked(text)], { type: "text/javascript" }));
   }
   return import(/* @vite-ignore */ address);
@@ -192,16 +188,16 @@ function download(content: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-function named(ids: string[]): string {
+function drivesParameter(ids: string[]): string {
   return ids.map((id) => `d=${encodeURIComponent(id)}`).join("&");
 }
 
 export async function savePage(ids: string[], view: string, name: string): Promise<void> {
-  const content = await ask(`save?${named(ids)}&view=${encodeURIComponent(view)}`);
+  const content = await query("save", `?${drivesParameter(ids)}&view=${encodeURIComponent(view)}`);
   download(new Blob([content], { type: "text/html" }), `${name}.html`);
 }
 
 export async function saveVideo(ids: string[], kind: "mp4" | "gif", name: string): Promise<void> {
-  const content = await ask(`video?${named(ids)}&kind=${kind}`);
+  const content = await query("video", `?${drivesParameter(ids)}&kind=${kind}`);
   download(new Blob([content], { type: kind === "mp4" ? "video/mp4" : "image/gif" }), `${name}.${kind}`);
 }

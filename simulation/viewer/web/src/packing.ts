@@ -25,7 +25,7 @@ export class Message {
   static read(buffer: ArrayBuffer): Message {
     const head = new DataView(buffer);
     if (buffer.byteLength < 8 || head.getUint32(0, false) !== 0x43425231) {
-      throw new Error("The server's answer is no message of this viewer. Reload the page.");
+      throw new Error("The server's answer is not a message of this viewer. Reload the page.");
     }
     const start = 8 + head.getUint32(4, true);
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, start - 8)));
@@ -38,7 +38,7 @@ export class Message {
     return new Int32Array(this.buffer, this.start + entry.offset, count);
   }
 
-  /** Real numbers of one row after the other; NaN where there is none. */
+  /** Real numbers in row-major order; missing values are NaN. */
   reals(name: string): Float32Array {
     const entry = this.entry(name);
     const differences = this.integers(name);

@@ -1,0 +1,1 @@
+"""What the planner observes at each step of a rollout."""

@@ -1,0 +1,45 @@
+"""Observations of a rollout with the images of the recording."""
+
+import numpy as np
+from jaxtyping import Float64
+
+from driving.observation import Observation
+from driving.scenario import HISTORY_STEPS, Scenario
+from simulation.ego.dynamics import motion_of
+from simulation.traffic.tracks import TrackWindow
+
+
+class LoggedSensors:
+    """Simulated ego and agents, logged traffic lights, logged images.
+
+    The images show the recorded drive: they fit the simulated one only as long as the ego stays on the log.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+
+    def observe(
+        self, iteration: int, ego_states: Float64[np.ndarray, "1 time 10"], tracks: TrackWindow
+    ) -> Observation:
+        """The last 22 steps of ego and agents, the present lights, and the images up to now.
+
+        Args:
+            iteration: The present step.
+            ego_states: Over the scenario's time axis, filled up to the present frame.
+            tracks: The agents over the same axis.
+        """
+        scenario = self._scenario
+        now = scenario.first_frame + iteration
+        # quirk: buffer_of_22 (nuPlan's 2 s at 10 Hz hold 22 samples; those before the start are the log's boxes even
+        # where traffic reacts, although those agents then vanish or jump to their lanes)
+        start = max(0, now + 1 - HISTORY_STEPS)
+        cameras = scenario.cameras
+        return Observation(
+            iteration=iteration,
+            ego=motion_of(scenario.time_us[start : now + 1], ego_states[:, start : now + 1]),
+            agents=tracks.steps(start, now + 1),
+            traffic_lights=scenario.traffic_lights.steps(now, now + 1),
+            route=scenario.route,
+            map=scenario.map,
+            cameras=None if cameras is None else cameras.until(int(scenario.time_us[now])),
+        )

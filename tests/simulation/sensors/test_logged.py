@@ -1,0 +1,53 @@
+from dataclasses import replace
+
+import numpy as np
+
+from driving.cameras import CameraFrames, CameraRig
+from driving.synthetic.scenes import scene
+from simulation.ego.dynamics import states_of
+from simulation.sensors.logged import LoggedSensors
+from simulation.traffic.tracks import TrackWindow, arrays_of_tracks
+
+
+def observed(scenario, iteration):
+    window = TrackWindow(scenario.agents.track_ids, arrays_of_tracks(scenario.agents))
+    return LoggedSensors(scenario).observe(iteration, states_of(scenario.ego), window)
+
+
+def assert_equal(ours, expected):
+    for name, value in vars(expected).items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(getattr(ours, name), value, err_msg=name)
+
+
+def test_an_ego_on_the_log_observes_what_the_log_holds():
+    scenario = scene("pedestrian_crossing")
+    for iteration in (0, 40):
+        ours, expected = observed(scenario, iteration), scenario.observation_at(iteration)
+        assert (ours.iteration, ours.time_us) == (iteration, expected.time_us)
+        for part in ("agents", "traffic_lights"):
+            assert_equal(getattr(ours, part), getattr(expected, part))
+        np.testing.assert_array_equal(ours.ego.rear_axle_poses, expected.ego.rear_axle_poses)
+        assert ours.agents.track_ids == expected.agents.track_ids
+        assert ours.cameras is None
+
+
+def test_images_end_with_the_present_step():
+    scenario = scene("straight_road")
+    count = 5
+    rig = CameraRig(
+        names=("front",),
+        intrinsics=np.eye(3)[np.newaxis],
+        distortion=np.zeros((1, 5)),
+        ego_from_camera=np.eye(4)[np.newaxis],
+        image_sizes=np.array([[64, 48]]),
+    )
+    frames = CameraFrames(
+        rig=rig,
+        cameras=np.zeros(count, dtype=np.int64),
+        time_us=scenario.time_us[scenario.first_frame : scenario.first_frame + count],
+        global_from_ego=np.tile(np.eye(4), (count, 1, 1)),
+        paths=tuple(f"{number}.jpg" for number in range(count)),
+    )
+    cameras = observed(replace(scenario, cameras=frames), 2).cameras
+    assert cameras.paths == ("0.jpg", "1.jpg", "2.jpg")
