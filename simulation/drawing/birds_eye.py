@@ -37,8 +37,7 @@ LIGHT_LINES: dict[LightStatus, Literal["-", "--", "-."]] = {
     LightStatus.YELLOW: "-.",
     LightStatus.RED: "--",
 }
-_EGO = LIGHT.kinds[AgentKind.EGO]
-_EGO_EDGE = LIGHT.drives[0]
+_EGO, _EGO_EDGE = LIGHT.kinds[AgentKind.EGO], LIGHT.text
 
 
 def draw_scenario(scenario: Scenario, iteration: int, path: Path, radius_m: float = VIEW_RADIUS_M) -> None:

@@ -411,7 +411,7 @@ def test_an_unknown_drive_beside_a_known_one_is_a_sentence(page, address, result
 )
 def test_an_unknown_scenario_is_a_sentence_with_a_way_to_the_list(page, address, query, sentence):
     opened(page, f"{address}#replay{query}")
-    assert until(page, "document.querySelector('.empty')?.textContent").startswith(sentence)
+    assert until(page, "document.querySelector('.empty[role=alert]')?.textContent").startswith(sentence)
     page.find_element(By.XPATH, "//button[text()='Open the list of scenarios']").click()
     until(page, "document.querySelectorAll('.row.item').length === 3")
 

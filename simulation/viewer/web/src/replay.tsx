@@ -46,7 +46,7 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
   const ids = chosen.map(idOf);
   const { drives, scene, evaluations, errors } = useAnswers(chosen);
   const [notice, setNotice] = useState(NO_NOTICE);
-  const warn = useCallback((text: string) => setNotice({ text, isPending: false }), []);
+  const warn = useCallback((text: string) => setNotice((before) => ({ text: before.isPending ? text : `${before.text} ${text}`.trim(), isPending: false })), []);
   const clock = useClock(drives, view, onView, warn);
   const [measuring, setMeasuring] = useState(false);
   const [reasonNo3d, setReasonNo3d] = useState("");

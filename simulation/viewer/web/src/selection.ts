@@ -17,12 +17,13 @@ export interface Selection {
 export function selectDrives(listing: Listing, view: ReplayView): Selection {
   const order = new Map(columnsOf(listing, true).map((column, i) => [column.key, column.isProbe ? 1000 + i : i]));
   const rank = (row: Row) => order.get(columnKey(row)) ?? 0;
-  const rows = listing.rows.filter((row) => row.scenario === view.scenario).sort((a, b) => rank(a) - rank(b));
+  const listed = listing.rows.filter((row) => row.scenario === view.scenario);
+  const rows = [...listed].sort((a, b) => rank(a) - rank(b));
   if (!rows.length) return { rows, chosen: [], problem: "" };
   const unknown = view.drives.filter((id) => !rows.some((row) => idOf(row) === id));
   const known = view.drives.flatMap((id) => rows.find((row) => idOf(row) === id) ?? []);
-  const replayable = rows.filter((row) => row.has_log);
-  const chosen = known.length ? known : [worstOf(replayable.length ? replayable : rows)];
+  const replayable = listed.filter((row) => row.has_log);
+  const chosen = known.length ? known : [worstOf(replayable.length ? replayable : listed)];
   const problem = unknown.map((id) => `This scenario has no drive ${id}.`).join(" ");
   return { rows, chosen, problem: problem && !known.length ? `${problem} Its worst drive is open instead.` : problem };
 }
