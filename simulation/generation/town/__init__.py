@@ -1,7 +1,8 @@
-"""Towns from a seed: streets and junctions, traffic that keeps the rules, and an ego that was recorded in it.
+"""Towns from a seed: streets and junctions, traffic that keeps the rules, and recordings of drives.
 
-`layout` plans, `roads` and `junctions` lay the map, `network` flattens it for the kernels. `drivers`, `lights` and
-`pedestrians` people it; `following` and `rules` say what each driver does, and `traffic` lets them all run. `motion`
-turns places on lanes into poses, `ego` cuts what one vehicle saw, `tagging` names what happened, and `generator`
-chooses which drives to record.
+The stages in order: `layout` plans; `roads` and `junctions` build the map; `network`, `foot_network` and `lights`
+make the tables of the kernels; `drivers` and `pedestrians` draw the population; `traffic` simulates it with
+`following`,
+`lane_changes` and `right_of_way`; `motion` computes poses; `tagging` detects scenario types; `clip_selection`,
+`recorder` and `missions` make the recordings; `generator` runs all stages.
 """

@@ -1,47 +1,27 @@
-"""Who drives in a town: vehicles of different sizes and drivers of different tempers."""
+"""Vehicles of different sizes and drivers with different parameters."""
 
 import numpy as np
+from jaxtyping import Shaped
 
 from driving.agents import AgentKind
 from driving.vehicle import PACIFICA
 from simulation.generation.town.layout import TownSettings
+from simulation.generation.town.tables import DRIVER
 
 EGO_SHARE = 0.25
-"""Share of the vehicles that are of the ego's make; any of them can be the one that recorded."""
+"""Share of motor vehicles with the ego's dimensions; each of them can become the ego of a recording."""
+HEAVY_SHARE, BUS_SHARE = 0.13, 0.4
+"""Share of trucks and buses among the other vehicles, and of buses among them."""
 
 
-DRIVER = np.dtype(
-    [
-        ("kind", np.int8),  # Value of `AgentKind`.
-        ("length", np.float64),
-        ("width", np.float64),
-        ("height", np.float64),
-        ("is_ego_make", np.bool_),
-        ("speed_factor", np.float64),  # Wished speed as a share of the limit.
-        ("top_speed", np.float64),
-        ("headway", np.float64),  # Wished time gap to the vehicle ahead [s].
-        ("min_gap", np.float64),  # Gap to the vehicle ahead in a queue [m].
-        ("accel", np.float64),  # [m/s^2], as are the two below.
-        ("brake", np.float64),  # Comfortable deceleration.
-        ("lateral", np.float64),  # Accepted in bends.
-        ("jerk", np.float64),  # [m/s^3]
-        ("gap", np.float64),  # Time between oneself and crossing traffic that is accepted [s].
-        ("eagerness", np.float64),  # Chance per look to change lanes without need; negative: never changes lanes.
-        ("polite", np.float64),  # Weight of the loss of others in the decision to change lanes.
-    ]
-)
-"""A vehicle and its driver."""
-
-
-def draw_drivers(rng: np.random.Generator, settings: TownSettings) -> np.ndarray:
-    """Vehicles with their drivers, as `DRIVER`: cars (a quarter of the ego's make), trucks, buses, bicycles."""
+def draw_drivers(rng: np.random.Generator, settings: TownSettings) -> Shaped[np.ndarray, "vehicles"]:
+    """Draw `DRIVER` records: first vehicles of the ego's dimensions, then cars, trucks and buses, last bicycles."""
     motor, total = settings.vehicles, settings.vehicles + settings.bicycles
-    # The last rows are bicycles, the first are of the ego's make.
     number = np.arange(total)
     bicycle = number >= motor
     ego_make = number < round(EGO_SHARE * motor)
-    heavy = ~bicycle & ~ego_make & (rng.uniform(size=total) < 0.13)
-    bus = heavy & (rng.uniform(size=total) < 0.4)
+    heavy = ~bicycle & ~ego_make & (rng.uniform(size=total) < HEAVY_SHARE)
+    bus = heavy & (rng.uniform(size=total) < BUS_SHARE)
     length = rng.uniform(4.0, 5.3, total)
     width = rng.uniform(1.75, 2.05, total)
     height = rng.uniform(1.45, 1.95, total)

@@ -1,4 +1,4 @@
-"""A town from a seed: streets, traffic, and recordings of drives through it, tagged by what happens in them."""
+"""Towns from a seed: streets, traffic, and tagged recordings of drives."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,33 +12,28 @@ from driving.nuplan.stored_map import as_stored
 from driving.recording import Recording, Tag
 from driving.scenario import Scenario
 from driving.scenario_types import CHALLENGE_SCENARIO_TYPES
-from driving.timing import STEP_S
+from driving.timing import STEP_S, STEP_US
+from simulation.generation.town.clip_selection import ClipSelection
 from simulation.generation.town.drivers import draw_drivers
-from simulation.generation.town.ego import Watched, ego_motion, mission_from, seen_agents, seen_lights
+from simulation.generation.town.foot_network import build_foot_network
 from simulation.generation.town.layout import TownSettings, plan_town, small_town
 from simulation.generation.town.lights import light_statuses
+from simulation.generation.town.missions import mission_from
 from simulation.generation.town.motion import vehicle_motions
 from simulation.generation.town.network import build_network
-from simulation.generation.town.pedestrians import build_foot_network, draw_people
-from simulation.generation.town.roads import LOCATIONS, build_roads
-from simulation.generation.town.tagging import spaced, tag_frames
-from simulation.generation.town.traffic import run_traffic
+from simulation.generation.town.observed import Clip, ObservedTown, ParkedCars
+from simulation.generation.town.pedestrians import draw_people
+from simulation.generation.town.recorder import agents_in_sight, ego_motion, lights_in_sight
+from simulation.generation.town.roads import build_roads
+from simulation.generation.town.town_map import LOCATIONS, TownMap
+from simulation.generation.town.traffic import populate, run_traffic
 
-HISTORY_FRAMES = 53
-"""Frames before the first tag: 3 s of scenario, 2.2 s of history and one more."""
-FUTURE_FRAMES = 201
-"""Frames behind the last tag: 12 s of scenario and 8 s after it."""
 LEAD_IN_STEPS = 40
-"""Steps before the watched ones, in which headings settle on where the vehicles go."""
-MAX_PLANS, MAX_ATTEMPTS = 20, 4
-"""Plans that are drawn until one can be built, and towns until one shows what is wanted."""
-STARTS_EVERY = 50
-"""Steps between the starts of recordings that are weighed against each other."""
-TAGS_APART = 10
-"""Frames between two tags of a recording."""
-SAME_TYPE_APART = 60
-"""Frames between two tags of one type."""
-MAX_TAGS_PER_RECORDING = 10
+"""Steps before the recorded interval in which the headings of vehicles converge."""
+MAX_PLANS = 20
+"""Plans that are drawn until one can be built."""
+MAX_ATTEMPTS = 4
+"""Towns that are generated until one contains the wanted scenarios."""
 COMMON_TYPES = (
     "starting_left_turn",
     "starting_right_turn",
@@ -46,58 +41,61 @@ COMMON_TYPES = (
     "high_magnitude_speed",
     "changing_lane",
 )
-"""Types that happen in any town."""
-MIN_DRIVEN_M = 16.0
-"""Distance that the ego drives in a scenario: below 10 m nuPlan's progress metric rewards standing still."""
+"""Types that occur in every town."""
 START_US = 1_620_000_000_000_000
 DAY_US = 86_400_000_000
 
 
-def watch_town(seed: int, settings: TownSettings, attempt: int = 0) -> Watched:
-    """Build a town and let traffic run in it.
+def simulate_town(seed: int, settings: TownSettings, attempt: int = 0) -> ObservedTown:
+    """Build a town and simulate its traffic.
 
     Args:
-        seed: Names the town.
-        settings: Its size and traffic.
-        attempt: Another town of the same name, where the first did not suit.
+        seed: Number of the town, part of its name.
+        settings: Size and traffic.
+        attempt: Different attempts of one seed give different towns of one name.
 
     Raises:
         ValueError: When none of `MAX_PLANS` plans can be built.
     """
     rng = np.random.default_rng([seed, attempt])
-    for left in reversed(range(MAX_PLANS)):
-        try:
-            roads = build_roads(rng, plan_town(rng, settings), settings, town_name(seed))
-        except ValueError:
-            if left == 0:
-                raise
-            continue
-        break
-    net = build_network(roads)
-    watched_steps = round(settings.watched_s / STEP_S)
-    steps = round(settings.warm_up_s / STEP_S) + LEAD_IN_STEPS + watched_steps
-    lights = light_statuses(rng, roads, steps, STEP_S)
-    foot = build_foot_network(roads, net)
+    town = _buildable_town(rng, settings, town_name(seed))
+    net = build_network(town)
+    recorded_steps = round(settings.recorded_s / STEP_S)
+    lights = light_statuses(rng, town, round(settings.warm_up_s / STEP_S) + LEAD_IN_STEPS + recorded_steps)
+    foot = build_foot_network(town, net)
     drivers = draw_drivers(rng, settings)
-    people = draw_people(rng, settings, foot)
-    history = run_traffic(rng, net, foot, drivers, people, lights, watched_steps + LEAD_IN_STEPS)
+    population = populate(rng, net, drivers, draw_people(rng, settings, foot))
+    history = run_traffic(net, foot, population, lights, recorded_steps + LEAD_IN_STEPS)
     motions = vehicle_motions(rng, net, history, drivers).since(LEAD_IN_STEPS)
-    places = roads.parking_poses
-    places = places[rng.uniform(size=len(places)) < settings.parked_share]
-    jitter = rng.normal(size=(len(places), 3)) * np.array([0.08, 0.05, 0.015])
-    parked = places + np.clip(jitter, -0.15, 0.15)
-    return Watched(
-        roads=roads,
+    return ObservedTown(
+        name=town_name(seed),
+        town=town,
         net=net,
         drivers=drivers,
         history=history.since(LEAD_IN_STEPS),
         motions=motions,
-        lights=lights[:, -watched_steps:],
-        parked_poses=parked,
-        parked_sizes=rng.uniform([4.0, 1.7, 1.4], [5.2, 1.95, 1.95], (len(parked), 3)),
+        lights=lights[:, -recorded_steps:],
+        parked=_parked_cars(rng, town, settings),
         people_sizes=rng.uniform([0.4, 0.45, 1.5], [0.6, 0.65, 1.9], (settings.pedestrians, 3)),
-        name=town_name(seed),
     )
+
+
+def _buildable_town(rng: np.random.Generator, settings: TownSettings, name: str) -> TownMap:
+    for left in reversed(range(MAX_PLANS)):
+        try:
+            return build_roads(rng, plan_town(rng, settings), settings, name)
+        except ValueError:
+            if left == 0:
+                raise
+    raise AssertionError("MAX_PLANS is at least 1")
+
+
+def _parked_cars(rng: np.random.Generator, town: TownMap, settings: TownSettings) -> ParkedCars:
+    places = town.parking_poses
+    places = places[rng.uniform(size=len(places)) < settings.parked_share]
+    jitter = rng.normal(size=(len(places), 3)) * np.array([0.08, 0.05, 0.015])
+    poses = places + np.clip(jitter, -0.15, 0.15)
+    return ParkedCars(poses, rng.uniform([4.0, 1.7, 1.4], [5.2, 1.95, 1.95], (len(poses), 3)))
 
 
 def town_name(seed: int) -> str:
@@ -111,68 +109,69 @@ def generate_town(
     """Recordings of drives through the town of a seed, all on one map.
 
     Args:
-        seed: Names the town. The same seed and settings give the same town on every run.
+        seed: Equal seeds and settings give equal towns.
         settings: Size, traffic and length of the recordings.
-        quotas: Scenarios wanted of each type; evenly spread when left out.
+        quotas: Scenarios wanted of each type; None distributes them evenly.
 
     Returns:
-        As many recordings as are needed for the scenarios. Every tagged scenario passes `check_scenario`. Where a
-        type does not happen often enough, others take its place; each of the `quotas` is met once at least.
+        As many recordings as the scenarios need. Every tagged scenario passes `check_scenario`. A type that is too
+        rare is replaced by a frequent one; each type of `quotas` occurs at least once.
 
     Raises:
-        ValueError: When `MAX_ATTEMPTS` towns of the seed do not show what is wanted.
+        ValueError: When `MAX_ATTEMPTS` towns of the seed do not contain the wanted scenarios.
     """
     settings = settings or TownSettings()
-    wanted = dict(quotas) if quotas is not None else spread(settings.scenarios)
+    wanted = dict(quotas) if quotas is not None else even_quotas(settings.scenarios)
     for attempt in range(MAX_ATTEMPTS):
-        recordings = _record_town(watch_town(seed, settings, attempt), settings, wanted, seed)
+        recordings = _record_town(simulate_town(seed, settings, attempt), settings, wanted, seed)
         found = {tag.scenario_type for one in recordings for tag in one.tags}
         missing = [name for name, count in wanted.items() if quotas is not None and count and name not in found]
         if not missing and sum(len(one.tags) for one in recordings) == sum(wanted.values()):
             return recordings
     raise ValueError(
-        f"{MAX_ATTEMPTS} towns of seed {seed} did not show {sum(wanted.values())} scenarios of the types that are"
-        f" wanted{': missing ' + ', '.join(missing) if missing else ''}. Watch them longer, or ask for fewer."
+        f"{MAX_ATTEMPTS} towns of seed {seed} did not contain {sum(wanted.values())} scenarios of the wanted types"
+        f"{'; missing: ' + ', '.join(missing) if missing else ''}. Raise recorded_s, or ask for fewer scenarios."
     )
 
 
-def _record_town(watched: Watched, settings: TownSettings, wanted: dict[str, int], seed: int) -> list[Recording]:
-    length = round(settings.recording_s / STEP_S)
-    picks = _Picks(watched, length)
+def _record_town(
+    observed: ObservedTown, settings: TownSettings, wanted: dict[str, int], seed: int
+) -> list[Recording]:
+    selection = ClipSelection(observed, round(settings.recording_s / STEP_S))
     recordings: list[Recording] = []
-    left = dict(wanted)
-    while sum(left.values()):
-        pick = picks.best(left)
-        if pick is None:
-            # What did not happen often enough is made up for by what happened most.
-            spare = picks.most_frequent()
-            if spare is None:
+    missing = dict(wanted)
+    while sum(missing.values()):
+        choice = selection.best(missing)
+        if choice is None:
+            # The remaining scenarios are of the most frequent type.
+            frequent = selection.most_frequent()
+            if frequent is None:
                 break
-            left = dict.fromkeys(left, 0) | {spare: sum(left.values())}
+            missing = dict.fromkeys(missing, 0) | {frequent: sum(missing.values())}
             continue
-        vehicle, start, tags = pick
-        recording = _record(watched, vehicle, start, length, tags, seed)
+        clip, tags = choice
+        recording = _record(observed, clip, tags, seed)
         kept = tuple(tag for tag in recording.tags if _is_sound(recording, tag))
-        picks.done(vehicle, start)
+        selection.close(clip)
         if not kept:
             continue
         for tag in kept:
-            left[tag.scenario_type] -= 1
+            missing[tag.scenario_type] -= 1
         recordings.append(_with_tags(recording, kept))
     return recordings
 
 
-def spread(scenarios: int) -> dict[str, int]:
-    """How many scenarios of each challenge type make up a number."""
+def even_quotas(scenarios: int) -> dict[str, int]:
+    """Scenarios of each challenge type that sum up to a number."""
     share, rest = divmod(scenarios, len(CHALLENGE_SCENARIO_TYPES))
     return {name: share + (place < rest) for place, name in enumerate(CHALLENGE_SCENARIO_TYPES)}
 
 
 def quotas_of_towns(scenarios: int, towns: int) -> list[dict[str, int]]:
-    """Deal out the scenarios of a world to its towns, as evenly as can be, type by type."""
+    """Distribute the scenarios of a world evenly over its towns, type by type."""
     quotas: list[dict[str, int]] = [dict.fromkeys(CHALLENGE_SCENARIO_TYPES, 0) for _ in range(towns)]
     turn = 0
-    for name, count in spread(scenarios).items():
+    for name, count in even_quotas(scenarios).items():
         for _ in range(count):
             quotas[turn % towns][name] += 1
             turn += 1
@@ -180,12 +179,12 @@ def quotas_of_towns(scenarios: int, towns: int) -> list[dict[str, int]]:
 
 
 def town_settings(number: int, *, is_small: bool = False) -> TownSettings:
-    """The settings of the n-th town of a world: towns lie at different places on earth."""
+    """Settings of the n-th town of a world. Consecutive towns have different locations."""
     return replace(small_town() if is_small else TownSettings(), location=list(LOCATIONS)[number % len(LOCATIONS)])
 
 
 class TownGenerator:
-    """One scenario at a time: a small town per seed, and in it what the condition asks for."""
+    """One scenario per seed, from a small town; the condition is a scenario type."""
 
     def __init__(self, settings: TownSettings | None = None) -> None:
         self.settings = settings or small_town()
@@ -194,11 +193,11 @@ class TownGenerator:
         """One scenario of the town of a seed.
 
         Args:
-            seed: Names the town.
-            condition: One of nuPlan's 14 challenge types; None for the type that the seed names.
+            seed: Number of the town.
+            condition: One of nuPlan's 14 challenge types; None takes one of `COMMON_TYPES` by the seed.
 
         Raises:
-            ValueError: For another condition, or when that does not happen in the towns of the seed.
+            ValueError: For another condition, or when the towns of the seed do not contain the type.
         """
         if condition is None:
             condition = COMMON_TYPES[seed % len(COMMON_TYPES)]
@@ -208,95 +207,24 @@ class TownGenerator:
         return recording.scenario(recording.tags[0])
 
 
-class _Picks:
-    """Weighs which drives to record, so that few recordings show what is wanted."""
-
-    def __init__(self, watched: Watched, length: int) -> None:
-        self.watched, self.length = watched, length
-        self.vehicles = np.flatnonzero(watched.drivers["is_ego_make"]).tolist()
-        self.events = {vehicle: _events(watched, vehicle) for vehicle in self.vehicles}
-        last_start = len(watched.history.v) - length
-        self.open = {
-            (vehicle, start): True for vehicle in self.vehicles for start in range(0, last_start + 1, STARTS_EVERY)
-        }
-        total = {name: sum(len(events[name]) for events in self.events.values()) for name in CHALLENGE_SCENARIO_TYPES}
-        self.total = total
-        self.rarity = {name: 1.0 / max(total[name], 1) ** 0.5 for name in CHALLENGE_SCENARIO_TYPES}
-
-    def done(self, vehicle: int, start: int) -> None:
-        """Record nothing of this drive again that overlaps the recording."""
-        for other in range(start - self.length + 1, start + self.length):
-            if (vehicle, other) in self.open:
-                self.open[vehicle, other] = False
-
-    def most_frequent(self) -> str | None:
-        """The type that most drives left over show; None when none is left."""
-        order = sorted(CHALLENGE_SCENARIO_TYPES, key=lambda name: -self.total[name])
-        for name in order:
-            if self.best({name: 1}) is not None:
-                return name
-        return None
-
-    def best(self, left: dict[str, int]) -> tuple[int, int, list[Tag]] | None:
-        """The drive whose tags are wanted most: vehicle, first step, tags."""
-        best, best_worth = None, 0.0
-        for (vehicle, start), is_open in self.open.items():
-            if not is_open:
-                continue
-            tags = self._tags(vehicle, start, left)
-            worth = sum(self.rarity[tag.scenario_type] for tag in tags)
-            if worth > best_worth:
-                best, best_worth = (vehicle, start, tags), worth
-        return best
-
-    def _tags(self, vehicle: int, start: int, left: dict[str, int]) -> list[Tag]:
-        taken: list[Tag] = []
-        frames: list[int] = []
-        for name in sorted(left, key=lambda one: self.total.get(one, 0)):
-            count = 0
-            for step in self.events[vehicle][name].tolist():
-                frame = step - start
-                if count >= left[name] or len(taken) >= MAX_TAGS_PER_RECORDING:
-                    break
-                if not HISTORY_FRAMES <= frame < self.length - FUTURE_FRAMES:
-                    continue
-                if any(abs(frame - other) < TAGS_APART for other in frames):
-                    continue
-                taken.append(Tag(frame=frame, scenario_type=name))
-                frames.append(frame)
-                count += 1
-        return sorted(taken, key=lambda tag: tag.frame)
-
-
-def _events(watched: Watched, vehicle: int) -> dict[str, np.ndarray]:
-    """Steps worth a tag, by type: spaced, and with some way driven in the scenario."""
-    driven = np.concatenate([[0.0], np.cumsum(watched.history.v[:, vehicle] * STEP_S)])
-    steps = np.arange(len(watched.history.v))
-    way = driven[np.minimum(steps + 120, len(steps))] - driven[np.maximum(steps - 30, 0)]
-    return {
-        name: spaced(np.flatnonzero(mask & (way > MIN_DRIVEN_M)), SAME_TYPE_APART)
-        for name, mask in tag_frames(watched, vehicle).items()
-    }
-
-
-def _record(watched: Watched, vehicle: int, start: int, length: int, tags: Sequence[Tag], seed: int) -> Recording:
-    stop = start + length
-    # Two drives of one town may overlap in time: each vehicle writes its own log.
-    begin_us = START_US + seed % 5000 * DAY_US + start * round(STEP_S * 1e6)
-    time_us = begin_us + np.arange(length, dtype=np.int64) * round(STEP_S * 1e6)
+def _record(observed: ObservedTown, clip: Clip, tags: Sequence[Tag], seed: int) -> Recording:
+    length = clip.stop - clip.start
+    # Two drives of one town may overlap in time: each vehicle has a log of its own.
+    begin_us = START_US + seed % 5000 * DAY_US + clip.start * STEP_US
+    time_us = begin_us + np.arange(length, dtype=np.int64) * STEP_US
     stamp = np.datetime64(begin_us, "us").astype("datetime64[s]").item().strftime("%Y.%m.%d.%H.%M.%S")
-    first_s = round(start * STEP_S)
-    missions = [mission_from(watched, vehicle, start + tags[0].frame - 30, 0)]
-    missions += [mission_from(watched, vehicle, start + tag.frame - 30, tag.frame) for tag in tags]
-    ego = ego_motion(watched, vehicle, start, stop, time_us)
+    first_s = round(clip.start * STEP_S)
+    starts = [(tags[0].frame, 0), *((tag.frame, tag.frame) for tag in tags)]
+    missions = [mission_from(observed, clip.vehicle, clip.start + frame - 30, first) for frame, first in starts]
+    ego = ego_motion(observed, clip, time_us)
     assert np.abs(wrap_angle(np.diff(ego.rear_axle_poses[0, :, 2]))).max() < 0.3
     return Recording(
-        log_name=f"{stamp}_veh-{vehicle:02d}_{first_s:05d}_{first_s + round(length * STEP_S):05d}",
-        map=as_stored(watched.roads.map),
+        log_name=f"{stamp}_veh-{clip.vehicle:02d}_{first_s:05d}_{first_s + round(length * STEP_S):05d}",
+        map=as_stored(observed.town.map),
         time_us=time_us,
         ego=ego,
-        agents=seen_agents(watched, vehicle, start, stop),
-        traffic_lights=seen_lights(watched, vehicle, start, stop),
+        agents=agents_in_sight(observed, clip),
+        traffic_lights=lights_in_sight(observed, clip),
         missions=tuple(missions),
         tags=tuple(tags),
         metadata={"origin": f"generated: town of seed {seed}"},
@@ -304,11 +232,12 @@ def _record(watched: Watched, vehicle: int, start: int, length: int, tags: Seque
 
 
 def _is_sound(recording: Recording, tag: Tag) -> bool:
-    """Whether a tagged scenario passes the checks that every scenario is held against."""
+    """Whether a tagged scenario passes `check_scenario`."""
     return not any(finding.is_error for finding in scenario_findings(recording.scenario(tag)))
 
 
 def _with_tags(recording: Recording, tags: tuple[Tag, ...]) -> Recording:
+    """The recording with some of its tags and their missions."""
     first = recording.missions[0]
     kept = {tag.frame for tag in tags}
     missions = (first, *[mission for mission in recording.missions[1:] if mission.first_frame in kept])

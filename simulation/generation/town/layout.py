@@ -1,20 +1,26 @@
-"""The plan of a town: junctions on a warped grid, the streets between them, and how each junction is ruled.
+"""The plan of a town: junctions on a distorted grid, streets between them, and the right of way at each junction.
 
-Everything is in the site frame: metres east and north of the town's south-west corner. Traffic keeps right.
+Coordinates are in the site frame: metres east and north of the town's south-west corner. Traffic keeps right.
 """
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64
 
 from driving.geometry import arc_lengths
-from simulation.generation.town.paths import evenly, quintic
+from driving.synthetic.curves import resampled
+from simulation.generation.town.paths import quintic
+
+GridPoint = tuple[int, int]
+"""Column and row of a junction."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TownSettings:
-    """How large a town is, how full its streets, and how long it is watched."""
+    """Size of a town, its traffic, and the length of its recordings."""
 
     columns: int = 6
     """Junctions from west to east."""
@@ -23,33 +29,35 @@ class TownSettings:
     spacing_m: float = 225.0
     """Mean distance between neighbouring junctions."""
     removed_links: int = 5
-    """Streets left out of the grid, so that some junctions have three arms."""
+    """Streets removed from the grid; their junctions have three arms."""
     vehicles: int = 520
     """Moving cars, trucks and buses."""
     bicycles: int = 30
     pedestrians: int = 460
     parked_share: float = 0.4
-    """Share of the parking places that are taken."""
+    """Share of parking places that are occupied."""
     warm_up_s: float = 60.0
-    """Time that traffic runs before anybody records."""
-    watched_s: float = 110.0
-    """Time that is recorded."""
+    """Simulated time before the recorded interval."""
+    recorded_s: float = 110.0
+    """Length of the interval from which recordings are cut."""
     recording_s: float = 55.0
     """Length of one recording."""
     scenarios: int = 60
-    """Tagged scenarios, over all recordings of the town."""
+    """Tagged scenarios over all recordings of the town."""
     location: str = "us-nv-las-vegas-strip"
-    """Name of the map; one of `LOCATIONS`."""
+    """Place of the town; one of `LOCATIONS`."""
 
     def __post_init__(self) -> None:
         if self.columns < 3 or self.rows < 3:
             raise ValueError(f"A town needs at least 3 by 3 junctions, got {self.columns} by {self.rows}.")
-        if self.recording_s > self.watched_s:
-            raise ValueError(f"Recordings of {self.recording_s} s do not fit into {self.watched_s} s of watching.")
+        if self.recording_s > self.recorded_s:
+            raise ValueError(
+                f"A recording of {self.recording_s} s does not fit into the recorded interval of {self.recorded_s} s."
+            )
 
 
 def small_town() -> TownSettings:
-    """A town that is made in a second: enough for one short recording, and to try many seeds."""
+    """Settings of a town that is generated in seconds: one short recording, for tests of many seeds."""
     return TownSettings(
         columns=4,
         rows=3,
@@ -58,19 +66,19 @@ def small_town() -> TownSettings:
         bicycles=8,
         pedestrians=90,
         warm_up_s=30.0,
-        watched_s=45.0,
+        recorded_s=45.0,
         recording_s=40.0,
         scenarios=4,
     )
 
 
 class JunctionKind(IntEnum):
-    """How a junction is ruled."""
+    """Right of way at a junction."""
 
     BEND = 0
-    """Two arms: the street goes round a corner."""
+    """Two arms: one street that turns a corner."""
     YIELD = 1
-    """The smaller street gives way."""
+    """The street of lower rank yields."""
     ALL_WAY_STOP = 2
     SIGNAL = 3
     ROUNDABOUT = 4
@@ -78,25 +86,25 @@ class JunctionKind(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class StreetProfile:
-    """The cross-section of a street, the same in both directions."""
+    """Cross-section of a street, the same in both directions."""
 
     rank: int
-    """Larger streets have the right of way over smaller ones."""
+    """Streets of higher rank have the right of way."""
     lanes: int
-    """Lanes each way."""
+    """Lanes per direction."""
     lane_width_m: float
     speed_limit_mps: float
     shoulder_m: float
-    """Drivable strip right of the lanes; from 2 m on people park there."""
+    """Width of the drivable strip right of the lanes."""
 
     @property
     def half_width_m(self) -> float:
-        """From the dividing line to the kerb."""
+        """Distance from the dividing line to the kerb."""
         return self.lanes * self.lane_width_m + self.shoulder_m
 
     @property
     def has_parking(self) -> bool:
-        """Whether the strip beside the lanes is wide enough for parked cars."""
+        """Whether the strip beside the lanes holds parked cars."""
         return self.shoulder_m >= 2.0
 
 
@@ -116,34 +124,35 @@ LOCALS = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Link:
-    """A piece of street between two junctions, from `tail` to `head`."""
+    """A street between two neighbouring junctions, from `tail` to `head`."""
 
     tail: int
     head: int
     profile: StreetProfile
-    curve: np.ndarray
-    """(points, 2) the dividing line from junction centre to junction centre, about every metre."""
+    curve: Float64[np.ndarray, "points 2"]
+    """The dividing line from junction centre to junction centre, one point per metre."""
     length_m: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One street as its junction sees it."""
+    """One end of a link at its junction."""
 
     link: int
     is_tail: bool
-    """Whether the link starts here."""
+    """Whether the link starts at this junction."""
     heading: float
     """Direction out of the junction [rad]."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Junction:
-    """Where streets meet. Arms are in counter-clockwise order."""
+    """Crossing of streets."""
 
-    center: np.ndarray
+    center: Float64[np.ndarray, "2"]
     kind: JunctionKind
     arms: tuple[Arm, ...]
+    """In counter-clockwise order."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -153,86 +162,105 @@ class TownPlan:
     junctions: tuple[Junction, ...]
     links: tuple[Link, ...]
 
+    def profiles_at(self, junction: int) -> list[StreetProfile]:
+        """Profile of the street of each arm of a junction."""
+        return [self.links[arm.link].profile for arm in self.junctions[junction].arms]
+
+
+class _Edge(NamedTuple):
+    """A link of the grid before its curve is drawn."""
+
+    tail: GridPoint
+    head: GridPoint
+    profile: StreetProfile
+    axis: int
+    """0 for west to east, 1 for south to north."""
+
 
 def plan_town(rng: np.random.Generator, settings: TownSettings) -> TownPlan:
-    """Draw a town's plan. The rim is one ring road, so that no street ends in the fields."""
+    """Draw a town's plan. The outermost streets form a ring road, so that no street is a dead end."""
     columns, rows = settings.columns, settings.rows
-    centers, headings = _junction_places(rng, settings)
+    centers, headings = _junction_poses(rng, settings)
     across = _street_profiles(rng, rows)
     along = _street_profiles(rng, columns)
-    # The ring road has one profile all around, as it runs on around the corners.
+    # The ring road has one profile, because it continues around the corners.
     across[0] = across[-1] = along[0] = along[-1] = COLLECTORS[int(rng.integers(2))]
-    pairs = [((i, j), (i + 1, j), across[j], 0) for j in range(rows) for i in range(columns - 1)]
-    pairs += [((i, j), (i, j + 1), along[i], 1) for i in range(columns) for j in range(rows - 1)]
-    pairs = _without_some(rng, pairs, settings)
+    edges = [_Edge((i, j), (i + 1, j), across[j], 0) for j in range(rows) for i in range(columns - 1)]
+    edges += [_Edge((i, j), (i, j + 1), along[i], 1) for i in range(columns) for j in range(rows - 1)]
 
     links = []
-    for tail, head, profile, axis in pairs:
+    for tail, head, profile, axis in _thinned(rng, edges, settings):
         start = np.array([*centers[tail], headings[tail][axis]])
         end = np.array([*centers[head], headings[head][axis]])
         curve = _street_curve(start, end, bulge_m=float(rng.uniform(-14.0, 14.0)))
-        number = {"tail": tail[1] * columns + tail[0], "head": head[1] * columns + head[0]}
-        links.append(Link(**number, profile=profile, curve=curve, length_m=float(arc_lengths(curve)[-1])))
+        links.append(
+            Link(
+                tail=tail[1] * columns + tail[0],
+                head=head[1] * columns + head[0],
+                profile=profile,
+                curve=curve,
+                length_m=float(arc_lengths(curve)[-1]),
+            )
+        )
     return TownPlan(junctions=_junctions(rng, centers, links, settings), links=tuple(links))
 
 
-def _junction_places(
+def _junction_poses(
     rng: np.random.Generator, settings: TownSettings
-) -> tuple[dict[tuple[int, int], np.ndarray], dict[tuple[int, int], np.ndarray]]:
-    """Centres, and the directions of the east-going and the north-going street there."""
+) -> tuple[dict[GridPoint, np.ndarray], dict[GridPoint, np.ndarray]]:
+    """Centres, and the headings of the eastbound and the northbound street there."""
     centers, headings = {}, {}
     for j in range(settings.rows):
         for i in range(settings.columns):
-            wobble = rng.uniform(-0.11, 0.11, 2) * settings.spacing_m
-            centers[i, j] = np.array([i, j]) * settings.spacing_m + wobble
+            offset = rng.uniform(-0.11, 0.11, 2) * settings.spacing_m
+            centers[i, j] = np.array([i, j]) * settings.spacing_m + offset
             headings[i, j] = np.array([0.0, np.pi / 2]) + rng.uniform(-0.13, 0.13, 2)
     return centers, headings
 
 
 def _street_profiles(rng: np.random.Generator, count: int) -> list[StreetProfile]:
-    """One arterial in each direction at least; the others mixed. The first and last are set by the caller."""
+    """Profiles of parallel streets, at least one of them an arterial. The caller replaces the first and the last."""
     inner = max(count - 2, 1)
     profiles = [ARTERIALS[int(rng.integers(len(ARTERIALS)))]]
-    for rank in range(1, inner):
-        family = COLLECTORS if rank % 2 == 1 else LOCALS
+    for number in range(1, inner):
+        family = COLLECTORS if number % 2 == 1 else LOCALS
         profiles.append(family[int(rng.integers(len(family)))])
     order = rng.permutation(inner)
     rim = COLLECTORS[0]
     return [rim, *[profiles[place] for place in order], rim]
 
 
-def _without_some(rng: np.random.Generator, pairs: list, settings: TownSettings) -> list:
-    """Leave out links between inner junctions, at most one per junction, so that all keep three arms or more."""
+def _thinned(rng: np.random.Generator, edges: list[_Edge], settings: TownSettings) -> list[_Edge]:
+    """Remove edges between inner junctions, at most one per junction, so that each keeps three arms."""
 
-    def is_inner(place: tuple[int, int]) -> bool:
-        return 0 < place[0] < settings.columns - 1 and 0 < place[1] < settings.rows - 1
+    def is_inner(point: GridPoint) -> bool:
+        return 0 < point[0] < settings.columns - 1 and 0 < point[1] < settings.rows - 1
 
-    touched: list[tuple[int, int]] = []
+    used: list[GridPoint] = []
     removed: list[int] = []
-    for number in rng.permutation(len(pairs)).tolist():
-        tail, head, profile, _ = pairs[number]
+    for number in rng.permutation(len(edges)).tolist():
+        tail, head, profile, _ = edges[number]
         if len(removed) == settings.removed_links:
             break
-        if profile.rank < 2 and is_inner(tail) and is_inner(head) and tail not in touched and head not in touched:
+        if profile.rank < 2 and is_inner(tail) and is_inner(head) and tail not in used and head not in used:
             removed.append(number)
-            touched += [tail, head]
-    return [pair for number, pair in enumerate(pairs) if number not in removed]
+            used += [tail, head]
+    return [edge for number, edge in enumerate(edges) if number not in removed]
 
 
-def _street_curve(start: np.ndarray, end: np.ndarray, bulge_m: float) -> np.ndarray:
-    """A street that leaves and arrives straight and swings out in between."""
+def _street_curve(
+    start: Float64[np.ndarray, "3"], end: Float64[np.ndarray, "3"], bulge_m: float
+) -> Float64[np.ndarray, "points 2"]:
+    """A street with a bulge in its middle; both ends keep their heading."""
     line = quintic(start, end, samples=401)
     u = np.linspace(0.0, 1.0, len(line))[:, np.newaxis]
     chord = (end[:2] - start[:2]) / np.hypot(*(end[:2] - start[:2]))
     side = np.array([-chord[1], chord[0]])
-    return evenly(line + bulge_m * 64 * u**3 * (1 - u) ** 3 * side, 1.0)
+    return resampled(line + bulge_m * 64 * u**3 * (1 - u) ** 3 * side, 1.0)
 
 
 def _junctions(
-    rng: np.random.Generator,
-    centers: dict[tuple[int, int], np.ndarray],
-    links: list[Link],
-    settings: TownSettings,
+    rng: np.random.Generator, centers: dict[GridPoint, np.ndarray], links: list[Link], settings: TownSettings
 ) -> tuple[Junction, ...]:
     arms: list[list[Arm]] = [[] for _ in range(settings.columns * settings.rows)]
     for number, link in enumerate(links):
@@ -241,10 +269,10 @@ def _junctions(
         arms[link.head].append(Arm(link=number, is_tail=False, heading=float(np.arctan2(back[1], back[0]))))
     junctions = []
     for number, around in enumerate(arms):
-        place = (number % settings.columns, number // settings.columns)
+        point = (number % settings.columns, number // settings.columns)
         ordered = tuple(sorted(around, key=lambda arm: arm.heading))
         kind = _junction_kind(rng, [links[arm.link].profile for arm in ordered], ordered)
-        junctions.append(Junction(center=centers[place], kind=kind, arms=ordered))
+        junctions.append(Junction(center=centers[point], kind=kind, arms=ordered))
     return tuple(junctions)
 
 

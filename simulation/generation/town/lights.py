@@ -1,33 +1,34 @@
-"""Traffic lights: which connectors of a junction go together, and what they show over time."""
+"""Traffic lights: phases of a junction and the status of each connector over time."""
 
 import numpy as np
 
 from driving.agents import LightStatus
 from driving.map import TurnKind
-from simulation.generation.town.junctions import Movement
+from driving.timing import STEP_S
 from simulation.generation.town.layout import JunctionKind
-from simulation.generation.town.roads import TownRoads
+from simulation.generation.town.tables import LightTable
+from simulation.generation.town.town_map import Movement, TownMap
 
 YELLOW_S = 3.0
 ALL_RED_S = 2.0
 
 
-def light_statuses(rng: np.random.Generator, roads: TownRoads, steps: int, step_s: float) -> np.ndarray:
-    """What every connector with lights shows (connectors, steps), as `LightStatus`, in row order.
+def light_statuses(rng: np.random.Generator, town: TownMap, steps: int) -> LightTable:
+    """`LightStatus` of every connector with lights over a number of steps, in row order.
 
-    Each junction has its own fixed cycle. Half of them serve one arm after the other, so that turns to the
-    left are protected; the others serve opposite arms together, and who turns left waits for a gap.
+    Each junction has a fixed cycle. Half of the junctions serve one arm at a time, so that left turns are protected;
+    the others serve opposite arms together, and vehicles that turn left yield to oncoming traffic.
     """
-    lit = [move for move in roads.movements if roads.plan.junctions[move.junction].kind == JunctionKind.SIGNAL]
+    lit = [move for move in town.movements if town.plan.junctions[move.junction].kind == JunctionKind.SIGNAL]
     row_of = {move.lane_id: row for row, move in enumerate(lit)}
     statuses = np.full((len(lit), steps), LightStatus.RED, dtype=np.int8)
-    time_s = np.arange(steps) * step_s
-    for number, junction in enumerate(roads.plan.junctions):
+    time_s = np.arange(steps) * STEP_S
+    for number, junction in enumerate(town.plan.junctions):
         if junction.kind != JunctionKind.SIGNAL:
             continue
         moves = [move for move in lit if move.junction == number]
         is_split = rng.uniform() < 0.5
-        phases = _phases(moves, len(junction.arms), is_split)
+        phases = phases_of(moves, len(junction.arms), is_split=is_split)
         green_s = rng.uniform(8.0, 11.0, len(phases)) if is_split else rng.uniform(14.0, 20.0, len(phases))
         lengths_s = green_s + YELLOW_S + ALL_RED_S
         clock_s = (time_s + rng.uniform(0.0, lengths_s.sum())) % lengths_s.sum()
@@ -42,7 +43,8 @@ def light_statuses(rng: np.random.Generator, roads: TownRoads, steps: int, step_
     return statuses
 
 
-def _phases(moves: list[Movement], num_arms: int, is_split: bool) -> list[list[Movement]]:
+def phases_of(moves: list[Movement], num_arms: int, *, is_split: bool) -> list[list[Movement]]:
+    """Movements of each phase: those of one arm if `is_split`, else those of two opposite arms."""
     by_arm = [[move for move in moves if move.from_arm == arm] for arm in range(num_arms)]
     if is_split:
         return by_arm

@@ -1,48 +1,51 @@
-"""From places on lanes to poses in the town: what every vehicle did, as one would have filmed it."""
+"""From positions on lanes to poses in the map frame, with the small deviations of real driving."""
 
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64, Shaped
 
 from driving.agents import AgentKind
 from driving.geometry import wrap_angle
 from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
-from simulation.generation.town.network import Network
-from simulation.generation.town.traffic import TrafficHistory
+from simulation.generation.town.tables import ALONG, HEADING, LaneNetwork, TrafficHistory, X, Y
 from simulation.geometry.angles import wrap
 from simulation.geometry.compiling import njit
 
 PIVOT_SHARE = PACIFICA.rear_axle_to_center_m / PACIFICA.length_m
-"""Distance from the rear axle to the middle of the box, in lengths of a vehicle."""
+"""Distance from the rear axle to the middle of the box, as a share of the vehicle's length."""
+OFFSET, SWING, SWING_M, SWING_PHASE, RIPPLE, RIPPLE_M, RIPPLE_PHASE = range(7)
+"""Columns of the drift of a vehicle: constant offset [m], then amplitude [m], wavelength [m], phase of two waves."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Motions:
-    """All moving vehicles over T steps, N of them; global."""
+class VehicleMotions(NamedTuple):
+    """Motion of all vehicles over time, global."""
 
-    poses: np.ndarray
-    """(T, N, 3) box centres."""
-    velocities: np.ndarray
-    """(T, N, 2) of the box centres [m/s]."""
-    slip: np.ndarray
-    """(T, N) direction of travel of the box centre, seen from the vehicle's heading [rad]."""
-    speed: np.ndarray
-    """(T, N) of the box centres: beside a bending centerline it differs from the speed along it [m/s]."""
+    poses: Float64[np.ndarray, "time vehicles 3"]
+    """Box centres."""
+    velocities: Float64[np.ndarray, "time vehicles 2"]
+    """Of the box centres [m/s]."""
+    slip: Float64[np.ndarray, "time vehicles"]
+    """Direction of travel of the box centre relative to the heading [rad]."""
+    speed: Float64[np.ndarray, "time vehicles"]
+    """Of the box centres [m/s]; beside a curved centerline it differs from the speed along the lane."""
 
-    def since(self, step: int) -> "Motions":
-        """Without the steps before `step`."""
-        return Motions(**{field.name: getattr(self, field.name)[step:] for field in fields(self)})
+    def since(self, step: int) -> "VehicleMotions":
+        """The motion from a step on."""
+        return VehicleMotions(*(values[step:] for values in self))
 
 
-def vehicle_motions(rng: np.random.Generator, net: Network, history: TrafficHistory, drivers: np.ndarray) -> Motions:
-    """Poses of all vehicles: box centres follow the lanes, and rear axles roll without slipping.
+def vehicle_motions(
+    rng: np.random.Generator, net: LaneNetwork, history: TrafficHistory, drivers: Shaped[np.ndarray, "vehicles"]
+) -> VehicleMotions:
+    """Poses of all vehicles: box centres follow the lanes, and rear axles roll without slip.
 
-    Nobody holds the middle of the lane: each wanders by a decimetre or two; bicycles keep to the right.
+    Each vehicle deviates from the centerline by up to 0.2 m along waves; bicycles keep to the right.
     """
     is_bicycle = drivers["kind"] == AgentKind.BICYCLE
     count = len(drivers)
-    wander = np.stack(
+    drift = np.stack(
         [
             np.where(is_bicycle, -0.9, rng.uniform(-0.08, 0.08, count)),
             rng.uniform(0.04, 0.11, count),
@@ -55,37 +58,40 @@ def vehicle_motions(rng: np.random.Generator, net: Network, history: TrafficHist
         axis=-1,
     )
     lever = np.where(is_bicycle, 0.5, PIVOT_SHARE * drivers["length"])
-    poses, direction, speed = _trace(net, history.lane, history.s, history.aside, history.v, wander, lever)
+    poses, direction, speed = _trace(net, history, drift, lever)
     velocities = speed[..., np.newaxis] * np.stack([np.cos(direction), np.sin(direction)], axis=-1)
     slip = np.asarray(wrap_angle(direction - poses[..., 2]))
-    return Motions(poses=poses, velocities=velocities, slip=slip, speed=speed)
+    return VehicleMotions(poses=poses, velocities=velocities, slip=slip, speed=speed)
 
 
 @njit(cache=True)
-def _bend(points: np.ndarray, k: int, share: float) -> float:
-    """Curvature [1/m] of a lane between its vertices k and k + 1, `share` of the way."""
+def _curvature(points: Float64[np.ndarray, "points 4"], k: int, share: float) -> float:
+    """Curvature of a lane between its vertices k and k + 1, interpolated [1/m]."""
     found = np.zeros(2)
     for end in range(2):
         a, b = max(k + end - 1, 0), min(k + end + 1, len(points) - 1)
-        found[end] = (points[b, 3] - points[a, 3]) / (points[b, 2] - points[a, 2])
+        found[end] = (points[b, HEADING] - points[a, HEADING]) / (points[b, ALONG] - points[a, ALONG])
     return found[0] + share * (found[1] - found[0])
 
 
 @njit(cache=True)
 def _trace(
-    net: Network,
-    lane: np.ndarray,
-    s: np.ndarray,
-    aside: np.ndarray,
-    v: np.ndarray,
-    wander: np.ndarray,
-    lever: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Poses (T, N, 3) of box centres, their directions of travel and their speeds (T, N)."""
+    net: LaneNetwork,
+    history: TrafficHistory,
+    drift: Float64[np.ndarray, "vehicles 7"],
+    lever: Float64[np.ndarray, "vehicles"],
+) -> tuple[
+    Float64[np.ndarray, "time vehicles 3"], Float64[np.ndarray, "time vehicles"], Float64[np.ndarray, "time vehicles"]
+]:
+    """Poses of box centres, their directions of travel and their speeds.
+
+    `lever` is the distance from the rear axle to the box centre [m].
+    """
+    lane, s, aside = history.lane, history.s, history.aside
     steps, count = lane.shape
     poses = np.zeros((steps, count, 3))
     travel = np.zeros((steps, count))
-    speed = v.copy()
+    speed = history.v.copy()
     for i in range(count):
         driven, heading, before = 0.0, 0.0, 0.0
         k, last_lane = 0, -1
@@ -94,21 +100,23 @@ def _trace(
             begin, end = net.lanes[row].point_begin, net.lanes[row].point_end
             if row != last_lane:
                 k = begin
-            while k < end - 2 and net.points[k + 1, 2] < s[t, i]:
+            while k < end - 2 and net.points[k + 1, ALONG] < s[t, i]:
                 k += 1
-            while k > begin and net.points[k, 2] > s[t, i]:
+            while k > begin and net.points[k, ALONG] > s[t, i]:
                 k -= 1
             a, b = net.points[k], net.points[k + 1]
-            share = (s[t, i] - a[2]) / (b[2] - a[2])
-            tangent = a[3] + share * (b[3] - a[3])
+            share = (s[t, i] - a[ALONG]) / (b[ALONG] - a[ALONG])
+            tangent = a[HEADING] + share * (b[HEADING] - a[HEADING])
             if aside[t, i] != 0.0:
-                speed[t, i] *= 1.0 - aside[t, i] * _bend(net.points[begin:end], k - begin, share)
+                speed[t, i] *= 1.0 - aside[t, i] * _curvature(net.points[begin:end], k - begin, share)
             moved = 0.5 * (speed[t, i] + speed[t - 1, i]) * STEP_S if t > 0 else 0.0
             driven += moved
-            w = wander[i]
-            first, second = 2 * np.pi * driven / w[2] + w[3], 2 * np.pi * driven / w[5] + w[6]
-            offset = aside[t, i] + w[0] + w[1] * np.sin(first) + w[4] * np.sin(second)
-            slope = w[1] * np.cos(first) * 2 * np.pi / w[2] + w[4] * np.cos(second) * 2 * np.pi / w[5]
+            w = drift[i]
+            first = 2 * np.pi * driven / w[SWING_M] + w[SWING_PHASE]
+            second = 2 * np.pi * driven / w[RIPPLE_M] + w[RIPPLE_PHASE]
+            offset = aside[t, i] + w[OFFSET] + w[SWING] * np.sin(first) + w[RIPPLE] * np.sin(second)
+            slope = w[SWING] * np.cos(first) * 2 * np.pi / w[SWING_M]
+            slope += w[RIPPLE] * np.cos(second) * 2 * np.pi / w[RIPPLE_M]
             if moved > 0.02 and row == last_lane:
                 slope += (aside[t, i] - aside[t - 1, i]) / moved
             direction = tangent + np.arctan(slope)
@@ -119,8 +127,8 @@ def _trace(
                 turn = wrap(middle - heading)
                 heading += turn * (1.0 - np.exp(-moved / lever[i]))
             before = direction
-            poses[t, i, 0] = a[0] + share * (b[0] - a[0]) - offset * np.sin(tangent)
-            poses[t, i, 1] = a[1] + share * (b[1] - a[1]) + offset * np.cos(tangent)
+            poses[t, i, 0] = a[X] + share * (b[X] - a[X]) - offset * np.sin(tangent)
+            poses[t, i, 1] = a[Y] + share * (b[Y] - a[Y]) + offset * np.cos(tangent)
             poses[t, i, 2] = wrap(heading)
             travel[t, i] = direction
             last_lane = row

@@ -1,38 +1,38 @@
-"""Smooth lines for streets and junctions: continuous in position, direction and curvature.
+"""Smooth lines for streets and junctions: continuous in position, heading and curvature.
 
-`driving.synthetic.curves.link` joins two poses by an arc, which is what small scenes need. A driver cannot
-jump to a curvature, so that the ways through a town are quintic curves, whose curvature starts where the
-road before ends.
+Small scenes join two poses by an arc (`driving.synthetic.curves.link`). The lines of a town are quintic curves, so
+that the curvature does not jump where a connector begins.
 """
 
 import numpy as np
+from jaxtyping import Float64
 
 from driving.geometry import arc_lengths
 
 SAMPLES = 97
-"""Points at which a candidate curve is judged."""
+"""Points at which the curvature of a candidate curve is evaluated."""
 
 
-def direction(heading: float) -> np.ndarray:
-    """Unit vector (2,) of a heading."""
+def direction(heading: float) -> Float64[np.ndarray, "2"]:
+    """Unit vector of a heading."""
     return np.array([np.cos(heading), np.sin(heading)])
 
 
 def quintic(
-    start: np.ndarray,
-    end: np.ndarray,
+    start: Float64[np.ndarray, "3"],
+    end: Float64[np.ndarray, "3"],
     stretch: float = 1.0,
     curvatures: tuple[float, float] = (0.0, 0.0),
     samples: int = SAMPLES,
-) -> np.ndarray:
-    """Points (samples, 2) from the pose `start` (3,) to the pose `end` (3,).
+) -> Float64[np.ndarray, "samples 2"]:
+    """Points of a quintic curve between two poses.
 
     Args:
         start: x, y [m], heading [rad].
-        end: The same.
-        stretch: Length of the tangents in chords; large values swing wide.
+        end: x, y [m], heading [rad].
+        stretch: Length of the tangents in chords.
         curvatures: Signed curvature at both ends [1/m].
-        samples: Number of points, even in the curve's parameter.
+        samples: Number of points, evenly spaced in the curve's parameter.
     """
     chord_m = float(np.hypot(*(end[:2] - start[:2])))
     speed = stretch * chord_m
@@ -51,30 +51,24 @@ def quintic(
     )
 
 
-def gentlest(start: np.ndarray, end: np.ndarray, curvatures: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
-    """The quintic (SAMPLES, 2) between two poses whose sharpest bend is the least sharp."""
-    candidates = [quintic(start, end, stretch, curvatures) for stretch in np.linspace(0.7, 1.9, 13)]
+def gentlest(start: Float64[np.ndarray, "3"], end: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "samples 2"]:
+    """The quintic curve between two poses with the smallest maximum of curvature."""
+    candidates = [quintic(start, end, stretch) for stretch in np.linspace(0.7, 1.9, 13)]
     return min(candidates, key=lambda points: float(np.abs(curvature(points)).max()))
 
 
-def curvature(points: np.ndarray) -> np.ndarray:
-    """Signed curvature (points,) [1/m] of a line, by finite differences along its vertices."""
+def curvature(points: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "points"]:
+    """Signed curvature of a line at its vertices [1/m], by finite differences."""
     first = np.gradient(points, axis=0)
     second = np.gradient(first, axis=0)
     cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
     return cross / np.maximum(np.hypot(first[:, 0], first[:, 1]), 1e-9) ** 3
 
 
-def evenly(points: np.ndarray, spacing_m: float) -> np.ndarray:
-    """The line with vertices at even distances of at most `spacing_m`."""
-    along = arc_lengths(points)
-    count = max(2, int(np.ceil(along[-1] / spacing_m)) + 1)
-    at = np.linspace(0.0, along[-1], count)
-    return np.stack([np.interp(at, along, points[:, 0]), np.interp(at, along, points[:, 1])], axis=-1)
-
-
-def between(points: np.ndarray, start_m: float, end_m: float) -> np.ndarray:
-    """The piece of a line from one distance to another."""
+def section(
+    points: Float64[np.ndarray, "points 2"], start_m: float, end_m: float
+) -> Float64[np.ndarray, "section 2"]:
+    """The part of a line between two arc lengths."""
     along = arc_lengths(points)
     inside = (along > start_m + 1e-6) & (along < end_m - 1e-6)
     at = np.concatenate([[start_m], along[inside], [end_m]])

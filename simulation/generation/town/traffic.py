@@ -1,108 +1,94 @@
-"""The traffic of a town over time: everybody drives by the same rules, each in a temper of their own."""
-
-from dataclasses import dataclass, fields
-from typing import NamedTuple
+"""The traffic of a town over time. All vehicles and pedestrians follow the same rules with individual parameters."""
 
 import numpy as np
+from jaxtyping import Float64, Int8, Int64, Shaped, UInt64
 
 from driving.agents import LightStatus
 from driving.timing import STEP_S
 from simulation.generation.town.following import (
     STEEP_BRAKE_MPS2,
-    TRAFFIC,
-    Order,
     beside,
-    driven,
-    follower_on,
+    desired_speed,
     free_acceleration,
-    halt,
     idm_parameters,
     leader_of,
     leader_on,
+    next_acceleration,
     sort_by_lane,
-    speed_on,
-    wished_speed,
+    stopping_acceleration,
 )
-from simulation.generation.town.network import Network
-from simulation.generation.town.pedestrians import FootNetwork, gather_walkers, people_poses, walk
-from simulation.generation.town.rules import MAX_WALKERS, hold_inside, may_enter, wall_for_walkers
+from simulation.generation.town.lane_changes import change_lanes, uniform
+from simulation.generation.town.pedestrians import gather_walkers, no_walkers, walk, write_poses
+from simulation.generation.town.right_of_way import crosswalk_wall, junction_limits, may_enter
+from simulation.generation.town.tables import (
+    VEHICLE,
+    WAITS,
+    FootNetwork,
+    LaneNetwork,
+    LightTable,
+    Population,
+    Traffic,
+    TrafficHistory,
+    Walkers,
+)
 from simulation.geometry.compiling import njit
 from simulation.traffic.idm_law import improved_idm_acceleration
 
 GREEN, YELLOW, RED = int(LightStatus.GREEN), int(LightStatus.YELLOW), int(LightStatus.RED)
-LOOK_EVERY = 6
-"""Steps between two looks for a better lane."""
+MIN_SPACING_M = 15.0
+"""Distance between the initial positions of vehicles."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TrafficHistory:
-    """What was seen: N vehicles and P people over T steps."""
+def populate(
+    rng: np.random.Generator,
+    net: LaneNetwork,
+    drivers: Shaped[np.ndarray, "vehicles"],
+    people: Shaped[np.ndarray, "people"],
+) -> Population:
+    """Put the vehicles on the lanes and draw the seeds of all random numbers.
 
-    lane: np.ndarray
-    """(T, N) row of the lane or connector."""
-    s: np.ndarray
-    """(T, N) box centre along it [m]."""
-    aside: np.ndarray
-    """(T, N) distance from its centerline, left positive [m]."""
-    v: np.ndarray
-    """(T, N) [m/s]."""
-    a: np.ndarray
-    """(T, N) [m/s^2]."""
-    people: np.ndarray
-    """(T, P, 4) x, y, heading, speed."""
-    is_waiting: np.ndarray
-    """(T, P) whether the person waits at a kerb."""
-
-    def since(self, step: int) -> "TrafficHistory":
-        """Without the steps before `step`."""
-        return TrafficHistory(**{field.name: getattr(self, field.name)[step:] for field in fields(self)})
-
-
-class Log(NamedTuple):
-    """Arrays of a `TrafficHistory`, filled by the kernel."""
-
-    lane: np.ndarray
-    s: np.ndarray
-    aside: np.ndarray
-    v: np.ndarray
-    a: np.ndarray
-    people: np.ndarray
-    is_waiting: np.ndarray
+    Raises:
+        ValueError: When the lanes have no room for the vehicles.
+    """
+    return Population(
+        drivers=drivers,
+        vehicles=_placed(rng, net, drivers),
+        vehicle_random=rng.integers(1, 2**63 - 1, len(drivers), dtype=np.uint64),
+        people=people,
+        people_random=rng.integers(1, 2**63 - 1, len(people), dtype=np.uint64),
+    )
 
 
 def run_traffic(
-    rng: np.random.Generator,
-    net: Network,
-    foot: FootNetwork,
-    drivers: np.ndarray,
-    people: np.ndarray,
-    lights: np.ndarray,
-    watched_steps: int,
+    net: LaneNetwork, foot: FootNetwork, population: Population, lights: LightTable, recorded_steps: int
 ) -> TrafficHistory:
-    """Let traffic run over all steps of `lights` (connectors, steps), and keep the last `watched_steps`."""
-    steps, num_vehicles, num_people = lights.shape[1], len(drivers), len(people)
-    now = _placed(rng, net, drivers)
-    shape = (watched_steps, num_vehicles)
-    log = Log(
+    """Simulate all steps of `lights` and return the last `recorded_steps`. The population is changed."""
+    num_people = len(population.people)
+    shape = (recorded_steps, len(population.vehicles))
+    history = TrafficHistory(
         lane=np.zeros(shape, dtype=np.int32),
         s=np.zeros(shape),
         aside=np.zeros(shape),
         v=np.zeros(shape),
         a=np.zeros(shape),
-        people=np.zeros((watched_steps, num_people, 4)),
-        is_waiting=np.zeros((watched_steps, num_people), dtype=np.bool_),
+        people=np.zeros((recorded_steps, num_people, 4)),
+        is_waiting=np.zeros((recorded_steps, num_people), dtype=np.bool_),
     )
-    random = rng.integers(1, 2**63 - 1, num_vehicles, dtype=np.uint64)
-    walkers = rng.integers(1, 2**63 - 1, num_people, dtype=np.uint64)
-    _run(net, foot, drivers, people, now, np.ascontiguousarray(lights.T), log, random, walkers, steps - watched_steps)
-    return TrafficHistory(**log._asdict())
+    _run(net, foot, population, np.ascontiguousarray(lights.T), history)
+    return history
 
 
-def _placed(rng: np.random.Generator, net: Network, drivers: np.ndarray) -> np.ndarray:
-    """Put the vehicles on the lanes, evenly but for chance. Bicycles keep to the kerb lanes."""
+def _placed(
+    rng: np.random.Generator, net: LaneNetwork, drivers: Shaped[np.ndarray, "vehicles"]
+) -> Shaped[np.ndarray, "vehicles"]:
+    """`VEHICLE` records at random places on the lanes. Bicycles are on kerb lanes."""
     total = len(drivers)
     length = net.lanes["length"]
-    slots = [(lane, at) for lane in range(net.num_lanes) for at in np.arange(9.0, length[lane] - 16.0, 15.0).tolist()]
+    slots = [
+        (lane, at)
+        for lane in range(net.num_lanes)
+        for at in np.arange(9.0, length[lane] - 16.0, MIN_SPACING_M).tolist()
+    ]
     if total > 0.8 * len(slots):
         raise ValueError(f"{total} vehicles do not fit on lanes with {len(slots)} places. Ask for fewer.")
     is_kerb = np.array([net.lanes["right"][lane] < 0 for lane, _ in slots])
@@ -112,7 +98,7 @@ def _placed(rng: np.random.Generator, net: Network, drivers: np.ndarray) -> np.n
     others = order[~np.isin(order, kerbs)][: int((~bicycles).sum())]
     chosen = np.zeros(total, dtype=np.int64)
     chosen[bicycles], chosen[~bicycles] = kerbs, others
-    now = np.zeros(total, dtype=TRAFFIC)
+    now = np.zeros(total, dtype=VEHICLE)
     now["lane"] = [slots[k][0] for k in chosen]
     now["s"] = np.array([slots[k][1] for k in chosen]) + rng.uniform(-1.0, 1.0, total)
     now["v"] = np.minimum(0.5 * net.lanes["limit"][now["lane"]], drivers["top_speed"])
@@ -124,19 +110,8 @@ def _placed(rng: np.random.Generator, net: Network, drivers: np.ndarray) -> np.n
 
 
 @njit(cache=True)
-def _draw(random: np.ndarray, i: int) -> float:
-    """A uniform random number of the i-th stream (xorshift)."""
-    x = random[i]
-    x ^= x << np.uint64(13)
-    x ^= x >> np.uint64(7)
-    x ^= x << np.uint64(17)
-    random[i] = x
-    return float(x >> np.uint64(11)) / 9007199254740992.0
-
-
-@njit(cache=True)
-def _choose(net: Network, drv: np.ndarray, lane: int, i: int, draw: float) -> int:
-    """A connector to go on with: large streets attract, and long vehicles avoid sharp bends."""
+def choose_connector(net: LaneNetwork, lane: int, length: float, draw: float) -> int:
+    """A random successor of a lane: major streets are preferred, and long vehicles avoid sharp turns."""
     first, last = net.lanes[lane].successor_begin, net.lanes[lane].successor_end
     total = 0.0
     for attempt in range(2):
@@ -147,7 +122,7 @@ def _choose(net: Network, drv: np.ndarray, lane: int, i: int, draw: float) -> in
             weight = 1.0 + 0.7 * net.lanes[net.lanes[connector].to_lane].rank
             if net.lanes[connector].bend > 0.045:
                 weight *= 0.75
-                if drv[i].length > 7.0:
+                if length > 7.0:
                     weight *= 0.1
             total += weight
             if attempt == 1 and total >= mark:
@@ -156,73 +131,56 @@ def _choose(net: Network, drv: np.ndarray, lane: int, i: int, draw: float) -> in
 
 
 @njit(cache=True)
-def _straightest(net: Network, lane: int) -> int:
-    """The connector that bends least: who changes lanes to get ahead does not turn off next."""
-    best = net.successors[net.lanes[lane].successor_begin]
-    for k in range(net.lanes[lane].successor_begin, net.lanes[lane].successor_end):
-        if net.lanes[net.successors[k]].bend < net.lanes[best].bend:
-            best = net.successors[k]
-    return best
-
-
-@njit(cache=True)
-def _wish(
-    net: Network,
-    drv: np.ndarray,
-    now: np.ndarray,
-    order: Order,
-    walkers: tuple[np.ndarray, np.ndarray, np.ndarray],
-    lights: np.ndarray,
-    counter: np.ndarray,
+def _desired_acceleration(
+    traffic: Traffic,
+    walkers: Walkers,
+    lights: Int8[np.ndarray, "lights"],
+    grants: Int64[np.ndarray, "1"],
     i: int,
 ) -> float:
-    """The acceleration that vehicle i wants now; permissions are asked for on the way."""
+    """Acceleration that vehicle i aims at [m/s^2]. Permissions are requested on the way; `grants` counts them."""
+    net, drivers, now = traffic.net, traffic.drivers, traffic.now
     v = now[i].v
-    free = free_acceleration(v, wished_speed(net, drv, now, i), drv[i].accel)
-    wanted = free
-    j, gap = leader_of(net, drv, now, order, i)
+    own = idm_parameters(drivers, i)
+    free = free_acceleration(v, desired_speed(traffic, i), drivers[i].accel)
+    desired = free
+    j, gap = leader_of(traffic, i)
     if j >= 0:
-        wanted = min(wanted, improved_idm_acceleration(v, gap, now[j].v, free, idm_parameters(drv, i)))
+        desired = min(desired, improved_idm_acceleration(v, gap, now[j].v, free, own))
     if now[i].old_lane >= 0 and now[i].shift < 0.55:
-        # Still halfway on the lane that is being left.
+        # The vehicle is still partly on the lane that it leaves.
         s = beside(net, now[i].lane, now[i].s, now[i].old_lane)
-        j, place = leader_on(order, now[i].old_lane, s, i)
+        j, place = leader_on(traffic.order, now[i].old_lane, s, i)
         if j >= 0:
-            gap = place - s - (drv[i].length + drv[j].length) / 2
-            wanted = min(wanted, improved_idm_acceleration(v, gap, now[j].v, free, idm_parameters(drv, i)))
+            gap = place - s - (drivers[i].length + drivers[j].length) / 2
+            desired = min(desired, improved_idm_acceleration(v, gap, now[j].v, free, own))
     lane = now[i].lane
     wall = np.inf
     if lane < net.num_lanes:
-        to_line = net.lanes[lane].length - now[i].s - drv[i].length / 2
-        _ask(net, drv, now, order, lights, counter, i, to_line)
+        to_line = net.lanes[lane].length - now[i].s - drivers[i].length / 2
+        _update_permission(traffic, lights, grants, i, to_line)
         connector = now[i].next
         if now[i].grant == 0 and to_line < 0.5 * v * v + 30.0:
             wall = to_line - 0.7
     else:
         connector = lane
     if lane >= net.num_lanes or now[i].grant > 0:
-        following, stop = hold_inside(net, drv, now, order, i, free)
-        wanted = min(wanted, following)
+        following, stop = junction_limits(traffic, i, free)
+        desired = min(desired, following)
         wall = min(wall, stop)
     if lane >= net.num_lanes or net.lanes[lane].length - now[i].s < 70.0:
-        wall = min(wall, wall_for_walkers(net, drv, now, walkers, i, connector))
+        wall = min(wall, crosswalk_wall(traffic, walkers, i, connector))
     if wall < 1e8:
-        wanted = min(wanted, halt(wall, v, free, drv[i].brake))
-    return max(wanted, -STEEP_BRAKE_MPS2)
+        desired = min(desired, stopping_acceleration(wall, v, free, drivers[i].brake))
+    return max(desired, -STEEP_BRAKE_MPS2)
 
 
 @njit(cache=True)
-def _ask(
-    net: Network,
-    drv: np.ndarray,
-    now: np.ndarray,
-    order: Order,
-    lights: np.ndarray,
-    counter: np.ndarray,
-    i: int,
-    to_line: float,
+def _update_permission(
+    traffic: Traffic, lights: Int8[np.ndarray, "lights"], grants: Int64[np.ndarray, "1"], i: int, to_line: float
 ) -> None:
-    """Ask for the permission to enter the junction, or give it back when the light changes in time."""
+    """Request the permission to enter the junction, or return it when the light changes early enough."""
+    net, now = traffic.net, traffic.now
     connector, v = now[i].next, now[i].v
     light = net.lanes[connector].light
     if to_line < 4.0 and v < 0.3:
@@ -242,23 +200,25 @@ def _ask(
         reach = min(reach, 6.0)
     if to_line > reach or now[i].shift < 1.0:
         return
-    ahead, _ = leader_on(order, now[i].lane, now[i].s, i)
+    ahead, _ = leader_on(traffic.order, now[i].lane, now[i].s, i)
     if ahead >= 0 and (now[ahead].lane != now[i].lane or now[ahead].grant == 0):
         return
-    if may_enter(net, drv, now, order, lights, i):
-        counter[0] += 1
-        now[i].grant = counter[0]
+    if may_enter(traffic, lights, i):
+        grants[0] += 1
+        now[i].grant = grants[0]
 
 
 @njit(cache=True)
-def _move(net: Network, drv: np.ndarray, now: np.ndarray, random: np.ndarray, wanted: np.ndarray) -> None:
+def _move(traffic: Traffic, random: UInt64[np.ndarray, "vehicles"], desired: Float64[np.ndarray, "vehicles"]) -> None:
+    """Move all vehicles by one step, and on to their next lane or connector."""
+    net, drivers, now = traffic.net, traffic.drivers, traffic.now
     for i in range(len(now)):
         v = now[i].v
-        if v < 0.05 and wanted[i] < 0.25:
+        if v < 0.05 and desired[i] < 0.25:
             now[i].v, now[i].a = 0.0, 0.0
             now[i].last_change += STEP_S
             continue
-        a = driven(now[i].a, wanted[i], drv[i].jerk, STEP_S)
+        a = next_acceleration(now[i].a, desired[i], drivers[i].jerk, STEP_S)
         if v < 0.05 and a < 0.0:
             a = 0.0
         if v + a * STEP_S < 0.0:
@@ -279,123 +239,55 @@ def _move(net: Network, drv: np.ndarray, now: np.ndarray, random: np.ndarray, wa
         if lane < net.num_lanes:
             now[i].lane = now[i].next
             now[i].prev = now[i].next
-            now[i].next = _choose(net, drv, net.lanes[now[i].lane].to_lane, i, _draw(random, i))
+            draw = uniform(random, i)
+            now[i].next = choose_connector(net, net.lanes[now[i].lane].to_lane, drivers[i].length, draw)
         else:
             now[i].lane = net.lanes[lane].to_lane
             now[i].grant, now[i].waited, now[i].stopped = 0, 0.0, False
 
 
 @njit(cache=True)
-def _change_lanes(
-    net: Network, drv: np.ndarray, now: np.ndarray, order: Order, random: np.ndarray, step: int, taken: np.ndarray
-) -> None:
-    """Lane changes by the rule MOBIL: for an advantage that outweighs the loss of others, or on a whim.
-
-    Source:
-        Kesting, Treiber, Helbing, General lane-changing model MOBIL for car-following models, 2007.
-    """
-    for i in range(len(now)):
-        lane = now[i].lane
-        if (step + i) % LOOK_EVERY or drv[i].eagerness < 0.0 or lane >= net.num_lanes:
-            continue
-        rest = net.lanes[lane].length - now[i].s
-        v = now[i].v
-        shift_m = min(max(24.0, 4.2 * v), 75.0)
-        if now[i].shift < 1.0 or now[i].last_change < 6.0 or v < 3.0 or now[i].s < 8.0 or rest < shift_m + 22.0:
-            continue
-        if now[i].grant > 0:
-            continue
-        whim = 0.5 if _draw(random, i) < drv[i].eagerness else 0.0
-        first_left = _draw(random, i) < 0.5
-        for attempt in range(2):
-            goes_left = first_left == (attempt == 0)
-            target = net.lanes[lane].left if goes_left else net.lanes[lane].right
-            if target < 0 or taken[target] == step:
-                continue
-            if _gain(net, drv, now, order, i, target) + whim > 0.35:
-                now[i].old_lane = lane
-                now[i].side = -net.lanes[lane].width if goes_left else net.lanes[lane].width
-                now[i].s = beside(net, lane, now[i].s, target)
-                now[i].lane, now[i].shift, now[i].shift_m, now[i].last_change = target, 0.0, shift_m, 0.0
-                now[i].next = _straightest(net, target)
-                taken[target] = step
-                break
-
-
-@njit(cache=True)
-def _gain(net: Network, drv: np.ndarray, now: np.ndarray, order: Order, i: int, target: int) -> float:
-    """Advantage [m/s^2] of a lane change; −inf where it is not safe."""
-    v, lane = now[i].v, now[i].lane
-    free = free_acceleration(v, speed_on(net, drv, i, lane), drv[i].accel)
-    here = free
-    j, place = leader_on(order, lane, now[i].s, i)
-    if j >= 0:
-        gap = place - now[i].s - (drv[i].length + drv[j].length) / 2
-        here = min(here, improved_idm_acceleration(v, gap, now[j].v, free, idm_parameters(drv, i)))
-    s = beside(net, lane, now[i].s, target)
-    there = free
-    j, place = leader_on(order, target, s, i)
-    if j >= 0:
-        gap = place - s - (drv[i].length + drv[j].length) / 2
-        if gap < 4.0 + 0.5 * v:
-            return -np.inf
-        there = min(there, improved_idm_acceleration(v, gap, now[j].v, free, idm_parameters(drv, i)))
-    j, place = follower_on(order, target, s, i)
-    loss = 0.0
-    if j >= 0:
-        gap = s - place - (drv[i].length + drv[j].length) / 2
-        theirs = free_acceleration(now[j].v, speed_on(net, drv, j, target), drv[j].accel)
-        forced = improved_idm_acceleration(now[j].v, gap, v, theirs, idm_parameters(drv, j))
-        if gap < 4.0 + 0.5 * now[j].v or forced < -1.6:
-            return -np.inf
-        loss = max(0.0, now[j].a - forced)
-    if there < -0.8:
-        return -np.inf
-    return there - here - drv[i].polite * loss
-
-
-@njit(cache=True)
 def _run(
-    net: Network,
+    net: LaneNetwork,
     foot: FootNetwork,
-    drv: np.ndarray,
-    people: np.ndarray,
-    now: np.ndarray,
-    lights: np.ndarray,
-    log: Log,
-    random: np.ndarray,
-    walker_random: np.ndarray,
-    warm_up: int,
+    population: Population,
+    lights: Int8[np.ndarray, "time lights"],
+    history: TrafficHistory,
 ) -> None:
-    """Step through `lights` (steps, connectors), logging from step `warm_up` on."""
+    """Simulate all steps of `lights`; the last ones fill `history`."""
+    drivers, now, people = population.drivers, population.vehicles, population.people
     num_vehicles, num_people = len(now), len(people)
-    count = np.zeros(len(foot.paths), dtype=np.int64)
-    places = np.zeros((len(foot.paths), MAX_WALKERS))
-    speeds = np.zeros((len(foot.paths), MAX_WALKERS))
-    counter = np.zeros(1, dtype=np.int64)
-    taken = np.full(len(net.lanes), -1)
-    wanted = np.zeros(num_vehicles)
+    warm_up = len(lights) - len(history.lane)
+    walkers = no_walkers(len(foot.paths))
+    grants = np.zeros(1, dtype=np.int64)
+    entered = np.full(len(net.lanes), -1)
+    desired = np.zeros(num_vehicles)
     draws = np.zeros(num_people)
     poses = np.zeros((num_people, 4))
     for i in range(num_vehicles):
-        now[i].next = _choose(net, drv, now[i].lane, i, _draw(random, i))
+        draw = uniform(population.vehicle_random, i)
+        now[i].next = choose_connector(net, now[i].lane, drivers[i].length, draw)
     for step in range(len(lights)):
-        order = sort_by_lane(net, now)
-        gather_walkers(foot, people, count, places, speeds)
-        people_poses(foot, people, poses)
+        traffic = Traffic(net, drivers, now, sort_by_lane(net, now))
+        gather_walkers(foot, people, walkers)
+        write_poses(foot, people, poses)
         if step >= warm_up:
             k = step - warm_up
             for i in range(num_vehicles):
                 p = now[i].shift
-                log.lane[k, i], log.s[k, i], log.v[k, i], log.a[k, i] = now[i].lane, now[i].s, now[i].v, now[i].a
-                log.aside[k, i] = now[i].side * (1.0 - p**3 * (10.0 - 15.0 * p + 6.0 * p * p)) if p < 1.0 else 0.0
-            log.people[k] = poses
+                history.lane[k, i], history.s[k, i] = now[i].lane, now[i].s
+                history.v[k, i], history.a[k, i] = now[i].v, now[i].a
+                is_changing = p < 1.0
+                history.aside[k, i] = (
+                    now[i].side * (1.0 - p**3 * (10.0 - 15.0 * p + 6.0 * p * p)) if is_changing else 0.0
+                )
+            history.people[k] = poses
             for q in range(num_people):
-                log.is_waiting[k, q] = people[q].state == 1
+                history.is_waiting[k, q] = people[q].state == WAITS
         for i in range(num_vehicles):
-            wanted[i] = _wish(net, drv, now, order, (count, places, speeds), lights[step], counter, i)
+            desired[i] = _desired_acceleration(traffic, walkers, lights[step], grants, i)
         for q in range(num_people):
-            draws[q] = _draw(walker_random, q)
-        walk(foot, net, drv, now, order, people, poses, lights[step:].T, draws, STEP_S)
-        _change_lanes(net, drv, now, order, random, step, taken)
-        _move(net, drv, now, random, wanted)
+            draws[q] = uniform(population.people_random, q)
+        walk(foot, traffic, (people, poses), lights[step:].T, draws)
+        change_lanes(traffic, population.vehicle_random, step, entered)
+        _move(traffic, population.vehicle_random, desired)

@@ -1,6 +1,6 @@
 import pytest
 
-from simulation.generation.town.generator import generate_town, watch_town
+from simulation.generation.town.generator import generate_town, simulate_town
 from simulation.generation.town.layout import small_town
 
 SEED = 2
@@ -12,9 +12,9 @@ def settings():
 
 
 @pytest.fixture(scope="session")
-def watched(settings):
+def observed(settings):
     """A small town with its traffic."""
-    return watch_town(SEED, settings)
+    return simulate_town(SEED, settings)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 from driving.checks import check_scenario
 from driving.recording import Recording
 from driving.scenario_types import CHALLENGE_SCENARIO_TYPES
-from simulation.generation.town.generator import generate_town, quotas_of_towns, spread
+from simulation.generation.town.generator import even_quotas, generate_town, quotas_of_towns
 from simulation.generation.town.tagging import spaced, tag_frames
 
 
@@ -59,9 +59,9 @@ def test_agents_come_and_go_with_sight(recordings):
         assert recording.agents.valid.sum(axis=0).mean() > 5
 
 
-def test_tags_are_the_types_of_the_challenge(watched):
-    vehicle = int(np.flatnonzero(watched.drivers["is_ego_make"])[0])
-    assert tuple(tag_frames(watched, vehicle)) == CHALLENGE_SCENARIO_TYPES
+def test_tags_are_the_types_of_the_challenge(observed):
+    vehicle = int(np.flatnonzero(observed.drivers["is_ego_make"])[0])
+    assert tuple(tag_frames(observed, vehicle)) == CHALLENGE_SCENARIO_TYPES
 
 
 def test_events_are_spaced():
@@ -69,8 +69,8 @@ def test_events_are_spaced():
 
 
 def test_scenarios_are_dealt_out_evenly():
-    assert sum(spread(60).values()) == 60
-    assert set(spread(60).values()) == {4, 5}
+    assert sum(even_quotas(60).values()) == 60
+    assert set(even_quotas(60).values()) == {4, 5}
     quotas = quotas_of_towns(120, 2)
     assert [sum(one.values()) for one in quotas] == [60, 60]
     assert all(count >= 4 for one in quotas for count in one.values())
@@ -78,7 +78,7 @@ def test_scenarios_are_dealt_out_evenly():
 
 
 def test_what_a_town_cannot_show_is_said(settings):
-    with pytest.raises(ValueError, match="towns of seed 2 did not show 500 scenarios"):
+    with pytest.raises(ValueError, match="towns of seed 2 did not contain 500 scenarios"):
         generate_town(2, settings, {"starting_left_turn": 500})
 
 

@@ -41,5 +41,5 @@ def test_the_smallest_grid_is_named():
 
 
 def test_a_recording_has_to_fit():
-    with pytest.raises(ValueError, match="Recordings of 60 s do not fit into 50 s"):
-        TownSettings(recording_s=60, watched_s=50)
+    with pytest.raises(ValueError, match="A recording of 60 s does not fit into the recorded interval of 50 s"):
+        TownSettings(recording_s=60, recorded_s=50)
