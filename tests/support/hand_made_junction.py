@@ -63,7 +63,7 @@ def junction() -> LaneNetwork:
 
 
 def make_traffic(net: LaneNetwork, *vehicles: dict) -> Traffic:
-    """Traffic on a network. Of a vehicle those `VEHICLE` and `DRIVER` fields are given that differ from a car at rest."""
+    """Traffic on a network. A vehicle is given by its differences from a car at rest (`VEHICLE`, `DRIVER` fields)."""
     drivers, now = np.zeros(len(vehicles), dtype=DRIVER), np.zeros(len(vehicles), dtype=VEHICLE)
     drivers["length"], drivers["width"], drivers["speed_factor"], drivers["top_speed"] = 5.0, 2.0, 1.0, 40.0
     drivers["headway"], drivers["min_gap"], drivers["accel"], drivers["brake"] = 1.5, 2.0, 1.0, 2.0
