@@ -104,6 +104,11 @@ def _rig(path: Path, cameras: list[tuple[Any, ...]]) -> CameraRig:
         for camera in cameras
     ]
     translations, rotations, intrinsics, distortions = (np.stack(column) for column in zip(*decoded, strict=True))
+    for camera in cameras:
+        if not all(isinstance(pixels, int) and pixels > 0 for pixels in camera[6:8]):
+            raise ValueError(
+                f"{path}: table `camera`, camera {camera[1]} has the size {camera[6:8]}, expected pixels."
+            )
     return CameraRig(
         names=tuple(str(camera[1]) for camera in cameras),
         intrinsics=intrinsics,

@@ -20,8 +20,10 @@ from driving.map import Ragged
 
 MIN_LINE_M = 1e-3
 """A shorter line is unusable."""
-MIN_MEAN_WIDTH_M = 1e-4
-"""A polygon with a smaller ratio of area to boundary length is unusable."""
+MIN_MEAN_WIDTH_M = 1e-3
+"""A polygon with a smaller ratio of area to boundary length is unusable. So is one that is as thin in degrees."""
+DEGREE_M = 1e5
+"""About the length of a degree."""
 SHOWN_IDS = 5
 """Ids in a note or error."""
 
@@ -85,10 +87,10 @@ class Column:
         return None if self.choices and number not in self.choices.__members__.values() else number
 
 
-REFERENCE = Column(missing=0)
-"""The fid of a row in another layer. 0 is no fid."""
-OPTIONAL_REFERENCE = Column(missing=0, is_optional=True)
-NULLABLE_REFERENCE = Column(missing=-1, is_nullable=True)
+REFERENCE = Column(missing=0, is_nullable=True)
+"""The fid of a row in another layer, or 0. `LayerReader.note_dangling` notes values that name no row."""
+NOT_THERE = -1
+"""A reference to nothing on purpose: with NULL the devkit would read the whole column as decimals."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,12 +130,25 @@ class LayerReader:
         self.epsg = self._projected_epsg()
         self._transformers: dict[int, pyproj.Transformer] = {}
 
-    def note(self, effect: Effect, layer: str, ids: Sequence[int] | Int64[np.ndarray, "rows"], sentence: str) -> None:
-        """Keep a note on rows of a layer; none when `ids` is empty."""
+    def note(
+        self,
+        effect: Effect,
+        layer: str,
+        ids: Sequence[int] | Int64[np.ndarray, "rows"],
+        sentence: str,
+        what: str = "fid",
+    ) -> None:
+        """Keep a note on rows of a layer, named by ids of `what`; none when `ids` is empty."""
         if len(ids):
             key = f"{effect} {layer}"
             said = f"{self.notes[key]}; " if key in self.notes else f"layer `{layer}`: "
-            self.notes[key] = f"{said}{sentence} ({_listed(ids)})"
+            self.notes[key] = f"{said}{sentence} ({_listed(ids, what)})"
+
+    def note_dangling(self, layer: Layer, column: str, target: Int64[np.ndarray, "targets"]) -> None:
+        """Note rows whose reference is NULL or no fid of the other layer."""
+        values = layer.columns[column]
+        is_dangling = ~np.isin(values, target) & (values != NOT_THERE)
+        self.note(Effect.IGNORED, layer.name, layer.ids[is_dangling], f"{column} names no row")
 
     def _projected_epsg(self) -> int:
         self._require("meta")
@@ -216,15 +231,17 @@ class LayerReader:
                 f"{self.path}: layer `{layer}` has a damaged geometry ({_listed(ids[damaged])}). Get the file again."
             )
         geometries[~np.isfinite(_sum_of_coordinates(geometries))] = None
+        epsg = self._epsg_of(given)
+        geometries[~_is_usable(geometries, shape, 1.0 if epsg == self.epsg else DEGREE_M)] = None
         points = shapely.get_coordinates(geometries)
-        x, y = self._transformer(layer, self._epsg_of(given)).transform(points[:, 0], points[:, 1])
+        x, y = self._transformer(layer, epsg).transform(points[:, 0], points[:, 1])
         geometries = shapely.set_coordinates(geometries, np.column_stack([x, y]))
         outside = ~np.isfinite(_sum_of_coordinates(geometries))
         if outside.any():
             raise ValueError(
                 f"{self.path}: layer `{layer}` has coordinates outside of EPSG:{self.epsg} ({_listed(ids[outside])})."
             )
-        geometries[~_is_usable(geometries, shape)] = None
+        geometries[~_is_usable(geometries, shape, 1.0)] = None
         return geometries
 
     def _wkb(self, layer: str, fid: int, blob: bytes | None) -> bytes | None:
@@ -257,11 +274,11 @@ class LayerReader:
         return self._transformers[epsg]
 
 
-def _listed(ids: Sequence[int] | Int64[np.ndarray, "rows"]) -> str:
+def _listed(ids: Sequence[int] | Int64[np.ndarray, "rows"], what: str = "fid") -> str:
     """`fid 3, 4 and 7 more`."""
     shown = ", ".join(str(int(one)) for one in ids[:SHOWN_IDS])
     more = len(ids) - SHOWN_IDS
-    return f"fid {shown} and {more} more" if more > 0 else f"fid {shown}"
+    return f"{what} {shown} and {more} more" if more > 0 else f"{what} {shown}"
 
 
 def _sum_of_coordinates(geometries: np.ndarray) -> np.ndarray:
@@ -270,9 +287,9 @@ def _sum_of_coordinates(geometries: np.ndarray) -> np.ndarray:
     return np.bincount(rows, weights=points.sum(axis=1), minlength=len(geometries))
 
 
-def _is_usable(geometries: np.ndarray, shape: Shape) -> Bool[np.ndarray, "rows"]:
+def _is_usable(geometries: np.ndarray, shape: Shape, unit_m: float) -> Bool[np.ndarray, "rows"]:
     is_type = np.isin(shapely.get_type_id(geometries), _TYPES[shape])
-    length_m = np.nan_to_num(shapely.length(geometries))
+    length_m = unit_m * np.nan_to_num(shapely.length(geometries))
     if shape is Shape.LINE:
         return is_type & (length_m >= MIN_LINE_M)
-    return is_type & (np.nan_to_num(shapely.area(geometries)) > MIN_MEAN_WIDTH_M * length_m)
+    return is_type & (unit_m**2 * np.nan_to_num(shapely.area(geometries)) > MIN_MEAN_WIDTH_M * length_m)

@@ -76,7 +76,7 @@ _RULES = (
     ),
     _Rule(
         table="scene",
-        condition="t.name <> ''",
+        condition="length(t.name) > 0",
         sentence="have no name; the order of the names decides which frames are scenarios",
         refuses=True,
     ),
@@ -142,9 +142,9 @@ def _check(path: Path, stamp: tuple[int, int] | None) -> None:
             if rule.table not in absent:
                 _apply(path, rule, _failing(connection, rule))
         for table in ("lidar_box", "traffic_light_status"):
-            # Without an index these are noticed when the table is read from end to end.
+            # Without an index these are noticed when the table is read from end to end. Blobs sort after other types.
             if table not in absent and has_index(connection, table, "lidar_pc_token"):
-                query = f"SELECT rowid FROM {table} WHERE lidar_pc_token IS NULL OR lidar_pc_token IN ('', x'')"  # noqa: S608
+                query = f"SELECT rowid FROM {table} WHERE lidar_pc_token IS NULL OR lidar_pc_token <= x''"  # noqa: S608
                 rule = _Rule(table=table, condition="", sentence="belong to no frame and are ignored")
                 _apply(path, rule, [f"row {row[0]}" for row in connection.execute(query)])
 

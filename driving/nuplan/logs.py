@@ -89,7 +89,9 @@ def _read_index(path: Path, stamp: tuple[int, int]) -> LogIndex:
     with reading(path) as connection:
         lidar = connection.execute("SELECT token FROM lidar WHERE channel = ?", (MASTER_CHANNEL,)).fetchone()
         if lidar is None:
-            raise ValueError(f"{path} has no lidar {MASTER_CHANNEL!r}, whose sweeps are nuPlan's frames.")
+            raise ValueError(
+                f"{path} has no lidar {MASTER_CHANNEL!r} in table `lidar`; its sweeps are nuPlan's frames."
+            )
         frames = connection.execute(
             "SELECT timestamp, rowid FROM lidar_pc WHERE lidar_token = ? ORDER BY timestamp, rowid", lidar
         ).fetchall()

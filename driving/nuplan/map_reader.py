@@ -21,8 +21,6 @@ from driving.geometry import Polyline
 from driving.map import AreaLayer, IntersectionKind, Lanes, MapGraph, Ragged, StopLineKind, TurnKind
 from driving.nuplan.database import reading
 from driving.nuplan.geopackage import (
-    NULLABLE_REFERENCE,
-    OPTIONAL_REFERENCE,
     REFERENCE,
     Column,
     Effect,
@@ -55,13 +53,13 @@ _CONNECTORS = {
     "lane_group_connector_fid": REFERENCE,
     "traffic_light_stop_line_fids": Column(missing=""),
     "speed_limit_mps": _SPEED_LIMIT,
-    "intersection_fid": OPTIONAL_REFERENCE,
+    "intersection_fid": Column(missing=0, is_optional=True),
     "turn_type_fid": Column(missing=int(TurnKind.UNKNOWN), is_optional=True, choices=TurnKind),
 }
 _ROADBLOCK_CONNECTORS = {
-    "from_lane_group_fid": REFERENCE,
-    "to_lane_group_fid": REFERENCE,
-    "intersection_fid": REFERENCE,
+    "from_lane_group_fid": Column(missing=0),
+    "to_lane_group_fid": Column(missing=0),
+    "intersection_fid": Column(missing=0),
 }
 _INTERSECTION_KIND = Column(missing=int(IntersectionKind.DEFAULT), is_optional=True, choices=IntersectionKind)
 _STOP_LINE_KIND = Column(missing=int(StopLineKind.UNKNOWN), choices=StopLineKind)
@@ -78,20 +76,24 @@ def read_map(path: Path, name: str, version: str) -> MapGraph:
     """
     with reading(path) as connection:
         reader = LayerReader(connection, path)
-        lanes = _lanes(reader)
+        lane_layers = _lane_layers(reader)
+        lanes = _lanes(reader, lane_layers)
+        roadblocks = reader.read("lane_groups_polygons", Shape.AREA)
         connectors = reader.read("lane_group_connectors", Shape.AREA, _ROADBLOCK_CONNECTORS)
-        roadblock_connectors, is_kept = _roadblocks(reader, connectors, lanes, of_connectors=True)
+        reader.note_dangling(lane_layers.lanes, "lane_group_fid", roadblocks.ids)
+        reader.note_dangling(lane_layers.connectors, "lane_group_connector_fid", connectors.ids)
+        is_connector = np.arange(len(lanes)) >= lanes.num_lanes
         edges = np.column_stack([connectors.columns[column] for column in _ROADBLOCK_CONNECTORS])
+        _repair_roadblocks(reader, roadblocks, lanes, ~is_connector)
+        _repair_roadblocks(reader, connectors, lanes, is_connector)
         return MapGraph(
             name=name,
             version=version,
             epsg=reader.epsg,
             lanes=lanes,
-            roadblocks=_roadblocks(
-                reader, reader.read("lane_groups_polygons", Shape.AREA), lanes, of_connectors=False
-            )[0],
-            roadblock_connectors=roadblock_connectors,
-            roadblock_edges=edges[is_kept],
+            roadblocks=_usable_areas(roadblocks),
+            roadblock_connectors=_usable_areas(connectors),
+            roadblock_edges=edges[connectors.has_geometry],
             intersections=_areas(reader, "intersections", intersection_type_fid=_INTERSECTION_KIND),
             stop_lines=_areas(reader, "stop_polygons", stop_polygon_type_fid=_STOP_LINE_KIND),
             crosswalks=_areas(reader, "crosswalks"),
@@ -118,22 +120,17 @@ def _usable_areas(layer: Layer, kinds: np.ndarray | None = None) -> AreaLayer:
     )
 
 
-def _roadblocks(
-    reader: LayerReader, layer: Layer, lanes: Lanes, *, of_connectors: bool
-) -> tuple[AreaLayer, Bool[np.ndarray, "rows"]]:
-    """Roadblocks (or roadblock connectors) with a polygon, and which rows of the layer they are."""
-    is_member = np.arange(len(lanes)) >= lanes.num_lanes
-    is_member = is_member if of_connectors else ~is_member
+def _repair_roadblocks(reader: LayerReader, layer: Layer, lanes: Lanes, is_member: Bool[np.ndarray, "lanes"]) -> None:
+    """Set missing polygons of roadblocks or roadblock connectors in place, from those of the lanes in `is_member`."""
     repaired = []
     for row in np.flatnonzero(~layer.has_geometry).tolist():
         members = lanes.areas.polygons[is_member & (lanes.roadblock_ids == layer.ids[row])]
         if len(members):
             layer.geometries[row] = shapely.union_all(members)
             repaired.append(int(layer.ids[row]))
-    reader.note(Effect.REPAIRED, layer.name, repaired, "polygon made from the lanes")
+    reader.note(Effect.REPAIRED, layer.name, repaired, "polygons made from the lanes")
     ignored = layer.ids[~layer.has_geometry]
     reader.note(Effect.IGNORED, layer.name, ignored, "no usable polygon and no lanes")
-    return _usable_areas(layer), layer.has_geometry
 
 
 # ---------------------------------------------------------------------- lanes
@@ -161,26 +158,30 @@ class _LaneLayers:
         of_shapes = np.append(self.shapes.columns[column], 0)
         return np.concatenate([self.lanes.columns[column], of_shapes[self.shape_of_connector]])
 
-    def note(self, reader: LayerReader, is_repaired: Bool[np.ndarray, "lanes"], sentence: str) -> None:
-        """Note repaired lanes and connectors, each under its own layer."""
-        count = len(self.lanes.ids)
-        reader.note(Effect.REPAIRED, self.lanes.name, self.lanes.ids[is_repaired[:count]], sentence)
-        reader.note(Effect.REPAIRED, self.connectors.name, self.connectors.ids[is_repaired[count:]], sentence)
 
-
-def _lanes(reader: LayerReader) -> Lanes:
+def _lane_layers(reader: LayerReader) -> _LaneLayers:
     lanes = reader.read("lanes_polygons", Shape.AREA, _LANES)
     connectors = reader.read("lane_connectors", Shape.LINE, _CONNECTORS)
     shapes = reader.read(
         "gen_lane_connectors_scaled_width_polygons", Shape.AREA, {"lane_connector_fid": REFERENCE, **_BOUNDARIES}
     )
-    layers = _LaneLayers(
+    for column in ("exit_lane_fid", "entry_lane_fid"):
+        reader.note_dangling(connectors, column, lanes.ids)
+    reader.note_dangling(shapes, "lane_connector_fid", connectors.ids)
+    return _LaneLayers(
         lanes=lanes,
         connectors=connectors,
         shapes=shapes,
         shape_of_connector=_first_rows(shapes.columns["lane_connector_fid"], connectors.ids),
     )
+
+
+def _lanes(reader: LayerReader, layers: _LaneLayers) -> Lanes:
+    lanes, connectors = layers.lanes, layers.connectors
     boundaries = reader.read("boundaries", Shape.LINE)
+    for layer in (lanes, layers.shapes):
+        for column in _BOUNDARIES:
+            reader.note_dangling(layer, column, boundaries.ids)
     reader.note(Effect.IGNORED, "boundaries", boundaries.ids[~boundaries.has_geometry], "no usable line")
     boundary_lines = boundaries.lines()
     left, right = (_first_rows(boundaries.ids, layers.boundary_fids(side)) for side in ("left", "right"))
@@ -241,33 +242,25 @@ def _centerlines(reader: LayerReader, layers: _LaneLayers, left: list[np.ndarray
     Raises:
         ValueError: When a lane has no path, no own line and no pair of boundaries.
     """
-    paths = reader.read(
-        "baseline_paths", Shape.LINE, {"lane_fid": NULLABLE_REFERENCE, "lane_connector_fid": NULLABLE_REFERENCE}
-    )
+    paths = reader.read("baseline_paths", Shape.LINE, {"lane_fid": REFERENCE, "lane_connector_fid": REFERENCE})
     points = paths.lines()
     # A row without a line is used only by a lane that has no other row.
     usable = np.argsort(~paths.has_geometry, kind="stable")
     of_lanes = _first_rows(paths.columns["lane_fid"][usable], layers.lanes.ids)
     of_connectors = _first_rows(paths.columns["lane_connector_fid"][usable], layers.connectors.ids)
     rows = np.append(usable, -1)[np.concatenate([of_lanes, of_connectors])]
-    of_nothing = (paths.columns["lane_fid"] < 0) & (paths.columns["lane_connector_fid"] < 0)
+    of_nothing = ~(paths.columns["lane_fid"].astype(bool) | paths.columns["lane_connector_fid"].astype(bool))
     reader.note(Effect.IGNORED, paths.name, paths.ids[of_nothing], "no lane and no lane connector")
     lines = _rows(points, rows)
     ids = layers.ids
-    fallbacks = {
-        "path made from the connector's line": [
-            *([_NO_POINTS] * len(layers.lanes.ids)),
-            *_rows(layers.connectors.lines()),
-        ],
-        "path made from the boundaries": None,
-    }
-    for sentence, candidates in fallbacks.items():
-        repaired = np.zeros(len(ids), dtype=bool)
-        for row, line in enumerate(lines):
-            if not len(line):
-                lines[row] = _midline(left[row], right[row]) if candidates is None else candidates[row]
-                repaired[row] = len(lines[row]) > 0
-        layers.note(reader, repaired, sentence)
+    own_lines = [*([_NO_POINTS] * len(layers.lanes.ids)), *_rows(layers.connectors.lines())]
+    repaired: dict[str, list[int]] = {"line": [], "boundaries": []}
+    for row, line in enumerate(lines):
+        if not len(line):
+            lines[row] = own_lines[row] if len(own_lines[row]) else _midline(left[row], right[row])
+            repaired["line" if len(own_lines[row]) else "boundaries"].append(int(ids[row]))
+    reader.note(Effect.REPAIRED, paths.name, repaired["line"], "paths made from the line", "lane connector")
+    reader.note(Effect.REPAIRED, paths.name, repaired["boundaries"], "paths made from the boundaries", "lane")
     missing = np.array([not len(line) for line in lines], dtype=bool)
     if missing.any():
         raise ValueError(
@@ -298,7 +291,7 @@ def _connector_lines(reader: LayerReader, layers: _LaneLayers, centerlines: Ragg
     """The connectors' own lines; their baseline path where a line is missing."""
     connectors = layers.connectors
     missing = connectors.ids[~connectors.has_geometry]
-    reader.note(Effect.REPAIRED, connectors.name, missing, "line made from the baseline path")
+    reader.note(Effect.REPAIRED, connectors.name, missing, "lines made from the baseline path")
     num_lanes = len(layers.lanes.ids)
     return [line if len(line) else centerlines[num_lanes + row] for row, line in enumerate(_rows(connectors.lines()))]
 
@@ -314,9 +307,10 @@ def _polygons(
     for row in np.flatnonzero(missing).tolist():
         line = centerlines[row] if row < num_lanes else connector_lines[row - num_lanes]
         polygons[row] = shapely.buffer(shapely.LineString(line), HALF_WIDTH_M, cap_style="flat")
-    layers.note(reader, missing, f"polygon made {2 * HALF_WIDTH_M} m wide")
-    unused = layers.shapes.ids[layers.shapes.columns["lane_connector_fid"] == 0]
-    reader.note(Effect.IGNORED, layers.shapes.name, unused, "no lane connector")
+    sentence = f"polygons made {2 * HALF_WIDTH_M} m wide"
+    reader.note(Effect.REPAIRED, layers.lanes.name, layers.lanes.ids[missing[:num_lanes]], sentence)
+    connectors = layers.connectors.ids[missing[num_lanes:]]
+    reader.note(Effect.REPAIRED, layers.shapes.name, connectors, sentence, "lane connector")
     return polygons
 
 

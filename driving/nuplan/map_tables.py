@@ -12,11 +12,9 @@ import shapely
 from jaxtyping import Int64
 
 from driving.map import AreaLayer, Lanes, MapGraph, Ragged, StopLineKind, polygon_array
+from driving.nuplan.geopackage import NOT_THERE
 
 CREATOR = "camber"
-
-NOTHING = -1
-"""Stands for a neighbour or boundary that is not there: with NULL the devkit would read the column as decimals."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +94,7 @@ def _boundaries(map_graph: MapGraph, fresh: _FreshIds) -> tuple[MapTable, list[i
         for row in range(len(boundaries)):
             line = boundaries[row]
             if not len(line):
-                found.append(NOTHING)
+                found.append(NOT_THERE)
                 continue
             key = line.tobytes()
             if key not in place_of:
@@ -119,7 +117,7 @@ def _boundaries(map_graph: MapGraph, fresh: _FreshIds) -> tuple[MapTable, list[i
             "creator_id": ("TEXT(256)", [CREATOR] * len(fids)),
         },
     )
-    left_fids, right_fids = ([fids[place] if place >= 0 else NOTHING for place in side] for side in (left, right))
+    left_fids, right_fids = ([fids[place] if place >= 0 else NOT_THERE for place in side] for side in (left, right))
     return table, left_fids, right_fids
 
 
@@ -251,8 +249,8 @@ def _lane_connectors(map_graph: MapGraph) -> MapTable:
 
 def _ends(lanes: Lanes, neighbors: list[np.ndarray]) -> tuple[list[int], list[int]]:
     """Ids and roadblocks of the lanes at one end of the connectors."""
-    ids = [int(lanes.ids[rows[0]]) if len(rows) else NOTHING for rows in neighbors]
-    return ids, [int(lanes.roadblock_ids[rows[0]]) if len(rows) else NOTHING for rows in neighbors]
+    ids = [int(lanes.ids[rows[0]]) if len(rows) else NOT_THERE for rows in neighbors]
+    return ids, [int(lanes.roadblock_ids[rows[0]]) if len(rows) else NOT_THERE for rows in neighbors]
 
 
 def _lane_connector_polygons(

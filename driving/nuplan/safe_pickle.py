@@ -33,6 +33,8 @@ def decode_numbers(blob: bytes) -> Numbers:
     Raises:
         ValueError: When the pickle holds anything else, for example a numpy array or a function call.
     """
+    if not isinstance(blob, bytes):
+        raise ValueError(f"A pickled column holds {type(blob).__name__}, expected bytes. Get the file again.")
     if len(blob) > MAX_BYTES:
         raise ValueError(f"A pickled column of {len(blob)} bytes is no calibration; at most {MAX_BYTES} are read.")
     try:

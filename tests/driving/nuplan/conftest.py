@@ -142,7 +142,7 @@ def map_layers() -> dict[str, tuple[str, list[tuple]]]:
         "lane_connectors": (connector_columns, [(30, line(300, 0, 20), 20, 21, 40, 50, 1, "60, 61", 9.0)]),
         "gen_lane_connectors_scaled_width_polygons": (
             "lane_connector_fid, left_boundary_fid, right_boundary_fid",
-            [(1, box(300, 0, 20), 30, 5, 6)],
+            [(1, box(300, 0, 20), 30, 5, -1)],
         ),
         "baseline_paths": (
             "lane_fid, lane_connector_fid",

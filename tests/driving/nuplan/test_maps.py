@@ -15,6 +15,7 @@ from driving.nuplan.map_cache import cache_file, load_map
 from driving.nuplan.map_reader import read_map
 from driving.nuplan.maps import find_map, open_map
 
+POLYGONS = "gen_lane_connectors_scaled_width_polygons"
 NAME, VERSION = "us-nv-las-vegas-strip", "9.15.1915"
 X0, Y0 = 664_000.0, 3_998_000.0
 
@@ -223,8 +224,8 @@ def test_a_connector_without_polygon_and_path_follows_its_own_line(gpkg):
     edit(gpkg, "DELETE FROM gen_lane_connectors_scaled_width_polygons; DELETE FROM baseline_paths WHERE fid = 3")
     small_map = read_map(gpkg, NAME, VERSION)
     assert small_map.metadata == {
-        "repaired lane_connectors": "layer `lane_connectors`: path made from the connector's line (fid 30);"
-        " polygon made 3.5 m wide (fid 30)"
+        "repaired baseline_paths": "layer `baseline_paths`: paths made from the line (lane connector 30)",
+        f"repaired {POLYGONS}": f"layer `{POLYGONS}`: polygons made 3.5 m wide (lane connector 30)",
     }
     assert small_map.lanes.areas.polygons[2].area == pytest.approx(20 * 3.5, abs=1e-3)
     np.testing.assert_allclose(small_map.lanes.centerlines[2][-1], [X0 + 320, Y0], atol=1e-6)
@@ -284,10 +285,10 @@ def test_polygons_of_lanes_and_roadblocks_are_repaired(gpkg, geometry, set_geome
     assert small_map.roadblock_connectors.ids.tolist() == [40]
     assert small_map.roadblock_edges.tolist() == [[10, 11, 50]]
     assert small_map.metadata == {
-        "repaired lanes_polygons": "layer `lanes_polygons`: polygon made 3.5 m wide (fid 20, 21)",
-        "repaired lane_connectors": "layer `lane_connectors`: polygon made 3.5 m wide (fid 30)",
-        "repaired lane_groups_polygons": "layer `lane_groups_polygons`: polygon made from the lanes (fid 10, 11)",
-        "repaired lane_group_connectors": "layer `lane_group_connectors`: polygon made from the lanes (fid 40)",
+        "repaired lanes_polygons": "layer `lanes_polygons`: polygons made 3.5 m wide (fid 20, 21)",
+        f"repaired {POLYGONS}": f"layer `{POLYGONS}`: polygons made 3.5 m wide (lane connector 30)",
+        "repaired lane_groups_polygons": "layer `lane_groups_polygons`: polygons made from the lanes (fid 10, 11)",
+        "repaired lane_group_connectors": "layer `lane_group_connectors`: polygons made from the lanes (fid 40)",
     }
 
 
@@ -315,7 +316,7 @@ def test_a_lane_without_a_usable_path_follows_the_middle_of_its_boundaries(gpkg,
     np.testing.assert_allclose(line[:, 1], Y0, atol=1e-6)
     np.testing.assert_array_equal(small_map.lanes.left_boundaries[1], whole.lanes.left_boundaries[1])
     assert small_map.metadata == {
-        "repaired lanes_polygons": "layer `lanes_polygons`: path made from the boundaries (fid 21)"
+        "repaired baseline_paths": "layer `baseline_paths`: paths made from the boundaries (lane 21)"
     }
 
 
@@ -324,7 +325,7 @@ def test_a_connector_without_a_usable_line_has_its_baseline_path(gpkg, geometry,
     set_geometry("lane_connectors", geometry)
     small_map = read_map(gpkg, NAME, VERSION)
     np.testing.assert_array_equal(small_map.lanes.connector_lines[2], small_map.lanes.centerlines[2])
-    assert "line made from the baseline path (fid 30)" in small_map.metadata["repaired lane_connectors"]
+    assert "lines made from the baseline path (fid 30)" in small_map.metadata["repaired lane_connectors"]
 
 
 def test_a_lane_without_path_and_boundaries_is_named(gpkg, set_geometry):
@@ -350,12 +351,17 @@ def test_notes_are_logged_from_the_file_and_from_the_cache(data_root, gpkg, capl
 @pytest.mark.parametrize(
     ("sql", "key", "sentence"),
     [
-        ("UPDATE lanes_polygons SET lane_group_fid = ''", "lanes_polygons", "no usable lane_group_fid (fid 20, 21)"),
+        (
+            "UPDATE lanes_polygons SET lane_group_fid = ''",
+            "lanes_polygons",
+            "lane_group_fid names no row (fid 20, 21)",
+        ),
         ("UPDATE lanes_polygons SET lane_index = NULL", "lanes_polygons", "no usable lane_index (fid 20, 21)"),
         ("UPDATE lanes_polygons SET speed_limit_mps = 0", "lanes_polygons", "no usable speed_limit_mps (fid 20, 21)"),
         ("UPDATE stop_polygons SET stop_polygon_type_fid = 300", "stop_polygons", "no usable stop_polygon_type_fid"),
         ("UPDATE lane_connectors SET turn_type_fid = -1", "lane_connectors", "no usable turn_type_fid (fid 30)"),
-        ("UPDATE lane_connectors SET exit_lane_fid = NULL", "lane_connectors", "no usable exit_lane_fid (fid 30)"),
+        ("UPDATE lane_connectors SET entry_lane_fid = 0", "lane_connectors", "entry_lane_fid names no row (fid 30)"),
+        ("UPDATE lane_connectors SET exit_lane_fid = NULL", "lane_connectors", "exit_lane_fid names no row (fid 30)"),
     ],
 )
 def test_a_field_without_a_usable_value_is_noted(gpkg, sql, key, sentence):
