@@ -37,7 +37,7 @@ from driving.candidates import LOGGED_TIME_S, Candidates
 from driving.ego import EgoMotion
 from driving.map import MapGraph
 from driving.nuplan.writer import write_world
-from driving.route import build_route
+from driving.routing import build_route
 from driving.scenario import Scenario
 from driving.synthetic.curves import straight
 from driving.synthetic.roads import LAS_VEGAS_ORIGIN, RoadBuilder

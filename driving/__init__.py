@@ -9,7 +9,8 @@ from driving.map import AreaLayer, IntersectionKind, Lanes, MapGraph, Ragged, St
 from driving.observation import Observation
 from driving.planner import BatchedPlanner, ExplainsPlans, Planner, PrivilegedPlanner, check_planner
 from driving.recording import Mission, Recording, Tag
-from driving.route import Route, build_route
+from driving.route import Route
+from driving.routing import build_route
 from driving.scenario import Scenario
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA, VehicleParameters

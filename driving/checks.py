@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float64, Int64
 from driving.agents import static_mask
 from driving.geometry import box_corners
 from driving.map import MapGraph
+from driving.routing import route_gaps
 from driving.scenario import Scenario
 from driving.scenario_types import KNOWN_SCENARIO_TYPES, UNKNOWN_SCENARIO_TYPE
 from driving.vehicle import MAX_OFF_ROAD_M, PACIFICA
@@ -45,6 +46,7 @@ class FindingKind(StrEnum):
     LANE_GAP = "lane gap"
     ROUTE = "route"
     OFF_ROUTE = "off route"
+    SINGLE_ROADBLOCK = "single roadblock"
     LIGHTS = "lights"
     OVERLAP = "overlap"
     COLLISION = "collision"
@@ -248,13 +250,15 @@ def _route_findings(scenario: Scenario) -> Iterator[Finding]:
     if unknown:
         yield Finding(kind=FindingKind.ROUTE, message=f"The map has no roadblocks {_some(unknown)} of the route.")
         return
-    breaks = [
-        f"{here} to {there}"
-        for here, there in zip(route.roadblock_ids, route.roadblock_ids[1:], strict=False)
-        if there not in map_graph.roadblock_successors(here)
-    ]
-    if breaks:
-        yield Finding(kind=FindingKind.ROUTE, message=f"The route is not connected from {_some(breaks)}.")
+    if len(route.roadblock_ids) == 1:
+        yield Finding(
+            kind=FindingKind.SINGLE_ROADBLOCK,
+            message=f"The route is the single roadblock {route.roadblock_ids[0]}; nuPlan's IDM planner needs two.",
+            is_error=False,
+        )
+    gaps = [f"{here} to {there}" for here, there in route_gaps(map_graph, route.roadblock_ids)]
+    if gaps:
+        yield Finding(kind=FindingKind.ROUTE, message=f"The route is not connected from {_some(gaps)}.")
     if not len(route.centerline):
         yield Finding(kind=FindingKind.ROUTE, message="The route has no centerline.")
     centers = scenario.ego.center_poses()[0, scenario.frames, :2]

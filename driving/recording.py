@@ -14,7 +14,7 @@ from driving.agents import AgentTracks, TrafficLights
 from driving.cameras import CameraFrames
 from driving.ego import EgoMotion
 from driving.map import MapGraph
-from driving.route import build_route
+from driving.routing import build_route
 from driving.scenario import FUTURE_STEPS, HISTORY_STEPS, Scenario
 
 ANCHOR_OFFSET_S = 3.0

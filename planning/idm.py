@@ -7,6 +7,7 @@ from driving.agents import static_mask
 from driving.map import MapGraph
 from driving.observation import Observation
 from driving.route import Route
+from driving.routing import require_ego_on_route
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA
 from planning.idm_rollout import plan_idm
@@ -95,6 +96,7 @@ class IdmPlanner:
         steps_m = np.hypot(*np.diff(points, axis=0).T)
         keep = np.append(steps_m > 1e-8, True)
         self._points = np.ascontiguousarray(points[keep])
+        require_ego_on_route(self._map, self._route, ego.rear_axle_pose, self._points)
         self._headings = np.unwrap(headings[keep])
         self._arc = arc_lengths(self._points)
         self._chunks = chunk_bounds(self._points)

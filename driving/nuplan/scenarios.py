@@ -1,5 +1,6 @@
 """nuPlan's scenarios: which frames of the logs are one, and opening them."""
 
+import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from driving.map import MapGraph
 from driving.nuplan.cameras import read_cameras
 from driving.nuplan.data import DataRoot
 from driving.nuplan.database import reading
@@ -27,9 +29,11 @@ from driving.nuplan.logs import (
 from driving.nuplan.maps import open_map
 from driving.nuplan.selection import ByType, apply_filter
 from driving.nuplan.selection_counts import ConditionCount, ConditionTally, MissingNames, Selection
-from driving.route import build_route
+from driving.routing import build_route, route_gaps
 from driving.scenario import Scenario
 from driving.scenario_types import UNKNOWN_SCENARIO_TYPE
+
+logger = logging.getLogger(__name__)
 
 FIRST_VALID_SCENE, LAST_VALID_SCENE = 2, -2
 """The first two and the last two scenes of a log hold no scenarios, so that all have history and future."""
@@ -84,6 +88,7 @@ def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras:
     first = len(window.history)
     goal = None if mission.goal_pose is None else np.array(mission.goal_pose)
     roadblock_ids = roadblock_numbers(entry, mission.roadblock_ids)
+    _warn_of_route(entry, map_graph, roadblock_ids)
     return Scenario(
         scenario_id=entry.token,
         scenario_type=entry.scenario_type,
@@ -102,6 +107,16 @@ def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras:
         about_track=about_track if about_track in agents.track_ids else None,
         metadata={"source": f"nuPlan log {entry.log_name}", **metadata},
     )
+
+
+def _warn_of_route(entry: ScenarioEntry, map_graph: MapGraph, roadblock_ids: tuple[int, ...]) -> None:
+    unknown = [str(one) for one in roadblock_ids if not map_graph.has_roadblock(one)]
+    gaps = [f"{here} to {there}" for here, there in route_gaps(map_graph, roadblock_ids)]
+    place = f"{entry.log_file}: table `scene`, scenario {entry.token}"
+    if unknown:
+        logger.warning("%s: map %s lacks roadblocks %s of the route.", place, map_graph.name, ", ".join(unknown))
+    elif gaps:
+        logger.warning("%s: the route is not connected from %s.", place, ", ".join(gaps))
 
 
 def summarize(entry: ScenarioEntry) -> ScenarioSummary:

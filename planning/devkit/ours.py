@@ -27,7 +27,7 @@ from driving.ego import EgoMotion
 from driving.map import MapGraph
 from driving.nuplan.maps import open_map
 from driving.observation import Observation
-from driving.route import build_route
+from driving.routing import build_route
 from planning.registry import load_planner
 
 

@@ -7,6 +7,7 @@ from driving.ego import EgoState
 from driving.map import MapGraph
 from driving.observation import Observation
 from driving.route import Route
+from driving.routing import require_ego_on_route
 from driving.timing import STEP_S
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA
@@ -100,6 +101,7 @@ class PdmClosedPlanner:
         lanes = dijkstra_lanes(self._map, list(dict.fromkeys(blocks)), self._on_route, start)
         self._paths = parallel_paths(self._map, lanes, LATERAL_OFFSETS_M)
         self.centerline = Centerline(points=self._paths.points[0])
+        require_ego_on_route(self._map, self._route, ego.rear_axle_pose, self.centerline.points)
         self._areas = scoring_areas(self._map)
         self._is_on_route = self._areas.on_route(self.route_rows)
         num_paths, num_proposals = len(self._paths.points), len(self._paths.points) * len(SPEED_FRACTIONS)

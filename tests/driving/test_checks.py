@@ -132,7 +132,7 @@ def test_a_route_needs_a_centerline():
 
 def test_leaving_the_route_later_is_remarkable_but_no_error():
     scenario = scene("straight_road")
-    (finding,) = check_scenario(
+    _, finding = check_scenario(
         replace(scenario, route=replace(scenario.route, roadblock_ids=scenario.route.roadblock_ids[:1]))
     )
     # The centre, 1.461 m before the axle, is more than 1 m behind the end of the first road, x = 60, from 6.0 s on.
@@ -206,3 +206,11 @@ def test_the_depth_of_an_overlap_is_the_shortest_way_out():
     ):
         other_size = np.array([[2.0, 2.0]]) if pose[2] == np.pi / 4 else size
         assert overlap_m(car, size, np.array([pose]), other_size)[0] == pytest.approx(depth_m)
+
+
+def test_a_route_of_one_roadblock_is_found():
+    scenario = scene("queue")
+    single = replace(scenario, route=replace(scenario.route, roadblock_ids=scenario.route.roadblock_ids[:1]))
+    (found,) = (one for one in scenario_findings(single) if one.kind is FindingKind.SINGLE_ROADBLOCK)
+    assert found.message.startswith(f"The route is the single roadblock {scenario.route.roadblock_ids[0]};")
+    assert not found.is_error

@@ -243,6 +243,8 @@ def test_a_listing_notices_boxes_without_a_pose(data_root, change, column):
         ("UPDATE lidar_box SET z = 'high' WHERE rowid = 1041", "1 boxes have no z; 0.0 m is assumed"),
         ("UPDATE traffic_light_status SET lane_connector_id = NULL", "253 rows name no connector; ignored"),
         ("UPDATE traffic_light_status SET status = ''", "253 rows have no status; it is unknown"),
+        ("UPDATE scene SET roadblock_ids = '11 40 10'", "the route is not connected from 11 to 40, 40 to 10."),
+        ("UPDATE scene SET roadblock_ids = '10 99'", "map us-nv-las-vegas-strip lacks roadblocks 99 of the route."),
         ("UPDATE scene SET roadblock_ids = NULL", "table `scene` names no roadblocks for scenario"),
         ("UPDATE camera SET rotation = NULL", "`camera`: camera CAM_F0 has no rotation and is ignored"),
         ("UPDATE image SET filename_jpg = NULL WHERE rowid = 261", "`image`: 1 images without a camera, time, file"),

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from driving import build_route
-from driving.route import shortest_lane_chain
+from driving.route import Route
+from driving.routing import build_route, require_ego_on_route, route_gaps, shortest_lane_chain
 from driving.synthetic.proving_ground import proving_ground
 
 
@@ -47,3 +47,32 @@ def test_where_the_lanes_end_the_centerline_ends(ground):
 def test_unknown_roadblocks_give_an_empty_centerline(ground):
     route = build_route(ground.map, (1, 2), None, np.zeros(3))
     assert route.centerline.shape == (0, 2)
+
+
+def test_a_reversed_route_has_a_gap_after_each_roadblock(ground):
+    ids = ground.sites["road"].roadblocks("east_0")
+    assert route_gaps(ground.map, ids) == []
+    assert route_gaps(ground.map, ids[::-1]) == list(zip(ids[:0:-1], ids[-2::-1], strict=True))
+
+
+@pytest.mark.parametrize("offset_m", [0.0, 44.9])
+def test_an_ego_near_the_path_is_on_its_route(ground, offset_m):
+    site = ground.sites["road"]
+    route = build_route(ground.map, site.roadblocks("east_0"), None, start(site, 0.0, -1.75))
+    require_ego_on_route(ground.map, route, start(site, 0.0, -1.75 + offset_m), route.centerline)
+
+
+def test_an_ego_behind_the_path_is_not_on_its_route(ground):
+    site = ground.sites["road"]
+    ids = site.roadblocks("east_0")[::-1]
+    path = np.array([start(site, x, -1.75)[:2] for x in (240.0, 440.0)])
+    route = Route(roadblock_ids=ids, goal_pose=None, centerline=path)
+    sentence = rf"not on its route: .* 240 m from the path along roadblocks {ids[0]}, .* in roadblock {ids[-1]} "
+    with pytest.raises(ValueError, match=sentence):
+        require_ego_on_route(ground.map, route, start(site, 0.0, -1.75), path)
+
+
+def test_an_ego_outside_of_the_map_is_in_no_roadblock(ground):
+    route = build_route(ground.map, ground.sites["road"].roadblocks("east_0"), None, np.zeros(3))
+    with pytest.raises(ValueError, match="in roadblock none of the map"):
+        require_ego_on_route(ground.map, route, np.zeros(3), route.centerline)
