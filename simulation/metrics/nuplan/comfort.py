@@ -1,4 +1,4 @@
-"""Comfort: accelerations, jerks and yaw rates within what passengers bear.
+"""Comfort: bounds on accelerations, jerks and yaw rates.
 
 Source:
     nuPlan devkit, `ego_is_comfortable` and the metrics it is made of, `metrics/utils/state_extractors.py`.
@@ -7,12 +7,10 @@ Source:
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from scipy.signal import savgol_filter
 
 from driving.timing import STEP_S, STEP_US
 from driving.vehicle import PACIFICA, VehicleParameters
@@ -40,84 +38,18 @@ from simulation.metrics.rules import (
     MIN_LONGITUDINAL_ACCEL_MPS2,
     YAW_WINDOW,
 )
+from simulation.metrics.smoothing import (
+    SmoothingFilter,
+    apply_filter,
+    rounded,
+    savitzky_golay,
+    smoothing_filter,
+    unwrap_phase,
+    unwrapped_phase,
+)
 
 OPEN_STEPS = 7
-"""Instants at the end of a plan that say little about its comfort: half a filter."""
-_DECIMALS = 8
-_SCALE = 10.0**_DECIMALS
-
-
-class SmoothingFilter(NamedTuple):
-    """A Savitzky-Golay filter for motions of T samples."""
-
-    weights: np.ndarray
-    """(T, window)"""
-    first: np.ndarray
-    """(T,) where each window starts."""
-    divisor: float
-    """Of the filtered values, for a derivative over time."""
-
-
-@lru_cache(maxsize=64)
-def _filter_bank(num_samples: int, window: int, order: int, derivative: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (samples, window) and first input sample (samples,) of a Savitzky-Golay filter, ends included."""
-    response = savgol_filter(np.eye(num_samples), window, order, deriv=derivative, delta=1.0, axis=0)
-    rows = np.arange(num_samples)
-    first = np.minimum(np.argmax(response != 0.0, axis=1), num_samples - window)
-    return np.ascontiguousarray(response[rows[:, np.newaxis], first[:, np.newaxis] + np.arange(window)]), first
-
-
-@njit(cache=True)
-def _filtered(values: np.ndarray, weights: np.ndarray, first: np.ndarray) -> np.ndarray:
-    num_motions, num_samples = values.shape
-    window = weights.shape[1]
-    out = np.empty((num_motions, num_samples))
-    for m in range(num_motions):
-        for t in range(num_samples):
-            total = 0.0
-            for k in range(window):
-                total += weights[t, k] * values[m, first[t] + k]
-            out[m, t] = total
-    return out
-
-
-def savitzky_golay(
-    values: Float64[np.ndarray, "motions time"],
-    window: int,
-    order: int,
-    derivative: int = 0,
-    step_s: float = 1.0,
-) -> Float64[np.ndarray, "motions time"]:
-    """Smooth, or differentiate smoothly, over time; both ends by the polynomial of the outermost window.
-
-    Args:
-        values: One row per motion.
-        window: Samples of the window, even ones included; cut to the number of samples.
-        order: Of the polynomial.
-        derivative: 0 smooths.
-        step_s: Time between samples.
-
-    Raises:
-        ValueError: With no more samples than the order of the polynomial.
-
-    Source:
-        `scipy.signal.savgol_filter` in its mode `interp`.
-    """
-    num_samples = values.shape[-1]
-    window = min(window, num_samples)
-    if order >= window:
-        raise ValueError(f"A polynomial of order {order} needs at least {order + 1} samples, got {num_samples}.")
-    weights, first = _filter_bank(num_samples, window, order, derivative)
-    filtered = _filtered(np.ascontiguousarray(values), weights, first)
-    return filtered / step_s**derivative if derivative else filtered
-
-
-def unwrapped(headings: Float64[np.ndarray, "motions time"]) -> Float64[np.ndarray, "motions time"]:
-    """Headings without jumps by full turns."""
-    turns = np.cumsum(np.round(np.diff(headings, axis=-1) / (2 * np.pi)), axis=-1)
-    steady = headings.copy()
-    steady[..., 1:] -= 2 * np.pi * turns
-    return steady
+"""Instants at the end of a plan without meaning for its comfort: half a filter window."""
 
 
 def smooth_accelerations(drive: Drive) -> dict[str, Float64[np.ndarray, "motions time"]]:
@@ -125,7 +57,7 @@ def smooth_accelerations(drive: Drive) -> dict[str, Float64[np.ndarray, "motions
     centers = center_accelerations(drive.motion, drive.vehicle)
     rear = drive.motion.accelerations_mps2
     raw = {"lon": centers[..., 0], "lat": centers[..., 1], "all": np.hypot(rear[..., 0], rear[..., 1])}
-    return {axis: np.round(savitzky_golay(values, ACCELERATION_WINDOW, 2), _DECIMALS) for axis, values in raw.items()}
+    return {axis: savitzky_golay(values, ACCELERATION_WINDOW, 2) for axis, values in raw.items()}
 
 
 def _mean_step_s(time_us: Int64[np.ndarray, "time"]) -> float:
@@ -139,24 +71,22 @@ def _acceleration(axis: str) -> Callable[[Drive], np.ndarray]:
 def _jerk(axis: str) -> Callable[[Drive], np.ndarray]:
     def measure(drive: Drive) -> np.ndarray:
         smooth = drive.fact(smooth_accelerations)[axis]
-        step_s = _mean_step_s(drive.motion.time_us)
-        return np.round(savitzky_golay(smooth, JERK_WINDOW, 2, 1, step_s), _DECIMALS)
+        return savitzky_golay(smooth, JERK_WINDOW, 2, 1, _mean_step_s(drive.motion.time_us))
 
     return measure
 
 
 def _yaw(derivative: int, order: int) -> Callable[[Drive], np.ndarray]:
     def measure(drive: Drive) -> np.ndarray:
-        headings = unwrapped(drive.motion.rear_axle_poses[..., 2])
-        step_s = _mean_step_s(drive.motion.time_us)
-        return np.round(savitzky_golay(headings, YAW_WINDOW, order, derivative, step_s), _DECIMALS)
+        headings = unwrapped_phase(drive.motion.rear_axle_poses[..., 2])
+        return savitzky_golay(headings, YAW_WINDOW, order, derivative, _mean_step_s(drive.motion.time_us))
 
     return measure
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BoundedQuantity:
-    """A metric that measures a quantity over time and may ask it to stay strictly within bounds."""
+    """A metric that measures a quantity over time, with exclusive bounds if it has any."""
 
     name: str
     measure: Callable[[Drive], np.ndarray]
@@ -171,8 +101,8 @@ class BoundedQuantity:
         """One result per motion, without score."""
         return [self._result(drive, values) for values in drive.fact(self.measure)]
 
-    def is_within(self, values: np.ndarray) -> np.ndarray:
-        """Elementwise, with both bounds outside."""
+    def is_within(self, values: Float64[np.ndarray, "*shape"]) -> Bool[np.ndarray, "*shape"]:
+        """Elementwise; a value on a bound is not within."""
         low = -np.inf if self.low is None else self.low
         high = np.inf if self.high is None else self.high
         return (values > low) & (values < high)
@@ -184,9 +114,9 @@ class BoundedQuantity:
             f"avg_{self.name}": float(np.mean(values)),
             f"p90_{self.name}": closest_percentile_90(values),
         }
-        is_fine = self.is_within(values)
+        within = self.is_within(values)
         if self.low is not None or self.high is not None:
-            statistics[f"abs_{self.name}_within_bounds"] = float(is_fine.all())
+            statistics[f"abs_{self.name}_within_bounds"] = float(within.all())
         return MetricResult(
             name=self.name,
             score=None,
@@ -195,7 +125,7 @@ class BoundedQuantity:
             series_unit=self.unit,
             time_s=drive.time_s,
             valid=np.isfinite(values),
-            violations=tuple(self._violations(drive, values, ~is_fine)),
+            violations=tuple(self._violations(drive, values, ~within)),
         )
 
     def _violations(self, drive: Drive, values: np.ndarray, outside: np.ndarray) -> list[Violation]:
@@ -210,7 +140,7 @@ class BoundedQuantity:
         return found
 
 
-def closest_percentile_90(values: np.ndarray) -> float:
+def closest_percentile_90(values: Float64[np.ndarray, "time"]) -> float:
     """The 90th percentile as an observed value.
 
     Source:
@@ -223,44 +153,48 @@ def closest_percentile_90(values: np.ndarray) -> float:
     return float(ordered[max(0, index)])
 
 
+def _symmetric(
+    name: str, measure: Callable[[Drive], np.ndarray], unit: str, words: str, bound: float
+) -> BoundedQuantity:
+    return BoundedQuantity(name=name, measure=measure, unit=unit, words=words, low=-bound, high=bound)
+
+
 COMFORT_QUANTITIES = (
-    BoundedQuantity("ego_jerk", _jerk("all"), "m/s^3", "jerk", -MAX_JERK_MPS3, MAX_JERK_MPS3),
+    _symmetric("ego_jerk", _jerk("all"), "m/s^3", "jerk", MAX_JERK_MPS3),
+    _symmetric("ego_lat_acceleration", _acceleration("lat"), "m/s^2", "lateral acceleration", MAX_LATERAL_ACCEL_MPS2),
     BoundedQuantity(
-        "ego_lat_acceleration",
-        _acceleration("lat"),
-        "m/s^2",
-        "lateral acceleration",
-        -MAX_LATERAL_ACCEL_MPS2,
-        MAX_LATERAL_ACCEL_MPS2,
+        name="ego_lon_acceleration",
+        measure=_acceleration("lon"),
+        unit="m/s^2",
+        words="longitudinal acceleration",
+        low=MIN_LONGITUDINAL_ACCEL_MPS2,
+        high=MAX_LONGITUDINAL_ACCEL_MPS2,
     ),
-    BoundedQuantity(
-        "ego_lon_acceleration",
-        _acceleration("lon"),
-        "m/s^2",
-        "longitudinal acceleration",
-        MIN_LONGITUDINAL_ACCEL_MPS2,
-        MAX_LONGITUDINAL_ACCEL_MPS2,
-    ),
-    BoundedQuantity(
-        "ego_lon_jerk",
-        _jerk("lon"),
-        "m/s^3",
-        "longitudinal jerk",
-        -MAX_LONGITUDINAL_JERK_MPS3,
-        MAX_LONGITUDINAL_JERK_MPS3,
-    ),
-    BoundedQuantity(
-        "ego_yaw_acceleration", _yaw(2, 3), "rad/s^2", "yaw acceleration", -MAX_YAW_ACCEL_RADPS2, MAX_YAW_ACCEL_RADPS2
-    ),
-    BoundedQuantity("ego_yaw_rate", _yaw(1, 2), "rad/s", "yaw rate", -MAX_YAW_RATE_RADPS, MAX_YAW_RATE_RADPS),
+    _symmetric("ego_lon_jerk", _jerk("lon"), "m/s^3", "longitudinal jerk", MAX_LONGITUDINAL_JERK_MPS3),
+    _symmetric("ego_yaw_acceleration", _yaw(2, 3), "rad/s^2", "yaw acceleration", MAX_YAW_ACCEL_RADPS2),
+    _symmetric("ego_yaw_rate", _yaw(1, 2), "rad/s", "yaw rate", MAX_YAW_RATE_RADPS),
 )
-"""The six that make up `ego_is_comfortable`."""
+"""The six quantities of `ego_is_comfortable`."""
 
 UNBOUNDED_QUANTITIES = (
-    BoundedQuantity("ego_acceleration", _acceleration("all"), "m/s^2", "acceleration"),
-    BoundedQuantity("ego_lat_jerk", _jerk("lat"), "m/s^3", "lateral jerk"),
+    BoundedQuantity(name="ego_acceleration", measure=_acceleration("all"), unit="m/s^2", words="acceleration"),
+    BoundedQuantity(name="ego_lat_jerk", measure=_jerk("lat"), unit="m/s^3", words="lateral jerk"),
 )
 """Measured by nuPlan, but in no score."""
+
+
+class _ComfortTest(NamedTuple):
+    """Filters and range of a comfort test of motions that have T samples together with what precedes them."""
+
+    steady: int
+    """Samples before the first state, at its acceleration and yaw rate."""
+    stop: int
+    """Samples from here on are not tested."""
+    smoothing: SmoothingFilter
+    jerk: SmoothingFilter
+    yaw_rate: SmoothingFilter
+    yaw_accel: SmoothingFilter
+    rear_axle_to_center: float
 
 
 def comfortable_motions(
@@ -270,106 +204,84 @@ def comfortable_motions(
     last: int = 0,
     vehicle: VehicleParameters = PACIFICA,
 ) -> Bool[np.ndarray, "motions"]:
-    """Whether each of many motions every 0.1 s keeps all bounds of `ego_is_comfortable`.
+    """Whether each of many motions, sampled every 0.1 s, keeps all bounds of `ego_is_comfortable`.
 
     Args:
-        states: In the columns of `simulation.ego.dynamics`, what was driven before included.
-        steady: So many instants before the first one, acceleration and yaw rate were steadily what they are in it.
-        last: So many instants at the end are not judged: a filter's end turns small changes into large jerks, and
-            a plan goes on after its end.
-        vehicle: Which car drives.
+        states: In the columns of `simulation.ego.dynamics`, including past states if they count.
+        steady: Number of instants before the first one, with the acceleration and yaw rate of the first one.
+        last: Number of instants at the end that are not tested: at the end of a filter, small changes become large
+            jerks, and a plan continues after its end.
+        vehicle: Dimensions of the ego.
     """
     num_steps = steady + states.shape[1]
     step_s = _mean_step_s(np.arange(num_steps) * STEP_US)
-    bounds = np.array([(quantity.low, quantity.high) for quantity in COMFORT_QUANTITIES], dtype=np.float64)
-    return _keeps_bounds(
-        states,
-        steady,
-        num_steps - last,
-        _smoothing_filter(num_steps, ACCELERATION_WINDOW, 2, 0, step_s),
-        _smoothing_filter(num_steps, JERK_WINDOW, 2, 1, step_s),
-        _smoothing_filter(num_steps, YAW_WINDOW, 2, 1, step_s),
-        _smoothing_filter(num_steps, YAW_WINDOW, 3, 2, step_s),
-        bounds,
-        vehicle.rear_axle_to_center_m,
+    test = _ComfortTest(
+        steady=steady,
+        stop=num_steps - last,
+        smoothing=smoothing_filter(num_steps, ACCELERATION_WINDOW, 2),
+        jerk=smoothing_filter(num_steps, JERK_WINDOW, 2, 1, step_s),
+        yaw_rate=smoothing_filter(num_steps, YAW_WINDOW, 2, 1, step_s),
+        yaw_accel=smoothing_filter(num_steps, YAW_WINDOW, 3, 2, step_s),
+        rear_axle_to_center=vehicle.rear_axle_to_center_m,
     )
-
-
-def _smoothing_filter(num_samples: int, window: int, order: int, derivative: int, step_s: float) -> SmoothingFilter:
-    weights, first = _filter_bank(num_samples, min(window, num_samples), order, derivative)
-    return SmoothingFilter(weights=weights, first=first, divisor=step_s**derivative)
+    return _keeps_bounds(states, test)
 
 
 @njit(cache=True)
-def _keeps_bounds(
-    states: np.ndarray,
-    steady: int,
-    stop: int,
-    smoothing: SmoothingFilter,
-    derivative: SmoothingFilter,
-    turning: SmoothingFilter,
-    turning_change: SmoothingFilter,
-    bounds: np.ndarray,
-    rear_to_center: float,
-) -> np.ndarray:
-    """Whether the first `stop` instants of each motion are within `bounds` (6, 2), as in `COMFORT_QUANTITIES`."""
+def _keeps_bounds(states: np.ndarray, test: _ComfortTest) -> np.ndarray:
+    """The compiled form of `COMFORT_QUANTITIES`, cheapest tests first."""
+    steady, stop = test.steady, test.stop
     num_steps = steady + states.shape[1]
-    fine = np.zeros(len(states), dtype=np.bool_)
-    ahead, aside, both, yaw = np.empty(num_steps), np.empty(num_steps), np.empty(num_steps), np.empty(num_steps)
+    comfortable = np.zeros(len(states), dtype=np.bool_)
+    lon, lat, magnitude = np.empty(num_steps), np.empty(num_steps), np.empty(num_steps)
+    headings = np.empty(num_steps)
     smooth, rate = np.empty(num_steps), np.empty(num_steps)
     for m in range(len(states)):
-        turns, before = 0.0, 0.0
         for i in range(num_steps):
             t = max(0, i - steady)
             accel_x, accel_y = states[m, t, ACCEL_X], states[m, t, ACCEL_Y]
-            heading, yaw_rate = states[m, t, HEADING], states[m, t, YAW_RATE]
-            yaw_accel = states[m, t, YAW_ACCEL]
+            yaw_rate, yaw_accel = states[m, t, YAW_RATE], states[m, t, YAW_ACCEL]
+            headings[i] = states[m, t, HEADING]
             if i < steady:
-                heading += yaw_rate * STEP_S * (i - steady)
+                headings[i] += yaw_rate * STEP_S * (i - steady)
                 yaw_accel = 0.0
-            ahead[i] = compiled_center_acceleration(accel_x, yaw_rate, yaw_accel, rear_to_center)
-            aside[i] = accel_y
-            both[i] = math.hypot(accel_x, accel_y)
-            if i > 0:
-                turns += np.rint((heading - before) / (2 * np.pi))
-            before = heading
-            yaw[i] = heading - 2 * np.pi * turns
-        _filter_rounded(ahead, smoothing, smooth)
-        if not _is_within(smooth, bounds[2], stop):
+            lon[i] = compiled_center_acceleration(accel_x, yaw_rate, yaw_accel, test.rear_axle_to_center)
+            lat[i] = accel_y
+            magnitude[i] = math.hypot(accel_x, accel_y)
+        _filter_rounded(lon, test.smoothing, smooth)
+        if not _is_within(smooth, MIN_LONGITUDINAL_ACCEL_MPS2, MAX_LONGITUDINAL_ACCEL_MPS2, stop):
             continue
-        _filter_rounded(smooth, derivative, rate)
-        if not _is_within(rate, bounds[3], stop):
+        _filter_rounded(smooth, test.jerk, rate)
+        if not _is_within(rate, -MAX_LONGITUDINAL_JERK_MPS3, MAX_LONGITUDINAL_JERK_MPS3, stop):
             continue
-        _filter_rounded(both, smoothing, smooth)
-        _filter_rounded(smooth, derivative, rate)
-        if not _is_within(rate, bounds[0], stop):
+        _filter_rounded(magnitude, test.smoothing, smooth)
+        _filter_rounded(smooth, test.jerk, rate)
+        if not _is_within(rate, -MAX_JERK_MPS3, MAX_JERK_MPS3, stop):
             continue
-        _filter_rounded(aside, smoothing, smooth)
-        if not _is_within(smooth, bounds[1], stop):
+        _filter_rounded(lat, test.smoothing, smooth)
+        if not _is_within(smooth, -MAX_LATERAL_ACCEL_MPS2, MAX_LATERAL_ACCEL_MPS2, stop):
             continue
-        _filter_rounded(yaw, turning, rate)
-        if not _is_within(rate, bounds[5], stop):
+        unwrap_phase(headings)
+        _filter_rounded(headings, test.yaw_rate, rate)
+        if not _is_within(rate, -MAX_YAW_RATE_RADPS, MAX_YAW_RATE_RADPS, stop):
             continue
-        _filter_rounded(yaw, turning_change, rate)
-        fine[m] = _is_within(rate, bounds[4], stop)
-    return fine
+        _filter_rounded(headings, test.yaw_accel, rate)
+        comfortable[m] = _is_within(rate, -MAX_YAW_ACCEL_RADPS2, MAX_YAW_ACCEL_RADPS2, stop)
+    return comfortable
 
 
 @njit(cache=True)
 def _filter_rounded(values: np.ndarray, bank: SmoothingFilter, out: np.ndarray) -> None:
-    weights, first, divisor = bank.weights, bank.first, bank.divisor
-    for t in range(len(values)):
-        total = 0.0
-        for k in range(weights.shape[1]):
-            total += weights[t, k] * values[first[t] + k]
-        out[t] = np.rint(total / divisor * _SCALE) / _SCALE
+    apply_filter(values, bank, out)
+    for t in range(len(out)):
+        out[t] = rounded(out[t])
 
 
 @njit(cache=True)
-def _is_within(values: np.ndarray, bounds: np.ndarray, stop: int) -> bool:
+def _is_within(values: np.ndarray, low: float, high: float, stop: int) -> bool:
     for t in range(stop):
         value = values[t]
-        if not bounds[0] < value < bounds[1]:
+        if not low < value < high:
             return False
     return True
 

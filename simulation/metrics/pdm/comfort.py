@@ -1,7 +1,7 @@
-"""Comfort of many short motions at once: the six bounds of nuPlan over one quadratic for the whole motion.
+"""Comfort of the PDM score: nuPlan's six bounds, on a quadratic fit to the whole motion.
 
-tuPlan garage fits accelerations and jerks over all poses of a proposal, so that the filters have rank three: a
-motion costs a few dot products instead of a matrix.
+tuPlan garage fits accelerations and jerks over all poses of a proposal. The filters then have rank three: a motion
+costs a few dot products instead of a matrix product.
 
 Source:
     tuPlan garage, `ego_is_comfortable` of PDM.
@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64, Int64
 from scipy.signal import savgol_filter
 
 from driving.timing import STEP_S
@@ -27,21 +28,20 @@ from simulation.metrics.rules import (
     MIN_LONGITUDINAL_ACCEL_MPS2,
     YAW_WINDOW,
 )
-
-_DIGITS = 1e8
+from simulation.metrics.smoothing import rounded, unwrap_phase
 
 
 class ComfortFilters(NamedTuple):
     """Savitzky-Golay filters for motions of T samples."""
 
-    fit: np.ndarray
-    """(3, T) coefficients of the quadratic through all samples, over the sample number."""
-    jerk: np.ndarray
-    """(2, T) jerk at the first and the last sample; between them it is linear."""
-    yaw_rate: np.ndarray
-    """(T, 5) weights, and where each window starts:"""
-    yaw_accel: np.ndarray
-    starts: np.ndarray
+    fit: Float64[np.ndarray, "3 time"]
+    """Coefficients of the quadratic through all samples, over the sample number."""
+    jerk: Float64[np.ndarray, "2 time"]
+    """Jerk at the first and the last sample; between them it is linear."""
+    yaw_rate: Float64[np.ndarray, "time 5"]
+    yaw_accel: Float64[np.ndarray, "time 5"]
+    starts: Int64[np.ndarray, "time"]
+    """First sample of each yaw window."""
 
 
 @lru_cache(maxsize=16)
@@ -73,11 +73,6 @@ def comfort_filters(num_samples: int) -> ComfortFilters:
 
 
 @njit(cache=True)
-def _rounded(value: float) -> float:
-    return np.rint(value * _DIGITS) / _DIGITS
-
-
-@njit(cache=True)
 def _quadratic_within(fit: np.ndarray, values: np.ndarray, low: float, high: float) -> bool:
     """Whether the quadratic through all values stays strictly within bounds at each sample."""
     a, b, c = 0.0, 0.0, 0.0
@@ -86,7 +81,7 @@ def _quadratic_within(fit: np.ndarray, values: np.ndarray, low: float, high: flo
         b += fit[1, t] * values[t]
         c += fit[2, t] * values[t]
     for t in range(len(values)):
-        value = _rounded(a + t * (b + t * c))
+        value = rounded(a + t * (b + t * c))
         if not low < value < high:
             return False
     return True
@@ -98,43 +93,47 @@ def _ends_within(jerk: np.ndarray, values: np.ndarray, bound: float) -> bool:
         value = 0.0
         for t in range(len(values)):
             value += jerk[e, t] * values[t]
-        if not abs(_rounded(value)) < bound:
+        if not abs(rounded(value)) < bound:
             return False
     return True
 
 
 @njit(cache=True)
-def comfort_scores(states: np.ndarray, filters: ComfortFilters) -> np.ndarray:
-    """Whether each motion (M, T, 10) is comfortable, (M,) 1 or 0; accelerations are those of the rear axle."""
+def comfort_scores(
+    states: Float64[np.ndarray, "motions time 10"], filters: ComfortFilters
+) -> Float64[np.ndarray, "motions"]:
+    """1 for comfortable motions, else 0; accelerations are those of the rear axle."""
     num_motions, num_steps = states.shape[:2]
     scores = np.zeros(num_motions)
-    ahead, aside, both, yaw = np.empty(num_steps), np.empty(num_steps), np.empty(num_steps), np.empty(num_steps)
+    lon, lat, magnitude = np.empty(num_steps), np.empty(num_steps), np.empty(num_steps)
+    headings = np.empty(num_steps)
     for m in range(num_motions):
-        turns = 0.0
         for t in range(num_steps):
-            ahead[t] = states[m, t, ACCEL_X]
-            aside[t] = states[m, t, ACCEL_Y]
-            both[t] = np.sqrt(ahead[t] * ahead[t] + aside[t] * aside[t])
-            if t > 0:
-                turns += np.rint((states[m, t, HEADING] - states[m, t - 1, HEADING]) / (2.0 * np.pi))
-            yaw[t] = states[m, t, HEADING] - 2.0 * np.pi * turns
-        if not (
-            _quadratic_within(filters.fit, ahead, MIN_LONGITUDINAL_ACCEL_MPS2, MAX_LONGITUDINAL_ACCEL_MPS2)
-            and _quadratic_within(filters.fit, aside, -MAX_LATERAL_ACCEL_MPS2, MAX_LATERAL_ACCEL_MPS2)
-            and _ends_within(filters.jerk, both, MAX_JERK_MPS3)
-            and _ends_within(filters.jerk, ahead, MAX_LONGITUDINAL_JERK_MPS3)
+            lon[t] = states[m, t, ACCEL_X]
+            lat[t] = states[m, t, ACCEL_Y]
+            magnitude[t] = np.sqrt(lon[t] * lon[t] + lat[t] * lat[t])
+            headings[t] = states[m, t, HEADING]
+        unwrap_phase(headings)
+        if (
+            _quadratic_within(filters.fit, lon, MIN_LONGITUDINAL_ACCEL_MPS2, MAX_LONGITUDINAL_ACCEL_MPS2)
+            and _quadratic_within(filters.fit, lat, -MAX_LATERAL_ACCEL_MPS2, MAX_LATERAL_ACCEL_MPS2)
+            and _ends_within(filters.jerk, magnitude, MAX_JERK_MPS3)
+            and _ends_within(filters.jerk, lon, MAX_LONGITUDINAL_JERK_MPS3)
+            and _yaw_within(filters, headings)
         ):
-            continue
-        is_calm = True
-        for t in range(num_steps):
-            rate, accel = 0.0, 0.0
-            for k in range(YAW_WINDOW):
-                # Relative to the first heading of the window: the weights sum to zero.
-                turned = yaw[filters.starts[t] + k] - yaw[filters.starts[t]]
-                rate += filters.yaw_rate[t, k] * turned
-                accel += filters.yaw_accel[t, k] * turned
-            if not (abs(_rounded(rate)) < MAX_YAW_RATE_RADPS and abs(_rounded(accel)) < MAX_YAW_ACCEL_RADPS2):
-                is_calm = False
-                break
-        scores[m] = 1.0 if is_calm else 0.0
+            scores[m] = 1.0
     return scores
+
+
+@njit(cache=True)
+def _yaw_within(filters: ComfortFilters, headings: np.ndarray) -> bool:
+    for t in range(len(headings)):
+        rate, accel = 0.0, 0.0
+        for k in range(YAW_WINDOW):
+            # Relative to the first heading of the window: the weights sum to zero.
+            turned = headings[filters.starts[t] + k] - headings[filters.starts[t]]
+            rate += filters.yaw_rate[t, k] * turned
+            accel += filters.yaw_accel[t, k] * turned
+        if not (abs(rounded(rate)) < MAX_YAW_RATE_RADPS and abs(rounded(accel)) < MAX_YAW_ACCEL_RADPS2):
+            return False
+    return True

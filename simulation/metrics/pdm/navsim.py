@@ -22,13 +22,14 @@ from driving.scenario import Scenario
 from driving.timing import STEP_S
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA
-from simulation.ego.dynamics import ACCEL_X, ACCEL_Y, HEADING, center_accelerations, motion_of, state_array, states_of
+from simulation.ego.dynamics import ACCEL_X, ACCEL_Y, HEADING, state_array, states_of
 from simulation.ego.tracking import track_proposals
 from simulation.geometry.boxes import boxes_overlapping
-from simulation.metrics.nuplan.comfort import COMFORT_QUANTITIES, savitzky_golay, unwrapped
+from simulation.metrics.nuplan.comfort import comfortable_motions
 from simulation.metrics.pdm.agents import ScoredAgents
 from simulation.metrics.pdm.areas import red_rows_by_step
 from simulation.metrics.rules import ACCELERATION_WINDOW, JERK_WINDOW, YAW_WINDOW
+from simulation.metrics.smoothing import savitzky_golay, unwrapped_phase
 
 HORIZON_S = 4.0
 NUM_STEPS = 40
@@ -172,32 +173,7 @@ def history_comfort(
     if past is None:
         return np.ones(len(states))
     joined = np.concatenate([np.broadcast_to(past, (len(states), *past.shape)), states], axis=1)
-    motion = motion_of(np.arange(joined.shape[1], dtype=np.int64), joined)
-    center = center_accelerations(motion)
-    features = _features(joined, center[..., 0], yaw_order=3)
-    aside = savitzky_golay(np.ascontiguousarray(center[..., 1]), ACCELERATION_WINDOW, 2)
-    series = {**features, "ego_lat_acceleration": aside}
-    is_fine = [bound.is_within(np.round(series[bound.name], 8)).all(axis=-1) for bound in COMFORT_QUANTITIES]
-    return np.all(is_fine, axis=0).astype(np.float64)
-
-
-def _features(
-    states: Float64[np.ndarray, "motions time 10"], ahead: Float64[np.ndarray, "motions time"], yaw_order: int
-) -> dict[str, Float64[np.ndarray, "motions time"]]:
-    magnitude = np.hypot(states[..., ACCEL_X], states[..., ACCEL_Y])
-    smooth = {
-        name: np.round(savitzky_golay(np.ascontiguousarray(values), ACCELERATION_WINDOW, 2), 8)
-        for name, values in (("lon", ahead), ("all", magnitude))
-    }
-    yaw = unwrapped(np.ascontiguousarray(states[..., HEADING]))
-    return {
-        "ego_acceleration": smooth["all"],
-        "ego_lon_acceleration": smooth["lon"],
-        "ego_jerk": savitzky_golay(smooth["all"], JERK_WINDOW, 2, 1, STEP_S),
-        "ego_lon_jerk": savitzky_golay(smooth["lon"], JERK_WINDOW, 2, 1, STEP_S),
-        "ego_yaw_rate": savitzky_golay(yaw, YAW_WINDOW, 2, 1, STEP_S),
-        "ego_yaw_acceleration": savitzky_golay(yaw, YAW_WINDOW, yaw_order, 2, STEP_S),
-    }
+    return comfortable_motions(joined).astype(np.float64)
 
 
 def two_frame_comfort(
@@ -211,10 +187,15 @@ def two_frame_comfort(
     if not 0.0 < gap_s < MAX_FRAME_GAP_S:
         raise ValueError(f"Two-frame comfort needs frames up to {MAX_FRAME_GAP_S} s apart, got {gap_s:.2f} s.")
     shift = round(gap_s / STEP_S)
-    now, before = (
-        _features(part[np.newaxis], part[np.newaxis, :, ACCEL_X], yaw_order=2)
-        for part in (states[:-shift], previous[shift:])
+    overlap = np.stack([states[:-shift], previous[shift:]])
+    magnitude = np.hypot(overlap[..., ACCEL_X], overlap[..., ACCEL_Y])
+    acceleration = savitzky_golay(magnitude, ACCELERATION_WINDOW, 2)
+    headings = unwrapped_phase(overlap[..., HEADING])
+    quantities = (
+        acceleration,
+        savitzky_golay(acceleration, JERK_WINDOW, 2, 1, STEP_S),
+        savitzky_golay(headings, YAW_WINDOW, 2, 1, STEP_S),
+        savitzky_golay(headings, YAW_WINDOW, 2, 2, STEP_S),
     )
-    names = ("ego_acceleration", "ego_jerk", "ego_yaw_rate", "ego_yaw_acceleration")
-    differences = [float(np.sqrt(np.mean((np.round(now[n], 8) - np.round(before[n], 8)) ** 2))) for n in names]
+    differences = [float(np.sqrt(np.mean((now - before) ** 2))) for now, before in quantities]
     return float(all(d <= limit for d, limit in zip(differences, MAX_TWO_FRAME_DIFFERENCES, strict=True)))

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from scipy.signal import savgol_filter
 
 from simulation.ego.dynamics import ACCEL_X, HEADING, STATE_SIZE, motion_of
 from simulation.metrics.nuplan.comfort import (
@@ -9,36 +8,10 @@ from simulation.metrics.nuplan.comfort import (
     closest_percentile_90,
     comfortable_motions,
     ego_is_comfortable,
-    savitzky_golay,
-    unwrapped,
 )
 from tests.support.drives import STEPS, TIME_S, drive, motion
 
 QUANTITIES = {quantity.name: quantity for quantity in COMFORT_QUANTITIES}
-
-
-@pytest.mark.parametrize(("window", "order", "derivative"), [(8, 2, 0), (15, 2, 1), (5, 2, 1), (5, 3, 2), (41, 2, 0)])
-@pytest.mark.parametrize("samples", [150, 41, 16])
-def test_the_filter_is_scipys(window, order, derivative, samples):
-    values = np.random.default_rng(0).normal(size=(3, samples))
-    expected = savgol_filter(values, min(window, samples), order, deriv=derivative, delta=0.1, axis=-1)
-    ours = savitzky_golay(values, window, order, derivative, 0.1)
-    assert np.allclose(ours, expected, rtol=1e-12, atol=1e-10)
-
-
-def test_a_motion_is_filtered_the_same_alone_as_in_a_batch():
-    values = np.random.default_rng(1).normal(size=(5, 40))
-    together = savitzky_golay(values, 8, 2)
-    assert all(np.array_equal(together[m], savitzky_golay(values[m : m + 1], 8, 2)[0]) for m in range(5))
-
-
-def test_too_few_samples_say_how_many_are_needed():
-    with pytest.raises(ValueError, match="at least 3 samples, got 2"):
-        savitzky_golay(np.zeros((1, 2)), 8, 2)
-
-
-def test_headings_unwrap_over_the_cut():
-    assert unwrapped(np.array([[3.1, -3.1, -3.0]]))[0] == pytest.approx([3.1, 2 * np.pi - 3.1, 2 * np.pi - 3.0])
 
 
 @pytest.mark.parametrize(("braking_mps2", "comfortable"), [(4.0, 1.0), (4.1, 0.0)])
