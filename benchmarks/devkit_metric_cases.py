@@ -26,7 +26,6 @@ from driving.trajectory import Trajectory
 from simulation.metrics.nuplan.comfort import BoundedQuantity
 from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.nuplan.lanes import is_in_lane
-from simulation.metrics.nuplan.road import road_of
 from simulation.metrics.nuplan.time_to_collision import find_times_to_collision, times_to_collision
 from simulation.metrics.result import MetricResult
 from simulation.metrics.score import metric_named
@@ -145,19 +144,18 @@ def drive_of_scene(scene: dict[str, Any], in_lane: bool) -> Drive:
     """The scene on an empty map, with a given answer to whether the ego is within one lane."""
     states = [scene["ego"], *scene.get("ego_future_states", [])]
     map_graph = RoadBuilder().build()
-    road, logged = road_of(map_graph), None
+    logged = None
     if "expert_ego_states" in scene:
         expert = motion_of(scene["expert_ego_states"])
-        logged = Drive(motion=expert, agents=AgentTracks.none(expert.num_steps), road=road, map=map_graph)
+        logged = Drive(motion=expert, agents=AgentTracks.none(expert.num_steps), map=map_graph)
     drive = Drive(
         motion=motion_of(states),
         agents=agents_of([scene["world"], *scene.get("world_future_states", [])]),
-        road=road,
         map=map_graph,
         logged=logged,
         plans=tuple(straight_plan(state) for state in states),
     )
-    drive.remember(is_in_lane, np.full((1, drive.num_steps), in_lane))
+    drive.preset(is_in_lane, np.full((1, drive.num_steps), in_lane))
     return drive
 
 
@@ -185,7 +183,7 @@ def judge_scene(scene: dict[str, Any], name: str, in_lane: bool) -> MetricResult
         low, high = CASE_BOUNDS[name]
         metric = replace(metric, low=low, high=high)
     if "metric_parameters" in scene:
-        drive.remember(times_to_collision, find_times_to_collision(drive, scene["metric_parameters"]["time_horizon"]))
+        drive.preset(times_to_collision, find_times_to_collision(drive, scene["metric_parameters"]["time_horizon"]))
     return metric(drive)[0]
 
 

@@ -14,7 +14,7 @@ from planning.idm_rollout import plan_idm
 from planning.lane_search import breadth_first_lanes, joined_centerlines, starting_lane
 from simulation.geometry.corridors import chunk_bounds
 from simulation.geometry.polylines import arc_lengths
-from simulation.metrics.nuplan.road import road_of
+from simulation.metrics.nuplan.flat_map import flat_map
 from simulation.traffic.idm_law import NUPLAN_PLANNER
 
 TARGET_SPEED_MPS = 10.0
@@ -55,7 +55,7 @@ class IdmPlanner:
                 f"Map {map.name} has no lane on the route {route.roadblock_ids}; this planner follows lanes."
             )
         self._lights = map.connector_rows(self._route_lanes)
-        self._areas = road_of(map).lanes
+        self._areas = flat_map(map).lanes
         self._is_started = False
 
     def plan(self, observation: Observation) -> Trajectory:

@@ -18,7 +18,7 @@ from planning.rule_based.proposals import Obstacles, Rollout, extend_proposal, r
 from planning.rule_based.route_correction import corrected_route
 from simulation.ego.dynamics import state_array
 from simulation.ego.tracking import track_proposals
-from simulation.metrics.nuplan.road import road_of
+from simulation.metrics.nuplan.flat_map import flat_map
 from simulation.metrics.pdm.agents import AgentsNow, constant_velocity_agents
 from simulation.metrics.pdm.areas import scoring_areas
 from simulation.metrics.pdm.rules import EPDMS_RULES, TUPLAN_RULES, PdmRules
@@ -96,7 +96,7 @@ class PdmClosedPlanner:
             dict.fromkeys(row for block in dict.fromkeys(blocks) for row in self._map.lane_rows_of_roadblock(block))
         )
         self._on_route = set(self.route_rows)
-        self._forecaster = Forecaster(self._map, road_of(self._map).lanes, self.route_rows, self._rules.radius_m)
+        self._forecaster = Forecaster(self._map, flat_map(self._map).lanes, self.route_rows, self._rules.radius_m)
         start = lane_under(self._map, self.route_rows, self._on_route, ego, self._rules.radius_m)
         lanes = dijkstra_lanes(self._map, list(dict.fromkeys(blocks)), self._on_route, start)
         self._paths = parallel_paths(self._map, lanes, LATERAL_OFFSETS_M)

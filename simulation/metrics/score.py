@@ -131,7 +131,7 @@ def metric_named(name: str) -> Metric:
     return METRICS[name]
 
 
-def judge(drive: Drive, names: Sequence[str]) -> list[dict[str, MetricResult]]:
+def compute_metrics(drive: Drive, names: Sequence[str]) -> list[dict[str, MetricResult]]:
     """Results of the named metrics, by name, for each motion of a drive."""
     judged = {name: metric_named(name)(drive) for name in names}
     return [{name: judged[name][motion] for name in names} for motion in range(drive.num_motions)]
@@ -145,7 +145,7 @@ def score_closed_loop(
     Raises:
         ValueError: When the log belongs to another scenario.
     """
-    return judge(drive_of(log, scenario, vehicle), (*CLOSED_LOOP.scored, *CLOSED_LOOP.helpers))[0]
+    return compute_metrics(drive_of(log, scenario, vehicle), (*CLOSED_LOOP.scored, *CLOSED_LOOP.helpers))[0]
 
 
 def score_open_loop(
@@ -156,7 +156,7 @@ def score_open_loop(
     Raises:
         ValueError: When the log belongs to another scenario, or its plans or the scenario are too short.
     """
-    return judge(drive_of(log, scenario, vehicle), OPEN_LOOP.scored)[0]
+    return compute_metrics(drive_of(log, scenario, vehicle), OPEN_LOOP.scored)[0]
 
 
 def rule_for(traffic: str) -> ScoreRule:

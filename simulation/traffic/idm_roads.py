@@ -9,7 +9,7 @@ from driving.map import MapGraph
 from simulation.geometry.compiling import njit
 from simulation.geometry.polygons import FlatPolygons, flatten_polygons
 from simulation.geometry.polylines import interpolate, project
-from simulation.metrics.nuplan.road import road_of
+from simulation.metrics.nuplan.flat_map import flat_map
 
 CURVATURE_SPAN_M = 2.0
 """nuPlan takes the curvature at the start of a line from its points at 0, 2 and 4 m."""
@@ -97,7 +97,7 @@ class IdmRoads:
         # Weak, because the table below holds this object for as long as the map lives.
         self._map = weakref.ref(map_graph)
         self._stop_rows: dict[int, tuple[int, ...]] = {}
-        shared = road_of(map_graph)
+        shared = flat_map(map_graph)
         headings = np.zeros(len(shared.centerline_points))
         curvature = np.zeros(len(map_graph.lanes))
         _measure_lines(

@@ -18,7 +18,7 @@ from simulation.metrics.nuplan.speed_limit import speed_limits
 from simulation.metrics.nuplan.time_to_collision import times_to_collision
 from simulation.metrics.result import MetricResult, Violation
 from simulation.metrics.rules import TTC_BOUND_S
-from simulation.metrics.score import final_score, judge, rule_for
+from simulation.metrics.score import compute_metrics, final_score, rule_for
 
 LONGEST_TTC_S = 8.0
 """Longer times to collision become gaps in the curve."""
@@ -73,7 +73,7 @@ def evaluate(log: SimulationLog, scenario: Scenario) -> dict[str, Any]:
     """
     drive = drive_of(log, scenario)
     rule = rule_for(log.traffic)
-    results = judge(drive, (*rule.scored, *rule.helpers))[0]
+    results = compute_metrics(drive, (*rule.scored, *rule.helpers))[0]
     curves = [*_road_curves(drive), *_comfort_curves(drive), _planning_time(log)]
     return {
         "score": final_score(results, rule),
@@ -113,7 +113,7 @@ def evaluate_motion(motion: EgoMotion, log: SimulationLog | None) -> dict[str, A
 
 def centerline_distance_m(drive: Drive) -> Float64[np.ndarray, " time"]:
     """Distance of the box centre to the centerline of its lane, positive to the left; NaN off the lanes."""
-    rows: Int64[np.ndarray, " time"] = drive.fact(center_lanes).first()[0]
+    rows: Int64[np.ndarray, " time"] = drive.cached(center_lanes).first()[0]
     points = drive.centers[0, :, :2]
     distance = np.full(len(rows), np.nan)
     for row in np.unique(rows[rows >= 0]):
@@ -138,8 +138,8 @@ def _event(violation: Violation) -> dict[str, Any]:
 
 def _road_curves(drive: Drive) -> list[Curve]:
     time_s = drive.time_s
-    limits = drive.fact(speed_limits).limits_mps[0]
-    ttc_s = drive.fact(times_to_collision).times_s[0]
+    limits = drive.cached(speed_limits).limits_mps[0]
+    ttc_s = drive.cached(times_to_collision).times_s[0]
     speeds = {"speed": drive.motion.speed_mps[0], "limit": limits}
     curves = [
         Curve(name="speed", title="Speed and limit", unit="m/s", time_s=time_s, series=speeds),
@@ -159,7 +159,7 @@ def _road_curves(drive: Drive) -> list[Curve]:
             series={"distance": centerline_distance_m(drive)},
         ),
     ]
-    if drive.logged is not None and (found := drive.fact(progress)).has_route:
+    if drive.logged is not None and (found := drive.cached(progress)).has_route:
         driven_m = np.cumsum(found.steps_m[0])
         series = {"progress": driven_m, "total of the logged ego": np.full(len(driven_m), found.logged_m)}
         title = "Progress along the logged route"

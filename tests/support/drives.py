@@ -13,7 +13,6 @@ from driving.ego import EgoMotion
 from driving.map import MapGraph
 from driving.synthetic.roads import RoadBuilder
 from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.nuplan.road import road_of
 
 STEPS = 150
 TIME_S = np.arange(STEPS) * 0.1
@@ -101,11 +100,9 @@ def drive(
     map_graph = straight_map() if on is None else on
     if logged is None:
         logged = motion(20.0 + 8.0 * np.arange(STEPS + 1) * 0.1, LEFT_LANE_Y)
-    road = road_of(map_graph)
     return Drive(
         motion=ego,
         agents=AgentTracks.none(ego.num_steps) if others is None else others,
-        road=road,
         map=map_graph,
-        logged=Drive(motion=logged, agents=AgentTracks.none(logged.num_steps), road=road, map=map_graph),
+        logged=Drive(motion=logged, agents=AgentTracks.none(logged.num_steps), map=map_graph),
     )

@@ -22,8 +22,7 @@ from simulation.ego.tracking import track_proposals
 from simulation.generation.corner_cases.overlaps import untouched
 from simulation.generation.corner_cases.staging import Approach, Staged, changed, sample_times, speed_caps, steady
 from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.nuplan.road import road_of
-from simulation.metrics.score import judge
+from simulation.metrics.score import compute_metrics
 
 MARGIN_M = (1.4, 0.5)
 """Added to length and width of the ego's box in the quick look."""
@@ -214,8 +213,8 @@ def _judged(
     driven: Float64[np.ndarray, "motions time 10"], draft: Scenario, seen: AgentTracks, gone_m: np.ndarray
 ) -> tuple[Float64[np.ndarray, "motions"], Bool[np.ndarray, "motions"]]:
     time_us = draft.time_us[draft.frames]
-    drive = Drive(motion=motion_of(time_us, driven), agents=seen, road=road_of(draft.map), map=draft.map)
-    results = judge(drive, (*MULTIPLIERS, *WEIGHTS))
+    drive = Drive(motion=motion_of(time_us, driven), agents=seen, map=draft.map)
+    results = compute_metrics(drive, (*MULTIPLIERS, *WEIGHTS))
     values = {name: np.array([float(row[name].score or 0.0) for row in results]) for name in (*MULTIPLIERS, *WEIGHTS)}
     passes = np.all([values[name] == 1.0 for name in MULTIPLIERS], axis=0)
     best_m = max(float(gone_m[passes].max()), 1.0) if passes.any() else 1.0

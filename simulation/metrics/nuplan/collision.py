@@ -1,4 +1,4 @@
-"""Collisions: which agents the ego hits, how, and whether the ego is to blame.
+"""Collisions of the ego with agents: first contacts, their kinds, and whether the ego is at fault.
 
 The rules for one pair of boxes are those of `simulation.metrics.rules`.
 
@@ -12,16 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int64
 
-from driving.agents import AgentKind, AgentTracks, static_mask
+from driving.agents import AgentKind, AgentTracks
+from simulation.ego.box import half_diagonal
 from simulation.geometry.boxes import box_corners, convex_overlap
 from simulation.geometry.compiling import njit
-from simulation.metrics.nuplan.drive import Drive
+from simulation.metrics.nuplan.drive import AgentArrays, Drive, EgoArrays
 from simulation.metrics.nuplan.lanes import is_in_lane
 from simulation.metrics.result import MetricResult, Violation
 from simulation.metrics.rules import CollisionKind, MovingPoint, collision_kind, is_at_fault
 
 ALLOWED_COLLISIONS = {"VRUs": 0, "vehicles": 0, "objects": 1}
-"""At-fault collisions per group that do not yet bring the score to 0."""
+"""At-fault collisions per group that keep the score above 0."""
 _GROUPS = {
     "VRUs": (AgentKind.PEDESTRIAN, AgentKind.BICYCLE),
     "vehicles": (AgentKind.VEHICLE,),
@@ -30,55 +31,54 @@ _GROUPS = {
 
 
 @njit(cache=True)
-def _first_hits(
-    rear_poses: np.ndarray,
-    centers: np.ndarray,
-    ego_corners: np.ndarray,
-    ego_speed: np.ndarray,
-    ego_radius: float,
-    poses: np.ndarray,
-    sizes: np.ndarray,
-    speeds: np.ndarray,
-    valid: np.ndarray,
-    in_lane: np.ndarray,
+def _first_contacts(
+    ego: EgoArrays, agents: AgentArrays, in_lane: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    num_motions, num_steps = ego_speed.shape
-    num_agents = len(poses)
+    """Fields of `Collisions`, in their order."""
+    num_motions, num_steps = ego.speeds.shape
+    num_agents = len(agents.poses)
+    poses, sizes = agents.poses, agents.sizes
+    ego_reach = half_diagonal(ego.box)
     steps = np.full((num_motions, num_agents), -1, dtype=np.int64)
     kinds = np.full((num_motions, num_agents), -1, dtype=np.int8)
     impacts = np.full((num_motions, num_agents), np.nan)
     at_fault = np.zeros((num_motions, num_agents), dtype=np.bool_)
     for n in range(num_agents):
         for t in range(num_steps):
-            if not valid[n, t]:
+            if not agents.valid[n, t]:
                 continue
             x, y, heading = poses[n, t, 0], poses[n, t, 1], poses[n, t, 2]
-            reach = ego_radius + 0.5 * math.hypot(sizes[n, t, 1], sizes[n, t, 0])
+            reach = ego_reach + 0.5 * math.hypot(sizes[n, t, 1], sizes[n, t, 0])
             has_corners = False
-            corners = ego_corners[0, 0]
+            corners = ego.corners[0, 0]
             for m in range(num_motions):
-                if steps[m, n] >= 0 or not math.hypot(x - centers[m, t, 0], y - centers[m, t, 1]) < reach:
+                if steps[m, n] >= 0:
+                    continue
+                if not math.hypot(x - ego.centers[m, t, 0], y - ego.centers[m, t, 1]) < reach:
                     continue
                 if not has_corners:
                     corners = box_corners(x, y, heading, sizes[n, t, 0], sizes[n, t, 1])
                     has_corners = True
-                if not convex_overlap(ego_corners[m, t], corners):
+                if not convex_overlap(ego.corners[m, t], corners):
                     continue
-                ego = MovingPoint(rear_poses[m, t, 0], rear_poses[m, t, 1], rear_poses[m, t, 2], ego_speed[m, t])
-                agent = MovingPoint(x, y, heading, speeds[n, t])
+                rear_x, rear_y, ego_heading = ego.rear_poses[m, t]
+                ego_speed, speed = ego.speeds[m, t], agents.speeds[n, t]
                 steps[m, n] = t
-                kinds[m, n] = collision_kind(ego, ego_corners[m, t], agent, corners)
-                at_fault[m, n] = is_at_fault(kinds[m, n], in_lane[m, t])
-                turned = math.cos(ego.heading - heading)
-                impacts[m, n] = 0.5 * math.sqrt(
-                    max(0.0, ego.speed**2 + agent.speed**2 - 2 * ego.speed * agent.speed * turned)
+                kinds[m, n] = collision_kind(
+                    MovingPoint(rear_x, rear_y, ego_heading, ego_speed),
+                    ego.corners[m, t],
+                    MovingPoint(x, y, heading, speed),
+                    corners,
                 )
+                at_fault[m, n] = is_at_fault(kinds[m, n], in_lane[m, t])
+                turned = math.cos(ego_heading - heading)
+                impacts[m, n] = 0.5 * math.sqrt(max(0.0, ego_speed**2 + speed**2 - 2 * ego_speed * speed * turned))
     return steps, kinds, impacts, at_fault
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Collisions:
-    """The first contact of each motion with each agent; later contacts with the same agent do not count."""
+    """The first contact of each motion with each agent. Later contacts with the same agent do not count."""
 
     steps: Int64[np.ndarray, "motions agents"]
     """Instant of the contact, -1 for none."""
@@ -89,38 +89,20 @@ class Collisions:
     at_fault: Bool[np.ndarray, "motions agents"]
 
 
-def agent_speeds(agents: AgentTracks) -> Float64[np.ndarray, "agents time"]:
-    """Speeds as nuPlan's metrics see them: 0 for static objects."""
-    speeds = np.hypot(agents.velocities_mps[..., 0], agents.velocities_mps[..., 1])
-    speeds[static_mask(agents.kinds)] = 0.0
-    return speeds
-
-
 def collisions(drive: Drive) -> Collisions:
     """All first contacts of a drive."""
-    motion, agents = drive.motion, drive.agents
-    steps, kinds, impacts, at_fault = _first_hits(
-        motion.rear_axle_poses,
-        drive.centers,
-        drive.corners,
-        motion.speed_mps,
-        0.5 * math.hypot(drive.vehicle.width_m, drive.vehicle.length_m),
-        agents.poses,
-        agents.sizes,
-        agent_speeds(agents),
-        agents.valid,
-        drive.fact(is_in_lane),
-    )
+    in_lane = drive.cached(is_in_lane)
+    steps, kinds, impacts, at_fault = _first_contacts(drive.ego_arrays, drive.agent_arrays, in_lane)
     return Collisions(steps=steps, kinds=kinds, impacts_mps=impacts, at_fault=at_fault)
 
 
 def agent_label(agents: AgentTracks, row: int) -> str:
-    """For sentences: kind and the first digits of the track id."""
+    """Kind and first digits of the track id, for sentences."""
     kind = AgentKind(int(agents.kinds[row])).name.lower().replace("_", " ").replace("czone", "construction")
     return f"{kind} {agents.track_ids[row][:8]}"
 
 
-_HOW = {
+_SENTENCES = {
     CollisionKind.STOPPED_EGO: "{agent} ran into the standing ego",
     CollisionKind.STOPPED_TRACK: "hit the standing {agent}",
     CollisionKind.ACTIVE_FRONT: "hit {agent} with the front",
@@ -132,7 +114,7 @@ _HOW = {
 def _contact(drive: Drive, found: Collisions, motion: int, agent: int) -> Violation:
     kind, step = CollisionKind(int(found.kinds[motion, agent])), int(found.steps[motion, agent])
     time_s = float(drive.time_s[step])
-    what = _HOW[kind].format(agent=agent_label(drive.agents, agent))
+    what = _SENTENCES[kind].format(agent=agent_label(drive.agents, agent))
     if kind == CollisionKind.ACTIVE_LATERAL and found.at_fault[motion, agent]:
         what += " while not within one lane"
     relative_mps = 2 * float(found.impacts_mps[motion, agent])
@@ -145,22 +127,22 @@ def _contact(drive: Drive, found: Collisions, motion: int, agent: int) -> Violat
 
 def no_ego_at_fault_collisions(drive: Drive) -> list[MetricResult]:
     """Product over pedestrians and bicycles, vehicles, and static objects of 1, 1/2 (one static object) or 0."""
-    found = drive.fact(collisions)
+    found = drive.cached(collisions)
     return [_result(drive, found, motion) for motion in range(drive.num_motions)]
 
 
 def _result(drive: Drive, found: Collisions, motion: int) -> MetricResult:
-    # By kind first: nuPlan lists the objects of a frame in the order of their kinds.
+    # nuPlan lists the objects of a frame in the order of their kinds.
     touched = [int(n) for n in np.flatnonzero(found.steps[motion] >= 0)]
     touched.sort(key=lambda n: (found.steps[motion, n], drive.agents.kinds[n]))
-    guilty = [n for n in touched if found.at_fault[motion, n]]
+    at_fault = [n for n in touched if found.at_fault[motion, n]]
     statistics = {
-        "no_ego_at_fault_collisions": float(not guilty),
-        "number_of_all_at_fault_collisions": float(len(guilty)),
+        "no_ego_at_fault_collisions": float(not at_fault),
+        "number_of_all_at_fault_collisions": float(len(at_fault)),
     }
     impacts: dict[str, list[float]] = {}
     for group, kinds in _GROUPS.items():
-        rows = [n for n in guilty if drive.agents.kinds[n] in kinds]
+        rows = [n for n in at_fault if drive.agents.kinds[n] in kinds]
         impacts[group] = [float(found.impacts_mps[motion, n]) for n in rows]
         statistics[f"number_of_at_fault_collisions_with_{group}"] = float(len(rows))
     score = 1.0
@@ -174,6 +156,6 @@ def _result(drive: Drive, found: Collisions, motion: int) -> MetricResult:
         name="no_ego_at_fault_collisions",
         score=score,
         statistics=statistics,
-        violations=tuple(_contact(drive, found, motion, n) for n in guilty),
-        notes=tuple(_contact(drive, found, motion, n) for n in touched if n not in guilty),
+        violations=tuple(_contact(drive, found, motion, n) for n in at_fault),
+        notes=tuple(_contact(drive, found, motion, n) for n in touched if n not in at_fault),
     )

@@ -65,12 +65,12 @@ def _mean_step_s(time_us: Int64[np.ndarray, "time"]) -> float:
 
 
 def _acceleration(axis: str) -> Callable[[Drive], np.ndarray]:
-    return lambda drive: drive.fact(smooth_accelerations)[axis]
+    return lambda drive: drive.cached(smooth_accelerations)[axis]
 
 
 def _jerk(axis: str) -> Callable[[Drive], np.ndarray]:
     def measure(drive: Drive) -> np.ndarray:
-        smooth = drive.fact(smooth_accelerations)[axis]
+        smooth = drive.cached(smooth_accelerations)[axis]
         return savitzky_golay(smooth, JERK_WINDOW, 2, 1, _mean_step_s(drive.motion.time_us))
 
     return measure
@@ -99,7 +99,7 @@ class BoundedQuantity:
 
     def __call__(self, drive: Drive) -> list[MetricResult]:
         """One result per motion, without score."""
-        return [self._result(drive, values) for values in drive.fact(self.measure)]
+        return [self._result(drive, values) for values in drive.cached(self.measure)]
 
     def is_within(self, values: Float64[np.ndarray, "*shape"]) -> Bool[np.ndarray, "*shape"]:
         """Elementwise; a value on a bound is not within."""

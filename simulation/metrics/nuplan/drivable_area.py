@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float64
 from simulation.geometry.compiling import njit
 from simulation.geometry.polygons import any_contains, distance_to_point, nearest_distance
 from simulation.metrics.nuplan.drive import Drive
+from simulation.metrics.nuplan.flat_map import FlatMap
 from simulation.metrics.nuplan.lanes import center_lanes, corner_lanes
-from simulation.metrics.nuplan.road import Road
 from simulation.metrics.result import MetricResult, Violation, stretches
 from simulation.metrics.rules import MAX_OFF_ROAD_M
 
@@ -23,7 +23,7 @@ _SEARCH_M = 20.0
 
 @njit(cache=True)
 def _outside_distances(
-    road: Road,
+    road: FlatMap,
     corners: np.ndarray,
     corner_counts: np.ndarray,
     center_rows: np.ndarray,
@@ -65,9 +65,9 @@ class DrivableAreaGaps:
 
 def drivable_area_gaps(drive: Drive) -> DrivableAreaGaps:
     """Of all corners at all instants."""
-    center, corner = drive.fact(center_lanes), drive.fact(corner_lanes)
+    center, corner = drive.cached(center_lanes), drive.cached(corner_lanes)
     gaps = [
-        _outside_distances(drive.road, drive.corners[m], corner.counts[m], center.rows[m], center.counts[m])
+        _outside_distances(drive.flat_map, drive.corners[m], corner.counts[m], center.rows[m], center.counts[m])
         for m in range(drive.num_motions)
     ]
     return DrivableAreaGaps(gaps_m=np.array(gaps))
@@ -75,7 +75,7 @@ def drivable_area_gaps(drive: Drive) -> DrivableAreaGaps:
 
 def drivable_area_compliance(drive: Drive) -> list[MetricResult]:
     """0 when any corner is ever off the drivable area by 0.3 m or more, else 1."""
-    found = drive.fact(drivable_area_gaps)
+    found = drive.cached(drivable_area_gaps)
     results = []
     for motion in range(drive.num_motions):
         gaps_m = found.gaps_m[motion]
@@ -114,7 +114,7 @@ def _violations(drive: Drive, gaps_m: Float64[np.ndarray, "time 4"]) -> tuple[Vi
 def corners_in_drivable_area(drive: Drive) -> list[MetricResult]:
     """Whether all corners were on the drivable area, without tolerance; not scored."""
     results = []
-    for outside in drive.fact(drivable_area_gaps).outside:
+    for outside in drive.cached(drivable_area_gaps).outside:
         inside = (~outside.any(axis=-1)).astype(np.float64)
         results.append(
             MetricResult(

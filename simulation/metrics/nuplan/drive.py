@@ -1,53 +1,74 @@
-"""What the metrics look at: motions of the ego on a road, among agents, beside what the log did."""
+"""Input of the metrics: motions of the ego with map, agents and the logged ego."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
-from driving.agents import AgentTracks
+from driving.agents import AgentTracks, static_mask
 from driving.ego import EgoMotion
 from driving.map import MapGraph
 from driving.scenario import Scenario
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA, VehicleParameters
+from simulation.ego.box import EgoBox, ego_box
 from simulation.log import SimulationLog
-from simulation.metrics.nuplan.road import Road, road_of
+from simulation.metrics.nuplan.flat_map import FlatMap, flat_map
 
-Fact = TypeVar("Fact")
+Result = TypeVar("Result")
+
+
+class EgoArrays(NamedTuple):
+    """M motions of the ego for compiled code."""
+
+    rear_poses: Float64[np.ndarray, "motions time 3"]
+    centers: Float64[np.ndarray, "motions time 3"]
+    corners: Float64[np.ndarray, "motions time 4 2"]
+    speeds: Float64[np.ndarray, "motions time"]
+    """Magnitude of the rear axle's velocity [m/s]."""
+    box: EgoBox
+
+
+class AgentArrays(NamedTuple):
+    """N agents and static objects for compiled code."""
+
+    poses: Float64[np.ndarray, "agents time 3"]
+    sizes: Float64[np.ndarray, "agents time 2"]
+    speeds: Float64[np.ndarray, "agents time"]
+    """As nuPlan's metrics define them: 0 for static objects."""
+    valid: Bool[np.ndarray, "agents time"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drive:
-    """M motions over the same T instants, and everything needed to judge them.
+    """M motions over the same T instants, and all inputs of their metrics.
 
-    A finished rollout is M = 1. Intermediate findings, such as the lanes driven on, are kept as facts, so
-    that metrics may build on each other and no finding is made twice.
+    A finished rollout is M = 1. Intermediate results that several metrics need, such as the lanes driven on, are
+    computed once; see `cached`.
     """
 
     motion: EgoMotion
     agents: AgentTracks
-    """As the planner was shown them, over the same T instants."""
-    road: Road
+    """As the planner observed them, over the same T instants."""
     map: MapGraph
     vehicle: VehicleParameters = PACIFICA
     logged: "Drive | None" = None
-    """What the human driver did, for metrics that compare with it: from the first frame to the last."""
+    """The logged ego from the first frame to the last, for metrics that compare with it."""
     future: EgoMotion | None = None
-    """The log behind its last frame (M = 1), for open-loop metrics."""
+    """The logged ego after the last frame (M = 1), for open-loop metrics."""
     plans: tuple[Trajectory, ...] = ()
     """One per instant, for open-loop metrics."""
-    _facts: dict[Callable[["Drive"], Any], Any] = field(default_factory=dict, repr=False)
+    _results: dict[Callable[["Drive"], Any], Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.agents.num_steps != self.motion.num_steps:
             raise ValueError(
-                f"Agents must be given at the {self.motion.num_steps} instants of the motion,"
-                f" got {self.agents.num_steps}."
+                f"A drive needs agents at the {self.motion.num_steps} instants of its motion,"
+                f" got {self.agents.num_steps} instants."
             )
 
     @property
@@ -59,6 +80,25 @@ class Drive:
     def num_steps(self) -> int:
         """T."""
         return self.motion.num_steps
+
+    @cached_property
+    def flat_map(self) -> FlatMap:
+        """The map for compiled code."""
+        return flat_map(self.map)
+
+    @cached_property
+    def ego_arrays(self) -> EgoArrays:
+        """The motions for compiled code."""
+        motion = self.motion
+        return EgoArrays(motion.rear_axle_poses, self.centers, self.corners, motion.speed_mps, ego_box(self.vehicle))
+
+    @cached_property
+    def agent_arrays(self) -> AgentArrays:
+        """The agents for compiled code."""
+        agents = self.agents
+        speeds = np.hypot(agents.velocities_mps[..., 0], agents.velocities_mps[..., 1])
+        speeds[static_mask(agents.kinds)] = 0.0
+        return AgentArrays(agents.poses, agents.sizes, speeds, agents.valid)
 
     @cached_property
     def time_s(self) -> Float64[np.ndarray, "time"]:
@@ -81,21 +121,21 @@ class Drive:
         """Box corners: front-left, rear-left, rear-right, front-right, global."""
         return self.motion.corners(self.vehicle)
 
-    def fact(self, measure: Callable[["Drive"], Fact]) -> Fact:
-        """What `measure` finds about this drive; found once, however many metrics ask."""
-        if measure not in self._facts:
-            self._facts[measure] = measure(self)
-        return self._facts[measure]
+    def cached(self, measure: Callable[["Drive"], Result]) -> Result:
+        """The result of `measure(drive)`, computed at the first call."""
+        if measure not in self._results:
+            self._results[measure] = measure(self)
+        return self._results[measure]
 
-    def remember(self, measure: Callable[["Drive"], Fact], found: Fact) -> None:
-        """State a finding instead of measuring it, for example whether the ego is in its lane where no map tells."""
-        self._facts[measure] = found
+    def preset(self, measure: Callable[["Drive"], Result], result: Result) -> None:
+        """Set the result of `measure` instead of computing it, for example whether the ego is in its lane."""
+        self._results[measure] = result
 
     def logged_drive(self, metric: str) -> "Drive":
         """The drive of the log.
 
         Raises:
-            ValueError: When the drive was built without.
+            ValueError: When the drive has none.
         """
         if self.logged is None:
             raise ValueError(
@@ -104,41 +144,24 @@ class Drive:
         return self.logged
 
     def one(self, motion: int) -> "Drive":
-        """Only one of the motions."""
-        part = self.motion
+        """One of the motions as a drive of its own."""
         rows = slice(motion, motion + 1)
-        return Drive(
-            motion=EgoMotion(
-                time_us=part.time_us,
-                rear_axle_poses=part.rear_axle_poses[rows],
-                velocities_mps=part.velocities_mps[rows],
-                accelerations_mps2=part.accelerations_mps2[rows],
-                steering_rad=part.steering_rad[rows],
-                yaw_rate_radps=part.yaw_rate_radps[rows],
-                yaw_acceleration_radps2=part.yaw_acceleration_radps2[rows],
-            ),
-            agents=self.agents,
-            road=self.road,
-            map=self.map,
-            vehicle=self.vehicle,
-            logged=self.logged,
-            future=self.future,
-            plans=self.plans,
-        )
+        arrays = {part.name: getattr(self.motion, part.name)[rows] for part in fields(EgoMotion)}
+        arrays["time_us"] = self.motion.time_us
+        return replace(self, motion=EgoMotion(**arrays))
 
 
 _LOGGED: WeakKeyDictionary[Scenario, Drive] = WeakKeyDictionary()
 
 
 def logged_drive_of(scenario: Scenario) -> Drive:
-    """The logged ego over the scenario's frames, without agents; its findings are kept as long as the scenario."""
+    """The logged ego over the scenario's frames, without agents; cached as long as the scenario exists."""
     drive = _LOGGED.get(scenario)
     if drive is None:
         start, stop = scenario.frames.start, scenario.frames.stop
         drive = Drive(
             motion=scenario.ego.steps(start, stop),
             agents=AgentTracks.none(stop - start),
-            road=road_of(scenario.map),
             map=scenario.map,
         )
         _LOGGED[scenario] = drive
@@ -146,7 +169,7 @@ def logged_drive_of(scenario: Scenario) -> Drive:
 
 
 def drive_of(log: SimulationLog, scenario: Scenario, vehicle: VehicleParameters = PACIFICA) -> Drive:
-    """A finished rollout, ready to be judged.
+    """A finished rollout with its scenario.
 
     Raises:
         ValueError: When the log belongs to another scenario.
@@ -157,7 +180,6 @@ def drive_of(log: SimulationLog, scenario: Scenario, vehicle: VehicleParameters 
     return Drive(
         motion=log.ego,
         agents=log.agents,
-        road=road_of(scenario.map),
         map=scenario.map,
         vehicle=vehicle,
         logged=logged_drive_of(scenario),

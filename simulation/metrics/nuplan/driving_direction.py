@@ -9,8 +9,8 @@ from jaxtyping import Float64
 
 from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
+from simulation.metrics.nuplan.flat_map import FlatMap, along_centerline
 from simulation.metrics.nuplan.lanes import center_lanes
-from simulation.metrics.nuplan.road import Road, along_centerline
 from simulation.metrics.result import MetricResult, Violation, stretches
 from simulation.metrics.rules import AGAINST_TRAFFIC_COMPLIANT_M, direction_scores
 
@@ -18,7 +18,7 @@ WINDOW_S = 1.0
 
 
 @njit(cache=True)
-def _advances(road: Road, lanes: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _advances(road: FlatMap, lanes: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Advance (T,) along the centerline of the lane since the sample before [m].
 
     Quirks: two samples after a change of lane give 0, the second because the first did not remember its arc
@@ -54,19 +54,19 @@ def _windowed(values: np.ndarray, window: int) -> np.ndarray:
 
 def advance_within_window(drive: Drive) -> Float64[np.ndarray, "motions time"]:
     """Advance along the lanes within the last second [m]; negative against the traffic."""
-    lanes = drive.fact(center_lanes).first()
+    lanes = drive.cached(center_lanes).first()
     window = int(WINDOW_S * 1e6 / drive.mean_step_us)
     sums = np.zeros(lanes.shape)
     for motion in range(drive.num_motions):
         points = np.ascontiguousarray(drive.centers[motion, :, :2])
-        sums[motion] = _windowed(_advances(drive.road, lanes[motion], points), window)
+        sums[motion] = _windowed(_advances(drive.flat_map, lanes[motion], points), window)
     return sums
 
 
 def driving_direction_compliance(drive: Drive) -> list[MetricResult]:
     """1 below 2 m against the traffic within a second, 1/2 below 6 m, else 0."""
-    sums = drive.fact(advance_within_window)
-    is_on_lane = drive.fact(center_lanes).first() >= 0
+    sums = drive.cached(advance_within_window)
+    is_on_lane = drive.cached(center_lanes).first() >= 0
     # Quirk: the magnitude of the lowest sum, even of a positive one.
     against_m = np.abs(sums.min(axis=1))
     scores = direction_scores(against_m)

@@ -31,7 +31,7 @@ def lane_changes(drive: Drive) -> list[list[LaneChange]]:
 
 
 def _changes_of(drive: Drive, motion: int) -> list[LaneChange]:
-    lanes = drive.fact(common_lanes)
+    lanes = drive.cached(common_lanes)
     counts, successors = lanes.counts[motion], drive.map.lanes.successors
     found, start = [], None
     for step in range(1, drive.num_steps):
@@ -51,7 +51,7 @@ def _changes_of(drive: Drive, motion: int) -> list[LaneChange]:
 
 def ego_lane_change(drive: Drive) -> list[MetricResult]:
     """Counts and durations; a lane change of which more than 30 % fail is reported, but costs nothing."""
-    return [_result(drive, changes) for changes in drive.fact(lane_changes)]
+    return [_result(drive, changes) for changes in drive.cached(lane_changes)]
 
 
 def _result(drive: Drive, changes: list[LaneChange]) -> MetricResult:

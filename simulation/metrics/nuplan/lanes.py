@@ -1,13 +1,14 @@
-"""Which lanes and lane connectors the ego drives on: of its centre, and of its four corners.
+"""Lanes and lane connectors that the ego drives on: those of its centre and those of its four corners.
 
-Everything that depends on lanes (lane changes, driving direction, speed limits, fault in side collisions)
-builds on what is found here.
+All metrics that depend on lanes build on them: lane changes, driving direction, speed limits, fault in lateral
+collisions.
 
 Source:
-    nuPlan devkit, `metrics/utils/route_extractor.py`, its oddities included: see docs/metrics.md.
+    nuPlan devkit, `metrics/utils/route_extractor.py`, including its quirks; see docs/metrics.md.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -15,25 +16,27 @@ from jaxtyping import Bool, Int64
 from simulation.geometry.compiling import njit
 from simulation.geometry.polygons import any_contains, contains_point, distance_to_point, rows_containing
 from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.nuplan.road import Road
+from simulation.metrics.nuplan.flat_map import FlatMap
 
 MAX_LANES_AT_POINT = 64
-"""Lane connectors that may overlap at one point; a crossing of four roads has about a dozen."""
+"""Lane connectors that may overlap at one point; an intersection of four roads has about a dozen."""
 MAX_DISTANCE_FROM_CONNECTOR_M = 5.0
-"""So near to the connector that it was on, the ego is not moved to another connector."""
+"""An ego nearer than this to its connector is not moved to another one."""
+FRONT_LEFT, REAR_LEFT, REAR_RIGHT, FRONT_RIGHT = range(4)
+"""Corners of a box."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LaneLists:
-    """For each motion, instant (and corner) a short list of rows of `MapGraph.lanes`, in nuPlan's order."""
+    """For each motion, instant (and corner) a list of rows of `MapGraph.lanes`, in nuPlan's order."""
 
-    rows: Int64[np.ndarray, "*shape places"]
-    """Meaningless behind the count."""
+    rows: Int64[np.ndarray, "*shape entries"]
+    """Undefined from the count on."""
     counts: Int64[np.ndarray, "*shape"]
-    """0 where the point is on no lane; -1 in `common_lanes` where the corners share none."""
+    """0 if the point is on no lane; -1 in `common_lanes` if the corners share none."""
 
     def first(self) -> Int64[np.ndarray, "*shape"]:
-        """First of each list, -1 where it is empty."""
+        """First of each list, -1 if it is empty."""
         return np.where(self.counts > 0, self.rows[..., 0], -1)
 
     def at(self, *index: int) -> list[int]:
@@ -44,14 +47,14 @@ class LaneLists:
 def center_lanes(drive: Drive) -> LaneLists:
     """Lanes of the box centre (motions, time): one lane, or all connectors that it may be on.
 
-    Where several connectors overlap, those that the ego turns out not to follow are taken out afterwards.
+    Of overlapping connectors, those that the ego does not follow later are removed.
     """
     shape = (drive.num_motions, drive.num_steps)
     rows = np.zeros((*shape, MAX_LANES_AT_POINT), dtype=np.int64)
     counts = np.zeros(shape, dtype=np.int64)
     for motion in range(drive.num_motions):
         points = np.ascontiguousarray(drive.centers[motion, :, :2])
-        _follow_point(drive.road, points, rows[motion], counts[motion])
+        _follow_point(drive.flat_map, points, rows[motion], counts[motion])
     return LaneLists(rows=rows, counts=counts)
 
 
@@ -61,30 +64,30 @@ def corner_lanes(drive: Drive) -> LaneLists:
     rows = np.zeros((*shape, MAX_LANES_AT_POINT), dtype=np.int64)
     counts = np.zeros(shape, dtype=np.int64)
     for motion in range(drive.num_motions):
-        _follow_corners(drive.road, drive.corners[motion], rows[motion], counts[motion])
+        _follow_corners(drive.flat_map, drive.corners[motion], rows[motion], counts[motion])
     return LaneLists(rows=rows, counts=counts)
 
 
 def common_lanes(drive: Drive) -> LaneLists:
     """Lanes that all four corners share or that connect them (motions, time).
 
-    The count is 0 where all corners are off the lanes and -1 where the corners are on different lanes.
+    The count is 0 if all corners are off the lanes, and -1 if the corners are on different lanes.
     """
-    corners = drive.fact(corner_lanes)
+    corners = drive.cached(corner_lanes)
     shape = corners.counts.shape[:2]
     rows = np.zeros((*shape, MAX_LANES_AT_POINT), dtype=np.int64)
     counts = np.zeros(shape, dtype=np.int64)
     for motion in range(drive.num_motions):
-        _join_corners(drive.road, corners.rows[motion], corners.counts[motion], rows[motion], counts[motion])
+        _join_corners(drive.flat_map, corners.rows[motion], corners.counts[motion], rows[motion], counts[motion])
     return LaneLists(rows=rows, counts=counts)
 
 
 def is_in_lane(drive: Drive) -> Bool[np.ndarray, "motions time"]:
     """Whether the whole box is within one lane or lanes that follow each other.
 
-    Where not, the ego is in several lanes or off them, and side collisions are its fault.
+    Otherwise the ego is in several lanes or off them, and lateral collisions are its fault.
     """
-    return drive.fact(common_lanes).counts > 0
+    return drive.cached(common_lanes).counts > 0
 
 
 @njit(cache=True)
@@ -96,8 +99,8 @@ def _put(row: int, out: np.ndarray, count: int) -> int:
 
 
 @njit(cache=True)
-def _lanes_at(road: Road, x: float, y: float, out: np.ndarray) -> int:
-    """The lane at a point, else all connectors there. Rows ascend, so that a lane comes first."""
+def _lanes_at(road: FlatMap, x: float, y: float, out: np.ndarray) -> int:
+    """The lane at a point, else all connectors there. Rows ascend, so that lanes precede connectors."""
     count = 0
     for row in rows_containing(road.lanes, x, y):
         if row < road.num_lanes:
@@ -108,74 +111,72 @@ def _lanes_at(road: Road, x: float, y: float, out: np.ndarray) -> int:
 
 
 @njit(cache=True)
-def _stay_or_follow(road: Road, x: float, y: float, known: np.ndarray, num_known: int, out: np.ndarray) -> int:
-    """Of the known lanes those that contain the point; if none, of a single known lane its successors that do."""
+def _stay_or_follow(road: FlatMap, x: float, y: float, candidates: np.ndarray, out: np.ndarray) -> int:
+    """The candidates that contain the point; if there are none, the containing successors of a single candidate."""
     count = 0
-    for k in range(num_known):
-        if contains_point(road.lanes, known[k], x, y):
-            count = _put(known[k], out, count)
-    if count == 0 and num_known == 1:
-        for k in range(road.successor_offsets[known[0]], road.successor_offsets[known[0] + 1]):
+    for row in candidates:
+        if contains_point(road.lanes, row, x, y):
+            count = _put(row, out, count)
+    if count == 0 and len(candidates) == 1:
+        for k in range(road.successor_offsets[candidates[0]], road.successor_offsets[candidates[0] + 1]):
             if contains_point(road.lanes, road.successors[k], x, y):
                 count = _put(road.successors[k], out, count)
     return count
 
 
 @njit(cache=True)
-def _follow_point(road: Road, points: np.ndarray, rows: np.ndarray, counts: np.ndarray) -> None:
+def _follow_point(road: FlatMap, points: np.ndarray, rows: np.ndarray, counts: np.ndarray) -> None:
     for t in range(len(points)):
         x, y = points[t, 0], points[t, 1]
         count = 0
         if t > 0 and counts[t - 1] > 0:
-            count = _stay_or_follow(road, x, y, rows[t - 1], counts[t - 1], rows[t])
+            count = _stay_or_follow(road, x, y, rows[t - 1, : counts[t - 1]], rows[t])
         if count == 0:
             count = _lanes_at(road, x, y, rows[t])
-            # Quirk: the second sample is not held to its connector, only those from the third on.
+            # Quirk: the sticky connector applies from the third sample on, not to the second.
             if t > 1 and counts[t - 1] > 0 and rows[t - 1, 0] >= road.num_lanes:
                 leaves = rows[t, 0] >= road.num_lanes if count > 0 else any_contains(road.intersections, x, y)
                 if leaves:
-                    count = _keep_near(road, x, y, rows, counts, t, count)
+                    num_near = _near_connectors(road, x, y, rows[t - 1, : counts[t - 1]], rows[t])
+                    count = num_near if num_near > 0 else count
         counts[t] = count
     _drop_untaken_connectors(road, rows, counts)
 
 
 @njit(cache=True)
-def _keep_near(road: Road, x: float, y: float, rows: np.ndarray, counts: np.ndarray, t: int, count: int) -> int:
-    near = np.empty(counts[t - 1], dtype=np.int64)
-    num_near = 0
-    for k in range(counts[t - 1]):
-        if distance_to_point(road.lanes, rows[t - 1, k], x, y) < MAX_DISTANCE_FROM_CONNECTOR_M:
-            near[num_near] = rows[t - 1, k]
-            num_near += 1
-    if num_near == 0:
-        return count
-    rows[t, :num_near] = near[:num_near]
-    return num_near
+def _near_connectors(road: FlatMap, x: float, y: float, before: np.ndarray, out: np.ndarray) -> int:
+    """The connectors of the sample before that are near the point; without any, `out` stays as it is."""
+    count = 0
+    for row in before:
+        if distance_to_point(road.lanes, row, x, y) < MAX_DISTANCE_FROM_CONNECTOR_M:
+            out[count] = row
+            count += 1
+    return count
 
 
 @njit(cache=True)
-def _holds(row: int, values: np.ndarray, count: int) -> bool:
-    for k in range(count):  # noqa: SIM110  (generators do not compile)
-        if values[k] == row:
+def _holds(row: int, rows: np.ndarray) -> bool:
+    for other in rows:  # noqa: SIM110  (generators do not compile)
+        if other == row:
             return True
     return False
 
 
 @njit(cache=True)
-def _drop_untaken_connectors(road: Road, rows: np.ndarray, counts: np.ndarray) -> None:
-    """From the end backwards, reduce several connectors to those that the ego ends up on."""
+def _drop_untaken_connectors(road: FlatMap, rows: np.ndarray, counts: np.ndarray) -> None:
+    """From the end backwards, reduce several connectors to those that the ego follows."""
     kept = np.empty(rows.shape[1], dtype=np.int64)
     for t in range(len(rows) - 2, -1, -1):
         if counts[t] <= 1:
             continue
         num_kept = 0
         following = counts[t + 1]
-        # What leads into the lane that comes next is judged on all connectors, and wins.
+        # Connectors that lead into the next lane are chosen among all connectors, and take precedence.
         if following > 0 and rows[t + 1, 0] < road.num_lanes:
             lane = rows[t + 1, 0]
             start, stop = road.predecessor_offsets[lane], road.predecessor_offsets[lane + 1]
             for k in range(counts[t]):
-                if _holds(rows[t, k], road.predecessors[start:stop], stop - start):
+                if _holds(rows[t, k], road.predecessors[start:stop]):
                     kept[num_kept] = rows[t, k]
                     num_kept += 1
         if num_kept > 0:
@@ -185,7 +186,7 @@ def _drop_untaken_connectors(road: Road, rows: np.ndarray, counts: np.ndarray) -
         if counts[t] > following:
             is_subset = True
             for k in range(following):
-                is_subset = is_subset and _holds(rows[t + 1, k], rows[t], counts[t])
+                is_subset = is_subset and _holds(rows[t + 1, k], rows[t, : counts[t]])
             # Quirk: an empty list is a subset too, so that the last sample before leaving all lanes is emptied.
             if is_subset:
                 rows[t, :following] = rows[t + 1, :following]
@@ -193,40 +194,40 @@ def _drop_untaken_connectors(road: Road, rows: np.ndarray, counts: np.ndarray) -
 
 
 @njit(cache=True)
-def _follow_corners(road: Road, corners: np.ndarray, rows: np.ndarray, counts: np.ndarray) -> None:
-    known = np.empty(4 * MAX_LANES_AT_POINT, dtype=np.int64)
-    fresh = np.empty(4 * MAX_LANES_AT_POINT, dtype=np.int64)
-    num_known = 0
+def _follow_corners(road: FlatMap, corners: np.ndarray, rows: np.ndarray, counts: np.ndarray) -> None:
+    candidates = np.empty(4 * MAX_LANES_AT_POINT, dtype=np.int64)
+    found = np.empty(4 * MAX_LANES_AT_POINT, dtype=np.int64)
+    num_candidates = 0
     for t in range(len(corners)):
-        num_fresh = 0
+        num_found = 0
         for corner in range(4):
             x, y = corners[t, corner, 0], corners[t, corner, 1]
             out = rows[t, corner]
             count = 0
-            if num_known > 0:
-                count = _stay_or_follow(road, x, y, known, num_known, out)
+            if num_candidates > 0:
+                count = _stay_or_follow(road, x, y, candidates[:num_candidates], out)
             if count == 0:
                 count = _lanes_at(road, x, y, out)
-                # Quirk: in the second sample, lanes found for a corner count for the corners behind it.
+                # Quirk: in the second sample, lanes found for a corner are candidates for the corners after it.
                 if t == 1:
                     for k in range(count):
-                        if not _holds(out[k], known, num_known):
-                            num_known = _put(out[k], known, num_known)
+                        if not _holds(out[k], candidates[:num_candidates]):
+                            num_candidates = _put(out[k], candidates, num_candidates)
             counts[t, corner] = count
             for k in range(count):
-                if not _holds(out[k], fresh, num_fresh):
-                    num_fresh = _put(out[k], fresh, num_fresh)
-        known[:num_fresh] = fresh[:num_fresh]
-        num_known = num_fresh
+                if not _holds(out[k], found[:num_found]):
+                    num_found = _put(out[k], found, num_found)
+        candidates[:num_found] = found[:num_found]
+        num_candidates = num_found
 
 
 @njit(cache=True)
-def _is_linked(row: int, corner: np.ndarray, count: int, links: np.ndarray, offsets: np.ndarray) -> bool:
-    """Whether a row is among a corner's lanes or among the links (successors or predecessors) of these."""
-    for k in range(count):
-        if corner[k] == row:
+def _is_linked(row: int, lanes: np.ndarray, links: np.ndarray, offsets: np.ndarray) -> bool:
+    """Whether a row is among some lanes, or among their links (successors or predecessors)."""
+    for lane in lanes:
+        if lane == row:
             return True
-        for j in range(offsets[corner[k]], offsets[corner[k] + 1]):
+        for j in range(offsets[lane], offsets[lane + 1]):
             if links[j] == row:
                 return True
     return False
@@ -234,7 +235,7 @@ def _is_linked(row: int, corner: np.ndarray, count: int, links: np.ndarray, offs
 
 @njit(cache=True)
 def _join_corners(
-    road: Road, corner_rows: np.ndarray, corner_counts: np.ndarray, rows: np.ndarray, counts: np.ndarray
+    road: FlatMap, corner_rows: np.ndarray, corner_counts: np.ndarray, rows: np.ndarray, counts: np.ndarray
 ) -> None:
     for t in range(len(corner_rows)):
         num_off = 0
@@ -243,44 +244,55 @@ def _join_corners(
         if num_off > 0:
             counts[t] = 0 if num_off == 4 else -1
             continue
+        front_left = corner_rows[t, FRONT_LEFT, : corner_counts[t, FRONT_LEFT]]
+        rear_left = corner_rows[t, REAR_LEFT, : corner_counts[t, REAR_LEFT]]
+        rear_right = corner_rows[t, REAR_RIGHT, : corner_counts[t, REAR_RIGHT]]
+        front_right = corner_rows[t, FRONT_RIGHT, : corner_counts[t, FRONT_RIGHT]]
         count = 0
-        for k in range(corner_counts[t, 0]):
-            row = corner_rows[t, 0, k]
-            if (
-                _holds(row, corner_rows[t, 1], corner_counts[t, 1])
-                and _holds(row, corner_rows[t, 2], corner_counts[t, 2])
-                and _holds(row, corner_rows[t, 3], corner_counts[t, 3])
-            ):
+        for row in front_left:
+            if _holds(row, rear_left) and _holds(row, rear_right) and _holds(row, front_right):
                 count = _put(row, rows[t], count)
         if count == 0:
-            count = _connect_corners(road, corner_rows[t], corner_counts[t], rows[t])
+            count = _connect_corners(road, _CornerLanes(front_left, rear_left, rear_right, front_right), rows[t])
         counts[t] = count if count > 0 else -1
 
 
+class _CornerLanes(NamedTuple):
+    """Rows of the lanes of each corner."""
+
+    front_left: np.ndarray
+    rear_left: np.ndarray
+    rear_right: np.ndarray
+    front_right: np.ndarray
+
+
 @njit(cache=True)
-def _connect_corners(road: Road, corner_rows: np.ndarray, corner_counts: np.ndarray, out: np.ndarray) -> int:
-    """Lanes that reach all corners: each is a front corner's or leads to it, and a rear corner's or follows it."""
+def _connect_corners(road: FlatMap, corners: _CornerLanes, out: np.ndarray) -> int:
+    """Lanes that connect all corners.
+
+    Each is among the lanes of the front corners or leads to them, and among those of the rear corners or follows
+    them.
+    """
     after, after_at = road.successors, road.successor_offsets
     before, before_at = road.predecessors, road.predecessor_offsets
-    front_left, rear_left, rear_right, front_right = corner_rows[0], corner_rows[1], corner_rows[2], corner_rows[3]
-    num_fl, num_rl, num_rr, num_fr = corner_counts[0], corner_counts[1], corner_counts[2], corner_counts[3]
+    front_left, rear_left, rear_right, front_right = corners
     is_rear_linked = False
-    for k in range(num_rl):
-        is_rear_linked = is_rear_linked or _is_linked(rear_left[k], rear_right, num_rr, after, after_at)
-    for k in range(num_rr):
-        is_rear_linked = is_rear_linked or _is_linked(rear_right[k], rear_left, num_rl, after, after_at)
+    for row in rear_left:
+        is_rear_linked = is_rear_linked or _is_linked(row, rear_right, after, after_at)
+    for row in rear_right:
+        is_rear_linked = is_rear_linked or _is_linked(row, rear_left, after, after_at)
     if not is_rear_linked:
         return 0
     count = 0
-    for k in range(num_rr):
-        start, stop = after_at[rear_right[k]], after_at[rear_right[k] + 1]
+    for lane in rear_right:
+        start, stop = after_at[lane], after_at[lane + 1]
         for j in range(start - 1, stop):
-            row = rear_right[k] if j < start else after[j]
+            row = lane if j < start else after[j]
             if (
-                not _holds(row, out, count)
-                and _is_linked(row, front_left, num_fl, before, before_at)
-                and _is_linked(row, front_right, num_fr, before, before_at)
-                and _is_linked(row, rear_left, num_rl, after, after_at)
+                not _holds(row, out[:count])
+                and _is_linked(row, front_left, before, before_at)
+                and _is_linked(row, front_right, before, before_at)
+                and _is_linked(row, rear_left, after, after_at)
             ):
                 count = _put(row, out, count)
     return count

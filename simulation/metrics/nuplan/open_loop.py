@@ -151,7 +151,7 @@ def _errors_of_plan(
 
 def _bounded(drive: Drive, name: str, short: str, unit: str, values: np.ndarray, bound: float) -> list[MetricResult]:
     """One minus the mean error over frames and horizons as a share of the bound."""
-    found = drive.fact(plan_errors)
+    found = drive.cached(plan_errors)
     mean = float(np.mean(values))
     statistics = {
         f"planner_expert_{short}_horizon_{horizon}": float(np.mean(row))
@@ -194,31 +194,31 @@ def _skipped_note(found: PlanErrors) -> tuple[Violation, ...]:
 
 def planner_expert_average_l2_error_within_bound(drive: Drive) -> list[MetricResult]:
     """Average displacement error; 8 m give 0."""
-    name, errors = "planner_expert_average_l2_error_within_bound", drive.fact(plan_errors)
+    name, errors = "planner_expert_average_l2_error_within_bound", drive.cached(plan_errors)
     return _bounded(drive, name, "ADE", "meter", errors.average_m, MAX_L2_ERROR_M)
 
 
 def planner_expert_final_l2_error_within_bound(drive: Drive) -> list[MetricResult]:
     """Final displacement error; 8 m give 0."""
-    name, errors = "planner_expert_final_l2_error_within_bound", drive.fact(plan_errors)
+    name, errors = "planner_expert_final_l2_error_within_bound", drive.cached(plan_errors)
     return _bounded(drive, name, "FDE", "meter", errors.final_m, MAX_L2_ERROR_M)
 
 
 def planner_expert_average_heading_error_within_bound(drive: Drive) -> list[MetricResult]:
     """Average heading error; 0.8 rad give 0."""
-    name, errors = "planner_expert_average_heading_error_within_bound", drive.fact(plan_errors)
+    name, errors = "planner_expert_average_heading_error_within_bound", drive.cached(plan_errors)
     return _bounded(drive, name, "AHE", "radian", errors.average_rad, MAX_HEADING_ERROR_RAD)
 
 
 def planner_expert_final_heading_error_within_bound(drive: Drive) -> list[MetricResult]:
     """Final heading error; 0.8 rad give 0."""
-    name, errors = "planner_expert_final_heading_error_within_bound", drive.fact(plan_errors)
+    name, errors = "planner_expert_final_heading_error_within_bound", drive.cached(plan_errors)
     return _bounded(drive, name, "FHE", "radian", errors.final_rad, MAX_HEADING_ERROR_RAD)
 
 
 def planner_miss_rate_within_bound(drive: Drive) -> list[MetricResult]:
     """1 when for each horizon at most 30 % of the plans are ever further off than 6 m, 8 m, 16 m, else 0."""
-    found = drive.fact(plan_errors)
+    found = drive.cached(plan_errors)
     misses = found.max_m > np.array(MISS_DISTANCES_M)[:, np.newaxis]
     rates = [float(np.mean(row)) for row in misses]
     score = float(all(rate <= MAX_MISS_RATE for rate in rates))

@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float64, Int64
 
 from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
+from simulation.metrics.nuplan.flat_map import FlatMap, along_centerline, centerline_length, is_in_roadblock_of
 from simulation.metrics.nuplan.lanes import center_lanes
-from simulation.metrics.nuplan.road import Road, along_centerline, centerline_length, is_in_roadblock_of
 from simulation.metrics.result import MetricResult, Violation, stretches
 
 PROGRESS_THRESHOLD_M = 2.0
@@ -27,7 +27,7 @@ def logged_chain(logged: Drive) -> Int64[np.ndarray, "pieces"]:
     Source:
         nuPlan devkit, `get_route_simplified`, `get_route_baseline_roadblock_linkedlist`.
     """
-    lanes = logged.fact(center_lanes)
+    lanes = logged.cached(center_lanes)
     chain: list[int] = []
     last: list[int] = []
     last_block = None
@@ -36,7 +36,7 @@ def logged_chain(logged: Drive) -> Int64[np.ndarray, "pieces"]:
         if not here or set(here) & set(last):
             continue
         last = here
-        block = int(logged.road.roadblock_ids[here[0]])
+        block = int(logged.flat_map.roadblock_ids[here[0]])
         if block != last_block:
             chain.append(here[0])
             last_block = block
@@ -44,13 +44,13 @@ def logged_chain(logged: Drive) -> Int64[np.ndarray, "pieces"]:
 
 
 @njit(cache=True)
-def _vertex(road: Road, lane: int, last: bool) -> tuple[float, float]:
+def _vertex(road: FlatMap, lane: int, last: bool) -> tuple[float, float]:
     k = road.centerline_offsets[lane + 1] - 1 if last else road.centerline_offsets[lane]
     return road.centerline_points[k, 0], road.centerline_points[k, 1]
 
 
 @njit(cache=True)
-def _progress(road: Road, chain: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _progress(road: FlatMap, chain: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Progress (T,) to each point from the one before along a chain of lanes [m], and whether it is on the route.
 
     Off the route there is no progress; what was made there counts on return, if the route goes on.
@@ -111,33 +111,33 @@ class Progress:
 
 def logged_progress_m(logged: Drive) -> float:
     """Total progress of the logged ego along its own route."""
-    chain = logged.fact(logged_chain)
+    chain = logged.cached(logged_chain)
     if not len(chain):
         return 0.0
     _require_roadblocks(logged, chain)
-    return float(np.sum(_progress(logged.road, chain, np.ascontiguousarray(logged.centers[0, :, :2]))[0]))
+    return float(np.sum(_progress(logged.flat_map, chain, np.ascontiguousarray(logged.centers[0, :, :2]))[0]))
 
 
 def _require_roadblocks(drive: Drive, chain: Int64[np.ndarray, "pieces"]) -> None:
     for lane in chain:
-        if drive.road.roadblock_rows[lane] < 0:
+        if drive.flat_map.roadblock_rows[lane] < 0:
             raise ValueError(
                 f"Map {drive.map.name}: lane {drive.map.lanes.ids[lane]} names roadblock"
-                f" {drive.road.roadblock_ids[lane]}, which the map does not hold; progress needs its polygon."
+                f" {drive.flat_map.roadblock_ids[lane]}, which the map does not hold; progress needs its polygon."
             )
 
 
 def progress(drive: Drive) -> Progress:
     """Progress of all motions."""
     logged = drive.logged_drive("ego_progress_along_expert_route")
-    chain = logged.fact(logged_chain)
+    chain = logged.cached(logged_chain)
     steps = np.zeros((drive.num_motions, drive.num_steps))
     on_route = np.zeros(steps.shape, dtype=bool)
-    logged_m = logged.fact(logged_progress_m)
+    logged_m = logged.cached(logged_progress_m)
     if len(chain):
         for motion in range(drive.num_motions):
             points = np.ascontiguousarray(drive.centers[motion, :, :2])
-            steps[motion], on_route[motion] = _progress(drive.road, chain, points)
+            steps[motion], on_route[motion] = _progress(drive.flat_map, chain, points)
     return Progress(
         steps_m=steps,
         on_route=on_route,
@@ -149,7 +149,7 @@ def progress(drive: Drive) -> Progress:
 
 def ego_progress_along_expert_route(drive: Drive) -> list[MetricResult]:
     """Progress along the logged ego's route divided by the logged ego's, at most 1."""
-    found = drive.fact(progress)
+    found = drive.cached(progress)
     return [_result(drive, found, motion) for motion in range(drive.num_motions)]
 
 
@@ -183,7 +183,7 @@ def _result(drive: Drive, found: Progress, motion: int) -> MetricResult:
 
 def ego_is_making_progress(drive: Drive) -> list[MetricResult]:
     """1 when the ego makes at least a fifth of the logged ego's progress, else 0."""
-    found = drive.fact(progress)
+    found = drive.cached(progress)
     results = []
     for motion, ratio in enumerate(found.ratios):
         score = float(ratio >= LEAST_RATIO)

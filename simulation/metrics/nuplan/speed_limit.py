@@ -11,14 +11,14 @@ from jaxtyping import Float64
 
 from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
+from simulation.metrics.nuplan.flat_map import FlatMap
 from simulation.metrics.nuplan.lanes import center_lanes
-from simulation.metrics.nuplan.road import Road
 from simulation.metrics.result import MetricResult, Violation, stretches
 from simulation.metrics.rules import MAX_OVERSPEED_MPS
 
 
 @njit(cache=True)
-def _limits(road: Road, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _limits(road: FlatMap, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Speed limit (T,) where the centre is [m/s]; NaN without a lane or where a limit is missing or 0.
 
     Of lane connectors the highest limit of all lanes before and behind them.
@@ -59,15 +59,15 @@ class SpeedLimits:
 
 def speed_limits(drive: Drive) -> SpeedLimits:
     """Of all motions."""
-    lanes = drive.fact(center_lanes)
-    limits = np.array([_limits(drive.road, lanes.rows[m], lanes.counts[m]) for m in range(drive.num_motions)])
+    lanes = drive.cached(center_lanes)
+    limits = np.array([_limits(drive.flat_map, lanes.rows[m], lanes.counts[m]) for m in range(drive.num_motions)])
     over = drive.motion.speed_mps - limits
     return SpeedLimits(limits_mps=limits, over_mps=np.where(over > 0.0, over, 0.0))
 
 
 def speed_limit_compliance(drive: Drive) -> list[MetricResult]:
     """1 minus the mean excess over the limit as a share of 2.23 m/s, at least 0."""
-    found = drive.fact(speed_limits)
+    found = drive.cached(speed_limits)
     return [_result(drive, over, limits) for over, limits in zip(found.over_mps, found.limits_mps, strict=True)]
 
 

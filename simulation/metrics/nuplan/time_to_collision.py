@@ -1,4 +1,4 @@
-"""Time to collision: how soon the ego would hit somebody if all went straight on at constant speed.
+"""Time to collision of the ego with agents, if all move straight at constant speed.
 
 Source:
     nuPlan devkit, `time_to_collision_within_bound`.
@@ -6,6 +6,7 @@ Source:
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -14,10 +15,10 @@ from driving.timing import STEP_S
 from simulation.geometry.boxes import box_corners, convex_overlap
 from simulation.geometry.compiling import njit
 from simulation.geometry.polygons import any_contains
-from simulation.metrics.nuplan.collision import agent_label, agent_speeds, collisions
-from simulation.metrics.nuplan.drive import Drive
+from simulation.metrics.nuplan.collision import agent_label, collisions
+from simulation.metrics.nuplan.drive import AgentArrays, Drive, EgoArrays
+from simulation.metrics.nuplan.flat_map import FlatMap
 from simulation.metrics.nuplan.lanes import is_in_lane
-from simulation.metrics.nuplan.road import Road
 from simulation.metrics.result import MetricResult, Violation, stretches
 from simulation.metrics.rules import (
     TTC_BOUND_S,
@@ -29,130 +30,105 @@ from simulation.metrics.rules import (
 )
 
 
+class MovingBox(NamedTuple):
+    """A box that moves along its heading at constant speed."""
+
+    x: float
+    y: float
+    heading: float
+    length: float
+    width: float
+    speed: float
+
+
 @njit(cache=True)
-def _moved_overlap(
-    ego: np.ndarray,
-    ego_shift_x: float,
-    ego_shift_y: float,
-    length: float,
-    width: float,
-    pose: np.ndarray,
-    shift_x: float,
-    shift_y: float,
-    agent_length: float,
-    agent_width: float,
-    stretch: bool,
-) -> bool:
-    """Whether the boxes overlap after both have moved; with `stretch`, anywhere between now and twice the shift."""
-    if stretch:
-        length += 2 * math.hypot(ego_shift_x, ego_shift_y)
-        agent_length += 2 * math.hypot(shift_x, shift_y)
-    ex, ey = ego[0] + ego_shift_x, ego[1] + ego_shift_y
-    x, y = pose[0] + shift_x, pose[1] + shift_y
-    reach = 0.5 * (math.hypot(width, length) + math.hypot(agent_width, agent_length))
-    if not math.hypot(ex - x, ey - y) < reach:
+def _moved(box: MovingBox, dx: float, dy: float, elongation: float) -> MovingBox:
+    return MovingBox(box.x + dx, box.y + dy, box.heading, box.length + elongation, box.width, box.speed)
+
+
+@njit(cache=True)
+def _overlap(a: MovingBox, b: MovingBox) -> bool:
+    reach = 0.5 * (math.hypot(a.width, a.length) + math.hypot(b.width, b.length))
+    if not math.hypot(a.x - b.x, a.y - b.y) < reach:
         return False
-    ego_corners = box_corners(ex, ey, ego[2], length, width)
-    return convex_overlap(ego_corners, box_corners(x, y, pose[2], agent_length, agent_width))
+    return convex_overlap(
+        box_corners(a.x, a.y, a.heading, a.length, a.width), box_corners(b.x, b.y, b.heading, b.length, b.width)
+    )
 
 
 @njit(cache=True)
-def straight_time_to_hit(
-    ego: np.ndarray,
-    ego_speed: float,
-    length: float,
-    width: float,
-    pose: np.ndarray,
-    speed: float,
-    agent_length: float,
-    agent_width: float,
-    num_steps: int,
-) -> int:
-    """First of the coming 0.1 s steps (1, 2, ...) at which two boxes overlap that move along their headings.
+def first_straight_overlap(ego: MovingBox, agent: MovingBox, num_steps: int) -> int:
+    """First of the next 0.1 s steps (1, 2, ... `num_steps`) at which two boxes overlap, 0 for none.
 
-    Args:
-        ego: Pose of the ego's box centre.
-        ego_speed: [m/s]
-        length: Of the ego's box [m].
-        width: Of the ego's box [m].
-        pose: Of the agent's box centre; it moves along its box heading, whichever way its velocity points.
-        speed: Of the agent [m/s].
-        agent_length: [m]
-        agent_width: [m]
-        num_steps: Steps to look ahead.
-
-    Returns:
-        The step, 0 when there is none.
+    Both move along their box headings; the direction of an agent's velocity does not count.
     """
-    ego_dx, ego_dy = math.cos(ego[2]) * ego_speed * STEP_S, math.sin(ego[2]) * ego_speed * STEP_S
-    dx, dy = math.cos(pose[2]) * speed * STEP_S, math.sin(pose[2]) * speed * STEP_S
+    ego_dx, ego_dy = math.cos(ego.heading) * ego.speed * STEP_S, math.sin(ego.heading) * ego.speed * STEP_S
+    dx, dy = math.cos(agent.heading) * agent.speed * STEP_S, math.sin(agent.heading) * agent.speed * STEP_S
+    # Boxes elongated over the whole horizon.
     half = 0.5 * (num_steps + 1)
-    if not _moved_overlap(
-        ego, half * ego_dx, half * ego_dy, length, width, pose, half * dx, half * dy, agent_length, agent_width, True
+    if not _overlap(
+        _moved(ego, half * ego_dx, half * ego_dy, 2 * math.hypot(half * ego_dx, half * ego_dy)),
+        _moved(agent, half * dx, half * dy, 2 * math.hypot(half * dx, half * dy)),
     ):
         return 0
-    # Summed up step by step, as nuPlan does: products would round differently.
+    # Summed step by step, as in nuPlan: products would round differently.
     ego_x, ego_y, x, y = 0.0, 0.0, 0.0, 0.0
     for step in range(1, num_steps + 1):
         ego_x, ego_y, x, y = ego_x + ego_dx, ego_y + ego_dy, x + dx, y + dy
-        if _moved_overlap(ego, ego_x, ego_y, length, width, pose, x, y, agent_length, agent_width, False):
+        if _overlap(_moved(ego, ego_x, ego_y, 0.0), _moved(agent, x, y, 0.0)):
             return step
     return 0
 
 
+class _Situation(NamedTuple):
+    """Results that the times to collision build on."""
+
+    in_lane: np.ndarray
+    """(motions, time)"""
+    contact_steps: np.ndarray
+    """(motions, agents) of `Collisions`."""
+    at_fault: np.ndarray
+    """(motions, agents) of `Collisions`."""
+
+
 @njit(cache=True)
 def _times(
-    road: Road,
-    rear_poses: np.ndarray,
-    centers: np.ndarray,
-    ego_speed: np.ndarray,
-    length: float,
-    width: float,
-    in_lane: np.ndarray,
-    hit_steps: np.ndarray,
-    at_fault: np.ndarray,
-    poses: np.ndarray,
-    sizes: np.ndarray,
-    speeds: np.ndarray,
-    valid: np.ndarray,
-    seconds: np.ndarray,
+    road: FlatMap, ego: EgoArrays, agents: AgentArrays, situation: _Situation, seconds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    num_motions, num_steps = ego_speed.shape
+    in_lane, contact_steps, at_fault = situation
+    num_motions, num_steps = ego.speeds.shape
     times = np.full((num_motions, num_steps), np.inf)
-    agents = np.full((num_motions, num_steps), -1, dtype=np.int64)
+    rows = np.full((num_motions, num_steps), -1, dtype=np.int64)
+    poses, sizes = agents.poses, agents.sizes
     for m in range(num_motions):
         for t in range(num_steps):
             for n in range(len(poses)):
-                if at_fault[m, n] and hit_steps[m, n] == t:
+                if at_fault[m, n] and contact_steps[m, n] == t:
                     times[m, t] = 0.0
-                    agents[m, t] = n
+                    rows[m, t] = n
                     break
-            if agents[m, t] >= 0 or ego_speed[m, t] <= TTC_STOPPED_SPEED_MPS:
+            speed = ego.speeds[m, t]
+            if rows[m, t] >= 0 or speed <= TTC_STOPPED_SPEED_MPS:
                 continue
-            ego = MovingPoint(rear_poses[m, t, 0], rear_poses[m, t, 1], rear_poses[m, t, 2], ego_speed[m, t])
-            sides_count = not in_lane[m, t] or any_contains(road.intersections, ego.x, ego.y)
+            rear_x, rear_y, rear_heading = ego.rear_poses[m, t]
+            rear = MovingPoint(rear_x, rear_y, rear_heading, speed)
+            x, y, heading = ego.centers[m, t]
+            ego_now = MovingBox(x, y, heading, ego.box.length, ego.box.width, speed)
+            sides_count = not in_lane[m, t] or any_contains(road.intersections, rear_x, rear_y)
             best = len(seconds) + 1
             for n in range(len(poses)):
-                if not valid[n, t] or 0 <= hit_steps[m, n] <= t:
+                if not agents.valid[n, t] or 0 <= contact_steps[m, n] <= t:
                     continue
-                if not counts_for_ttc(relative_position(ego, poses[n, t, 0], poses[n, t, 1]), sides_count):
+                x, y, heading = poses[n, t]
+                if not counts_for_ttc(relative_position(rear, x, y), sides_count):
                     continue
-                step = straight_time_to_hit(
-                    centers[m, t],
-                    ego_speed[m, t],
-                    length,
-                    width,
-                    poses[n, t],
-                    speeds[n, t],
-                    sizes[n, t, 0],
-                    sizes[n, t, 1],
-                    len(seconds),
-                )
+                agent = MovingBox(x, y, heading, sizes[n, t, 0], sizes[n, t, 1], agents.speeds[n, t])
+                step = first_straight_overlap(ego_now, agent, len(seconds))
                 if 0 < step < best:
                     best = step
                     times[m, t] = seconds[step - 1]
-                    agents[m, t] = n
-    return times, agents
+                    rows[m, t] = n
+    return times, rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -160,49 +136,35 @@ class TimesToCollision:
     """The soonest straight-on collision at each instant."""
 
     times_s: Float64[np.ndarray, "motions time"]
-    """Infinite without a collision within the horizon; 0 where an at-fault collision begins."""
+    """Infinite without a collision within the horizon; 0 at the first instant of an at-fault collision."""
     agents: Int64[np.ndarray, "motions time"]
     """Row of the agent, -1 for none."""
 
 
 def times_to_collision(drive: Drive) -> TimesToCollision:
-    """Within 3 s."""
+    """Times to collision within 3 s."""
     return find_times_to_collision(drive, TTC_HORIZON_S)
 
 
 def find_times_to_collision(drive: Drive, horizon_s: float) -> TimesToCollision:
-    """Of agents ahead; also of those beside when the ego is not within one lane or in an intersection."""
-    found = drive.fact(collisions)
-    agents = drive.agents
-    times, rows = _times(
-        drive.road,
-        drive.motion.rear_axle_poses,
-        drive.centers,
-        drive.motion.speed_mps,
-        drive.vehicle.length_m,
-        drive.vehicle.width_m,
-        drive.fact(is_in_lane),
-        found.steps,
-        found.at_fault,
-        agents.poses,
-        agents.sizes,
-        agent_speeds(agents),
-        agents.valid,
-        np.arange(STEP_S, horizon_s, STEP_S),
-    )
+    """Times to collision within a horizon, with the agents of `counts_for_ttc`."""
+    found = drive.cached(collisions)
+    situation = _Situation(drive.cached(is_in_lane), found.steps, found.at_fault)
+    seconds = np.arange(STEP_S, horizon_s, STEP_S)
+    times, rows = _times(drive.flat_map, drive.ego_arrays, drive.agent_arrays, situation, seconds)
     return TimesToCollision(times_s=times, agents=rows)
 
 
 def time_to_collision_within_bound(drive: Drive) -> list[MetricResult]:
     """1 when the time to collision stays above 0.95 s throughout, else 0."""
-    found = drive.fact(times_to_collision)
+    found = drive.cached(times_to_collision)
     return [_result(drive, found.times_s[m], found.agents[m]) for m in range(drive.num_motions)]
 
 
 def _result(drive: Drive, times_s: Float64[np.ndarray, "time"], agents: Int64[np.ndarray, "time"]) -> MetricResult:
-    is_fine = times_s > TTC_BOUND_S
+    is_within = times_s > TTC_BOUND_S
     violations = []
-    for start, stop in stretches(~is_fine):
+    for start, stop in stretches(~is_within):
         worst = start + int(np.argmin(times_s[start : stop + 1]))
         agent = agent_label(drive.agents, int(agents[worst]))
         when = f"at {drive.time_s[start]:.1f} s"
@@ -219,7 +181,7 @@ def _result(drive: Drive, times_s: Float64[np.ndarray, "time"], agents: Int64[np
                 track_id=drive.agents.track_ids[int(agents[start])],
             )
         )
-    score = float(is_fine.all())
+    score = float(is_within.all())
     return MetricResult(
         name="time_to_collision_within_bound",
         score=score,

@@ -8,7 +8,6 @@ from driving.ego import EgoMotion
 from driving.map import AreaLayer, MapGraph, polygon_array
 from driving.synthetic.scenes import scene
 from simulation.metrics.nuplan.drive import Drive, drive_of, logged_drive_of
-from simulation.metrics.nuplan.road import road_of
 from simulation.metrics.result import MetricResult
 from simulation.metrics.score import (
     CLOSED_LOOP,
@@ -18,8 +17,8 @@ from simulation.metrics.score import (
     ScenarioScore,
     aggregate,
     check_metric,
+    compute_metrics,
     final_score,
-    judge,
     metric_named,
     rule_for,
 )
@@ -114,20 +113,19 @@ def _turned_agents(tracks: AgentTracks, angle: float, shift: np.ndarray) -> Agen
 def test_turning_the_whole_world_changes_no_score(angle):
     still, shift = busy_drive(), np.array([3000.0, -700.0])
     turned_map = _turned_map(still.map, angle, shift)
-    road = road_of(turned_map)
     turned = Drive(
         motion=_turned_motion(still.motion, angle, shift),
         agents=_turned_agents(still.agents, angle, shift),
-        road=road,
         map=turned_map,
         logged=Drive(
             motion=_turned_motion(still.logged.motion, angle, shift),
             agents=still.logged.agents,
-            road=road,
             map=turned_map,
         ),
     )
-    for before, after in zip(judge(still, CLOSED_LOOP.scored), judge(turned, CLOSED_LOOP.scored), strict=True):
+    for before, after in zip(
+        compute_metrics(still, CLOSED_LOOP.scored), compute_metrics(turned, CLOSED_LOOP.scored), strict=True
+    ):
         for name in CLOSED_LOOP.scored:
             assert after[name].score == pytest.approx(before[name].score, abs=1e-6), name
 
@@ -189,8 +187,8 @@ def test_the_logged_ego_of_hand_made_scenes_loses_no_point(name):
     scenario = scene(name)
     frames = scenario.frames
     agents_then = scenario.agents.steps(frames.start, frames.stop)
-    own = replace(logged_drive_of(scenario), agents=agents_then, logged=logged_drive_of(scenario), _facts={})
-    results = judge(own, CLOSED_LOOP.scored)[0]
+    own = replace(logged_drive_of(scenario), agents=agents_then, logged=logged_drive_of(scenario))
+    results = compute_metrics(own, CLOSED_LOOP.scored)[0]
     lost = {key: result.sentence for key, result in results.items() if result.score < 1.0}
     assert lost.keys() <= {"time_to_collision_within_bound", "ego_is_comfortable"}, lost
     assert final_score(results) >= 9 / 16
@@ -211,5 +209,5 @@ def test_a_log_of_another_scenario_is_refused():
 
 def test_agents_must_fit_the_motion():
     whole = drive(steady())
-    with pytest.raises(ValueError, match="at the 150 instants of the motion, got 3"):
+    with pytest.raises(ValueError, match="at the 150 instants of its motion, got 3"):
         replace(whole, agents=AgentTracks.none(3))

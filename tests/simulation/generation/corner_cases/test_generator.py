@@ -12,8 +12,7 @@ from simulation.generation.corner_cases.kinds import CORNER_KINDS, corner_kind
 from simulation.generation.corner_cases.places import NoPlaceError
 from simulation.generation.corner_cases.proof import proved_score
 from simulation.metrics.nuplan.drive import Drive, logged_drive_of
-from simulation.metrics.nuplan.road import road_of
-from simulation.metrics.score import CLOSED_LOOP, judge
+from simulation.metrics.score import CLOSED_LOOP, compute_metrics
 
 
 def scores_of_the_log(scenario):
@@ -22,11 +21,10 @@ def scores_of_the_log(scenario):
     drive = Drive(
         motion=scenario.ego.steps(frames.start, frames.stop),
         agents=scenario.agents.steps(frames.start, frames.stop),
-        road=road_of(scenario.map),
         map=scenario.map,
         logged=logged_drive_of(scenario),
     )
-    return {name: result.score for name, result in judge(drive, CLOSED_LOOP.scored)[0].items()}
+    return {name: result.score for name, result in compute_metrics(drive, CLOSED_LOOP.scored)[0].items()}
 
 
 @pytest.mark.parametrize("kind", CORNER_KINDS)

@@ -68,7 +68,7 @@ def test_a_batch_of_motions_equals_its_members(measure):
     x = 20.0 + np.array([[8.0], [5.0], [-1.0]]) * np.arange(STEPS) * 0.1
     y = np.array([[-1.75], [-3.5], [-40.0]]) + np.zeros(STEPS)
     whole = drive(motion(x, y))
-    together = whole.fact(measure)
+    together = whole.cached(measure)
     for m in range(3):
-        assert np.array_equal(together.counts[m], whole.one(m).fact(measure).counts[0])
-        assert np.array_equal(together.first()[m], whole.one(m).fact(measure).first()[0])
+        assert np.array_equal(together.counts[m], whole.one(m).cached(measure).counts[0])
+        assert np.array_equal(together.first()[m], whole.one(m).cached(measure).first()[0])

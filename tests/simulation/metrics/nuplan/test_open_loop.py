@@ -11,7 +11,7 @@ from simulation.metrics.nuplan.open_loop import (
     planner_expert_final_l2_error_within_bound,
     planner_miss_rate_within_bound,
 )
-from simulation.metrics.score import OPEN_LOOP, final_score, judge
+from simulation.metrics.score import OPEN_LOOP, compute_metrics, final_score
 from tests.support.drives import LEFT_LANE_Y, STEPS, drive, motion, steady
 
 SPEED_MPS = 8.0
@@ -41,7 +41,7 @@ def planned(plan_speed_mps=SPEED_MPS, aside_m=0.0, turned_rad=0.0, horizon_s=8.0
 
 
 def test_plans_that_come_true_score_1():
-    results = judge(planned(), OPEN_LOOP.scored)[0]
+    results = compute_metrics(planned(), OPEN_LOOP.scored)[0]
     assert final_score(results, OPEN_LOOP) == 1.0
     assert not any(result.violations for result in results.values())
 

@@ -72,6 +72,6 @@ def test_a_fifth_of_the_logged_progress_is_progress(speed_mps, score):
 
 def test_without_log_the_error_says_what_to_do():
     whole = drive(steady())
-    alone = type(whole)(motion=whole.motion, agents=whole.agents, road=whole.road, map=whole.map)
+    alone = type(whole)(motion=whole.motion, agents=whole.agents, map=whole.map)
     with pytest.raises(ValueError, match="build the drive with `drive_of"):
         ego_progress_along_expert_route(alone)

@@ -1,9 +1,10 @@
-"""The map as flat arrays, for compiled metrics: lanes with their links, and the areas that are asked for."""
+"""A map as flat arrays for compiled code: lanes with their links, and areas."""
 
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
 from driving.map import MapGraph
 from simulation.geometry.compiling import njit
@@ -11,45 +12,43 @@ from simulation.geometry.polygons import FlatPolygons, contains_point, flatten_p
 from simulation.geometry.polylines import arc_lengths, project
 
 
-class Road(NamedTuple):
-    """Lanes come first and lane connectors behind them, in the rows of `MapGraph.lanes`."""
+class FlatMap(NamedTuple):
+    """The rows of `MapGraph.lanes`: lanes first, then lane connectors."""
 
     lanes: FlatPolygons
     num_lanes: int
-    """Rows below are lanes, the others lane connectors."""
-    successors: np.ndarray
-    successor_offsets: np.ndarray
-    predecessors: np.ndarray
-    predecessor_offsets: np.ndarray
-    centerline_points: np.ndarray
-    """(P, 2)"""
-    centerline_offsets: np.ndarray
-    centerline_arc: np.ndarray
-    """(P,) arc length of each point within its own centerline."""
-    speed_limit_mps: np.ndarray
-    """(L,) NaN where unknown."""
+    """Rows below this number are lanes."""
+    successors: Int64[np.ndarray, "links"]
+    successor_offsets: Int64[np.ndarray, "lanes_and_end"]
+    predecessors: Int64[np.ndarray, "links"]
+    predecessor_offsets: Int64[np.ndarray, "lanes_and_end"]
+    centerline_points: Float64[np.ndarray, "points 2"]
+    centerline_offsets: Int64[np.ndarray, "lanes_and_end"]
+    centerline_arc: Float64[np.ndarray, "points"]
+    """Arc length of each point within its own centerline [m]."""
+    speed_limit_mps: Float64[np.ndarray, "lanes"]
+    """NaN if unknown."""
     roadblocks: FlatPolygons
     roadblock_connectors: FlatPolygons
-    roadblock_rows: np.ndarray
-    """(L,) row of a lane in `roadblocks`, of a connector in `roadblock_connectors`; -1 where the map lacks it."""
-    roadblock_ids: np.ndarray
-    """(L,)"""
+    roadblock_rows: Int64[np.ndarray, "lanes"]
+    """Row of a lane in `roadblocks`, of a connector in `roadblock_connectors`; -1 if the map lacks it."""
+    roadblock_ids: Int64[np.ndarray, "lanes"]
     intersections: FlatPolygons
     drivable: FlatPolygons
 
 
-_ROADS: WeakKeyDictionary[MapGraph, Road] = WeakKeyDictionary()
+_FLAT_MAPS: WeakKeyDictionary[MapGraph, FlatMap] = WeakKeyDictionary()
 
 
-def road_of(map_graph: MapGraph) -> Road:
-    """The flat arrays of a map, built once and kept as long as the map."""
-    road = _ROADS.get(map_graph)
-    if road is None:
-        road = _ROADS[map_graph] = _build_road(map_graph)
-    return road
+def flat_map(map_graph: MapGraph) -> FlatMap:
+    """The flat arrays of a map, cached as long as the map exists."""
+    found = _FLAT_MAPS.get(map_graph)
+    if found is None:
+        found = _FLAT_MAPS[map_graph] = _build(map_graph)
+    return found
 
 
-def _build_road(map_graph: MapGraph) -> Road:
+def _build(map_graph: MapGraph) -> FlatMap:
     lanes = map_graph.lanes
     lines = lanes.centerlines
     arcs = [arc_lengths(np.ascontiguousarray(lines[row])) for row in range(len(lanes))]
@@ -60,7 +59,7 @@ def _build_road(map_graph: MapGraph) -> Road:
         found = (connectors if is_connector else blocks).row(int(lanes.roadblock_ids[row]))
         if found is not None:
             block_rows[row] = found
-    return Road(
+    return FlatMap(
         lanes=flatten_polygons(lanes.areas.polygons),
         num_lanes=int(lanes.num_lanes),
         successors=np.ascontiguousarray(lanes.successors.values, dtype=np.int64),
@@ -81,21 +80,21 @@ def _build_road(map_graph: MapGraph) -> Road:
 
 
 @njit(cache=True)
-def along_centerline(road: Road, row: int, x: float, y: float) -> float:
-    """Arc length of the place on a lane's centerline that is nearest to a point [m]."""
+def along_centerline(road: FlatMap, row: int, x: float, y: float) -> float:
+    """Arc length of the point on a lane's centerline nearest to a point [m]."""
     start, stop = road.centerline_offsets[row], road.centerline_offsets[row + 1]
     return project(road.centerline_points[start:stop], road.centerline_arc[start:stop], x, y)
 
 
 @njit(cache=True)
-def centerline_length(road: Road, row: int) -> float:
+def centerline_length(road: FlatMap, row: int) -> float:
     """Length of a lane's centerline [m]."""
     return road.centerline_arc[road.centerline_offsets[row + 1] - 1]
 
 
 @njit(cache=True)
-def is_in_roadblock_of(road: Road, row: int, x: float, y: float) -> bool:
-    """Whether a point is inside the roadblock of a lane, or the roadblock connector of a connector."""
+def is_in_roadblock_of(road: FlatMap, row: int, x: float, y: float) -> bool:
+    """Whether a point is inside the roadblock of a lane, or the roadblock connector of a lane connector."""
     if row < road.num_lanes:
         return contains_point(road.roadblocks, road.roadblock_rows[row], x, y)
     return contains_point(road.roadblock_connectors, road.roadblock_rows[row], x, y)
