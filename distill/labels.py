@@ -18,7 +18,8 @@ from distill.contract import SUB_SCORES, Future, Teacher
 from distill.states import State
 from driving.geometry import poses_in_frame_of
 from driving.observation import Observation
-from planning.neural.features import FEATURE_NAMES, MAX_AGENTS, VERSION, FeatureBuilder, Features, nearest_agents
+from planning.neural.features import FEATURE_NAMES, FeatureBuilder, Features, nearest_agents
+from planning.neural.tokens import MAX_AGENTS, VERSION
 from planning.neural.vocabulary import NUM_POSES
 from simulation.ego.dynamics import state_array
 

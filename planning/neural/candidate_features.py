@@ -16,7 +16,7 @@ from driving.timing import INSTANT_S
 from driving.vehicle import PACIFICA
 from planning.forecasting.constant_velocity import INSTANTS_S, constant_velocity
 from planning.lane_sampling import SPACING_M
-from planning.neural.features import (
+from planning.neural.tokens import (
     BOX,
     EDGE_M,
     EDGES,

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 from planning.neural.farthest_points import farthest_points
-from planning.neural.features import route_points
 from planning.neural.route_distance import nearest_to_route
+from planning.neural.tokens import route_points
 from simulation.ego.dynamics import STATE_SIZE, VELOCITY_X
 from simulation.ego.vocabulary_tracking import FittedVocabulary, retime_entries
 

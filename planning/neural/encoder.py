@@ -6,14 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from planning.neural.features import (
-    AGENT_SIZE,
-    EGO_SIZE,
-    LANE_SIZE,
-    LIGHT_SIZE,
-    ROUTE_POINTS,
-    ROUTE_SIZE,
-)
+from planning.neural.tokens import AGENT_SIZE, EGO_SIZE, LANE_SIZE, LIGHT_SIZE, ROUTE_POINTS, ROUTE_SIZE
 
 ROUTE_GROUP = 4
 """Route points in one token: 8 m."""

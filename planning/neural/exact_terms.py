@@ -20,14 +20,13 @@ from driving.observation import Observation
 from driving.vehicle import PACIFICA
 from planning.forecasting.agents import forecast_along_lanes
 from planning.forecasting.constant_velocity import NUM_INSTANTS
-from planning.neural.features import IS_CONNECTOR, route_points
 from planning.neural.route_distance import off_route_distance_m
 from planning.neural.route_line import RouteContext
-from planning.neural.ttc_check import violation_shares
-from simulation.ego.box import EgoBox
+from planning.neural.tokens import IS_CONNECTOR, route_points
+from planning.neural.ttc_check import ForecastArrays, violation_shares
+from simulation.ego.box import EgoBox, ego_box
 from simulation.ego.dynamics import HEADING, states_of
 from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
-from simulation.metrics.pdm.closing import ForecastArrays
 from simulation.metrics.pdm.road import DRIVABLE, OFF_ROAD, ON_ROUTE, ONCOMING, ClassifiedAreas, ego_areas
 
 DRIVABLE_AREA, COMFORT, TIME_TO_COLLISION = "drivable_area", "comfort", "time_to_collision"
@@ -43,6 +42,8 @@ OFF_ROUTE_DISTANCE_WEIGHT = 0.4
 those that brake go straight on: without the penalty, a student that brakes in a turn drifts out of its lane."""
 TTC_PENALTY_WEIGHT = 1.0
 """Penalty for a violated time to collision at all instants, so that the shortest violation wins if all violate it."""
+TTC_STEPS = 35
+"""Steps of 0.1 s over which the time to collision is computed."""
 HISTORY_STEPS = 16
 """Steps of the ego's history that the filters of comfort need, the present step included."""
 
@@ -189,7 +190,7 @@ def time_to_collision(
         tracked: Candidates of the same observations, every 0.1 s.
         predicted: Logits of the network.
     """
-    violated = violation_shares(forecasts, tracked)
+    violated = violation_shares(np.ascontiguousarray(tracked[:, :, :TTC_STEPS]), forecasts, ego_box())
     logits = np.where(violated > 0.0, np.minimum(predicted, np.float32(-CERTAIN_LOGIT)), predicted)
     return logits, TTC_PENALTY_WEIGHT * violated
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from driving.agents import LightStatus, static_mask
 from driving.ego import EgoState
@@ -17,49 +17,8 @@ from driving.map import MapGraph
 from driving.observation import Observation
 from driving.route import Route
 from planning.lane_sampling import SPACING_M
+from planning.neural import tokens
 from planning.neural.route_line import LaneSamples, RouteContext, RouteContextCache, lane_samples
-
-VERSION = "features.1"
-"""Changes whenever the arrays do: stored samples of another version are refused."""
-POSITION_M, SPEED_MPS, EDGE_M = 20.0, 10.0, 4.0
-"""Units of positions, of speeds and box sizes, and of distances to the edges of the road in tokens."""
-
-MAX_AGENTS = 48
-"""Nearest agents and static objects; the remaining ones are left out."""
-HISTORY_STEPS = (0, 5, 10, 15, 20)
-"""Steps back from now at which an agent's history is read."""
-AGENT_RADIUS_M = 80.0
-NUM_KINDS = 7
-AGENT_SIZE = 5 * len(HISTORY_STEPS) + 4 + NUM_KINDS
-"""Per history step x, y, cos, sin, whether valid; then velocity (2), length, width, kind (one-hot)."""
-VELOCITY, BOX, KIND = slice(25, 27), slice(27, 29), slice(29, 36)
-"""Columns of an agent."""
-
-MAX_LANES = 48
-LANE_POINTS = 6
-LANE_SPACING = 2
-"""Samples of a lane between two points of a piece: 4 m."""
-LANE_RADIUS_M = 60.0
-LANE_SIZE = 2 * LANE_POINTS + 8
-"""Points, then the flags of a piece."""
-_ON_ROUTE, _CONNECTOR, _LANE_LIMIT, _LANE_EDGES, _LANE_LIGHT = 0, 1, 2, slice(3, 5), 5
-"""Flags of a piece; the light is one-hot: green, yellow, red."""
-
-MAX_LIGHTS = 8
-LIGHT_SIZE = 8
-"""x, y, cos, sin of the stop line, on route, light (one-hot)."""
-_LIGHT_ON_ROUTE, _LIGHT_STATUS = 4, 5
-
-ROUTE_POINTS = 64
-ROUTE_BEHIND = 5
-"""Route points behind the ego; one every 2 m."""
-ROUTE_SIZE = 14
-"""x, y, cos, sin, distances to edges (4), limit, connector, light (one-hot), curvature."""
-EDGES, LIMIT, IS_CONNECTOR, _ROUTE_LIGHT, IS_RED, _CURVATURE = slice(4, 8), 8, 9, 10, 12, 13
-"""Columns of a route point."""
-
-EGO_SIZE = 10
-"""Without lateral velocity and acceleration, which recordings have and simulated drives have not."""
 
 Tokens = tuple[Float32[np.ndarray, "tokens values"], Bool[np.ndarray, "tokens"]]
 """Tokens, and which of them are valid."""
@@ -91,13 +50,6 @@ def trimmed(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         count = max(1, int(features[f"{name}_mask"].sum(axis=1).max()))
         kept[name], kept[f"{name}_mask"] = features[name][:, :count], features[f"{name}_mask"][:, :count]
     return kept
-
-
-def route_points(route: Float32[np.ndarray, "states points values"]) -> Float64[np.ndarray, "states points 4"]:
-    """x, y [m], cos, sin of the route points of stacked features."""
-    points = route[..., :4].astype(np.float64)
-    points[..., :2] *= POSITION_M
-    return points
 
 
 class FeatureBuilder:
@@ -156,33 +108,36 @@ class FeatureBuilder:
 def nearest_agents(observation: Observation) -> Int64[np.ndarray, "agents"]:
     """Rows of the agents that get a token, from near to far, in the order of the tokens."""
     agents, ego = observation.agents, observation.ego_now
-    seen = np.flatnonzero(agents.valid[:, -1] & (agents.kinds < NUM_KINDS))
+    seen = np.flatnonzero(agents.valid[:, -1] & (agents.kinds < tokens.NUM_KINDS))
     distances_m = np.hypot(*(agents.poses[seen, -1, :2] - ego.center_pose()[:2]).T)
-    near = seen[distances_m <= AGENT_RADIUS_M]
-    return near[np.argsort(distances_m[distances_m <= AGENT_RADIUS_M], kind="stable")][:MAX_AGENTS]
+    near = seen[distances_m <= tokens.AGENT_RADIUS_M]
+    return near[np.argsort(distances_m[distances_m <= tokens.AGENT_RADIUS_M], kind="stable")][: tokens.MAX_AGENTS]
 
 
 def _agent_tokens(observation: Observation, ego: EgoState, rows: np.ndarray) -> Tokens:
     agents = observation.agents
-    values, mask = np.zeros((MAX_AGENTS, AGENT_SIZE), dtype=np.float32), np.zeros(MAX_AGENTS, dtype=bool)
+    values, mask = (
+        np.zeros((tokens.MAX_AGENTS, tokens.AGENT_SIZE), dtype=np.float32),
+        np.zeros(tokens.MAX_AGENTS, dtype=bool),
+    )
     count = len(rows)
     mask[:count] = True
-    steps = np.array([step for step in HISTORY_STEPS if step < agents.num_steps])
+    steps = np.array([step for step in tokens.HISTORY_STEPS if step < agents.num_steps])
     cells = rows[:, np.newaxis], -1 - steps
     poses, valid = agents.poses[cells], agents.valid[cells]
     turned = poses[..., 2] - ego.rear_axle_pose[2]
     history = np.ones((count, len(steps), 5))
     history[..., :2] = local_from_global(poses[..., :2].reshape(-1, 2), ego.rear_axle_pose).reshape(*valid.shape, 2)
-    history[..., :2] /= POSITION_M
+    history[..., :2] /= tokens.POSITION_M
     history[..., 2], history[..., 3] = np.cos(turned), np.sin(turned)
     history[~valid] = 0.0
     values[:count, : 5 * len(steps)] = history.reshape(count, 5 * len(steps))
     rotation = np.array([0.0, 0.0, ego.rear_axle_pose[2]])
-    values[:count, VELOCITY] = local_from_global(agents.velocities_mps[rows, -1], rotation) / SPEED_MPS
-    values[:count, BOX] = agents.sizes[rows, -1] / SPEED_MPS
-    values[np.arange(count), KIND.start + agents.kinds[rows]] = 1.0
+    values[:count, tokens.VELOCITY] = local_from_global(agents.velocities_mps[rows, -1], rotation) / tokens.SPEED_MPS
+    values[:count, tokens.BOX] = agents.sizes[rows, -1] / tokens.SPEED_MPS
+    values[np.arange(count), tokens.KIND.start + agents.kinds[rows]] = 1.0
     static = static_mask(agents.kinds[rows])
-    values[:count, VELOCITY][static] = 0.0
+    values[:count, tokens.VELOCITY][static] = 0.0
     return values, mask
 
 
@@ -190,23 +145,26 @@ def _route_tokens(line: LaneSamples, ego: EgoState, lights: dict[int, int], map_
     distances_m = np.hypot(*(line.poses[:, :2] - ego.rear_axle_pose[:2]).T)
     # Where a route crosses itself, the part in the direction of the ego.
     turned = np.abs(wrap_angle(line.poses[:, 2] - ego.rear_axle_pose[2]))
-    first = max(0, int(np.argmin(distances_m + 2.0 * turned)) - ROUTE_BEHIND)
-    part = slice(first, first + ROUTE_POINTS)
+    first = max(0, int(np.argmin(distances_m + 2.0 * turned)) - tokens.ROUTE_BEHIND)
+    part = slice(first, first + tokens.ROUTE_POINTS)
     count = len(line.poses[part])
-    values, mask = np.zeros((ROUTE_POINTS, ROUTE_SIZE), dtype=np.float32), np.zeros(ROUTE_POINTS, dtype=bool)
+    values, mask = (
+        np.zeros((tokens.ROUTE_POINTS, tokens.ROUTE_SIZE), dtype=np.float32),
+        np.zeros(tokens.ROUTE_POINTS, dtype=bool),
+    )
     mask[:count] = True
     headings = line.poses[part, 2]
-    values[:count, :2] = local_from_global(line.poses[part, :2], ego.rear_axle_pose) / POSITION_M
+    values[:count, :2] = local_from_global(line.poses[part, :2], ego.rear_axle_pose) / tokens.POSITION_M
     values[:count, 2] = np.cos(headings - ego.rear_axle_pose[2])
     values[:count, 3] = np.sin(headings - ego.rear_axle_pose[2])
-    values[:count, EDGES] = line.edges_m[part] / EDGE_M
-    values[:count, LIMIT] = line.limit_mps[part] / SPEED_MPS
-    values[:count, IS_CONNECTOR] = line.is_connector[part]
+    values[:count, tokens.EDGES] = line.edges_m[part] / tokens.EDGE_M
+    values[:count, tokens.LIMIT] = line.limit_mps[part] / tokens.SPEED_MPS
+    values[:count, tokens.IS_CONNECTOR] = line.is_connector[part]
     for row in np.unique(line.rows[part][line.is_connector[part]]).tolist():
         status = lights.get(int(map_graph.lanes.ids[row]), int(LightStatus.UNKNOWN))
         if status != LightStatus.UNKNOWN:
-            values[:count, _ROUTE_LIGHT + status][line.rows[part] == row] = 1.0
-    values[:count, _CURVATURE] = np.append(wrap_angle(np.diff(headings)), 0.0) / SPACING_M * 10.0
+            values[:count, tokens.ROUTE_LIGHT + status][line.rows[part] == row] = 1.0
+    values[:count, tokens.CURVATURE] = np.append(wrap_angle(np.diff(headings)), 0.0) / SPACING_M * 10.0
     return values, mask
 
 
@@ -216,20 +174,20 @@ def _ego_token(
     points = route[mask]
     nearest = points[int(np.argmin(np.hypot(points[:, 0], points[:, 1])))]
     offset = nearest[2] * nearest[1] - nearest[3] * nearest[0]
-    red = points[(points[:, IS_RED] > 0) & (points[:, 0] > 0)]
+    red = points[(points[:, tokens.IS_RED] > 0) & (points[:, 0] > 0)]
     to_red = float(np.hypot(red[0, 0], red[0, 1])) if len(red) else 5.0
     return np.array(
         [
-            ego.velocity_mps[0] / SPEED_MPS,
+            ego.velocity_mps[0] / tokens.SPEED_MPS,
             ego.acceleration_mps2[0] / 3.0,
             ego.steering_rad * 3.0,
             ego.yaw_rate_radps * 3.0,
-            -offset * POSITION_M / 2.0,
+            -offset * tokens.POSITION_M / 2.0,
             nearest[3],
-            nearest[LIMIT],
+            nearest[tokens.LIMIT],
             float(len(red) > 0),
             min(to_red, 5.0),
-            len(points) / ROUTE_POINTS,
+            len(points) / tokens.ROUTE_POINTS,
         ],
         dtype=np.float32,
     )
@@ -243,31 +201,37 @@ def _pieces(map_graph: MapGraph, row: int) -> tuple[np.ndarray, np.ndarray]:
     known = _PIECES.setdefault(map_graph, {})
     if row not in known:
         samples = lane_samples(map_graph, row)
-        starts = np.arange(0, max(len(samples.poses) - LANE_SPACING, 1), (LANE_POINTS - 1) * LANE_SPACING)
-        picks = np.minimum(starts[:, np.newaxis] + np.arange(LANE_POINTS) * LANE_SPACING, len(samples.poses) - 1)
-        flags = np.zeros((len(starts), LANE_SIZE - 2 * LANE_POINTS), dtype=np.float32)
-        flags[:, _CONNECTOR] = map_graph.lanes.is_connector(row)
-        flags[:, _LANE_LIMIT] = samples.limit_mps[0] / SPEED_MPS
-        flags[:, _LANE_EDGES] = samples.edges_m[picks[:, 0], :2] / EDGE_M
+        starts = np.arange(
+            0, max(len(samples.poses) - tokens.LANE_SPACING, 1), (tokens.LANE_POINTS - 1) * tokens.LANE_SPACING
+        )
+        picks = np.minimum(
+            starts[:, np.newaxis] + np.arange(tokens.LANE_POINTS) * tokens.LANE_SPACING, len(samples.poses) - 1
+        )
+        flags = np.zeros((len(starts), tokens.LANE_SIZE - 2 * tokens.LANE_POINTS), dtype=np.float32)
+        flags[:, tokens.CONNECTOR] = map_graph.lanes.is_connector(row)
+        flags[:, tokens.LANE_LIMIT] = samples.limit_mps[0] / tokens.SPEED_MPS
+        flags[:, tokens.LANE_EDGES] = samples.edges_m[picks[:, 0], :2] / tokens.EDGE_M
         known[row] = samples.poses[picks, :2], flags
     return known[row]
 
 
 def _lane_tokens(context: RouteContext, ego: EgoState, lights: dict[int, int]) -> Tokens:
-    rows = context.map.lane_rows_near(ego.rear_axle_pose[:2], LANE_RADIUS_M).tolist()
+    rows = context.map.lane_rows_near(ego.rear_axle_pose[:2], tokens.LANE_RADIUS_M).tolist()
     if not rows:
-        return np.zeros((MAX_LANES, LANE_SIZE), dtype=np.float32), np.zeros(MAX_LANES, dtype=bool)
+        return np.zeros((tokens.MAX_LANES, tokens.LANE_SIZE), dtype=np.float32), np.zeros(
+            tokens.MAX_LANES, dtype=bool
+        )
     pieces = [_pieces(context.map, row) for row in rows]
     points = local_from_global(np.concatenate([points for points, _ in pieces]), ego.rear_axle_pose)
     flags = np.concatenate([flags for _, flags in pieces])
     lengths = [len(flags) for _, flags in pieces]
-    flags[:, _ON_ROUTE] = np.repeat([row in context.on_route for row in rows], lengths)
+    flags[:, tokens.ON_ROUTE] = np.repeat([row in context.on_route for row in rows], lengths)
     ids = context.map.lanes.ids[rows].tolist()
     statuses = np.repeat([lights.get(lane, int(LightStatus.UNKNOWN)) for lane in ids], lengths)
     known = np.flatnonzero(statuses != LightStatus.UNKNOWN)
-    flags[known, _LANE_LIGHT + statuses[known]] = 1.0
-    values = np.concatenate([(points.reshape(len(points), -1) / POSITION_M).astype(np.float32), flags], axis=1)
-    return _nearest(values, np.hypot(points[..., 0], points[..., 1]).min(axis=1), MAX_LANES)
+    flags[known, tokens.LANE_LIGHT + statuses[known]] = 1.0
+    values = np.concatenate([(points.reshape(len(points), -1) / tokens.POSITION_M).astype(np.float32), flags], axis=1)
+    return _nearest(values, np.hypot(points[..., 0], points[..., 1]).min(axis=1), tokens.MAX_LANES)
 
 
 def _light_tokens(context: RouteContext, ego: EgoState, lights: dict[int, int]) -> Tokens:
@@ -275,19 +239,21 @@ def _light_tokens(context: RouteContext, ego: EgoState, lights: dict[int, int]) 
     rows = {light: areas.row(light) for light, status in lights.items() if status != LightStatus.UNKNOWN}
     known = [(row, lights[light]) for light, row in rows.items() if row is not None]
     if not known:
-        return np.zeros((MAX_LIGHTS, LIGHT_SIZE), dtype=np.float32), np.zeros(MAX_LIGHTS, dtype=bool)
+        return np.zeros((tokens.MAX_LIGHTS, tokens.LIGHT_SIZE), dtype=np.float32), np.zeros(
+            tokens.MAX_LIGHTS, dtype=bool
+        )
     stops = np.stack([lane_samples(context.map, row).poses[0] for row, _ in known])
     points = local_from_global(stops[:, :2], ego.rear_axle_pose)
     turned = stops[:, 2] - ego.rear_axle_pose[2]
     on_route = np.array([row in context.on_route for row, _ in known], dtype=np.float64)
-    values = np.zeros((len(known), LIGHT_SIZE), dtype=np.float32)
-    values[:, :2] = points / POSITION_M
-    values[:, 2], values[:, 3], values[:, _LIGHT_ON_ROUTE] = np.cos(turned), np.sin(turned), on_route
-    values[np.arange(len(known)), [_LIGHT_STATUS + status for _, status in known]] = 1.0
+    values = np.zeros((len(known), tokens.LIGHT_SIZE), dtype=np.float32)
+    values[:, :2] = points / tokens.POSITION_M
+    values[:, 2], values[:, 3], values[:, tokens.LIGHT_ON_ROUTE] = np.cos(turned), np.sin(turned), on_route
+    values[np.arange(len(known)), [tokens.LIGHT_STATUS + status for _, status in known]] = 1.0
     distances_m = np.hypot(points[:, 0], points[:, 1])
-    near = distances_m <= AGENT_RADIUS_M
+    near = distances_m <= tokens.AGENT_RADIUS_M
     # Lights of the route come first.
-    return _nearest(values[near], (distances_m - 1e3 * on_route)[near], MAX_LIGHTS)
+    return _nearest(values[near], (distances_m - 1e3 * on_route)[near], tokens.MAX_LIGHTS)
 
 
 def _nearest(values: np.ndarray, distances_m: np.ndarray, most: int) -> Tokens:

@@ -15,7 +15,7 @@ from planning.forecasting.constant_velocity import NUM_INSTANTS
 from planning.neural.candidate_features import CandidateGeometry, candidate_features
 from planning.neural.decoder import IMITATION, VocabularyDecoder
 from planning.neural.encoder import NetworkConfig, TokenEncoder
-from planning.neural.features import VERSION
+from planning.neural.tokens import VERSION
 from planning.neural.vocabulary import TrajectoryVocabulary
 
 FORMAT = "camber.student.3"

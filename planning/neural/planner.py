@@ -32,11 +32,10 @@ from planning.neural.candidate_selection import CandidateSelector
 from planning.neural.exact_terms import COMFORT, DRIVABLE_AREA, TIME_TO_COLLISION, StudentSettings
 from planning.neural.features import FEATURE_NAMES, FeatureBuilder, nearest_agents, trimmed
 from planning.neural.network import Student, combined_score
-from planning.neural.ttc_check import forecasts_of
+from planning.neural.ttc_check import ForecastArrays, forecasts_of
 from planning.neural.vocabulary import NUM_POSES
 from simulation.ego.dynamics import VELOCITY_X, X, Y, state_array
 from simulation.ego.vocabulary_tracking import drive_vocabulary, fit_vocabulary, retime_entries
-from simulation.metrics.pdm.closing import ForecastArrays
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
 """The student that comes with the project."""

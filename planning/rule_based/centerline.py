@@ -11,10 +11,7 @@ from jaxtyping import Float64
 from driving.ego import EgoState
 from driving.geometry import wrap_angle
 from driving.map import MapGraph
-from planning.lane_search import joined_centerlines, starting_lane
-from planning.rule_based.proposals import Paths
-from simulation.geometry.corridors import chunk_bounds
-from simulation.geometry.polylines import arc_lengths
+from planning.lane_search import starting_lane
 
 MAX_ROADBLOCKS = 30
 
@@ -99,22 +96,3 @@ def _chain(parents: dict[int, int], end: int) -> list[int]:
     while chain[-1] in parents:
         chain.append(parents[chain[-1]])
     return chain[::-1]
-
-
-def parallel_paths(map_graph: MapGraph, lane_rows: list[int], offsets_m: tuple[float, ...]) -> Paths:
-    """The lanes' centerlines joined, and the same moved sideways.
-
-    Args:
-        map_graph: The map.
-        lane_rows: Lanes in driving order.
-        offsets_m: Left positive; the first path has no offset.
-    """
-    points, headings = joined_centerlines(map_graph, lane_rows)
-    left = np.stack([np.cos(headings + np.pi / 2), np.sin(headings + np.pi / 2)], axis=-1)
-    lines = np.stack([points, *(points + left * offset_m for offset_m in offsets_m)])
-    return Paths(
-        points=lines,
-        arcs=np.stack([arc_lengths(line) for line in lines]),
-        headings=np.tile(np.unwrap(headings), (len(lines), 1)),
-        chunks=np.stack([chunk_bounds(line) for line in lines]),
-    )

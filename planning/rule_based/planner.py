@@ -11,9 +11,10 @@ from driving.routing import require_ego_on_route
 from driving.timing import STEP_S
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA
-from planning.rule_based.centerline import dijkstra_lanes, lane_under, parallel_paths
+from planning.rule_based.centerline import dijkstra_lanes, lane_under
 from planning.rule_based.emergency import braking_plan, is_emergency
 from planning.rule_based.obstacles import Forecaster
+from planning.rule_based.paths import parallel_paths
 from planning.rule_based.proposals import Obstacles, Rollout, extend_proposal, roll_out_proposals
 from planning.rule_based.route_correction import corrected_route
 from simulation.ego.dynamics import state_array

@@ -14,6 +14,7 @@ import numpy as np
 
 from driving.timing import STEP_S
 from planning.idm_rollout import pose_at
+from planning.rule_based.paths import Paths
 from simulation.geometry.boxes import box_corners, boxes_overlapping, convex_distance, convex_overlap
 from simulation.geometry.compiling import njit
 from simulation.geometry.corridors import (
@@ -29,19 +30,6 @@ from simulation.traffic.idm_law import PDM_PROPOSALS, idm_acceleration
 
 MIN_PROGRESS_M = 1e-5
 """Paths are sampled from here on."""
-
-
-class Paths(NamedTuple):
-    """L parallel paths of P vertices each."""
-
-    points: np.ndarray
-    """(L, P, 2)"""
-    arcs: np.ndarray
-    """(L, P) arc lengths [m]."""
-    headings: np.ndarray
-    """(L, P) unwrapped [rad]."""
-    chunks: np.ndarray
-    """(L, C, 4) `chunk_bounds`."""
 
 
 class Obstacles(NamedTuple):

@@ -8,8 +8,9 @@ import pytest
 from driving import EgoState, ExplainsPlans, check_planner
 from driving.synthetic.scenes import scene
 from planning.lane_search import breadth_first_lanes, starting_lane
-from planning.rule_based.centerline import dijkstra_lanes, parallel_paths
+from planning.rule_based.centerline import dijkstra_lanes
 from planning.rule_based.emergency import braking_plan, is_emergency
+from planning.rule_based.paths import parallel_paths
 from planning.rule_based.planner import PdmClosedPlanner
 from planning.rule_based.route_correction import corrected_route, roadblock_path
 from simulation.metrics.pdm.rules import EPDMS_RULES, PDMS_RULES, TUPLAN_RULES

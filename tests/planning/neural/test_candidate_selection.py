@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from planning.neural.candidate_selection import MAX_SPEED_MPS, CandidateSelector
-from planning.neural.features import POSITION_M, ROUTE_POINTS, ROUTE_SIZE
+from planning.neural.tokens import POSITION_M, ROUTE_POINTS, ROUTE_SIZE
 from planning.neural.vocabulary import NUM_POSES
 from simulation.ego.dynamics import STATE_SIZE, VELOCITY_X
 from simulation.ego.vocabulary_tracking import FittedVocabulary, fit_vocabulary, retime_entries

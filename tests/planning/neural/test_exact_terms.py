@@ -20,11 +20,12 @@ from planning.neural.exact_terms import (
     PARTS,
     StudentSettings,
 )
-from planning.neural.features import IS_CONNECTOR, POSITION_M, ROUTE_POINTS, ROUTE_SIZE, nearest_agents
+from planning.neural.features import nearest_agents
 from planning.neural.route_distance import FREE_DISTANCE_M
 from planning.neural.route_line import RouteContext
+from planning.neural.tokens import IS_CONNECTOR, POSITION_M, ROUTE_POINTS, ROUTE_SIZE
+from planning.neural.ttc_check import ForecastArrays
 from simulation.ego.dynamics import ACCEL_X, STATE_SIZE, VELOCITY_X, X, Y
-from simulation.metrics.pdm.closing import ForecastArrays
 from simulation.metrics.pdm.road import OFF_ROAD, ONCOMING
 
 STANDING = np.zeros((1, 1, 8, STATE_SIZE))

@@ -7,14 +7,8 @@ import pytest
 
 from driving import AgentTracks, Observation, Route
 from driving.synthetic.scenes import scene
-from planning.neural.features import (
-    FEATURE_NAMES,
-    IS_RED,
-    MAX_AGENTS,
-    ROUTE_BEHIND,
-    FeatureBuilder,
-    nearest_agents,
-)
+from planning.neural.features import FEATURE_NAMES, FeatureBuilder, nearest_agents
+from planning.neural.tokens import IS_RED, MAX_AGENTS, ROUTE_BEHIND
 
 
 def crowd(observation: Observation, count: int) -> Observation:

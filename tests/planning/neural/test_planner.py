@@ -22,15 +22,15 @@ from planning.neural.encoder import NetworkConfig
 from planning.neural.exact_terms import PARTS, StudentSettings
 from planning.neural.network import ScoreWeights, Student, StudentNetwork
 from planning.neural.planner import NUM_REFINED, NUM_REPORTED, StudentPlanner, torch_device
-from planning.neural.ttc_check import violation_shares
+from planning.neural.ttc_check import ForecastArrays, violation_shares
 from planning.neural.vocabulary import build_vocabulary
 from planning.registry import load_planner
 from simulation.benchmark.report import Report
 from simulation.benchmark.run import run_benchmark
 from simulation.benchmark.settings import BenchmarkSettings
+from simulation.ego.box import ego_box
 from simulation.ego.dynamics import X
 from simulation.ego.vocabulary_tracking import drive_vocabulary
-from simulation.metrics.pdm.closing import ForecastArrays
 from simulation.rollout import Rollout, run_lockstep, run_rollout
 
 CONFIG = NetworkConfig(width=16, heads=2, encoder_layers=1, feed_forward=16)
@@ -130,7 +130,7 @@ def test_a_candidate_that_violates_the_time_to_collision_loses_to_one_that_does_
         boxes=np.array([[[1.0, 0.0, 2.0, 2.0]]]),
         mask=np.array([[True]]),
     )
-    shares = violation_shares(standing, tracked)[0]
+    shares = violation_shares(tracked, standing, ego_box())[0]
     best = []
     for forecasts in (no_agents, standing):
         _, _, _, logits = batch_of(planner, observation)

@@ -13,7 +13,7 @@ from simulation.ego.dynamics import STATE_SIZE, VELOCITY_X, X
 from simulation.geometry.area_raster import rasterize
 from simulation.geometry.polygons import flatten_polygons
 from simulation.metrics.pdm.agents import ScoredAgents
-from simulation.metrics.pdm.closing import ForecastArrays, closing_scores, closing_shares
+from simulation.metrics.pdm.closing import closing_scores
 from simulation.metrics.pdm.road import INTERSECTION, LANE, MULTIPLE_LANES, OFF_ROAD, ClassifiedAreas, ScoredMotions
 
 BOX, FRONT_M = EgoBox(length=5.0, width=2.0, rear_axle_to_center=1.5), 4.0
@@ -161,52 +161,3 @@ def test_each_motion_is_judged_for_itself():
     # 8 m to one that stands: never, 1.33 s, 0.8 s.
     states = np.concatenate([motion(speed) for speed in (0.0, 6.0, 10.0)])
     assert scores(states, behind(8.0), 0.1, 0.0, 0.0) == [1.0, 0.5, 0.0]
-
-
-def share(
-    states: np.ndarray,
-    x_m: float,
-    y_m: float,
-    heading: float,
-    velocity_mps: tuple[float, float],
-    present: bool = True,
-) -> float:
-    """Of a motion beside one other that keeps its velocity, every 0.1 s."""
-    now = np.array([x_m, y_m])
-    ahead = now + np.arange(1, 9)[:, np.newaxis] * 0.5 * np.array(velocity_mps)
-    box = np.array([np.cos(heading), np.sin(heading), LENGTH_M, WIDTH_M])
-    forecasts = ForecastArrays(
-        now[np.newaxis, np.newaxis], ahead[np.newaxis, np.newaxis], box[np.newaxis, np.newaxis], np.array([[present]])
-    )
-    return closing_shares(states[np.newaxis], forecasts, BOX).item()
-
-
-def test_the_share_counts_the_instants_at_which_a_leader_is_too_near():
-    # After 0.1 s, 0.3 s ... 1.5 s the gap is 5.6 m, 4.6 m, 3.6 m ...; of less than 4.5 m, 5 m/s close it in 0.9 s.
-    ego = motion(10.0, steps=16)[:, 1:]
-    assert share(ego, behind(6.1), 0.1, 0.0, (5.0, 0.0)) == pytest.approx(6 / 8)
-    assert share(ego, behind(16.0), 0.1, 0.0, (5.0, 0.0)) == 0.0
-    assert share(ego, behind(6.1), 0.1, 0.0, (10.0, 0.0)) == 0.0
-    assert share(ego, behind(6.1), 0.1, 0.0, (5.0, 0.0), present=False) == 0.0
-
-
-def test_who_stands_waits_for_nobody_and_who_is_behind_is_not_looked_at():
-    assert share(motion(0.0, steps=16)[:, 1:], behind(1.0), 0.0, np.pi, (-10.0, 0.0)) == 0.0
-    assert share(motion(5.0, steps=16)[:, 1:], -12.0, 0.0, 0.0, (10.0, 0.0)) == 0.0
-    # The same, at the side of the front: nobody asks whose lane it is.
-    assert share(motion(5.0, steps=16)[:, 1:], 3.0, -5.0, NORTH, (0.0, 4.0)) > 0.0
-
-
-def test_the_box_of_who_turns_points_where_he_goes():
-    # Beside each other at the same speed, 0.5 m apart; the other's box seems to lie across, but it moves along.
-    ego = motion(5.0, steps=16)[:, 1:]
-    aside_m = 0.5 * (BOX.width + WIDTH_M) + 0.5
-    assert share(ego, 4.0, aside_m, NORTH, (5.0, 0.0)) == 0.0
-    # One that stands is as it lies: its end is in the way.
-    assert share(ego, 8.0, aside_m, NORTH, (0.0, 0.0)) > 0.0
-
-
-def test_who_touches_the_ego_already_is_passed_over():
-    ego = motion(1.0, steps=16)[:, 1:]
-    assert share(ego, behind(-0.2), 0.0, 0.0, (0.0, 0.0)) == 0.0
-    assert share(ego, behind(0.2), 0.0, 0.0, (0.0, 0.0)) == 1.0
