@@ -70,17 +70,10 @@ class Palette:
     """From the lowest to the highest score; lightness is monotonic, so the scale is readable without colour."""
 
 
-def _kinds(vehicle: str, pedestrian: str, bicycle: str, work_zone: str, other: str, ego: str) -> dict[AgentKind, str]:
-    return {
-        AgentKind.VEHICLE: vehicle,
-        AgentKind.PEDESTRIAN: pedestrian,
-        AgentKind.BICYCLE: bicycle,
-        AgentKind.TRAFFIC_CONE: work_zone,
-        AgentKind.BARRIER: work_zone,
-        AgentKind.CZONE_SIGN: work_zone,
-        AgentKind.GENERIC_OBJECT: other,
-        AgentKind.EGO: ego,
-    }
+def _kinds(*colors: str) -> dict[AgentKind, str]:
+    """Colours of vehicle, pedestrian, bicycle, the three kinds of work zones, generic object and ego."""
+    vehicle, pedestrian, bicycle, work_zone, other, ego = colors
+    return dict(zip(AgentKind, (vehicle, pedestrian, bicycle, *[work_zone] * 3, other, ego), strict=True))
 
 
 LIGHT = Palette(

@@ -17,7 +17,7 @@ from driving.scenario import Scenario
 MAX_DISTANCE_M = 80.0
 """Range of projected boxes."""
 MAX_GAP_US = 60_000
-"""Largest time between an image and the scenario frame whose boxes are projected into it."""
+"""Largest time between an image and the scenario frame of its boxes."""
 MIN_DEPTH_M = 0.5
 SMALL_WIDTH_PX = 320
 SMALL_QUALITY = 60

@@ -4,11 +4,8 @@ import base64
 import gzip
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-
-from simulation.viewer.rows import DriveRow
-from simulation.viewer.sources import as_json, columns_of
 
 VIEW_3D = "view3d.js"
 """Script of the three-dimensional view, loaded on demand."""
@@ -19,28 +16,18 @@ _POLICY = (
 
 
 def saved_page(
-    page_folder: Path,
-    rows: Sequence[tuple[str, DriveRow]],
-    answers: Mapping[str, bytes],
-    images: Mapping[str, bytes],
-    view: str,
+    page_folder: Path, title: str, answers: Mapping[str, bytes], images: Mapping[str, bytes], view: str
 ) -> bytes:
     """Build the file.
 
     Args:
         page_folder: The built page.
-        rows: The drives, each with the name of its source.
+        title: Title of the file.
         answers: Answers of the server, by path below `/api/`.
         images: JPEG images, by path below `/api/`.
         view: Part of the page's address after `#`; the file opens with it.
     """
-    names = list(dict.fromkeys(name for name, _ in rows))
-    sources: list[dict[str, object]] = [{"name": name, "error": "", "notices": [], "run": None} for name in names]
-    content = {
-        "list": as_json({"sources": sources, "rows": columns_of(rows)}),
-        **answers,
-        VIEW_3D: (page_folder / VIEW_3D).read_bytes(),
-    }
+    content = {**answers, VIEW_3D: (page_folder / VIEW_3D).read_bytes()}
     scripts = "".join(
         f'<script type="application/gzip" data-answer="{html.escape(path)}">{_packed(body)}</script>\n'
         for path, body in content.items()
@@ -53,8 +40,7 @@ def saved_page(
     style = (page_folder / "app.css").read_text(encoding="utf-8")
     # HTML ends a script at the first closing tag, even inside a string.
     code = (page_folder / "app.js").read_text(encoding="utf-8").replace("</script", "<\\/script")
-    title = html.escape(f"{rows[0][1].scenario_type} {rows[0][1].scenario} - camber")
-    index = re.sub(r"<title>.*?</title>", lambda _: f"<title>{title}</title>", index)
+    index = re.sub(r"<title>.*?</title>", lambda _: f"<title>{html.escape(title)}</title>", index)
     index = re.sub(r"<script[^>]*src=[^>]*></script>|<link[^>]*rel=\"stylesheet\"[^>]*>", "", index)
     head = (
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n<style>{style}</style>\n'

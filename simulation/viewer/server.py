@@ -22,8 +22,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from simulation.viewer import cameras, messages, saved_page, thumbnails
+from simulation.viewer.listing import as_json, listing, listing_of
 from simulation.viewer.recent import Recent
-from simulation.viewer.sources import Source, as_json, listing
+from simulation.viewer.source import Source
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +154,9 @@ class Viewer:
             images = {f"camera/{name}/{key}/{frame}": content for frame, content in small.items()}
         except EXPECTED as error:
             logger.info("saved without camera images: %s", error)
-        return saved_page.saved_page(PAGE_FOLDER, rows, parts, images, view)
+        parts["list"] = as_json(listing_of(rows))
+        title = f"{rows[0][1].scenario_type} {rows[0][1].scenario} - camber"
+        return saved_page.saved_page(PAGE_FOLDER, title, parts, images, view)
 
     def video(self, drives: Sequence[tuple[str, str]], kind: str) -> bytes:
         """The drives overlaid, as MP4 or GIF."""

@@ -1,12 +1,10 @@
 """Sources of the viewer: results folders of benchmarks, and data sets of logged scenarios."""
 
-import json
 import re
 import threading
 from collections.abc import Sequence
-from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from driving.map import MapGraph
 from driving.nuplan.data import DataRoot
@@ -18,52 +16,9 @@ from simulation.log import SimulationLog
 from simulation.viewer.datasets import Dataset, dataset_of_run
 from simulation.viewer.recent import Recent
 from simulation.viewer.rows import DriveRow, RowReader
+from simulation.viewer.source import Source
 
 KEPT_LOGS = 32
-
-
-class Source(Protocol):
-    """A folder of drives or scenarios. Requests use the keys of its rows, never paths."""
-
-    name: str
-
-    def rows(self) -> Sequence[DriveRow]:
-        """The current rows.
-
-        Raises:
-            OSError: When the folder cannot be read.
-            ValueError: When it holds no drive and no scenario.
-        """
-        ...
-
-    def facts(self) -> dict[str, Any]:
-        """Notices about the folder, and the settings of its run."""
-        ...
-
-    def row(self, key: str) -> DriveRow:
-        """The row of a key.
-
-        Raises:
-            LookupError: When there is none.
-        """
-        ...
-
-    def log(self, key: str) -> SimulationLog | None:
-        """The simulation log of a drive; None for a logged scenario without a drive."""
-        ...
-
-    def scenario(self, key: str) -> Scenario:
-        """The scenario of a row.
-
-        Raises:
-            FileNotFoundError: When its log or map is missing.
-            ValueError: When its log or map is damaged.
-        """
-        ...
-
-    def map(self, key: str) -> MapGraph:
-        """The map alone; faster than opening the scenario."""
-        ...
 
 
 class ResultsSource:
@@ -255,59 +210,3 @@ def _names(folders: Sequence[Path]) -> list[str]:
             name, count = f"{plain}-{count}", count + 1
         names.append(name)
     return names
-
-
-def listing(sources: Sequence[Source]) -> dict[str, Any]:
-    """The list of the page: facts about each source, and the rows of all sources as columns by name.
-
-    Columns instead of one object per row halve the message: 0.83 MB instead of 1.57 MB for 2,000 drives.
-    """
-    described: list[dict[str, Any]] = []
-    rows: list[tuple[str, DriveRow]] = []
-    for source in sources:
-        try:
-            rows.extend((source.name, row) for row in source.rows())
-            error = ""
-        except (OSError, ValueError) as problem:
-            error = str(problem)
-        described.append({"name": source.name, "error": error, **source.facts()})
-    return {"sources": described, "rows": columns_of(rows)}
-
-
-def columns_of(rows: Sequence[tuple[str, DriveRow]]) -> dict[str, Any]:
-    """Columns of rows, each with the name of its source; `metrics` holds one column per metric.
-
-    `sort_score` is the key of the worst-first order, see `DriveRow.sort_score`. `reasons` holds one sentence per lost
-    metric, with the time of its first violation.
-    """
-    plain = ("key", "scenario", "scenario_type", "log_name", "planner", "traffic", "status", "reason", "has_log")
-    return {
-        "source": [name for name, _ in rows],
-        **{column: [getattr(row, column) for _, row in rows] for column in plain},
-        "score": [_finite(row.score) for _, row in rows],
-        "sort_score": [_finite(row.sort_score) for _, row in rows],
-        "metrics": {
-            metric: [_finite(row.metrics.get(metric)) for _, row in rows]
-            for metric in sorted({metric for _, row in rows for metric in row.metrics})
-        },
-        "reasons": [
-            [
-                {"metric": metric, "time_s": row.violation_times_s.get(metric), "text": text}
-                for metric, text in row.sentences.items()
-            ]
-            for _, row in rows
-        ],
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not isfinite(value) else round(float(value), 6)
-
-
-def as_json(content: Any) -> bytes:
-    """Compact JSON.
-
-    Raises:
-        ValueError: When a number is not finite: JSON has no such numbers.
-    """
-    return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()

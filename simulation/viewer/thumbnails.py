@@ -10,7 +10,7 @@ from driving.map import MapGraph
 from simulation.drawing.canvas import Canvas, draw_agents, draw_ego, draw_map, draw_path
 from simulation.drawing.map_shapes import Shapes, map_shapes, region_around
 from simulation.drawing.palette import LIGHT
-from simulation.viewer.sources import Source
+from simulation.viewer.source import Source
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ MARGIN_M = 15.0
 def thumbnail(source: Source, key: str) -> bytes:
     """A small PNG of a whole drive: road, agents at the start, path, and ego at the end.
 
-    A drive whose map is missing is drawn without it.
+    The road is left out when the map is missing.
 
     Raises:
         FileNotFoundError: When there is neither a log nor a scenario.

@@ -17,7 +17,7 @@ from simulation.drawing.canvas import Canvas, draw_agents, draw_ego, draw_map, d
 from simulation.drawing.map_shapes import map_shapes, region_around
 from simulation.drawing.palette import LIGHT
 from simulation.log import SimulationLog
-from simulation.viewer.sources import Source
+from simulation.viewer.source import Source
 
 MEDIA_TYPES = {"mp4": "video/mp4", "gif": "image/gif"}
 SIZE_PX = (960, 600)
@@ -61,7 +61,7 @@ def shot_of(source: Source, key: str) -> Shot:
 def encode(
     shots: Sequence[Shot], kind: str, on_frame: Callable[[int, int], None] = lambda done, total: None
 ) -> bytes:
-    """Encode overlaid drives of one scenario; the view follows the first, whose agents are drawn.
+    """Encode overlaid drives of one scenario; the view follows the first and draws its agents.
 
     Args:
         shots: One to four.

@@ -3,8 +3,8 @@ import shutil
 
 import pytest
 
-from simulation.viewer.rows import DriveRow
-from simulation.viewer.sources import ScenariosSource, as_json, columns_of, listing, open_sources
+from simulation.viewer.listing import listing
+from simulation.viewer.sources import ScenariosSource, open_sources
 
 
 def only(folder, **more):
@@ -96,49 +96,3 @@ def test_no_folder_and_a_missing_folder_are_refused(tmp_path):
         open_sources([], None, None)
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         open_sources([tmp_path / "absent"], None, None)
-
-
-def test_rows_are_listed_as_columns_by_name():
-    scored = DriveRow(
-        key="idm.nonreactive.a",
-        scenario="a",
-        scenario_type="starting_left_turn",
-        log_name="log",
-        planner="idm",
-        traffic="nonreactive",
-        score=0.5,
-        metrics={"ego_is_comfortable": 0.0, "speed_limit_compliance": float("nan")},
-        sentences={"ego_is_comfortable": "The jerk reaches 9 m/s^3."},
-        violation_times_s={"ego_is_comfortable": 3.2},
-    )
-    failed = DriveRow(
-        key="idm.nonreactive.b", scenario="b", scenario_type="", log_name="", status="failed", reason="It failed."
-    )
-    columns = json.loads(as_json(columns_of([("first", scored), ("second", failed)])))
-    assert columns["source"] == ["first", "second"]
-    assert columns["scenario"] == ["a", "b"]
-    assert columns["score"] == [0.5, None]
-    assert columns["sort_score"] == [0.5, -1.0]
-    assert columns["metrics"] == {"ego_is_comfortable": [0.0, None], "speed_limit_compliance": [None, None]}
-    expected = {"metric": "ego_is_comfortable", "time_s": 3.2, "text": "The jerk reaches 9 m/s^3."}
-    assert columns["reasons"] == [[expected], []]
-    assert columns["reason"] == ["", "It failed."]
-    lengths = {len(column) for name, column in columns.items() if name != "metrics"}
-    assert lengths == {2}
-
-
-def test_a_list_of_2000_drives_stays_below_a_megabyte():
-    rows = [
-        DriveRow(
-            key=f"pdm_closed.nonreactive.{number:016x}",
-            scenario=f"{number:016x}",
-            scenario_type="following_lane_with_lead",
-            log_name="2021.10.01.19.16.42_veh-28_02011_02171",
-            planner="pdm_closed",
-            traffic="nonreactive",
-            score=0.123456,
-            metrics={f"metric_with_a_name_of_30_signs_{i}": 0.123456 for i in range(8)},
-        )
-        for number in range(2000)
-    ]
-    assert len(as_json(columns_of([("results", row) for row in rows]))) < 1e6

@@ -15,7 +15,7 @@ export interface SelectedDrive {
   error: string;
 }
 
-/** Metrics whose violations are marked in a curve. */
+/** Metrics with violations that are marked in a curve. */
 const MARKED_BY: Record<string, string[]> = {
   speed: ["speed_limit_compliance"],
   time_to_collision: ["time_to_collision_within_bound", "no_ego_at_fault_collisions"],
