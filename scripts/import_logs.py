@@ -5,11 +5,14 @@
     python scripts/import_logs.py own_data/ --format track_archive --output worlds/own
     python scripts/import_logs.py USA_Lanker-1_3_T-1.xml --format commonroad --ego 1578 --output worlds/ngsim
 
-SOURCE is one recording (a file or a log folder) or a folder of many. The output is a nuPlan data root: each recording
-becomes one log with one tagged scenario, on a map of its own. What is assumed and not measured (speed limits, traffic
-lights, ...) is stated in docs/importing.md and printed with --verbose. Recordings are read and written in batches of
-20; at one that cannot be read the command stops before its batch is written, unless --skip-broken leaves it out,
-names it, and makes the exit code 1.
+SOURCE is one recording (a file or a log folder) or a folder of recordings. The output is a nuPlan data root: each
+recording becomes one log with one tagged scenario, on a map of its own. The command prints a line for all data of a
+recording that it left out, changed or assumed, and for short recordings; --strict refuses such recordings (but not
+short ones). The rules that hold for every recording (speed limits, traffic lights, ...) are stated in
+docs/importing.md and printed with --verbose.
+
+A recording that cannot be imported is left out, named and counted; the others are imported. The exit code is 1 if
+nothing was imported, and with --strict also if a recording was left out.
 """
 
 import sys
@@ -25,22 +28,20 @@ from rich.table import Table
 
 from driving.checks import check_scenario
 from driving.importers import commonroad
+from driving.importers.notes import is_note, notes_of
 from driving.importers.registry import importer_of
 from driving.nuplan.writer import write_world
 from driving.recording import Recording
 
-BATCH = 20
-"""Recordings that are in memory at a time."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to import, and where to."""
+    """Source and destination of the import."""
 
     source: Annotated[Path, tyro.conf.Positional]
     """A recording, or a folder of recordings."""
     format: Literal["argoverse2", "track_archive", "commonroad"]
-    """Form of the source."""
+    """Format of the source."""
     output: Path
     """nuPlan data root to write, or to add to."""
     split: str = "mini"
@@ -49,12 +50,14 @@ class Arguments(CommonArguments):
     """CommonRoad only: id of the car that becomes the ego."""
     images: Literal["copy", "link", "none"] = "copy"
     """What to do with camera images."""
+    strict: bool = False
+    """Refuse recordings of which data was left out, changed or assumed."""
     skip_broken: bool = False
-    """Leave out recordings that cannot be read."""
+    """No effect: recordings that cannot be imported are always left out."""
 
 
 def main(arguments: Arguments) -> None:
-    """Read, check, write, tell."""
+    """Read, check and write each recording, and print a table, the notes and what was left out."""
     importer = importer_of(arguments.format)
     if arguments.ego is not None and arguments.format != "commonroad":
         raise ValueError(f"--ego is for commonroad; {arguments.format} logs name their ego.")
@@ -62,39 +65,53 @@ def main(arguments: Arguments) -> None:
         raise FileNotFoundError(f"No file or folder {arguments.source}.")
     read = importer.read if arguments.ego is None else partial(commonroad.import_recording, ego=arguments.ego)
     sources = importer.find(arguments.source)
-    complaints: list[str] = []
+    left_out: list[str] = []
+    source_of_log: dict[str, Path] = {}
     table = Table("log", "map", "seconds", "agents", "scenario type", "token")
+    lines: list[str] = []
     with progress(arguments) as bar:
         task = bar.add_task("Importing", total=len(sources))
-        for start in range(0, len(sources), BATCH):
-            batch = []
-            for source in sources[start : start + BATCH]:
-                try:
-                    batch.append(_checked(read(source)))
-                except (OSError, ValueError, LookupError) as error:
-                    if not arguments.skip_broken:
-                        raise
-                    sentence = error.args[0] if isinstance(error, KeyError) else error
-                    complaints.append(f"{source}: {sentence}")
-                bar.advance(task)
-            if batch:
-                write_world(batch, arguments.output, arguments.split, images=arguments.images)
-            for recording in batch:
+        for source in sources:
+            try:
+                recording = _checked(read(source), source_of_log, is_strict=arguments.strict)
+                write_world([recording], arguments.output, arguments.split, images=arguments.images)
+            except (OSError, ValueError, LookupError) as error:
+                if len(sources) == 1:
+                    raise
+                sentence = str(error.args[0] if isinstance(error, KeyError) else error)
+                left_out.append(sentence if str(source) in sentence else f"{source}: {sentence}")
+            else:
+                source_of_log[recording.log_name] = source
                 table.add_row(*_row(recording))
-                if arguments.verbose:
-                    _print_notes(recording)
+                lines += _lines(recording, arguments)
+            bar.advance(task)
     if table.rows:
         console.print(table)
         console.print(f"Wrote {len(table.rows)} logs to {arguments.output}.", highlight=False)
-    for complaint in complaints:
-        errors.print(f"[bold yellow]Left out:[/] {escape(complaint)}", highlight=False, soft_wrap=True)
-    if complaints:
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for sentence in left_out:
+        errors.print(f"[bold yellow]Left out:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+    if left_out:
+        errors.print(f"Left out {len(left_out)} of {len(sources)} recordings.", highlight=False)
+    if not table.rows or (left_out and arguments.strict):
         sys.exit(1)
 
 
-def _checked(recording: Recording) -> Recording:
+def _checked(recording: Recording, source_of_log: dict[str, Path], *, is_strict: bool) -> Recording:
+    """The recording, if it makes valid scenarios.
+
+    Raises:
+        ValueError: When a scenario is invalid, when an imported log has the same name, or, for a strict import, when
+            the recording differs from its source.
+    """
     for scenario in recording.scenarios():
         check_scenario(scenario, recorded=True)
+    if recording.log_name in source_of_log:
+        raise ValueError(f"Its log name {recording.log_name} is that of {source_of_log[recording.log_name]}.")
+    differences = [str(note) for note in notes_of(recording.metadata) if note.is_difference]
+    if is_strict and differences:
+        raise ValueError(f"--strict refuses log {recording.log_name}: {'; '.join(differences)}.")
     return recording
 
 
@@ -110,10 +127,14 @@ def _row(recording: Recording) -> tuple[str, ...]:
     )
 
 
-def _print_notes(recording: Recording) -> None:
-    console.print(recording.log_name, markup=False, highlight=False)
-    for key, sentence in {**recording.map.metadata, **recording.metadata}.items():
-        console.print(f"  {key}: {sentence}", markup=False, highlight=False)
+def _lines(recording: Recording, arguments: Arguments) -> list[str]:
+    """The notes of a recording, and with --verbose the rules that were applied to it."""
+    notes = notes_of(recording.metadata)
+    lines = [] if arguments.quiet else [f"{recording.log_name}: {note}" for note in notes]
+    if arguments.verbose:
+        rules = {**recording.map.metadata, **recording.metadata}
+        lines += [f"{recording.log_name}: {key}: {text}" for key, text in rules.items() if not is_note(key)]
+    return lines
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Real recordings from other data sets as recordings of ours."""
+"""Importers: recordings of other data sets as `Recording`."""

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import shapely
 from jaxtyping import Float64
 
 from driving.importers.links import lane_network
-from driving.importers.pieces import Piece, piece_between
+from driving.importers.naming import file_name
+from driving.importers.notes import ImportNotes
+from driving.importers.pieces import Piece, built_areas, built_piece, piece_between
 from driving.importers.places import Place, place_at
 from driving.importers.roads import Areas, map_of
 from driving.map import MapGraph
@@ -23,33 +26,34 @@ CITIES = {
     "PIT": ("pittsburgh", 40.44177902989321, -80.01294377242584),
     "WDC": ("washington", 38.889377, -77.0355047439081),
 }
-"""Name, latitude and longitude of each city frame's origin; the frames are UTM less this point.
+"""Name, latitude and longitude of the origin of each city frame; the frames are UTM minus this point.
 
-Source: the data set's own software, `av2.geometry.utm`."""
+Source: `av2.geometry.utm` of the data set's API."""
 
 VEHICLE_LANES = frozenset({"VEHICLE", "BUS"})
-"""Lane types that become lanes. Bike lanes do not: nuPlan's lanes are for cars; their ground stays drivable."""
+"""Lane types that become lanes. Bike lanes stay drivable area only, as nuPlan's lanes are for cars."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CityMap:
-    """A log's map and where its city frame lies."""
+    """The map of a log and the place of its city frame."""
 
     graph: MapGraph
     place: Place
     city: str
 
 
-def read_map(log: Path, driven_city: Float64[np.ndarray, "poses 3"]) -> CityMap:
+def read_map(log: Path, driven_city: Float64[np.ndarray, "poses 3"], notes: ImportNotes) -> CityMap:
     """Read the map of a log.
 
     Args:
         log: Folder of the log.
         driven_city: Ego poses in the city frame.
+        notes: Receives lanes and areas that cannot be built.
 
     Raises:
         FileNotFoundError: When the log has no map.
-        ValueError: When the map is no such file, or of an unknown city.
+        ValueError: When the file is no such map, or of an unknown city.
     """
     files = sorted((log / "map").glob("log_map_archive_*.json"))
     if not files:
@@ -58,31 +62,37 @@ def read_map(log: Path, driven_city: Float64[np.ndarray, "poses 3"]) -> CityMap:
     if code not in CITIES:
         raise ValueError(f"Map {files[0]} names no known city, but {code!r}; known: {sorted(CITIES)}.")
     city, latitude, longitude = CITIES[code]
-    place = place_at(latitude, longitude, "exact: the city frame is UTM less a published origin")
+    place = place_at(latitude, longitude, "exact: the city frame is UTM minus a published origin")
     try:
         document = json.loads(files[0].read_text(encoding="utf-8"))
-        pieces = [
-            _piece(segment, place)
-            for segment in document["lane_segments"].values()
-            if segment["lane_type"] in VEHICLE_LANES
+        segments = [
+            segment for segment in document["lane_segments"].values() if segment["lane_type"] in VEHICLE_LANES
         ]
-        pieces = _in_one_direction(pieces)
+        built = [built_piece(str(segment["id"]), partial(_piece, segment, place), notes) for segment in segments]
+        pieces = _in_one_direction([piece for piece in built if piece is not None])
         areas = Areas(
-            drivable=[
-                shapely.Polygon(_points(area["area_boundary"], place)) for area in document["drivable_areas"].values()
-            ],
-            crosswalks=[
-                shapely.Polygon(
-                    np.concatenate([_points(crossing["edge1"], place), _points(crossing["edge2"], place)[::-1]])
-                )
-                for crossing in document["pedestrian_crossings"].values()
-            ],
+            drivable=built_areas(
+                {
+                    key: partial(_polygon, area["area_boundary"], [], place)
+                    for key, area in document["drivable_areas"].items()
+                },
+                "drivable areas",
+                notes,
+            ),
+            crosswalks=built_areas(
+                {
+                    key: partial(_polygon, crossing["edge1"], crossing["edge2"], place)
+                    for key, crossing in document["pedestrian_crossings"].items()
+                },
+                "crosswalks",
+                notes,
+            ),
         )
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{files[0]} is no Argoverse 2 map: {type(error).__name__}: {error}.") from error
     network = lane_network(pieces, place.poses_to_global(driven_city))
     graph = map_of(
-        name=f"av2-{city}-{log.name[:8]}",
+        name=f"av2-{city}-{file_name(log.name[:8], notes)}",
         place=place,
         network=network,
         areas=areas,
@@ -110,7 +120,7 @@ def _piece(segment: dict[str, Any], place: Place) -> Piece:
 
 
 def _in_one_direction(pieces: list[Piece]) -> list[Piece]:
-    """Without neighbors that lead the other way: of those, each has the other on the same side."""
+    """Remove neighbors of the opposite direction. Such lanes name each other on the same side."""
     by_key = {piece.key: piece for piece in pieces}
 
     def kept(piece: Piece, other: str | None, side: str) -> str | None:
@@ -126,5 +136,11 @@ def _in_one_direction(pieces: list[Piece]) -> list[Piece]:
     ]
 
 
+def _polygon(edge: list[dict[str, Any]], opposite: list[dict[str, Any]], place: Place) -> shapely.Polygon:
+    """The polygon of an outline, or between two edges of the same direction."""
+    return shapely.Polygon(_points([*edge, *opposite[::-1]], place))
+
+
 def _points(points: list[dict[str, Any]], place: Place) -> Float64[np.ndarray, "points 2"]:
-    return place.to_global(np.array([[point["x"], point["y"]] for point in points], dtype=np.float64))
+    rows = np.array([[point["x"], point["y"]] for point in points], dtype=np.float64).reshape(-1, 2)
+    return place.to_global(rows)

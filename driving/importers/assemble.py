@@ -1,4 +1,4 @@
-"""What all importers end with: parts become a recording with route, goal, tag and notes."""
+"""Last step of every importer: map, ego and agents become a recording with route, goal, tag and notes."""
 
 from itertools import pairwise
 
@@ -8,6 +8,7 @@ from jaxtyping import Float64
 from driving.agents import AgentTracks, TrafficLights
 from driving.cameras import CameraFrames
 from driving.ego import EgoMotion
+from driving.importers.notes import ImportNotes, NoteKind
 from driving.importers.routes import DrivenRoute, driven_route, lane_rows_along
 from driving.importers.tagging import scenario_type_at
 from driving.map import MapGraph
@@ -19,10 +20,10 @@ ANCHOR_STEPS = round(ANCHOR_OFFSET_S * 10)
 SCENARIO_STEPS = round(SCENARIO_DURATION_S * 10)
 
 MIN_STEPS = ANCHOR_STEPS + 5
-"""Shorter recordings are refused: nuPlan tags a frame 3 s after a scenario's start, and needs some before that."""
+"""Shorter recordings are refused: nuPlan tags a frame 3 s after the scenario's start, which needs some history."""
 
 SHORT_HISTORY = 8
-"""In recordings of less than 15 s, one step in so many is left for the history."""
+"""Recordings of less than 15 s keep this fraction of their steps for the history: one eighth."""
 
 
 def recording_of(
@@ -33,18 +34,20 @@ def recording_of(
     agents: AgentTracks,
     metadata: dict[str, str],
     recorded_size_m: tuple[float, float] | None,
+    notes: ImportNotes,
     cameras: CameraFrames | None = None,
 ) -> Recording:
-    """Join what an importer read, and find route, goal and scenario type.
+    """Join the parts of a recording, and find route, goal and scenario type.
 
     Args:
-        log_name: Unique in the source.
+        log_name: Unique within the source.
         map_graph: The map.
         ego: The logged ego at 10 Hz, M = 1.
         agents: At the same steps.
-        metadata: What the importer states.
-        recorded_size_m: Length and width of the car that was recorded, None where the source does not tell.
-        cameras: Where the source has any.
+        metadata: Rules and origins of the importer; those of this module are added.
+        recorded_size_m: Length and width of the recorded car, None where unknown.
+        notes: Notes of the import; they become part of the metadata.
+        cameras: None for a source without images.
 
     Raises:
         ValueError: When the recording is too short to hold a scenario.
@@ -55,6 +58,13 @@ def recording_of(
             f"Log {log_name} has {steps} steps of 0.1 s with an ego; a scenario in nuPlan's form needs {MIN_STEPS}."
         )
     first, anchor = scenario_frames(steps)
+    frames = steps - first
+    if frames <= SCENARIO_STEPS:
+        notes.add(
+            NoteKind.HINT,
+            f"short: the scenario has {(frames - 1) / 10:.1f} s, nuPlan's have 15 s; scripts/benchmark.py drives it"
+            " with --allow-short",
+        )
     route = _route_around(map_graph, ego, first)
     tag = Tag(
         frame=anchor,
@@ -71,14 +81,14 @@ def recording_of(
         missions=(Mission(first_frame=0, roadblock_ids=route.roadblock_ids, goal_pose=goal_pose),),
         tags=(tag,),
         cameras=cameras,
-        metadata={**metadata, **_notes(steps, route, recorded_size_m)},
+        metadata={**metadata, **_rules(route, recorded_size_m), **notes.metadata},
     )
 
 
 def scenario_frames(steps: int) -> tuple[int, int]:
     """First frame of a recording's scenario, and its tagged frame 3 s later.
 
-    Up to 22 steps are left for the history, where 15 s remain behind them; of a shorter recording, an eighth.
+    The history has up to 22 steps as far as 15 s remain behind it; in a shorter recording, an eighth of the steps.
     """
     spare = steps - 1 - SCENARIO_STEPS
     first = min(HISTORY_STEPS, spare if spare > 0 else steps // SHORT_HISTORY)
@@ -86,7 +96,7 @@ def scenario_frames(steps: int) -> tuple[int, int]:
 
 
 def _route_around(map_graph: MapGraph, ego: EgoMotion, first: int) -> DrivenRoute:
-    # From the scenario's first frame: planners look for the ego in the first two roadblocks of a route.
+    # From the first frame of the scenario on: planners search the ego in the first two roadblocks of a route.
     return driven_route(map_graph, ego.rear_axle_poses[0, first:])
 
 
@@ -104,22 +114,18 @@ def _changes_lane(map_graph: MapGraph, ego: EgoMotion, anchor: int) -> bool:
     )
 
 
-def _notes(steps: int, route: DrivenRoute, recorded_size_m: tuple[float, float] | None) -> dict[str, str]:
+def _rules(route: DrivenRoute, recorded_size_m: tuple[float, float] | None) -> dict[str, str]:
     recorded = "unknown" if recorded_size_m is None else f"{recorded_size_m[0]:.2f} x {recorded_size_m[1]:.2f} m"
-    notes = {
+    return {
         "route": route.note,
         "goal": "the last pose of the recording",
-        "scenario_type": "told from motion by driving.importers.tagging, not annotated",
+        "scenario_type": "derived from motion by driving.importers.tagging, not annotated",
         "ego_size": f"recorded car {recorded}; nuPlan's files and scores take {PACIFICA.length_m} x"
         f" {PACIFICA.width_m} m at the same rear axle",
         "traffic_lights": "unknown, no rows",
     }
-    frames = steps - scenario_frames(steps)[0]
-    if frames <= SCENARIO_STEPS:
-        notes["duration"] = f"short: the scenario has {(frames - 1) / 10:.1f} s, where nuPlan's have 15 s"
-    return notes
 
 
 def heading_of(rotation: Float64[np.ndarray, "*shape 3 3"]) -> Float64[np.ndarray, "*shape"]:
-    """Heading in the plane of a body whose rotation is given: where its x axis points."""
+    """Heading of a rotated body: the direction of its x axis in the plane."""
     return np.arctan2(rotation[..., 1, 0], rotation[..., 0, 0])

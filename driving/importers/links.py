@@ -1,16 +1,15 @@
-"""From pieces that follow on each other in any way to nuPlan's graph: lane, lane connector, lane, ...
+"""Linked road pieces as nuPlan's lane graph, in which lanes and lane connectors alternate.
 
-In nuPlan a lane connector has exactly one lane before and one lane behind it. Sources are freer: junction
-pieces follow on junction pieces, lanes on lanes, and links lead out of the file. The rules (see
-docs/importing.md):
+In nuPlan a lane connector has exactly one lane before and one lane behind it. In other sources junction pieces may
+follow junction pieces, lanes may follow lanes, and links may lead out of the file. Rules (see docs/importing.md):
 
-1. A link that one of the two pieces names holds for both.
-2. Lanes that lie on each other become junction pieces: both where they fork or merge in one direction,
-   one of them where they lead in opposite directions (an alley).
-3. Each way from a lane through junction pieces to a lane is one lane connector.
-4. Where a lane follows directly on a lane, the ends of both give way to a connector of up to 2 x 1.5 m.
-5. Where a junction piece has nothing before or behind it, its end of up to 5 m becomes a lane.
-6. In a map without any link (a straight motorway), lanes are cut in half: a route is two roadblocks at least.
+1. A link that one of two pieces names holds for both.
+2. Overlapping lanes become junction pieces: both if they fork or merge in one direction, one of them if they lead in
+   opposite directions (an alley).
+3. Each path from a lane through junction pieces to a lane is one lane connector.
+4. If a lane follows a lane directly, 1.5 m of each become a connector.
+5. If a junction piece has no piece before or behind it, its outer 5 m become a lane, a stub.
+6. In a map without links (a straight motorway), lanes are cut in half, as a route has at least two roadblocks.
 """
 
 from collections import defaultdict
@@ -25,31 +24,30 @@ from driving.geometry import wrap_angle
 from driving.importers.pieces import Piece, cut, joined, one_polygon, without_repeats
 
 TRIM_M = 1.5
-"""What a lane gives to the connector at an end where a lane follows directly on a lane."""
+"""Length of a lane's end that becomes a connector when a lane follows a lane directly."""
 
 STUB_M = 5.0
-"""Length of the lane that is cut from a junction piece which leads out of the map."""
+"""Length of the lane that is cut from a junction piece at the edge of the map."""
 
 MAX_TRIM, MAX_STUB = 0.25, 0.3
-"""At most these parts of the length of a piece are cut off."""
+"""Largest parts of the length of a piece that are cut off."""
 
 MAX_CHAIN = 6
-"""Junction pieces in one lane connector; longer ways do not exist but for errors in a map."""
+"""Largest number of junction pieces in one lane connector; longer paths are errors of a map."""
 
 MIN_SHARED_AREA = 0.25
-"""Lanes lie on each other when they share this part of their area."""
+"""Lanes overlap when they share this part of the area of one of them."""
 
 SAME_STUB_M = 1.0
-"""Junction pieces whose ends lie closer and look the same way share one stub."""
-
+"""Junction pieces share a stub when their ends are closer and have the same direction."""
 
 SNAP_M = 1.0
-"""A connector's own end gives way to that of its lane when they lie closer."""
+"""A connector's end point is replaced by that of its lane when both are closer."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Connection:
-    """A way through a junction between two lanes."""
+    """A path through a junction between two lanes."""
 
     piece: Piece
     start: str
@@ -59,23 +57,23 @@ class Connection:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LaneNetwork:
-    """Lanes side by side, and the connections between them."""
+    """Lanes in roadblocks, and the connections between them."""
 
     groups: tuple[tuple[Piece, ...], ...]
-    """Lanes of one direction beside each other, from left to right: nuPlan's roadblocks."""
+    """Adjacent lanes of one direction from left to right: nuPlan's roadblocks."""
     connections: tuple[Connection, ...]
     num_stubs: int
-    """Lanes that rule 5 made."""
+    """Lanes by rule 5."""
     num_overlaid: int
-    """Lanes that rule 2 made connectors."""
+    """Connectors by rule 2."""
 
 
 def lane_network(pieces: Sequence[Piece], driven: Float64[np.ndarray, "poses 3"]) -> LaneNetwork:
-    """Bring the pieces of a map into nuPlan's form.
+    """The pieces of a map in nuPlan's form.
 
     Args:
-        pieces: Lanes and junction pieces with the links that the source names.
-        driven: Poses of the ego: of two lanes on each other in opposite directions, the driven one stays a lane.
+        pieces: Lanes and junction pieces with the links of the source.
+        driven: Poses of the ego: of two overlapping lanes in opposite directions, the driven one stays a lane.
 
     Raises:
         ValueError: When there is no lane.
@@ -88,7 +86,7 @@ def lane_network(pieces: Sequence[Piece], driven: Float64[np.ndarray, "poses 3"]
     if not after:
         by_key = _halved(by_key)
         after, before = mutual_links(by_key)
-    groups = lanes_beside_each_other(by_key)
+    groups = adjacent_lanes(by_key)
     lanes = _Lanes(groups, by_key, after, before)
     connections = lanes.connections()
     return LaneNetwork(
@@ -100,7 +98,7 @@ def lane_network(pieces: Sequence[Piece], driven: Float64[np.ndarray, "poses 3"]
 
 
 def _halved(pieces: dict[str, Piece]) -> dict[str, Piece]:
-    """Lanes in two halves that follow on each other, beside the halves of their neighbors."""
+    """Each lane as two consecutive halves, adjacent to the halves of its neighbors."""
     halves = {}
     for key, piece in pieces.items():
         for half, (start, end) in enumerate(((0.0, 0.5), (0.5, 1.0)), start=1):
@@ -115,7 +113,7 @@ def _halved(pieces: dict[str, Piece]) -> dict[str, Piece]:
 
 
 def mutual_links(pieces: dict[str, Piece]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Successors and predecessors of each piece, of links that either end names and that stay in the map."""
+    """Successors and predecessors of each piece. A link counts when one of its ends names it and the map has both."""
     links: dict[tuple[str, str], None] = {}
     for key, piece in pieces.items():
         links.update({(key, other): None for other in piece.successors if other in pieces and other != key})
@@ -128,7 +126,7 @@ def mutual_links(pieces: dict[str, Piece]) -> tuple[dict[str, list[str]], dict[s
     return after, before
 
 
-def lanes_beside_each_other(pieces: dict[str, Piece]) -> list[list[str]]:
+def adjacent_lanes(pieces: dict[str, Piece]) -> list[list[str]]:
     """Names of the lanes of each roadblock from left to right, in the order of the pieces."""
     right_of: dict[str, str] = {}
     for key, piece in pieces.items():
@@ -157,7 +155,7 @@ def lanes_beside_each_other(pieces: dict[str, Piece]) -> list[list[str]]:
 
 
 def overlaid_lanes(pieces: Sequence[Piece], driven: Float64[np.ndarray, "poses 3"]) -> set[str]:
-    """Names of the lanes that cannot stay lanes, as they lie on others (rule 2)."""
+    """Names of the lanes that become junction pieces by rule 2."""
     lanes = [piece for piece in pieces if not piece.is_connector]
     polygons = [lane.polygon for lane in lanes]
     first, second = shapely.STRtree(polygons).query(polygons, predicate="intersects")
@@ -190,7 +188,7 @@ def _driven_steps(piece: Piece, driven: Float64[np.ndarray, "poses 3"]) -> int:
 
 
 class _Lanes:
-    """The lanes as they are cut, and the ways between them."""
+    """The lanes after cutting, and the connections between them."""
 
     def __init__(
         self,
@@ -209,7 +207,7 @@ class _Lanes:
             self._trim(group)
 
     def _trim(self, group: list[str]) -> None:
-        """Cut off the ends where lanes follow directly on lanes, from the whole group: its ends stay straight."""
+        """Cut off ends at which lanes follow lanes, from all lanes of the group: its ends stay straight."""
         mean_m = float(np.mean([self.pieces[key].length_m for key in group]))
         part = min(TRIM_M / mean_m, MAX_TRIM)
         start, end = (
@@ -225,7 +223,7 @@ class _Lanes:
                 self.tails[key] = cut(piece, 1.0 - end, 1.0)
 
     def connections(self) -> tuple[Connection, ...]:
-        """All ways; of several between the same two lanes only the shortest."""
+        """All connections; of several between the same two lanes only the shortest."""
         shortest: dict[tuple[str, str], Connection] = {}
         for start, chain, end in self._chains():
             first = self._stub(chain[0], is_start=True) if start is None else None
@@ -239,7 +237,7 @@ class _Lanes:
         return tuple(shortest.values())
 
     def _chains(self) -> Iterator[tuple[str | None, list[str], str | None]]:
-        """Lane before, junction pieces, lane behind; None for a lane that the map does not hold."""
+        """Lane before, junction pieces, lane behind; None for a lane outside the map."""
         for group in list(self.groups):
             for lane in list(group):
                 for other in self.after[lane]:
@@ -261,7 +259,7 @@ class _Lanes:
                 yield from self._onwards([*chain, other])
 
     def _stub(self, key: str, is_start: bool) -> str:
-        """Name of the lane at the open end of a junction piece; made when first asked for."""
+        """Name of the stub at the open end of a junction piece, built on first use."""
         piece = self.pieces[key]
         part = _stub_part(piece)
         stub = replace(
@@ -323,7 +321,7 @@ def _stub_part(piece: Piece) -> float:
 def _snapped(
     line: Float64[np.ndarray, "points 2"], start: Float64[np.ndarray, "2"], end: Float64[np.ndarray, "2"]
 ) -> Float64[np.ndarray, "snapped 2"]:
-    """A line that begins and ends exactly where its lanes do."""
+    """A line between the exact end points of its lanes."""
     first = 1 if np.hypot(*(line[0] - start)) < SNAP_M else 0
     last = len(line) - 1 if np.hypot(*(line[-1] - end)) < SNAP_M else len(line)
     snapped = without_repeats(np.concatenate([start[np.newaxis], line[first:last], end[np.newaxis]]))

@@ -1,60 +1,64 @@
-"""Pieces of road as a source draws them: a lane or a part of a junction between its two boundaries.
+"""Road pieces: a lane or a part of a junction between two boundaries, as a source has it.
 
-Importers turn what they read into pieces; `links` and `roads` turn pieces into nuPlan's graph. Pieces
-can be cut across, joined lengthwise, and made into polygons. All points are global [m].
+Importers read pieces; `links` and `roads` turn them into nuPlan's lane graph. Pieces can be cut across, joined
+lengthwise and turned into polygons. All points are global [m].
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
 from jaxtyping import Float64
 
-from driving.geometry import arc_lengths
+from driving.geometry import Polyline, arc_lengths
+from driving.importers.notes import ImportNotes, NoteKind
 
 STATION_STEP_M = 2.0
-"""Centerlines and boundaries that are computed have a point at least this often."""
+"""Largest distance between the points of computed centerlines and boundaries."""
 
 MIN_HALF_WIDTH_M, MAX_HALF_WIDTH_M = 0.5, 6.0
-"""A lane reaches at least and at most so far to each side of its centerline."""
+"""Bounds of the distance between a lane's centerline and each of its boundaries."""
 
 MAX_OVERHANG_M = 60.0
-"""Drawn lanes reach at most so far beyond the end of their centerline."""
+"""Largest length of a lane polygon beyond the end of its centerline."""
+
+MAX_LENGTH_M = 100_000.0
+"""Longer boundaries are errors of the source."""
 
 MIN_POINT_GAP_M = 0.02
-"""Points of a line that lie closer are one point: headings of shorter steps mean nothing."""
+"""Points of a line that are closer count as one point: the heading of a shorter step is noise."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Piece:
-    """A piece of road in driving direction, with its links by the source's names."""
+    """A piece of road in driving direction, with links by the names of the source."""
 
     key: str
-    """Name in the source, unique in the map."""
+    """Name in the source, unique within the map."""
     is_connector: bool
-    """Whether it lies in a junction, where pieces may cross and overlap."""
+    """Whether it is part of a junction, where pieces may cross and overlap."""
     left: Float64[np.ndarray, "left_points 2"]
     """Left boundary."""
     right: Float64[np.ndarray, "right_points 2"]
     centerline: Float64[np.ndarray, "points 2"]
     polygon: shapely.Polygon
     successors: tuple[str, ...] = ()
-    """Names of the pieces behind it; names that the map does not hold are passed over."""
+    """Names of the following pieces. Names that are not in the map are ignored."""
     predecessors: tuple[str, ...] = ()
     left_neighbor: str | None = None
-    """Name of the lane beside it that leads in the same direction."""
+    """Name of the adjacent lane of the same direction."""
     right_neighbor: str | None = None
     speed_limit_mps: float | None = None
     """None where the source has none."""
     beyond_start: shapely.Polygon | None = None
-    """What a source draws of a lane before its centerline begins: ground of the connectors that lead there."""
+    """Part of the source's lane polygon before the start of the centerline. It belongs to the connectors."""
     beyond_end: shapely.Polygon | None = None
 
     @property
     def length_m(self) -> float:
         """Length of the centerline."""
-        return float(np.hypot(*np.diff(self.centerline, axis=0).T).sum())
+        return float(arc_lengths(self.centerline)[-1])
 
 
 def piece_between(
@@ -69,18 +73,23 @@ def piece_between(
     right_neighbor: str | None = None,
     speed_limit_mps: float | None = None,
 ) -> Piece:
-    """A piece whose centerline is the mean of its two boundaries, taken at equal fractions of their lengths.
+    """A piece from two boundaries. Its centerline is their mean at equal fractions of their lengths.
 
     Raises:
         ValueError: When a boundary has fewer than two distinct points.
     """
     left, right = _clean_boundary(left, key), _clean_boundary(right, key)
-    count = max(2, len(left), len(right), int(np.ceil(max(_length_m(left), _length_m(right)) / STATION_STEP_M)) + 1)
+    count = max(
+        2,
+        len(left),
+        len(right),
+        int(np.ceil(max(arc_lengths(left)[-1], arc_lengths(right)[-1]) / STATION_STEP_M)) + 1,
+    )
     fractions = np.linspace(0.0, 1.0, count)
     middle = (points_at(left, fractions) + points_at(right, fractions)) / 2
     centerline = without_repeats(middle)
     if len(centerline) < 2:
-        raise ValueError(f"The boundaries of road piece {key!r} enclose nothing.")
+        raise ValueError(f"The boundaries of road piece {key!r} enclose no area.")
     return Piece(
         key=key,
         is_connector=is_connector,
@@ -106,7 +115,7 @@ def piece_along(
     predecessors: Iterable[str] = (),
     speed_limit_mps: float | None = None,
 ) -> Piece:
-    """A piece around a centerline whose width changes evenly between the widths at its two ends."""
+    """A piece around a centerline, whose width is linear between the widths at both ends."""
     centerline = _clean_boundary(centerline, key)
     along = arc_lengths(centerline)
     half_m = np.interp(along / along[-1], [0.0, 1.0], widths_m)[:, np.newaxis] / 2
@@ -135,10 +144,10 @@ def piece_inside(
     predecessors: Sequence[str] = (),
     speed_limit_mps: float | None = None,
 ) -> Piece:
-    """A lane that is drawn as a polygon around a centerline; its boundaries are where cross-sections leave it.
+    """A lane from a polygon and a centerline. Its boundaries are where cross-sections intersect the polygon.
 
-    Where another piece follows, the polygon is cut off at the end of the centerline: there the other begins,
-    and gets what is cut off.
+    At an end with a linked piece, the polygon is cut off at the end of the centerline; the part beyond goes to the
+    connectors there.
 
     Raises:
         ValueError: When the polygon has no area or the centerline fewer than two distinct points.
@@ -152,7 +161,7 @@ def piece_inside(
         area, before = _cut_off(area, centerline[::-1])
     if successors:
         area, behind = _cut_off(area, centerline)
-    length_m = _length_m(centerline)
+    length_m = float(arc_lengths(centerline)[-1])
     stations = points_at(centerline, np.linspace(0.0, 1.0, max(2, int(np.ceil(length_m / STATION_STEP_M)) + 1)))
     normals = _normals(stations)
     usual_m = min(max(area.area / length_m / 2, MIN_HALF_WIDTH_M), MAX_HALF_WIDTH_M)
@@ -160,7 +169,7 @@ def piece_inside(
     for sign in (1.0, -1.0):
         rays = shapely.linestrings(np.stack([stations, stations + sign * MAX_HALF_WIDTH_M * normals], axis=1))
         reach_m = shapely.distance(shapely.points(stations), shapely.intersection(rays, area.exterior))
-        # A station on the end edge of the polygon meets the polygon at once; the usual width stands in there.
+        # At a station on the end edge of the polygon the distance is 0; the mean width replaces it.
         reach_m = np.where(np.isnan(reach_m) | (reach_m < MIN_HALF_WIDTH_M), usual_m, reach_m)
         sides.append(without_repeats(stations + sign * reach_m[:, np.newaxis] * normals))
     return Piece(
@@ -176,6 +185,43 @@ def piece_inside(
         beyond_start=before,
         beyond_end=behind,
     )
+
+
+def built_piece(key: str, build: Callable[[], Piece], notes: ImportNotes) -> Piece | None:
+    """A piece, or None with a note when its geometry is degenerate.
+
+    Args:
+        key: Name of the piece in the source.
+        build: Reads and builds it.
+        notes: Receives the reason when it fails.
+    """
+    try:
+        return build()
+    except (ValueError, shapely.errors.ShapelyError) as error:
+        notes.add(NoteKind.LEFT_OUT, "lanes of the map that cannot be built", f"{key} ({error})")
+        return None
+
+
+def built_areas(
+    outlines: Mapping[str, Callable[[], shapely.Geometry]], what: str, notes: ImportNotes
+) -> list[shapely.Geometry]:
+    """Valid polygons of a map layer. Those without an area are noted as left out.
+
+    Args:
+        outlines: Readers of the outlines by name.
+        what: Name of the layer, for the notes.
+        notes: Receives the outlines that are left out.
+    """
+    areas = []
+    for key, read in outlines.items():
+        try:
+            outline = read()
+            if not shapely.make_valid(outline).area > 0:
+                raise ValueError("no area")
+            areas.append(outline)
+        except (ValueError, shapely.errors.ShapelyError) as error:
+            notes.add(NoteKind.LEFT_OUT, f"{what} that cannot be built", f"{key} ({error})")
+    return areas
 
 
 def cut(piece: Piece, start: float, end: float) -> Piece:
@@ -195,7 +241,7 @@ def cut(piece: Piece, start: float, end: float) -> Piece:
 
 
 def joined(key: str, parts: Sequence[Piece]) -> Piece:
-    """Pieces one behind the other as one, with the lowest of their speed limits."""
+    """Consecutive pieces as one piece, with the lowest of their speed limits."""
     if len(parts) == 1:
         return replace(parts[0], key=key)
     limits = [part.speed_limit_mps for part in parts if part.speed_limit_mps is not None]
@@ -214,7 +260,7 @@ def joined(key: str, parts: Sequence[Piece]) -> Piece:
 
 
 def without_repeats(points: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "kept 2"]:
-    """A line without points that (almost) repeat the one before. The last point stays where it is."""
+    """A line without points closer than 2 cm to the point before. The last point is kept."""
     kept = [0]
     for index in range(1, len(points)):
         if np.hypot(*(points[index] - points[kept[-1]])) > MIN_POINT_GAP_M:
@@ -228,9 +274,8 @@ def points_at(
     line: Float64[np.ndarray, "points 2"], fractions: Float64[np.ndarray, "queries"]
 ) -> Float64[np.ndarray, "queries 2"]:
     """Points at fractions of a line's length."""
-    along = arc_lengths(line)
-    wanted = fractions * along[-1]
-    return np.stack([np.interp(wanted, along, line[:, 0]), np.interp(wanted, along, line[:, 1])], axis=-1)
+    polyline = Polyline(line)
+    return polyline.at(fractions * polyline.length_m)[:, :2]
 
 
 def part_of(line: Float64[np.ndarray, "points 2"], start: float, end: float) -> Float64[np.ndarray, "part 2"]:
@@ -246,13 +291,9 @@ def _normals(line: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "poin
     steps = np.diff(line, axis=0)
     steps = steps / np.hypot(*steps.T)[:, np.newaxis]
     ahead = np.concatenate([steps[:1], steps[:-1] + steps[1:], steps[-1:]])
-    # A line that turns back on itself has no normal there: that of the step before is as good.
+    # A vertex where the line turns back by 180 degrees takes the normal of the step before.
     ahead = np.where(np.hypot(*ahead.T)[:, np.newaxis] > 1e-6, ahead, np.concatenate([steps, steps[-1:]]))
     return np.stack([-ahead[:, 1], ahead[:, 0]], axis=-1) / np.hypot(*ahead.T)[:, np.newaxis]
-
-
-def _length_m(line: Float64[np.ndarray, "points 2"]) -> float:
-    return float(np.hypot(*np.diff(line, axis=0).T).sum())
 
 
 def _clean_boundary(line: Float64[np.ndarray, "points 2"], key: str) -> Float64[np.ndarray, "kept 2"]:
@@ -261,6 +302,8 @@ def _clean_boundary(line: Float64[np.ndarray, "points 2"], key: str) -> Float64[
     line = without_repeats(line)
     if len(line) < 2:
         raise ValueError(f"A boundary of road piece {key!r} needs at least 2 distinct points, got {len(line)}.")
+    if arc_lengths(line)[-1] > MAX_LENGTH_M:
+        raise ValueError(f"A boundary of road piece {key!r} is longer than {MAX_LENGTH_M / 1000:.0f} km.")
     return line
 
 
@@ -270,18 +313,18 @@ def _clean_boundary(line: Float64[np.ndarray, "points 2"], key: str) -> Float64[
 def ribbon(
     left: Float64[np.ndarray, "left_points 2"], right: Float64[np.ndarray, "right_points 2"]
 ) -> shapely.Polygon:
-    """The polygon between two boundaries; where they cross, the parts on both sides are joined."""
+    """The polygon between two boundaries. If they cross, the parts on both sides are joined."""
     polygon = shapely.Polygon(np.concatenate([left, right[::-1]]))
     return polygon if polygon.is_valid else one_polygon([shapely.make_valid(polygon)])
 
 
 def one_polygon(parts: Iterable[shapely.Geometry]) -> shapely.Polygon:
-    """The union of areas as one polygon without holes; gaps between the parts are bridged as narrowly as possible."""
+    """The union of areas as one polygon without holes. Gaps between parts get the narrowest possible bridge."""
     union = shapely.union_all(list(parts))
     if not isinstance(union, shapely.Polygon):
         union = shapely.union_all(_areas(union))
     for bridge_m in (0.0, 0.05, 0.3, 1.0, 2.0):
-        # Grown with corners and shrunk with arcs, so that a bridge stays where two parts meet in a point.
+        # Mitred growing and round shrinking keep a bridge where two parts touch in one point.
         closed = union.buffer(bridge_m, join_style="mitre").buffer(-bridge_m, quad_segs=4) if bridge_m else union
         if isinstance(closed, shapely.Polygon) and closed.area > 0:
             return shapely.Polygon(closed.exterior)
@@ -294,13 +337,13 @@ def one_polygon(parts: Iterable[shapely.Geometry]) -> shapely.Polygon:
 def _cut_off(
     area: shapely.Polygon, centerline: Float64[np.ndarray, "points 2"]
 ) -> tuple[shapely.Polygon, shapely.Polygon | None]:
-    """A lane's polygon up to the last point of its centerline, and the part of it that lies behind."""
+    """The polygon of a lane up to the last point of its centerline, and its part beyond that point."""
     ahead = centerline[-1] - centerline[-2]
     ahead = ahead / np.hypot(*ahead)
     across = MAX_HALF_WIDTH_M * np.array([-ahead[1], ahead[0]])
     near, far = centerline[-1], centerline[-1] + MAX_OVERHANG_M * ahead
     line = shapely.LineString(centerline)
-    # A lane that bends back passes its own end: its course stays.
+    # A lane that bends back may pass its own end; the strip around its centerline is kept.
     course = line.buffer(MIN_HALF_WIDTH_M, cap_style="flat")
     beyond = shapely.Polygon([near + across, far + across, far - across, near - across]).difference(course)
     parts = _areas(area.difference(beyond))

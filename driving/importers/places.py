@@ -1,4 +1,4 @@
-"""Where on earth a recording lies: nuPlan stores positions in a UTM zone, most sources in a frame of their own."""
+"""Geographic place of a recording: nuPlan stores positions in a UTM zone, most sources in a frame of their own."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from pyproj import Transformer
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A source's frame (x east, y north [m]) in a UTM zone: coordinates are shifted, never turned or scaled."""
+    """The frame of a source (x east, y north [m]) in a UTM zone. Coordinates are shifted, not turned or scaled."""
 
     epsg: int
     """Of the UTM zone, for example 32617 for 17N."""
     offset_m: tuple[float, float]
     """Easting and northing of the frame's origin."""
     note: str
-    """How well the place is known."""
+    """Accuracy of the place."""
 
     def to_global(self, points: Float64[np.ndarray, "*shape 2"]) -> Float64[np.ndarray, "*shape 2"]:
         """Points of the source's frame in the UTM zone."""
@@ -28,16 +28,16 @@ class Place:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """For the metadata of recording and map."""
+        """Entry for the metadata of recording and map."""
         easting, northing = self.offset_m
         return {"place": f"source coordinates + ({easting:.3f}, {northing:.3f}) m in EPSG:{self.epsg}; {self.note}"}
 
 
 def place_at(latitude: float, longitude: float, note: str) -> Place:
-    """A frame whose origin lies at a known point, in the UTM zone of that point.
+    """A frame whose origin is a known point, in the UTM zone of that point.
 
     Raises:
-        ValueError: When the point is none on earth.
+        ValueError: When the point is not on earth.
     """
     if not (-80.0 <= latitude <= 84.0 and -180.0 <= longitude <= 180.0):
         raise ValueError(
@@ -53,6 +53,6 @@ def place_at(latitude: float, longitude: float, note: str) -> Place:
 NOWHERE = Place(
     epsg=32632,
     offset_m=(500_000.0, 5_300_000.0),
-    note="the source names no place, so that this one is made up",
+    note="made up, as the source has no place",
 )
-"""Where recordings of unknown place are put, so that their longitudes and latitudes are valid."""
+"""Place for recordings without one, so that their longitudes and latitudes are valid."""

@@ -11,12 +11,12 @@ from driving.recording import Recording
 
 @dataclass(frozen=True, kw_only=True)
 class Importer:
-    """How the recordings of a format are found and read."""
+    """How to find and read the recordings of a format."""
 
     find: Callable[[Path], list[Path]]
     """Recordings below a path; raises FileNotFoundError when there is none."""
     read: Callable[[Path], Recording]
-    """One of them as a recording; raises FileNotFoundError or ValueError in a sentence."""
+    """Reads one recording; raises FileNotFoundError or ValueError with a sentence."""
     title: str
 
 
@@ -28,7 +28,7 @@ IMPORTERS = {
         find=track_archive.find_scenes, read=track_archive.import_recording, title="track archives, own data"
     ),
     "commonroad": Importer(
-        find=commonroad.find_scenarios, read=commonroad.import_recording, title="CommonRoad XML 2020a"
+        find=commonroad.find_scenarios, read=commonroad.import_recording, title="CommonRoad XML 2017a, 2018b, 2020a"
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Which way a recorded ego went through the map: its lanes, and the roadblocks of its route."""
+"""Map matching of a recorded ego: its lanes, and the roadblocks of its route."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from driving.geometry import wrap_angle
 from driving.map import MapGraph
 
 REACH_M = 4.0
-"""Lanes further from the ego than this are not considered."""
+"""Largest distance between the ego and a candidate lane."""
 
 SAMPLE_STEP_M = 1.0
-"""The path is looked at once per metre."""
+"""Distance between the matched poses."""
 
 MAX_MISSING_BLOCKS = 8
-"""Roadblocks and connectors that are filled in where the path skips some."""
+"""Largest number of roadblocks and connectors that are filled in between two matched ones."""
 
 ROUTE_BEYOND_M = 100.0
-"""The route goes on so far behind the last pose, straight ahead: planners look further than the recording lasts."""
+"""Length of the route beyond the last pose, straight ahead: planners look beyond the end of the recording."""
 
 CHANGE_TURN_RAD = 0.2
-"""Straight ahead from a neighboring lane is taken as so much less straight."""
+"""Penalty on the change of heading when the route continues from a neighboring lane."""
 
 NEXT_COST, BESIDE_COST, JUMP_COST = 0.1, 2.0, 40.0
-"""Of moving on to a successor, to a lane of the same roadblock, to any other lane [m]."""
+"""Costs of a step to a successor, to a lane of the same roadblock, to any other lane [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +34,20 @@ class DrivenRoute:
     """The route of a recorded ego."""
 
     roadblock_ids: tuple[int, ...]
-    """In driving order, each connected to the next; empty where no lane is near the start."""
+    """In driving order, each connected to the next; empty when no lane is near the path."""
     note: str
-    """For the metadata: what was filled in or added, or why the route ends early."""
+    """Entry of the metadata: roadblocks that were filled in or added, or the reason of an early end."""
 
 
 def lane_rows_along(map_graph: MapGraph, poses: Float64[np.ndarray, "poses 3"]) -> list[int]:
-    """The lanes and connectors of a path at 10 Hz, once per metre: the most plausible way through the lane graph.
+    """Lanes and connectors of a path at 10 Hz, one per metre: the cheapest path through the lane graph.
 
-    Costs are metres: beside the polygon, off the centerline, per heading error, per change of lane. Where the ego
-    stands or creeps, each second counts like a metre. Places without a lane in reach are passed over.
+    Costs [m] are the distances to polygon and centerline, the heading error and the changes of lane. For a slow ego,
+    each second has the weight of a metre. Poses without a lane in reach are skipped.
 
     Source:
         Viterbi's algorithm, as in Newson and Krumm, "Hidden Markov Map Matching Through Noise and Sparseness",
-        2009. The costs are our own.
+        2009. The costs are ours.
     """
     steps = [
         {row: weight * cost for row, cost in _candidates(map_graph, pose).items()} for pose, weight in _spaced(poses)
@@ -97,11 +97,11 @@ def _change_cost(map_graph: MapGraph, start: int, end: int) -> float:
 
 
 def driven_route(map_graph: MapGraph, poses: Float64[np.ndarray, "poses 3"]) -> DrivenRoute:
-    """Roadblocks that a path passes, connected, and on for another 100 m.
+    """Connected roadblocks of a path and of the 100 m beyond its end.
 
     Args:
         map_graph: The map.
-        poses: Rear-axle poses from where the route shall start.
+        poses: Rear-axle poses from the start of the route on.
     """
     rows = lane_rows_along(map_graph, poses)
     if not rows:
@@ -116,32 +116,31 @@ def driven_route(map_graph: MapGraph, poses: Float64[np.ndarray, "poses 3"]) -> 
         if way is None:
             return DrivenRoute(
                 roadblock_ids=tuple(blocks),
-                note=f"roadblocks that the ego passed, up to where no road of the map leads on from {blocks[-1]}"
-                f" to {block}",
+                note=f"roadblocks of the ego's path up to {blocks[-1]}; the map has no road from there to {block}",
             )
         filled += len(way) - 1
         blocks += way
     beyond = _beyond(map_graph, rows[-1], poses[-1])
     return DrivenRoute(
         roadblock_ids=(*blocks, *beyond),
-        note=f"roadblocks that the ego passed, {filled} of them filled in, and {len(beyond)} more straight ahead",
+        note=f"roadblocks of the ego's path, {filled} of them filled in, and {len(beyond)} more straight ahead",
     )
 
 
 def _spaced(poses: Float64[np.ndarray, "poses 3"]) -> list[tuple[Float64[np.ndarray, "3"], float]]:
-    """A pose per metre, the last one included, and how many seconds were spent there, at least 1."""
+    """One pose per metre and the last pose, each with the time spent there [s], at least 1."""
     kept = [0]
     for step in range(1, len(poses)):
         if np.hypot(*(poses[step, :2] - poses[kept[-1], :2])) >= SAMPLE_STEP_M:
             kept.append(step)
     dwell_s = np.diff([*kept, len(poses)]) / 10
     samples = [(poses[step], max(1.0, float(spent_s))) for step, spent_s in zip(kept, dwell_s, strict=True)]
-    # The last stop is where the ego ended, not where it came to within a metre of it.
+    # The last sample is the last pose, not the pose up to one metre before it.
     return [*samples[:-1], (poses[-1], samples[-1][1])] if len(samples) > 1 else samples
 
 
 def _way(map_graph: MapGraph, start: int, end: int) -> list[int] | None:
-    """Shortest way in the roadblock graph, without its start."""
+    """Shortest path in the roadblock graph, without its start."""
     queue = deque([[start]])
     seen = {start}
     while queue:
@@ -158,7 +157,7 @@ def _way(map_graph: MapGraph, start: int, end: int) -> list[int] | None:
 
 
 def _beyond(map_graph: MapGraph, row: int, pose: Float64[np.ndarray, "3"]) -> list[int]:
-    """Blocks behind the last lane, always the straightest, up to a roadblock at least 100 m ahead."""
+    """Roadblocks beyond the last lane, always along the straightest successor, until 100 m are covered."""
     lanes = map_graph.lanes
     line = map_graph.centerline(row)
     ahead_m = line.length_m - float(line.project(pose[np.newaxis, :2])[0, 0])

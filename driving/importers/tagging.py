@@ -1,7 +1,7 @@
-"""nuPlan's scenario type of a recorded frame, told from what the ego and those around it really do.
+"""nuPlan's scenario type of a recorded frame, from the motion of the ego and of the agents around it.
 
-Only types that motion alone can tell are given: a source without traffic lights cannot show, for example,
-whether the ego stops for one. Thresholds that nuPlan does not publish are ours, stated here.
+Only types that follow from motion are used. For example, a source without traffic lights does not show whether the
+ego stops for one. Thresholds that nuPlan does not publish are ours.
 """
 
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from driving.geometry import arc_lengths, poses_in_frame_of, wrap_angle
 from driving.vehicle import PACIFICA
 
 STANDING_MPS, SLOW_MPS, FAST_MPS = 0.1, 1.5, 9.0
-"""Below the first the ego stands; nuPlan's low and high `magnitude_speed` as we draw the lines."""
+"""Bounds of our own for a standing ego and for nuPlan's low and high `magnitude_speed`."""
 
 TURN_RAD, UTURN_RAD = np.deg2rad(55.0), np.deg2rad(150.0)
-"""Change of heading within 10 s that makes a turn; roads through junctions bend by less."""
+"""Change of heading within 10 s of a turn and of a U-turn; through roads in junctions bend by less."""
 
 TURN_START_RAD = np.deg2rad(5.0)
-"""A turn starts when the heading changes by so much within the next 5 s."""
+"""Change of heading within 5 s at the start of a turn."""
 
 LATERAL_MPS2 = 1.5
 """nuPlan's `high_lateral_acceleration`: 1.5 to 3 m/s2."""
 
 LEAD_REACH_M, QUEUE_REACH_M, LONG_M = 40.0, 15.0, 8.0
-"""How far ahead a lead may be, how far one that the ego stands behind; length of a long vehicle."""
+"""Largest gap to a lead, largest gap to a lead in a queue, and smallest length of a long vehicle."""
 
 NEAR_M, NEAR_COUNT = 8.0, 6
 """nuPlan's `near_multiple_vehicles`: more than 6 moving vehicles nearer than 8 m."""
@@ -35,7 +35,7 @@ NEAR_M, NEAR_COUNT = 8.0, 6
 
 @dataclass(frozen=True, kw_only=True)
 class Lead:
-    """The vehicle before the ego in its own corridor."""
+    """The vehicle ahead in the ego's corridor."""
 
     row: int
     gap_m: float
@@ -44,13 +44,13 @@ class Lead:
 
 
 def scenario_type_at(frame: int, ego: EgoMotion, agents: AgentTracks, changes_lane: bool) -> str:
-    """The most telling of nuPlan's types that hold at a frame.
+    """The most specific of nuPlan's types that hold at a frame.
 
     Args:
         frame: The tagged frame.
         ego: The recorded ego, M = 1.
-        agents: The others, at the same steps.
-        changes_lane: Whether the ego goes to a neighbouring lane around the frame.
+        agents: Agents at the same steps.
+        changes_lane: Whether the ego changes to a neighbouring lane around the frame.
     """
     speed_mps = ego.speed_mps[0]
     headings = ego.rear_axle_poses[0, :, 2]
@@ -85,7 +85,7 @@ def scenario_type_at(frame: int, ego: EgoMotion, agents: AgentTracks, changes_la
 
 
 def lead_at(frame: int, ego: EgoMotion, agents: AgentTracks) -> Lead | None:
-    """The nearest vehicle whose centre the ego's box would meet along the path that it is about to drive."""
+    """The nearest vehicle whose centre lies in the corridor of the ego's future path."""
     rows = np.flatnonzero(agents.valid[:, frame] & (agents.kinds == AgentKind.VEHICLE))
     if not len(rows):
         return None
@@ -97,7 +97,7 @@ def lead_at(frame: int, ego: EgoMotion, agents: AgentTracks) -> Lead | None:
     beside_m = gaps_m.min(axis=1)
     lengths_m = agents.sizes[rows, frame, 0]
     aligned = np.abs(wrap_angle(agents.poses[rows, frame, 2] - path[nearest, 2])) < np.pi / 4
-    # The last point of the path stands for all that lies beyond: such agents are not in the corridor.
+    # Agents nearest to the last point of the path are beyond it and not in the corridor.
     in_corridor = (beside_m < PACIFICA.width_m / 2 + 0.3) & (nearest > 0) & (nearest < len(path) - 1) & aligned
     gap_m = along_m - PACIFICA.length_m / 2 - lengths_m / 2
     found = np.flatnonzero(in_corridor & (gap_m > -1.0) & (gap_m < LEAD_REACH_M))
@@ -113,7 +113,7 @@ def lead_at(frame: int, ego: EgoMotion, agents: AgentTracks) -> Lead | None:
 
 
 def _path_ahead(frame: int, ego: EgoMotion) -> Float64[np.ndarray, "points 3"]:
-    """Box centres from now on as driven, and straight on from the last, one per half metre, 60 m long at least."""
+    """Future box centres, extended by a straight line of 60 m with a point every half metre."""
     centers = ego.center_poses()[0, frame:]
     moved = np.concatenate([[True], np.hypot(*np.diff(centers[:, :2], axis=0).T) > 0.02])
     driven = centers[moved]
@@ -134,14 +134,14 @@ def _standing(frame: int, ego: EgoMotion, agents: AgentTracks, lead: Lead | None
 
 
 def _crossing_pedestrians(frame: int, ego: EgoMotion, agents: AgentTracks) -> Bool[np.ndarray, "observed"]:
-    """Walking pedestrians before the ego who move across its heading."""
+    """Mask of the pedestrians ahead that walk across the ego's heading."""
     rows = np.flatnonzero(agents.valid[:, frame] & (agents.kinds == AgentKind.PEDESTRIAN))
     center = ego.center_poses()[0, frame]
-    places = poses_in_frame_of(agents.poses[rows, frame], center)
+    relative = poses_in_frame_of(agents.poses[rows, frame], center)
     velocity = agents.velocities_mps[rows, frame]
     across_mps = np.abs(np.cos(center[2]) * velocity[:, 1] - np.sin(center[2]) * velocity[:, 0])
-    is_before = (places[:, 0] > PACIFICA.length_m / 2) & (places[:, 0] < QUEUE_REACH_M)
-    return is_before & (np.abs(places[:, 1]) < 4.0) & (across_mps > 0.5)
+    is_ahead = (relative[:, 0] > PACIFICA.length_m / 2) & (relative[:, 0] < QUEUE_REACH_M)
+    return is_ahead & (np.abs(relative[:, 1]) < 4.0) & (across_mps > 0.5)
 
 
 def _turn(ahead: Float64[np.ndarray, "steps"]) -> str | None:

@@ -1,33 +1,32 @@
-"""Track archives: a plain form for recordings, and the simplest way to bring own data.
+"""Track archives: a plain form of recordings, and the simplest way to import own data.
 
     <archive>/tracks/<scene>.npz                      ego and agents over time
     <archive>/maps/<scene>.json or .json.gz           lanes, crosswalks, walkways
     <archive>/maps/drivable_area_<map>.geojson[.gz]   drivable area, optional
     <archive>/camera/<scene>_*/frame.json             calibrated images of one instant each, optional
 
-docs/importing.md describes every field. nuScenes scenes in this form are placed where they were recorded.
+docs/importing.md describes every field. nuScenes scenes in this form keep their geographic place.
 """
 
+import glob
 import zipfile
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
-from driving.agents import AgentKind, AgentTracks
+from driving.agents import AgentKind
 from driving.cameras import CameraFrames, CameraRig
+from driving.importers.agent_tracks import TrackSamples, tracks_on_grid
 from driving.importers.assemble import recording_of
+from driving.importers.ego_path import ego_motion, ego_on_grid, steps_before_trailing_jump
+from driving.importers.naming import file_name
+from driving.importers.notes import ImportNotes, NoteKind
 from driving.importers.places import Place
-from driving.importers.smoothing import (
-    TrackSamples,
-    ego_motion,
-    grid_times,
-    steps_before_trailing_jump,
-    tracks_on_grid,
-)
 from driving.importers.track_archive_map import read_json, read_map
 from driving.recording import Recording
 
@@ -42,13 +41,17 @@ KIND_OF_TYPE = {
     "CZONE_SIGN": AgentKind.CZONE_SIGN,
     "GENERIC_OBJECT": AgentKind.GENERIC_OBJECT,
 }
-"""Words of the `type` column."""
+"""nuPlan's kinds for the `type` column."""
 
 REQUIRED = ("t", "track_id", "type", "position", "heading", "valid", "size_lwh", "map_name")
 
 
+MAX_TIME_S = 1e7
+"""Larger times t are no seconds from the start of a scene."""
+
+
 def find_scenes(source: Path) -> list[Path]:
-    """Track files of an archive, of its `tracks` folder, or the one that is named.
+    """Track files of an archive, of its `tracks` folder, or the one file that is named.
 
     Raises:
         FileNotFoundError: When there is none.
@@ -68,55 +71,68 @@ def import_recording(source: Path) -> Recording:
 
     Raises:
         FileNotFoundError: When the tracks or their map are missing.
-        ValueError: When an array is missing, of the wrong shape, or of an unknown type; when no agent or no
-            ego is in it.
+        ValueError: When an array is missing or of the wrong shape or type, or when the ego is never observed.
     """
+    notes = ImportNotes()
     tracks = _read_tracks(source)
     scene = source.stem
     map_name = str(tracks["map_name"])
-    camera_folders = sorted((source.parent.parent / "camera").glob(f"{scene}_*/frame.json"))
-    frame_us = _start_us(tracks, camera_folders) + np.round(np.asarray(tracks["t"], dtype=np.float64) * 1e6).astype(
-        np.int64
-    )
-    positions = np.asarray(tracks["position"], dtype=np.float64)
-    headings = np.asarray(tracks["heading"], dtype=np.float64)
-    ego_poses = np.column_stack([positions[0, :, :2], headings[0]])
+    archive = source.parent.parent
+    images = _read_images(sorted((archive / "camera").glob(f"{glob.escape(scene)}_*/frame.json")), archive, notes)
+    frame_us = _start_us(tracks, images, notes) + np.round(tracks["t"] * 1e6).astype(np.int64)
 
-    time_us, on_grid, dropped = _ego_on_grid(frame_us, ego_poses, np.asarray(tracks["valid"])[0])
-    archive_map = read_map(source.parent.parent / "maps", scene, map_name, on_grid)
+    known = np.flatnonzero(tracks["valid"][0])
+    if not len(known):
+        raise ValueError(f"{source}: track 0, the ego, is never valid.")
+    ego_poses = np.column_stack([tracks["position"][0, known, :2], tracks["heading"][0, known]])
+    path = ego_on_grid(frame_us[known], ego_poses, notes)
+    kept = steps_before_trailing_jump(path.poses[:, :2])
+    if kept < len(path.time_us):
+        notes.add(NoteKind.LEFT_OUT, "last steps, as the ego's path jumps there", count=len(path.time_us) - kept)
+        path = path.first_steps(kept)
+    archive_map = read_map(archive / "maps", scene, map_name, path.poses, notes)
     place = archive_map.place
-    smoothed = ego_motion(time_us, place.poses_to_global(on_grid))
-    size = np.asarray(tracks["size_lwh"], dtype=np.float64)[0]
-    tail = f"; the last {dropped} steps are dropped, as the path jumps there" if dropped else ""
+    smoothed = ego_motion(path.time_us, place.poses_to_global(path.poses), path.interval_us)
+    length_m, width_m = tracks["size_lwh"][0, :2].tolist()
     return recording_of(
-        log_name=f"{scene}-{map_name}",
+        log_name=file_name(f"{scene}-{map_name}", notes),
         map_graph=archive_map.graph,
         ego=smoothed.motion,
-        agents=_agents(tracks, frame_us, time_us, place),
+        agents=tracks_on_grid(path.time_us, _agents(tracks, frame_us, place, notes), frame_us, notes),
         metadata={
             "source": f"track archive, scene {scene} of {map_name}",
             "driving_side": archive_map.driving_side,
             **place.metadata,
-            "ego_path": smoothed.note + tail,
-            "agents": f"as in the archive, at 0.1 s; velocities {_velocity_note(tracks)}",
+            "ego_path": smoothed.note,
+            "agents": f"as in the archive, at 0.1 s; velocities {_velocity_rule(tracks)}",
         },
-        recorded_size_m=(float(size[0]), float(size[1])),
-        cameras=_cameras(camera_folders, source.parent.parent, place),
+        recorded_size_m=(length_m, width_m),
+        notes=notes,
+        cameras=_cameras(images, archive, place),
     )
 
 
 def _read_tracks(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a track file, numbers as float64."""
     if not path.is_file():
         raise FileNotFoundError(f"No track file {path}.")
     try:
-        # allow_pickle stays off: an archive from elsewhere runs no code.
+        # Without pickle, an archive cannot run code.
         with np.load(path, allow_pickle=False) as archive:
             tracks = {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, AttributeError, TypeError) as error:
         raise ValueError(f"{path} is no complete npz file of plain arrays: {error}") from error
     missing = [name for name in REQUIRED if name not in tracks]
     if missing:
         raise ValueError(f"{path} needs the arrays {', '.join(REQUIRED)}; {', '.join(missing)} are missing.")
+    for name in ("t", "position", "heading", "size_lwh"):
+        if tracks[name].dtype.kind not in "fiu":
+            raise ValueError(f"{path}: {name} must hold numbers, got {tracks[name].dtype}.")
+        tracks[name] = tracks[name].astype(np.float64)
+    if tracks["valid"].dtype.kind not in "biu":
+        raise ValueError(f"{path}: valid must hold booleans, got {tracks['valid'].dtype}.")
+    if tracks["t"].ndim != 1 or tracks["track_id"].ndim != 1 or tracks["map_name"].ndim:
+        raise ValueError(f"{path}: t and track_id must be lists, and map_name one text.")
     count, steps = len(tracks["track_id"]), len(tracks["t"])
     if count == 0 or steps == 0:
         raise ValueError(f"{path} holds {count} tracks at {steps} steps; the ego is track 0.")
@@ -126,112 +142,131 @@ def _read_tracks(path: Path) -> dict[str, np.ndarray]:
             raise ValueError(f"{path}: {name} must have the shape {shape}, got {tracks[name].shape}.")
     if tracks["position"].shape not in ((count, steps, 2), (count, steps, 3)):
         raise ValueError(f"{path}: position must be ({count}, {steps}, 3), got {tracks['position'].shape}.")
-    if (np.diff(tracks["t"]) <= 0).any():
-        raise ValueError(f"{path}: the times t must rise.")
-    return tracks
+    if not np.isfinite(tracks["t"]).all() or np.abs(tracks["t"]).max() > MAX_TIME_S:
+        raise ValueError(f"{path}: the times t must be seconds within {MAX_TIME_S:.0e} of 0.")
+    falling = np.flatnonzero(np.diff(tracks["t"]) <= 0)
+    if len(falling):
+        step = int(falling[0]) + 1
+        raise ValueError(
+            f"{path}: the times t must rise; t[{step}] = {tracks['t'][step]} follows {tracks['t'][step - 1]}."
+        )
+    return {**tracks, "valid": tracks["valid"].astype(bool)}
 
 
-def _start_us(tracks: dict[str, np.ndarray], cameras: list[Path]) -> int:
-    """Time of t = 0: `start_time_us` where given, else that of the images at the first step, else noon of the day."""
+def _start_us(tracks: dict[str, np.ndarray], images: list["_Image"], notes: ImportNotes) -> int:
+    """Time of t = 0: `start_time_us`, else the time of the first images, else noon of the day."""
     if "start_time_us" in tracks:
         return int(tracks["start_time_us"])
-    if cameras:
-        return int(read_json(cameras[0])["lidar_timestamp_us"])
-    date = str(tracks["date"]) if "date" in tracks else "2000-01-01"
-    return round(datetime.fromisoformat(date).replace(hour=12, tzinfo=UTC).timestamp() * 1e6)
-
-
-def _ego_on_grid(
-    frame_us: Int64[np.ndarray, "steps"], poses: Float64[np.ndarray, "steps 3"], valid: Bool[np.ndarray, "steps"]
-) -> tuple[Int64[np.ndarray, "time"], Float64[np.ndarray, "time 3"], int]:
-    """The ego every 0.1 s over the time in which it is known, without the jump that some sources end with."""
-    known = np.flatnonzero(valid)
-    if not len(known):
-        raise ValueError("Track 0, the ego, is never valid.")
-    time_us = grid_times(int(frame_us[known[0]]), int(frame_us[known[-1]]))
-    start_us = int(time_us[0])
-    unwrapped = np.column_stack([poses[known, :2], np.unwrap(poses[known, 2])])
-    on_grid = np.stack(
-        [np.interp(time_us - start_us, frame_us[known] - start_us, unwrapped[:, column]) for column in range(3)],
-        axis=-1,
-    )
-    kept = steps_before_trailing_jump(on_grid[:, :2])
-    return time_us[:kept], on_grid[:kept], len(time_us) - kept
+    if images:
+        return images[0].instant_us
+    text = str(tracks["date"]) if "date" in tracks else "2000-01-01"
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        notes.add(NoteKind.ASSUMED, f"recording date 2000-01-01, as the archive has {text!r}")
+        date = datetime(2000, 1, 1)
+    return round(date.replace(hour=12, tzinfo=UTC).timestamp() * 1e6)
 
 
 def _agents(
-    tracks: dict[str, np.ndarray],
-    frame_us: Int64[np.ndarray, "steps"],
-    time_us: Int64[np.ndarray, "time"],
-    place: Place,
-) -> AgentTracks:
-    unknown = sorted(set(tracks["type"][1:].tolist()) - set(KIND_OF_TYPE))
-    if unknown:
-        raise ValueError(f"Unknown types {unknown}; known: {sorted(KIND_OF_TYPE)}.")
+    tracks: dict[str, np.ndarray], frame_us: Int64[np.ndarray, "steps"], place: Place, notes: ImportNotes
+) -> list[TrackSamples]:
     samples = []
     for row in range(1, len(tracks["track_id"])):
-        seen = np.flatnonzero(tracks["valid"][row])
-        if not len(seen):
+        track_id, word = str(tracks["track_id"][row]), str(tracks["type"][row])
+        observed = np.flatnonzero(tracks["valid"][row])
+        if word not in KIND_OF_TYPE:
+            notes.add(NoteKind.LEFT_OUT, f"agents of unknown type {word!r}", track_id)
             continue
-        position = np.asarray(tracks["position"][row, seen], dtype=np.float64)
-        length, width, height = np.asarray(tracks["size_lwh"][row], dtype=np.float64)
+        position = tracks["position"][row, observed]
+        length_m, width_m, height_m = tracks["size_lwh"][row].tolist()
         samples.append(
             TrackSamples(
-                track_id=str(tracks["track_id"][row]),
-                kind=KIND_OF_TYPE[str(tracks["type"][row])],
-                time_us=frame_us[seen],
-                poses=np.column_stack(
-                    [place.to_global(position[:, :2]), np.asarray(tracks["heading"][row, seen], dtype=np.float64)]
-                ),
-                sizes=np.tile([length, width], (len(seen), 1)),
-                z_m=position[:, 2] if position.shape[1] == 3 else np.zeros(len(seen)),
-                height_m=float(height),
+                track_id=track_id,
+                kind=KIND_OF_TYPE[word],
+                time_us=frame_us[observed],
+                poses=np.column_stack([place.to_global(position[:, :2]), tracks["heading"][row, observed]]),
+                sizes=np.tile([length_m, width_m], (len(observed), 1)),
+                z_m=position[:, 2] if position.shape[1] == 3 else np.zeros(len(observed)),
+                height_m=height_m,
             )
         )
-    return tracks_on_grid(time_us, samples)
+    return samples
 
 
-def _velocity_note(tracks: dict[str, np.ndarray]) -> str:
+def _velocity_rule(tracks: dict[str, np.ndarray]) -> str:
     given = ", those in the archive are not used" if "velocity" in tracks else ""
     return f"by central differences{given}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Image:
-    name: str
-    entry: dict[str, Any]
+    """An image of one camera at one instant."""
+
+    camera: str
     path: str
-    global_from_ego: Float64[np.ndarray, "4 4"]
+    instant_us: int
+    """Time of the instant, which the images of all cameras share."""
+    time_us: int
+    size: tuple[int, int]
+    intrinsics: Float64[np.ndarray, "3 3"]
+    ego_from_camera: Float64[np.ndarray, "4 4"]
+    frame_from_ego: Float64[np.ndarray, "4 4"]
+    """Pose of the ego in the frame of the archive."""
 
 
-def _cameras(frames: list[Path], root: Path, place: Place) -> CameraFrames | None:
-    """The images of all instants; their calibration is that of the first."""
+def _read_images(frames: list[Path], root: Path, notes: ImportNotes) -> list[_Image]:
+    """The images of all instants. Instants that cannot be read are noted as left out."""
     images = []
     for file in frames:
-        frame = read_json(file)
-        global_from_ego = np.array(frame["ego_to_global"], dtype=np.float64)
-        global_from_ego[:2, 3] = place.to_global(global_from_ego[:2, 3])
-        folder = file.parent.relative_to(root).as_posix()
-        for name, entry in frame["cameras"].items():
-            images.append(
-                _Image(name=name, entry=entry, path=f"{folder}/{entry['file']}", global_from_ego=global_from_ego)
-            )
+        try:
+            frame = read_json(file)
+            images += [
+                _Image(
+                    camera=camera,
+                    path=f"{file.parent.relative_to(root).as_posix()}/{entry['file']}",
+                    instant_us=int(frame["lidar_timestamp_us"]),
+                    time_us=int(entry["timestamp_us"]),
+                    size=(int(entry["width"]), int(entry["height"])),
+                    intrinsics=_matrix(entry["intrinsic"], 3),
+                    ego_from_camera=_matrix(entry["cam_to_ego"], 4),
+                    frame_from_ego=_matrix(frame["ego_to_global"], 4),
+                )
+                for camera, entry in frame["cameras"].items()
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"{file.parent.name} ({type(error).__name__}: {error})"
+            notes.add(NoteKind.LEFT_OUT, "images of an instant that cannot be read", reason)
+    return images
+
+
+def _matrix(rows: list[Any], size: int) -> Float64[np.ndarray, "rows columns"]:
+    matrix = np.array(rows, dtype=np.float64)
+    if matrix.shape != (size, size) or not np.isfinite(matrix).all():
+        raise ValueError(f"expected {size} x {size} numbers, got the shape {matrix.shape}")
+    return matrix
+
+
+def _cameras(images: list[_Image], root: Path, place: Place) -> CameraFrames | None:
+    """Rig and images; the calibration is that of a camera's first image."""
     if not images:
         return None
-    first = {image.name: image.entry for image in reversed(images)}
+    first = {image.camera: image for image in reversed(images)}
     names = sorted(first)
-    images.sort(key=lambda image: (image.entry["timestamp_us"], image.name))
+    images = sorted(images, key=lambda image: (image.time_us, image.camera))
+    global_from_ego = np.stack([image.frame_from_ego for image in images])
+    global_from_ego[:, :2, 3] = place.to_global(global_from_ego[:, :2, 3])
     return CameraFrames(
         rig=CameraRig(
             names=tuple(names),
-            intrinsics=np.array([first[name]["intrinsic"] for name in names], dtype=np.float64),
+            intrinsics=np.array([first[name].intrinsics for name in names]),
             distortion=np.zeros((len(names), 5)),
-            ego_from_camera=np.array([first[name]["cam_to_ego"] for name in names], dtype=np.float64),
-            image_sizes=np.array([[first[name]["width"], first[name]["height"]] for name in names], dtype=np.int64),
+            ego_from_camera=np.array([first[name].ego_from_camera for name in names]),
+            image_sizes=np.array([first[name].size for name in names], dtype=np.int64),
         ),
-        cameras=np.array([names.index(image.name) for image in images], dtype=np.int64),
-        time_us=np.array([image.entry["timestamp_us"] for image in images], dtype=np.int64),
-        global_from_ego=np.stack([image.global_from_ego for image in images]),
+        cameras=np.array([names.index(image.camera) for image in images], dtype=np.int64),
+        time_us=np.array([image.time_us for image in images], dtype=np.int64),
+        global_from_ego=global_from_ego,
         paths=tuple(image.path for image in images),
         root=str(root.resolve()),
     )

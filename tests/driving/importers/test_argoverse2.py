@@ -9,6 +9,7 @@ from PIL import Image
 from driving import AgentKind
 from driving.checks import check_scenario
 from driving.importers import argoverse2
+from driving.importers.notes import NoteKind, notes_of
 
 PITTSBURGH = np.array([583710.007, 4477260.0])
 """Where the city frame begins, in UTM zone 17N."""
@@ -90,7 +91,9 @@ def test_a_short_log_gives_a_short_scenario_and_says_so(av2_log):
     check_scenario(scenario, recorded=True)
     assert (scenario.first_frame, scenario.num_frames) == (5, 35)
     assert scenario.scenario_type == "following_lane_with_lead"
-    assert "3.4 s, where nuPlan's have 15 s" in recording.metadata["duration"]
+    (hint,) = [note for note in notes_of(recording.metadata) if note.kind == NoteKind.HINT]
+    assert "the scenario has 3.4 s, nuPlan's have 15 s" in hint.sentence
+    assert "--allow-short" in hint.sentence
 
 
 def test_assumptions_are_stated(av2_log):
@@ -191,12 +194,102 @@ def test_a_file_without_a_column_is_refused(av2_log):
         argoverse2.import_recording(av2_log)
 
 
-def test_an_unknown_category_is_named(av2_log):
-    rewrite(
-        av2_log / "annotations.feather", lambda columns: {**columns, "category": ["UFO"] * len(columns["category"])}
-    )
-    with pytest.raises(ValueError, match=r"Unknown Argoverse 2 categories \['UFO'\]"):
+def differences(recording):
+    return [str(note) for note in notes_of(recording.metadata) if note.is_difference]
+
+
+def replaced(column, old, new):
+    """A change of the values of one column."""
+    return lambda columns: {**columns, column: [new if value == old else value for value in columns[column]]}
+
+
+def test_boxes_of_an_unknown_category_are_left_out_with_a_note(av2_log):
+    rewrite(av2_log / "annotations.feather", replaced("category", "REGULAR_VEHICLE", "UFO"))
+    recording = argoverse2.import_recording(av2_log)
+    assert recording.agents.track_ids == ("cone",)
+    assert differences(recording) == ["left out (40): boxes of unknown category: UFO"]
+
+
+def test_boxes_without_an_ego_pose_are_left_out_with_a_note(av2_log):
+    def later(columns):
+        times = sorted(set(columns["timestamp_ns"]))
+        moved = [
+            time + 1 if time == times[3] and track == "lead" else time
+            for time, track in zip(columns["timestamp_ns"], columns["track_uuid"], strict=True)
+        ]
+        return {**columns, "timestamp_ns": moved}
+
+    rewrite(av2_log / "annotations.feather", later)
+    recording = argoverse2.import_recording(av2_log)
+    assert differences(recording) == ["left out: boxes without an ego pose of their time: REGULAR_VEHICLE"]
+    # The gap of one frame is interpolated.
+    assert recording.agents.valid[0].all()
+
+
+def test_rows_with_empty_values_are_left_out_with_a_note(av2_log):
+    def emptied(columns):
+        return {**columns, "length_m": [None if row == 1 else value for row, value in enumerate(columns["length_m"])]}
+
+    rewrite(av2_log / "annotations.feather", emptied)
+    assert differences(argoverse2.import_recording(av2_log)) == [
+        "left out: rows with empty values: annotations.feather"
+    ]
+
+
+def test_a_column_of_text_where_numbers_belong_is_refused(av2_log):
+    rewrite(av2_log / "annotations.feather", lambda columns: {**columns, "tx_m": ["far"] * len(columns["tx_m"])})
+    with pytest.raises(ValueError, match=r"annotations.feather: column tx_m must hold numbers, .* got string"):
         argoverse2.import_recording(av2_log)
+
+
+def test_a_gap_in_the_ego_poses_cuts_the_recording_with_a_note(av2_log):
+    def without_the_end(columns):
+        start = min(columns["timestamp_ns"])
+        kept = [
+            row
+            for row, time in enumerate(columns["timestamp_ns"])
+            if time < start + 3_600_000_000 or time > start + 3_880_000_000
+        ]
+        return {name: [column[row] for row in kept] for name, column in columns.items()}
+
+    rewrite(av2_log / "city_SE3_egovehicle.feather", without_the_end)
+    recording = argoverse2.import_recording(av2_log)
+    # The last pose before the gap is 3.57 s after the first box.
+    assert len(recording.time_us) == 36
+    poses, frames, *_ = differences(recording)
+    assert "ego poses outside the longest stretch without a gap of more than 0.25 s" in poses
+    assert frames.startswith("left out (4): frames of boxes outside the time of the ego poses")
+
+
+def test_ego_poses_without_a_rotation_are_left_out_with_a_note(av2_log):
+    def without_rotation(columns):
+        return {**columns, "qw": [0.0 if row == 7 else value for row, value in enumerate(columns["qw"])]}
+
+    rewrite(av2_log / "city_SE3_egovehicle.feather", without_rotation)
+    (note,) = differences(argoverse2.import_recording(av2_log))
+    assert note == "left out: ego poses without a finite position, a rotation and a time of their own"
+
+
+def test_boxes_outside_the_time_of_all_ego_poses_are_refused(av2_log):
+    rewrite(
+        av2_log / "annotations.feather",
+        lambda columns: {**columns, "timestamp_ns": [time + 10**12 for time in columns["timestamp_ns"]]},
+    )
+    with pytest.raises(ValueError, match=r"The ego poses of log .* do not cover the time of any box"):
+        argoverse2.import_recording(av2_log)
+
+
+def test_a_lane_without_area_is_left_out_with_a_note(av2_log):
+    path = next((av2_log / "map").glob("*.json"))
+    document = json.loads(path.read_text())
+    document["lane_segments"]["8"]["left_lane_boundary"] = [{"x": 1.0, "y": 2.0, "z": 0.0}] * 2
+    document["pedestrian_crossings"]["1"]["edge2"] = document["pedestrian_crossings"]["1"]["edge1"]
+    path.write_text(json.dumps(document))
+    recording = argoverse2.import_recording(av2_log)
+    assert recording.map.lanes.num_lanes == 4
+    lanes, crosswalks = differences(recording)
+    assert lanes.startswith("left out: lanes of the map that cannot be built: 8 (A boundary of road piece '8'")
+    assert crosswalks == "left out: crosswalks that cannot be built: 1 (no area)"
 
 
 def test_a_map_of_an_unknown_city_is_refused(av2_log):

@@ -8,6 +8,7 @@ import shapely
 
 from driving import AgentKind, LightStatus
 from driving.checks import FindingKind, check_scenario
+from driving.importers.notes import notes_of
 from driving.importers.registry import IMPORTERS
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
@@ -144,4 +145,4 @@ def test_argoverse_agents_move_as_their_boxes_do(recording):
 def test_ngsim_keeps_the_limits_of_its_signs(recording):
     limits = np.unique(recording.map.lanes.speed_limit_mps)
     np.testing.assert_allclose(limits, [11.176, 13.4112])
-    assert "short" in recording.metadata["duration"]
+    assert any("short" in note.sentence for note in notes_of(recording.metadata))

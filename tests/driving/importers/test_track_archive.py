@@ -9,6 +9,7 @@ from PIL import Image
 from driving import AgentKind
 from driving.checks import check_scenario
 from driving.importers import track_archive
+from driving.importers.notes import notes_of
 from driving.importers.places import NOWHERE
 
 ORIGIN = np.array(NOWHERE.offset_m)
@@ -22,6 +23,10 @@ def at(x, y):
 @pytest.fixture
 def scene(archive):
     return archive / "tracks" / "drive.npz"
+
+
+def differences(recording):
+    return [str(note) for note in notes_of(recording.metadata) if note.is_difference]
 
 
 def rewrite(path, **changes):
@@ -113,9 +118,9 @@ def test_a_path_that_jumps_at_its_end_is_cut_before(scene):
     position[0, 37:, 1] += 1.2
     rewrite(scene, position=position)
     recording = track_archive.import_recording(scene)
-    # The jump is the step from 36 to 37; two steps before it are given up as well.
+    # The jump is the step from 36 to 37; the two steps before it are left out as well.
     assert len(recording.time_us) == 35
-    assert "the last 5 steps are dropped" in recording.metadata["ego_path"]
+    assert differences(recording) == ["left out (5): last steps, as the ego's path jumps there"]
 
 
 def test_images_beside_the_archive_become_cameras(scene, archive):
@@ -176,10 +181,11 @@ def test_arrays_must_fit_each_other(scene):
         track_archive.import_recording(scene)
 
 
-def test_unknown_types_are_named(scene):
+def test_agents_of_an_unknown_type_are_left_out_with_a_note(scene):
     rewrite(scene, type=np.array(["VEHICLE", "TANK", "PEDESTRIAN"]))
-    with pytest.raises(ValueError, match=r"Unknown types \['TANK'\]"):
-        track_archive.import_recording(scene)
+    recording = track_archive.import_recording(scene)
+    assert recording.agents.track_ids == ("walker",)
+    assert differences(recording) == ["left out: agents of unknown type 'TANK': parked"]
 
 
 def test_an_ego_that_is_never_seen_is_refused(scene):
@@ -187,7 +193,7 @@ def test_an_ego_that_is_never_seen_is_refused(scene):
         valid = arrays["valid"].copy()
     valid[0] = False
     rewrite(scene, valid=valid)
-    with pytest.raises(ValueError, match="Track 0, the ego, is never valid"):
+    with pytest.raises(ValueError, match=r"drive\.npz: track 0, the ego, is never valid"):
         track_archive.import_recording(scene)
 
 

@@ -1,14 +1,9 @@
 import numpy as np
 import pytest
 
-from driving import AgentKind
-from driving.importers.smoothing import (
-    TrackSamples,
-    ego_motion,
-    grid_times,
-    steps_before_trailing_jump,
-    tracks_on_grid,
-)
+from driving.importers.ego_path import ego_motion, ego_on_grid, steps_before_trailing_jump
+from driving.importers.notes import ImportNotes
+from driving.importers.sampling import grid_times
 
 TIME_US = grid_times(0, 5_000_000)
 TIME_S = TIME_US / 1e6
@@ -22,11 +17,6 @@ def standing(x, y, heading):
     return np.tile([x, y, heading], (len(TIME_US), 1))
 
 
-def test_the_grid_may_miss_the_last_time_by_10_ms():
-    assert grid_times(7, 15_499_814 + 7)[-1] == 15_500_007
-    assert len(grid_times(0, 989_000)) == 10
-
-
 def test_a_clean_path_keeps_its_poses():
     # 2 m/s2 along x, from standing.
     clean = poses(TIME_S**2, 0.0, 0.0)
@@ -37,7 +27,7 @@ def test_a_clean_path_keeps_its_poses():
     assert "as recorded" in smoothed.note
 
 
-def test_a_jittery_path_is_smoothed_and_says_by_how_much():
+def test_a_path_with_jitter_is_smoothed_and_the_note_has_the_distance():
     noise = np.random.default_rng(0).normal(scale=0.12, size=len(TIME_S))
     smoothed = ego_motion(TIME_US, poses(8 * TIME_S + noise, 0.0, 0.0))
     speed_mps = smoothed.motion.velocities_mps[0, :, 0]
@@ -48,7 +38,7 @@ def test_a_jittery_path_is_smoothed_and_says_by_how_much():
 
 
 def test_velocities_are_in_the_body_frame():
-    # Along y, while looking along y: forwards.
+    # Motion along y with a heading along y is forward motion.
     motion = ego_motion(TIME_US, poses(0.0, 5 * TIME_S, np.pi / 2)).motion
     np.testing.assert_allclose(motion.velocities_mps[0], np.tile([5.0, 0.0], (len(TIME_S), 1)), atol=1e-9)
 
@@ -81,43 +71,40 @@ def test_too_few_poses_are_refused():
         ego_motion(TIME_US[:2], np.zeros((2, 3)))
 
 
-def track(time_us, x, kind=AgentKind.VEHICLE):
-    count = len(time_us)
-    return TrackSamples(
-        track_id="a",
-        kind=kind,
-        time_us=np.array(time_us, dtype=np.int64),
-        poses=poses(np.array(x, dtype=float), np.zeros(count), np.zeros(count)),
-        sizes=np.tile([4.0, 2.0], (count, 1)),
-        z_m=np.zeros(count),
-        height_m=1.5,
-    )
+def test_a_path_sampled_at_2_hz_is_smoothed():
+    # 1 m/s2 along x, interpolated linearly between samples at 0.5 s: jumps of 0.5 m/s at the samples.
+    known_s = np.arange(0.0, 5.01, 0.5)
+    notes = ImportNotes()
+    path = ego_on_grid((known_s * 1e6).astype(np.int64), poses(known_s**2 / 2, 0.0, 0.0), notes)
+    assert path.interval_us == 500_000
+    assert [str(note) for note in notes.notes] == [
+        "changed: ego poses given every 0.50 s are interpolated linearly to 0.1 s"
+    ]
+    cornered = ego_motion(path.time_us, path.poses).motion.accelerations_mps2[0, 10:-10, 0]
+    smooth = ego_motion(path.time_us, path.poses, path.interval_us).motion.accelerations_mps2[0, 10:-10, 0]
+    assert cornered.max() > 1.9
+    np.testing.assert_allclose(smooth, 1.0, atol=0.2)
 
 
-def test_agents_are_interpolated_between_observations_off_the_grid():
-    agents = tracks_on_grid(TIME_US[:4], [track([20_000, 120_000, 220_000], [1.0, 2.0, 3.0])])
-    assert agents.valid[0].tolist() == [True, True, True, False]
-    # Before the first observation the agent stands where it was first seen.
-    np.testing.assert_allclose(agents.poses[0, :3, 0], [1.0, 1.8, 2.8])
+def test_the_ego_path_is_the_longest_stretch_without_a_gap():
+    known_us = np.concatenate([np.arange(10), np.arange(20, 60)]) * 100_000
+    notes = ImportNotes()
+    path = ego_on_grid(known_us, poses(known_us / 1e6, 0.0, 0.0), notes)
+    assert (path.time_us[0], path.time_us[-1], len(path.time_us)) == (2_000_000, 5_900_000, 40)
+    np.testing.assert_allclose(path.poses[:, 0], path.time_us / 1e6)
+    assert [str(note) for note in notes.notes] == [
+        "left out (10): ego poses outside the longest stretch without a gap of more than 0.25 s"
+    ]
 
 
-def test_velocities_are_central_and_one_sided_at_the_ends():
-    agents = tracks_on_grid(TIME_US[:4], [track([0, 100_000, 200_000, 300_000], [0.0, 1.0, 3.0, 6.0])])
-    np.testing.assert_allclose(agents.velocities_mps[0, :, 0], [10.0, 15.0, 25.0, 30.0])
+def test_a_missing_frame_at_10_hz_is_interpolated():
+    known_us = np.delete(np.arange(50), 20) * 100_000
+    notes = ImportNotes()
+    path = ego_on_grid(known_us, poses(known_us / 1e6, 0.0, 0.0), notes)
+    np.testing.assert_allclose(path.poses[:, 0], np.arange(50) / 10)
+    assert notes.notes == []
 
 
-def test_an_agent_that_is_seen_once_stands():
-    agents = tracks_on_grid(TIME_US[:3], [track([100_000], [7.0])])
-    assert agents.valid[0].tolist() == [False, True, False]
-    np.testing.assert_array_equal(agents.velocities_mps[0, 1], [0.0, 0.0])
-
-
-def test_static_objects_have_no_velocity():
-    agents = tracks_on_grid(TIME_US[:3], [track([0, 100_000, 200_000], [0.0, 0.1, 0.0], AgentKind.BARRIER)])
-    np.testing.assert_array_equal(agents.velocities_mps[0], np.zeros((3, 2)))
-
-
-def test_agents_that_are_never_seen_in_time_are_left_out():
-    agents = tracks_on_grid(TIME_US[:3], [track([900_000], [7.0])])
-    assert agents.num_agents == 0
-    assert agents.num_steps == 3
+def test_an_ego_that_is_given_every_2_s_is_refused():
+    with pytest.raises(ValueError, match=r"ego poses every 2.00 s; the interval must not exceed 1.0 s"):
+        ego_on_grid(np.arange(20) * 2_000_000, np.zeros((20, 3)), ImportNotes())
