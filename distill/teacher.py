@@ -24,7 +24,7 @@ from simulation.ego.box import ego_box
 from simulation.ego.dynamics import VELOCITY_X, state_array
 from simulation.ego.vocabulary_tracking import driven_states, fit_vocabulary
 from simulation.geometry.boxes import boxes_overlapping
-from simulation.geometry.long_lines import nearest_place
+from simulation.geometry.polylines import project_chunked
 from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
 from simulation.metrics.pdm.agents import ScoredAgents
 from simulation.metrics.pdm.areas import red_rows_by_step
@@ -165,7 +165,7 @@ def _speed_scores(states: np.ndarray, line: LaneSamples, centerline: Centerline)
     if (line.limit_mps == line.limit_mps[0]).all():
         limits = np.full(speeds.shape, line.limit_mps[0])
     else:
-        start_m = nearest_place(*centerline.arrays, states[0, 0, 0], states[0, 0, 1])[1]
+        start_m = project_chunked(centerline.arrays, states[0, 0, 0], states[0, 0, 1])
         moved = np.hypot(*np.diff(states[:, ::5, :2], axis=1).transpose(2, 0, 1))
         along_m = start_m + np.concatenate([np.zeros((len(states), 1)), np.cumsum(moved, axis=1)], axis=1)
         limits = line.limit_mps[np.clip((along_m / SPACING_M).astype(np.int64), 0, len(line.limit_mps) - 1)]

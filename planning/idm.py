@@ -12,8 +12,7 @@ from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA
 from planning.idm_rollout import plan_idm
 from planning.lane_search import breadth_first_lanes, joined_centerlines, starting_lane
-from simulation.geometry.corridors import chunk_bounds
-from simulation.geometry.polylines import arc_lengths
+from simulation.geometry.polylines import arc_lengths, chunk_bounds
 from simulation.metrics.nuplan.flat_map import flat_map
 from simulation.traffic.idm_law import NUPLAN_PLANNER
 

@@ -8,13 +8,14 @@ from simulation.geometry.angles import wrap
 from simulation.geometry.boxes import box_corners, convex_distance, convex_overlap
 from simulation.geometry.compiling import njit
 from simulation.geometry.corridors import (
+    Corridor,
     box_area_distance,
-    corridor_meets_area,
-    corridor_meets_box,
-    interpolated_piece,
+    corridor_between,
+    corridor_overlaps_area,
+    corridor_overlaps_box,
 )
 from simulation.geometry.polygons import FlatPolygons
-from simulation.geometry.polylines import project
+from simulation.geometry.polylines import ChunkedLine, project
 from simulation.traffic.idm_law import IdmParameters, idm_acceleration
 
 
@@ -39,10 +40,7 @@ def pose_at(
 
 @njit(cache=True)
 def _lead(
-    points: np.ndarray,
-    arc: np.ndarray,
-    chunks: np.ndarray,
-    piece: tuple[int, int, float, float],
+    corridor: Corridor,
     center: tuple[float, float, float],
     size: tuple[float, float],
     corners: np.ndarray,
@@ -59,16 +57,14 @@ def _lead(
         if away >= nearest:
             continue
         is_met = away <= 0.0 and convex_overlap(ego, corners[i])
-        if is_met or corridor_meets_box(points, arc, chunks, piece, 0.5 * size[1], corners[i]):
+        if is_met or corridor_overlaps_box(corridor, corners[i]):
             gap = 0.0 if is_met else convex_distance(ego, corners[i])
             if gap < nearest:
                 nearest = gap
                 lead_speed = agents[i, 3] * math.cos(agents[i, 2] - center[2])
     for row in area_rows:
         gap = box_area_distance(areas, row, ego, nearest)
-        if gap < nearest and (
-            gap == 0.0 or corridor_meets_area(points, arc, chunks, piece, 0.5 * size[1], areas, row)
-        ):
+        if gap < nearest and (gap == 0.0 or corridor_overlaps_area(corridor, areas, row)):
             nearest, lead_speed = gap, 0.0
     return nearest, lead_speed
 
@@ -124,7 +120,7 @@ def plan_idm(
             corners[count] = box_corners(agents[i, 0], agents[i, 1], agents[i, 2], agents[i, 4], agents[i, 5])
             count += 1
     seen, corners = seen[:count], corners[:count]
-    path, path_arc = points[:num_points], arc[:num_points]
+    path, half_width = ChunkedLine(points[:num_points], arc[:num_points], chunks), 0.5 * size[1]
 
     poses = np.empty((num_steps + 1, 3))
     progress, speed = project(points, arc, ego[0], ego[1]), ego[3]
@@ -141,8 +137,8 @@ def plan_idm(
             center = (x, y, heading)
         start_m = min(max(progress, 0.0), end_m)
         stop_m = min(max(progress + horizon_m, 0.0), end_m)
-        piece = interpolated_piece(path_arc, start_m, stop_m)
-        gap, lead_speed = _lead(path, path_arc, chunks, piece, center, size, corners, seen, areas, area_rows)
+        corridor = corridor_between(path, start_m, stop_m, half_width, half_width)
+        gap, lead_speed = _lead(corridor, center, size, corners, seen, areas, area_rows)
         if gap == np.inf:
             gap, lead_speed = end_m - progress - 0.5 * size[0], 0.0
         accel = idm_acceleration(speed, gap, lead_speed, target_speed, parameters)

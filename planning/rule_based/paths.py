@@ -10,8 +10,7 @@ import numpy as np
 
 from driving.map import MapGraph
 from planning.lane_search import joined_centerlines
-from simulation.geometry.corridors import chunk_bounds
-from simulation.geometry.polylines import arc_lengths
+from simulation.geometry.polylines import arc_lengths, chunk_bounds
 
 
 class Paths(NamedTuple):

@@ -18,14 +18,15 @@ from planning.rule_based.paths import Paths
 from simulation.geometry.boxes import box_corners, boxes_overlapping, convex_distance, convex_overlap
 from simulation.geometry.compiling import njit
 from simulation.geometry.corridors import (
+    Corridor,
     box_area_distance,
-    corridor_meets_area,
-    corridor_meets_box,
-    interpolated_piece,
-    piece_bounds,
+    corridor_between,
+    corridor_bounds,
+    corridor_overlaps_area,
+    corridor_overlaps_box,
 )
-from simulation.geometry.long_lines import project_chunked
 from simulation.geometry.polygons import FlatPolygons, overlaps_convex
+from simulation.geometry.polylines import ChunkedLine, project_chunked
 from simulation.traffic.idm_law import PDM_PROPOSALS, idm_acceleration
 
 MIN_PROGRESS_M = 1e-5
@@ -68,21 +69,27 @@ class Rollout(NamedTuple):
     poses: np.ndarray
     """(P, T + 1, 3) rear axle."""
     pieces: np.ndarray
-    """(L, 4) corridor of each path, as `corridor_meets` takes it."""
+    """(L, 4) first and last segment of each path's corridor, and the places of its ends on these [m]."""
     standing: np.ndarray
     """(L, N + R) of obstacles that do not move: place along the path where they are in its corridor [m], else
     infinitely far behind; NaN where not yet looked at."""
 
 
 @njit(cache=True)
-def _corridor_piece(arc: np.ndarray, start_m: float, end_m: float) -> tuple[int, int, float, float]:
-    """The piece between the vertices from `start_m` to `end_m`; with fewer than two of them, the piece itself."""
+def _corridor_of_vertices(line: ChunkedLine, start_m: float, end_m: float, half_width: float) -> Corridor:
+    """The corridor between the vertices from `start_m` to `end_m`; with fewer than two of them, between these."""
+    arc = line.arc
     start_m, end_m = min(max(start_m, 0.0), arc[-1]), min(max(end_m, 0.0), arc[-1])
     low = int(np.searchsorted(arc, start_m))
     high = int(np.searchsorted(arc, end_m, side="right")) - 1
     if high > low:
-        return low, high - 1, 0.0, arc[high] - arc[high - 1]
-    return interpolated_piece(arc, start_m, end_m)
+        return Corridor(line, low, high - 1, 0.0, arc[high] - arc[high - 1], half_width, half_width)
+    return corridor_between(line, start_m, end_m, half_width, half_width)
+
+
+@njit(cache=True)
+def _line(paths: Paths, path: int) -> ChunkedLine:
+    return ChunkedLine(paths.points[path], paths.arcs[path], paths.chunks[path])
 
 
 @njit(cache=True)
@@ -98,14 +105,9 @@ def _find_leads(
     step: int,
 ) -> None:
     """What drives ahead of the proposals `first` to `stop`, all on one path, at a step."""
-    points, arc, chunks = paths.points[path], paths.arcs[path], paths.chunks[path]
-    piece = (
-        int(rollout.pieces[path, 0]),
-        int(rollout.pieces[path, 1]),
-        rollout.pieces[path, 2],
-        rollout.pieces[path, 3],
-    )
-    half_width = 0.5 * size[1]
+    line, half_width = _line(paths, path), 0.5 * size[1]
+    first_segment, last_segment, start_m, end_m = rollout.pieces[path]
+    corridor = Corridor(line, int(first_segment), int(last_segment), start_m, end_m, half_width, half_width)
     # The forecast is sampled every 0.2 s.
     time_s = (step // 2) * 2 * STEP_S
     num_objects, num_lights = len(obstacles.poses), len(obstacles.light_rows)
@@ -117,7 +119,7 @@ def _find_leads(
     # Arrays by their own names: each access through a tuple costs a reference count.
     poses, sizes, velocities = obstacles.poses, obstacles.sizes, obstacles.velocities
     ignored, standing = obstacles.is_ignored, rollout.standing
-    low_x, low_y, high_x, high_y = piece_bounds(chunks, piece)
+    low_x, low_y, high_x, high_y = corridor_bounds(corridor)
     for i in range(num_objects):
         place = standing[path, i]
         if ignored[i] or place == -np.inf:
@@ -134,8 +136,8 @@ def _find_leads(
         corners[count] = box_corners(x, y, poses[i, 2], length, width)
         if np.isnan(place):
             place = -np.inf
-            if corridor_meets_box(points, arc, chunks, piece, half_width, corners[count]):
-                place = project_chunked(points, arc, chunks, x, y)
+            if corridor_overlaps_box(corridor, corners[count]):
+                place = project_chunked(line, x, y)
             if stands:
                 standing[path, i] = place
         if place > -np.inf:
@@ -152,8 +154,8 @@ def _find_leads(
         if np.isnan(place):
             place = -np.inf
             row = obstacles.light_rows[r]
-            if corridor_meets_area(points, arc, chunks, piece, half_width, obstacles.areas, row):
-                place = project_chunked(points, arc, chunks, x, y)
+            if corridor_overlaps_area(corridor, obstacles.areas, row):
+                place = project_chunked(line, x, y)
             rollout.standing[path, num_objects + r] = place
         if place > -np.inf:
             found[count] = r
@@ -186,7 +188,7 @@ def _find_leads(
                 i = found[nearest]
                 lead_speed = obstacles.speeds[i] * math.cos(obstacles.poses[i, 2] - heading)
         else:
-            lead_progress, lead_rear = arc[-1], 0.5 * size[0]
+            lead_progress, lead_rear = line.arc[-1], 0.5 * size[0]
         rollout.lead[p, step, 0] = lead_progress
         rollout.lead[p, step, 1] = lead_speed
         rollout.lead[p, step, 2] = lead_rear
@@ -244,13 +246,13 @@ def roll_out_proposals(
     num_speeds = len(targets)
     reach_m = np.abs(targets).max() * horizon_s
     for path in range(len(paths.points)):
-        arc = paths.arcs[path]
-        start_m = project_chunked(paths.points[path], arc, paths.chunks[path], rear_x, rear_y)
-        piece = _corridor_piece(arc, start_m, start_m + reach_m)
-        rollout.pieces[path, 0] = piece[0]
-        rollout.pieces[path, 1] = piece[1]
-        rollout.pieces[path, 2] = piece[2]
-        rollout.pieces[path, 3] = piece[3]
+        line = _line(paths, path)
+        start_m = project_chunked(line, rear_x, rear_y)
+        corridor = _corridor_of_vertices(line, start_m, start_m + reach_m, 0.5 * size[1])
+        rollout.pieces[path, 0] = corridor.first
+        rollout.pieces[path, 1] = corridor.last
+        rollout.pieces[path, 2] = corridor.start_m
+        rollout.pieces[path, 3] = corridor.end_m
         first, stop = path * num_speeds, (path + 1) * num_speeds
         for p in range(first, stop):
             rollout.progress[p, 0] = start_m

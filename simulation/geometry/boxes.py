@@ -1,9 +1,10 @@
-"""Convex polygons, mostly vehicle boxes: corners, overlap, distance.
+"""Segments and convex polygons, mostly vehicle boxes: corners, overlap, distance.
 
-Polygons are open rings (n, 2) of any orientation [m]. Touching counts as overlap, as in shapely's `intersects`.
+Polygons are open rings of any orientation [m]. Touching counts as overlap, as in shapely's `intersects`.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -12,8 +13,8 @@ from simulation.geometry.compiling import njit
 
 
 @njit(cache=True)
-def box_corners(x: float, y: float, heading: float, length: float, width: float) -> np.ndarray:
-    """Corners (4, 2) of a box around its centre: front-left, rear-left, rear-right, front-right."""
+def box_corners(x: float, y: float, heading: float, length: float, width: float) -> Float64[np.ndarray, "4 2"]:
+    """Corners of a box around its centre: front-left, rear-left, rear-right, front-right."""
     cos, sin = math.cos(heading), math.sin(heading)
     fx, fy = 0.5 * length * cos, 0.5 * length * sin
     lx, ly = -0.5 * width * sin, 0.5 * width * cos
@@ -50,7 +51,7 @@ def _is_separated_by_edges_of(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 @njit(cache=True)
-def convex_overlap(a: np.ndarray, b: np.ndarray) -> bool:
+def convex_overlap(a: Float64[np.ndarray, "corners_a 2"], b: Float64[np.ndarray, "corners_b 2"]) -> bool:
     """Whether two convex polygons share a point, by the separating-axis theorem."""
     return not (_is_separated_by_edges_of(a, b) or _is_separated_by_edges_of(b, a))
 
@@ -79,31 +80,54 @@ def boxes_overlapping(
     return overlaps
 
 
+class Segment(NamedTuple):
+    """A straight line from a to b [m]."""
+
+    ax: float
+    ay: float
+    bx: float
+    by: float
+
+
 @njit(cache=True)
-def point_segment_distance(px: float, py: float, ax: float, ay: float, bx: float, by: float) -> float:
-    """Distance of a point from a segment."""
-    dx, dy = bx - ax, by - ay
-    rx, ry = px - ax, py - ay
+def offset_from_segment(segment: Segment, x: float, y: float) -> tuple[float, float, float]:
+    """Share of the segment at its place nearest to a point, and the vector from that place to the point."""
+    dx, dy = segment.bx - segment.ax, segment.by - segment.ay
+    rx, ry = x - segment.ax, y - segment.ay
     squared = dx * dx + dy * dy
-    t = 0.0
+    share = 0.0
     if squared > 0.0:
-        t = min(1.0, max(0.0, (rx * dx + ry * dy) / squared))
-    return math.hypot(rx - t * dx, ry - t * dy)
+        share = min(1.0, max(0.0, (rx * dx + ry * dy) / squared))
+    return share, rx - share * dx, ry - share * dy
 
 
 @njit(cache=True)
-def segments_cross(ax: float, ay: float, bx: float, by: float, cx: float, cy: float, dx: float, dy: float) -> bool:
-    """Whether segments a-b and c-d share a point."""
-    ux, uy = bx - ax, by - ay
-    vx, vy = dx - cx, dy - cy
-    wx, wy = cx - ax, cy - ay
+def point_segment_distance(segment: Segment, x: float, y: float) -> float:
+    """Distance of a point from a segment [m]."""
+    _, gx, gy = offset_from_segment(segment, x, y)
+    return math.hypot(gx, gy)
+
+
+@njit(cache=True)
+def point_segment_squared(segment: Segment, x: float, y: float) -> float:
+    """Squared distance of a point from a segment [m^2]."""
+    _, gx, gy = offset_from_segment(segment, x, y)
+    return gx * gx + gy * gy
+
+
+@njit(cache=True)
+def segments_cross(first: Segment, second: Segment) -> bool:
+    """Whether two segments share a point."""
+    ux, uy = first.bx - first.ax, first.by - first.ay
+    vx, vy = second.bx - second.ax, second.by - second.ay
+    wx, wy = second.ax - first.ax, second.ay - first.ay
     cross = ux * vy - uy * vx
     if cross == 0.0:
         if ux * wy - uy * wx != 0.0:
             return False
         squared = ux * ux + uy * uy
         if squared == 0.0:
-            return point_segment_distance(ax, ay, cx, cy, dx, dy) == 0.0
+            return point_segment_distance(second, first.ax, first.ay) == 0.0
         t0 = (wx * ux + wy * uy) / squared
         t1 = t0 + (vx * ux + vy * uy) / squared
         return max(min(t0, t1), 0.0) <= min(max(t0, t1), 1.0)
@@ -113,28 +137,44 @@ def segments_cross(ax: float, ay: float, bx: float, by: float, cx: float, cy: fl
 
 
 @njit(cache=True)
-def segment_distance(ax: float, ay: float, bx: float, by: float, cx: float, cy: float, dx: float, dy: float) -> float:
-    """Distance of two segments, 0 when they cross."""
-    if segments_cross(ax, ay, bx, by, cx, cy, dx, dy):
-        return 0.0
-    return min(
-        min(point_segment_distance(ax, ay, cx, cy, dx, dy), point_segment_distance(bx, by, cx, cy, dx, dy)),
-        min(point_segment_distance(cx, cy, ax, ay, bx, by), point_segment_distance(dx, dy, ax, ay, bx, by)),
-    )
+def edge(polygon: Float64[np.ndarray, "corners 2"], i: int) -> Segment:
+    """Edge of a polygon from corner `i` to the next."""
+    j = i + 1 if i + 1 < len(polygon) else 0
+    return Segment(polygon[i, 0], polygon[i, 1], polygon[j, 0], polygon[j, 1])
 
 
 @njit(cache=True)
-def convex_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Distance of two convex polygons, 0 when they overlap."""
+def convex_distance(a: Float64[np.ndarray, "corners_a 2"], b: Float64[np.ndarray, "corners_b 2"]) -> float:
+    """Distance of two convex polygons [m], 0 when they overlap."""
     if convex_overlap(a, b):
         return 0.0
     best = np.inf
-    num_a, num_b = len(a), len(b)
-    for i in range(num_a):
-        ni = i + 1 if i + 1 < num_a else 0
-        for j in range(num_b):
-            nj = j + 1 if j + 1 < num_b else 0
-            # Apart, the nearest pair always holds a vertex: two vertex-edge tests per edge pair suffice.
-            best = min(best, point_segment_distance(a[i, 0], a[i, 1], b[j, 0], b[j, 1], b[nj, 0], b[nj, 1]))
-            best = min(best, point_segment_distance(b[j, 0], b[j, 1], a[i, 0], a[i, 1], a[ni, 0], a[ni, 1]))
+    for i in range(len(a)):
+        for j in range(len(b)):
+            # Without overlap, a vertex is part of the nearest pair: two vertex-edge tests per edge pair suffice.
+            best = min(best, point_segment_distance(edge(b, j), a[i, 0], a[i, 1]))
+            best = min(best, point_segment_distance(edge(a, i), b[j, 0], b[j, 1]))
+    return best
+
+
+@njit(cache=True)
+def convex_contains(corners: Float64[np.ndarray, "corners 2"], x: float, y: float) -> bool:
+    """Whether a point is in a convex polygon or on its border: on the same side of all edges."""
+    has_left, has_right = False, False
+    for i in range(len(corners)):
+        side = edge(corners, i)
+        cross = (side.bx - side.ax) * (y - side.ay) - (side.by - side.ay) * (x - side.ax)
+        has_left = has_left or cross > 0.0
+        has_right = has_right or cross < 0.0
+    return not (has_left and has_right)
+
+
+@njit(cache=True)
+def convex_point_distance(corners: Float64[np.ndarray, "corners 2"], x: float, y: float) -> float:
+    """Distance of a point from a convex polygon [m], 0 inside."""
+    if convex_contains(corners, x, y):
+        return 0.0
+    best = np.inf
+    for i in range(len(corners)):
+        best = min(best, point_segment_distance(edge(corners, i), x, y))
     return best

@@ -1,45 +1,47 @@
-"""Many polygons on flat arrays, with a uniform grid over their bounds: which ones hold a point, how far is the road.
+"""Polygons on flat arrays with a uniform grid over their bounds, for containment and distance queries.
 
 Polygons may be concave, have holes and several parts; a point is inside by the even-odd rule over all rings.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
+from jaxtyping import Float64, Int64, Shaped
 
-from simulation.geometry.boxes import point_segment_distance, segments_cross
+from simulation.geometry.boxes import Segment, convex_contains, edge, point_segment_distance, segments_cross
 from simulation.geometry.compiling import njit
 
 GRID_CELL_M = 10.0
-"""About a lane piece: small enough to leave few candidates, large enough to keep the grid small."""
+"""About the width of an intersection: few candidates a cell, and few cells."""
 MAX_GRID_CELLS = 4_000_000
 
 
 class FlatPolygons(NamedTuple):
-    """A polygons; a NamedTuple of arrays, because compiled functions take those."""
+    """Polygons and their grid, in a form that compiled functions take."""
 
-    points: np.ndarray
-    """(P, 2) vertices, rings open."""
-    ring_offsets: np.ndarray
-    """(R + 1,) points of a ring."""
-    polygon_offsets: np.ndarray
-    """(A + 1,) rings of a polygon."""
-    bounds: np.ndarray
-    """(A, 4) min x, min y, max x, max y."""
-    origin: np.ndarray
-    """(2,) lower left corner of the grid."""
+    points: Float64[np.ndarray, "points 2"]
+    """Vertices of open rings."""
+    ring_offsets: Int64[np.ndarray, "rings+1"]
+    """First point of each ring."""
+    polygon_offsets: Int64[np.ndarray, "polygons+1"]
+    """First ring of each polygon."""
+    bounds: Float64[np.ndarray, "polygons 4"]
+    """Min x, min y, max x, max y."""
+    origin: Float64[np.ndarray, "2"]
+    """Lower left corner of the grid."""
     cell_m: float
-    shape: np.ndarray
-    """(2,) cells in x and y."""
-    cell_offsets: np.ndarray
-    cell_rows: np.ndarray
+    shape: Int64[np.ndarray, "2"]
+    """Cells in x and y."""
+    cell_offsets: Int64[np.ndarray, "cells+1"]
+    """First entry of each cell in `cell_rows`; cell (i, j) has the number i * shape[1] + j."""
+    cell_rows: Int64[np.ndarray, "entries"]
     """Polygons whose bounds touch a cell, ascending within the cell."""
 
 
-def flatten_polygons(polygons: np.ndarray) -> FlatPolygons:
-    """Lay shapely polygons or multi-polygons (A,) out flat.
+def flatten_polygons(polygons: Shaped[np.ndarray, "polygons"]) -> FlatPolygons:
+    """Flatten shapely polygons or multi-polygons.
 
     Raises:
         ValueError: When a polygon is None, empty or not finite: its bounds would make the whole grid NaN.
@@ -105,12 +107,13 @@ def _fill_grid(low: np.ndarray, high: np.ndarray, shape: np.ndarray) -> tuple[np
 
 
 @njit(cache=True)
-def _cell_of(flat: FlatPolygons, x: float, y: float) -> int:
-    i = math.floor((x - flat.origin[0]) / flat.cell_m)
-    j = math.floor((y - flat.origin[1]) / flat.cell_m)
-    if i < 0 or j < 0 or i >= flat.shape[0] or j >= flat.shape[1]:
+def grid_cell(grid: Any, x: float, y: float) -> int:
+    """Cell of a point in anything with the fields `origin`, `cell_m` and `shape`; -1 outside the grid."""
+    i = math.floor((x - grid.origin[0]) / grid.cell_m)
+    j = math.floor((y - grid.origin[1]) / grid.cell_m)
+    if i < 0 or j < 0 or i >= grid.shape[0] or j >= grid.shape[1]:
         return -1
-    return i * flat.shape[1] + j
+    return i * grid.shape[1] + j
 
 
 @njit(cache=True)
@@ -142,9 +145,9 @@ def contains_point(flat: FlatPolygons, row: int, x: float, y: float) -> bool:
 
 
 @njit(cache=True)
-def rows_containing(flat: FlatPolygons, x: float, y: float) -> np.ndarray:
+def rows_containing(flat: FlatPolygons, x: float, y: float) -> Int64[np.ndarray, "rows"]:
     """Rows of the polygons with the point strictly inside, ascending."""
-    cell = _cell_of(flat, x, y)
+    cell = grid_cell(flat, x, y)
     if cell < 0:
         return np.empty(0, dtype=np.int64)
     start, stop = flat.cell_offsets[cell], flat.cell_offsets[cell + 1]
@@ -160,7 +163,7 @@ def rows_containing(flat: FlatPolygons, x: float, y: float) -> np.ndarray:
 @njit(cache=True)
 def any_contains(flat: FlatPolygons, x: float, y: float) -> bool:
     """Whether some polygon has the point strictly inside."""
-    cell = _cell_of(flat, x, y)
+    cell = grid_cell(flat, x, y)
     if cell < 0:
         return False
     for k in range(flat.cell_offsets[cell], flat.cell_offsets[cell + 1]):
@@ -180,15 +183,15 @@ def distance_to_point(flat: FlatPolygons, row: int, x: float, y: float) -> float
         start, stop = flat.ring_offsets[ring], flat.ring_offsets[ring + 1]
         before = stop - 1
         for k in range(start, stop):
-            gap = point_segment_distance(x, y, points[before, 0], points[before, 1], points[k, 0], points[k, 1])
-            best = min(best, gap)
+            border = Segment(points[before, 0], points[before, 1], points[k, 0], points[k, 1])
+            best = min(best, point_segment_distance(border, x, y))
             before = k
     return best
 
 
 @njit(cache=True)
 def bounds_distance(flat: FlatPolygons, row: int, x: float, y: float) -> float:
-    """Distance of a point from a polygon's bounding box [m]: never more than from the polygon."""
+    """Distance of a point from a polygon's bounding box [m]: a lower bound of that from the polygon."""
     bounds = flat.bounds
     dx = max(max(bounds[row, 0] - x, x - bounds[row, 2]), 0.0)
     dy = max(max(bounds[row, 1] - y, y - bounds[row, 3]), 0.0)
@@ -209,7 +212,9 @@ def nearest_distance(flat: FlatPolygons, x: float, y: float, limit_m: float) -> 
 
 
 @njit(cache=True)
-def rows_in_bounds(flat: FlatPolygons, min_x: float, min_y: float, max_x: float, max_y: float) -> np.ndarray:
+def rows_in_bounds(
+    flat: FlatPolygons, min_x: float, min_y: float, max_x: float, max_y: float
+) -> Int64[np.ndarray, "rows"]:
     """Rows of the polygons whose bounding boxes touch a rectangle, ascending."""
     num_polygons = len(flat.bounds)
     if num_polygons == 0:
@@ -243,8 +248,8 @@ def rows_in_bounds(flat: FlatPolygons, min_x: float, min_y: float, max_x: float,
 
 
 @njit(cache=True)
-def overlaps_convex(flat: FlatPolygons, row: int, corners: np.ndarray) -> bool:
-    """Whether a polygon and a convex polygon (n, 2) share a point."""
+def overlaps_convex(flat: FlatPolygons, row: int, corners: Float64[np.ndarray, "corners 2"]) -> bool:
+    """Whether a polygon and a convex polygon share a point."""
     num_corners = len(corners)
     for k in range(num_corners):
         if contains_point(flat, row, corners[k, 0], corners[k, 1]):
@@ -260,62 +265,32 @@ def overlaps_convex(flat: FlatPolygons, row: int, corners: np.ndarray) -> bool:
         for k in range(start, stop):
             ax, ay, bx, by = points[before, 0], points[before, 1], points[k, 0], points[k, 1]
             before = k
-            # Most edges are elsewhere.
+            # Most edges are outside the corners' bounding box.
             if max(ax, bx) < low_x or min(ax, bx) > high_x or max(ay, by) < low_y or min(ay, by) > high_y:
                 continue
             for c in range(num_corners):
-                n = c + 1 if c + 1 < num_corners else 0
-                if segments_cross(
-                    ax,
-                    ay,
-                    bx,
-                    by,
-                    corners[c, 0],
-                    corners[c, 1],
-                    corners[n, 0],
-                    corners[n, 1],
-                ):
+                if segments_cross(Segment(ax, ay, bx, by), edge(corners, c)):
                     return True
         # A ring wholly inside the convex polygon crosses none of its edges.
-        if start < stop and _convex_contains(corners, points[start, 0], points[start, 1]):
+        if start < stop and convex_contains(corners, points[start, 0], points[start, 1]):
             return True
     return False
 
 
 @njit(cache=True)
-def _convex_contains(corners: np.ndarray, x: float, y: float) -> bool:
-    side = 0.0
-    num_corners = len(corners)
-    for c in range(num_corners):
-        n = c + 1 if c + 1 < num_corners else 0
-        cross = (corners[n, 0] - corners[c, 0]) * (y - corners[c, 1]) - (corners[n, 1] - corners[c, 1]) * (
-            x - corners[c, 0]
-        )
-        if cross != 0.0:
-            if side * cross < 0.0:
-                return False
-            side = cross
-    return True
-
-
-@njit(cache=True)
-def distance_to_convex(flat: FlatPolygons, row: int, corners: np.ndarray) -> float:
-    """Distance of a polygon from a convex polygon (n, 2) [m], 0 when they overlap."""
+def distance_to_convex(flat: FlatPolygons, row: int, corners: Float64[np.ndarray, "corners 2"]) -> float:
+    """Distance of a polygon from a convex polygon [m], 0 when they overlap."""
     if overlaps_convex(flat, row, corners):
         return 0.0
     best = np.inf
     points = flat.points
-    num_corners = len(corners)
     for ring in range(flat.polygon_offsets[row], flat.polygon_offsets[row + 1]):
         start, stop = flat.ring_offsets[ring], flat.ring_offsets[ring + 1]
         before = stop - 1
         for k in range(start, stop):
-            ax, ay = points[before, 0], points[before, 1]
-            bx, by = points[k, 0], points[k, 1]
-            for c in range(num_corners):
-                n = c + 1 if c + 1 < num_corners else 0
-                cx, cy = corners[c, 0], corners[c, 1]
-                best = min(best, point_segment_distance(cx, cy, ax, ay, bx, by))
-                best = min(best, point_segment_distance(bx, by, cx, cy, corners[n, 0], corners[n, 1]))
+            border = Segment(points[before, 0], points[before, 1], points[k, 0], points[k, 1])
             before = k
+            for c in range(len(corners)):
+                best = min(best, point_segment_distance(border, corners[c, 0], corners[c, 1]))
+                best = min(best, point_segment_distance(edge(corners, c), border.bx, border.by))
     return best

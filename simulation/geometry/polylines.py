@@ -1,16 +1,39 @@
-"""Polylines by arc length: projection, interpolation, and corridors of a given width along them."""
+"""Polylines by arc length: projection and interpolation.
+
+Long lines carry bounding boxes of `CHUNK` segments each, so that a query passes over most of their segments.
+"""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
-from simulation.geometry.boxes import convex_overlap, point_segment_distance
+from simulation.geometry.boxes import Segment, offset_from_segment
 from simulation.geometry.compiling import njit
+
+CHUNK = 8
+"""Segments under one bounding box."""
+
+
+class ChunkedLine(NamedTuple):
+    """A line with its arc lengths and bounding boxes."""
+
+    points: Float64[np.ndarray, "points 2"]
+    arc: Float64[np.ndarray, "points"]
+    """Arc length of each vertex [m]."""
+    chunks: Float64[np.ndarray, "chunks 4"]
+    """Min x, min y, max x, max y of each `CHUNK` segments."""
+
+
+def chunked_line(points: Float64[np.ndarray, "points 2"]) -> ChunkedLine:
+    """Measure a line."""
+    return ChunkedLine(points, arc_lengths(points), chunk_bounds(points))
 
 
 @njit(cache=True)
-def arc_lengths(points: np.ndarray) -> np.ndarray:
-    """Distance (P,) of each vertex (P, 2) from the first, along the line [m]."""
+def arc_lengths(points: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "points"]:
+    """Distance of each vertex from the first, along the line [m]."""
     arc = np.zeros(len(points))
     for k in range(1, len(points)):
         arc[k] = arc[k - 1] + math.hypot(points[k, 0] - points[k - 1, 0], points[k, 1] - points[k - 1, 1])
@@ -18,34 +41,32 @@ def arc_lengths(points: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def project(points: np.ndarray, arc: np.ndarray, x: float, y: float) -> float:
-    """Arc length of the point's nearest place on the line; of equally near ones the first, as in shapely."""
-    best, along = np.inf, 0.0
-    for k in range(len(points) - 1):
-        dx, dy = points[k + 1, 0] - points[k, 0], points[k + 1, 1] - points[k, 1]
-        rx, ry = x - points[k, 0], y - points[k, 1]
-        squared = dx * dx + dy * dy
-        t = 0.0
-        if squared > 0.0:
-            t = min(1.0, max(0.0, (rx * dx + ry * dy) / squared))
-        gx, gy = rx - t * dx, ry - t * dy
-        gap = gx * gx + gy * gy
-        if gap < best:
-            best = gap
-            along = arc[k] + t * (arc[k + 1] - arc[k])
-    return along
+def chunk_bounds(points: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "chunks 4"]:
+    """Bounding boxes of min x, min y, max x, max y over each `CHUNK` segments of a line."""
+    num_segments = len(points) - 1
+    num_chunks = (num_segments + CHUNK - 1) // CHUNK
+    bounds = np.empty((num_chunks, 4))
+    for c in range(num_chunks):
+        start, stop = c * CHUNK, min(num_segments, (c + 1) * CHUNK) + 1
+        bounds[c, 0] = points[start:stop, 0].min()
+        bounds[c, 1] = points[start:stop, 1].min()
+        bounds[c, 2] = points[start:stop, 0].max()
+        bounds[c, 3] = points[start:stop, 1].max()
+    return bounds
 
 
 @njit(cache=True)
-def segment_at(arc: np.ndarray, along: float) -> int:
-    """Segment that holds an arc length: the last one whose start is not behind it, clamped to the line."""
+def segment_at(arc: Float64[np.ndarray, "points"], along: float) -> int:
+    """Segment that holds an arc length: the last one that starts at or before it, clamped to the line."""
     k = int(np.searchsorted(arc, along, side="right")) - 1
     return int(min(max(k, 0), len(arc) - 2))
 
 
 @njit(cache=True)
-def interpolate(points: np.ndarray, arc: np.ndarray, along: float) -> tuple[float, float, float]:
-    """Place on the line at an arc length (clamped to the line) and the heading of its segment."""
+def interpolate(
+    points: Float64[np.ndarray, "points 2"], arc: Float64[np.ndarray, "points"], along: float
+) -> tuple[float, float, float]:
+    """Position on the line at an arc length (clamped to the line) and the heading of its segment."""
     along = min(max(along, 0.0), arc[-1])
     k = segment_at(arc, along)
     length = arc[k + 1] - arc[k]
@@ -55,71 +76,79 @@ def interpolate(points: np.ndarray, arc: np.ndarray, along: float) -> tuple[floa
 
 
 @njit(cache=True)
-def corridor_overlaps(
-    points: np.ndarray,
-    arc: np.ndarray,
-    start_m: float,
-    end_m: float,
-    half_width_m: float,
-    square_caps: bool,
-    corners: np.ndarray,
-) -> bool:
-    """Whether a piece of the line, widened to both sides, shares a point with a convex polygon.
-
-    Inner vertices have round joins, ends are flat or, with `square_caps`, prolonged by the half width: what
-    shapely's `buffer` draws, but with true arcs instead of its eight chords a quarter.
-
-    Args:
-        points: Vertices (P, 2) of the line.
-        arc: Their arc lengths (P,).
-        start_m: Arc length where the piece starts, clamped to the line.
-        end_m: Arc length where it ends, clamped to the line.
-        half_width_m: Width to each side.
-        square_caps: Prolong both ends by the half width.
-        corners: Convex polygon (n, 2).
-    """
-    start_m, end_m = max(start_m, 0.0), min(end_m, arc[-1])
-    if end_m < start_m:
-        return False
-    first, last = segment_at(arc, start_m), segment_at(arc, end_m)
-    # An end on a vertex belongs to the segment before it.
-    if last > first and end_m <= arc[last]:
-        last -= 1
-    cap = half_width_m if square_caps else 0.0
-    rectangle = np.empty((4, 2))
-    for k in range(first, last + 1):
-        length = arc[k + 1] - arc[k]
-        if length <= 0.0:
-            continue
-        ux, uy = (points[k + 1, 0] - points[k, 0]) / length, (points[k + 1, 1] - points[k, 1]) / length
-        low = start_m - arc[k] - cap if k == first else 0.0
-        high = end_m - arc[k] + cap if k == last else length
-        ox, oy = -uy * half_width_m, ux * half_width_m
-        ax, ay = points[k, 0] + low * ux, points[k, 1] + low * uy
-        bx, by = points[k, 0] + high * ux, points[k, 1] + high * uy
-        rectangle[0, 0], rectangle[0, 1] = ax + ox, ay + oy
-        rectangle[1, 0], rectangle[1, 1] = ax - ox, ay - oy
-        rectangle[2, 0], rectangle[2, 1] = bx - ox, by - oy
-        rectangle[3, 0], rectangle[3, 1] = bx + ox, by + oy
-        if convex_overlap(rectangle, corners):
-            return True
-        if k < last and convex_point_distance(corners, points[k + 1, 0], points[k + 1, 1]) <= half_width_m:
-            return True
-    return False
+def project(points: Float64[np.ndarray, "points 2"], arc: Float64[np.ndarray, "points"], x: float, y: float) -> float:
+    """Arc length of the line's point nearest to a point; of equally near ones the first, as in shapely."""
+    return _nearest_between(points, arc, (0, len(points) - 1), x, y)[1]
 
 
 @njit(cache=True)
-def convex_point_distance(corners: np.ndarray, x: float, y: float) -> float:
-    """Distance of a point from a convex polygon (n, 2) [m], 0 inside."""
-    num_corners = len(corners)
-    best = np.inf
-    has_left, has_right = False, False
-    for c in range(num_corners):
-        n = c + 1 if c + 1 < num_corners else 0
-        cross = (corners[n, 0] - corners[c, 0]) * (y - corners[c, 1]) - (corners[n, 1] - corners[c, 1]) * (
-            x - corners[c, 0]
-        )
-        has_left = has_left or cross > 0.0
-        has_right = has_right or cross < 0.0
-        best = min(best, point_segment_distance(x, y, corners[c, 0], corners[c, 1], corners[n, 0], corners[n, 1]))
-    return best if has_left and has_right else 0.0
+def project_chunked(line: ChunkedLine, x: float, y: float) -> float:
+    """`project`, for long lines."""
+    return nearest_on_line(line, x, y)[1]
+
+
+@njit(cache=True)
+def nearest_on_line(line: ChunkedLine, x: float, y: float) -> tuple[float, float]:
+    """Squared distance of a point from a line, and the arc length of the line's nearest point, the first of several.
+
+    Chunks whose bounding box is farther than the nearest point so far are passed over.
+    """
+    nearest_chunk, nearest_bound = 0, np.inf
+    for c in range(len(line.chunks)):
+        bound = _bound_squared(line.chunks, c, x, y)
+        if bound < nearest_bound:
+            nearest_chunk, nearest_bound = c, bound
+    best, along = _nearest_in_chunk(line, nearest_chunk, x, y)
+    for c in range(len(line.chunks)):
+        if c == nearest_chunk or _bound_squared(line.chunks, c, x, y) > best:
+            continue
+        squared, at = _nearest_in_chunk(line, c, x, y)
+        if squared < best or (squared == best and at < along):
+            best, along = squared, at
+    return best, along
+
+
+@njit(cache=True)
+def first_within(
+    line: ChunkedLine, near: Int64[np.ndarray, "near"], start: int, point: tuple[float, float], limit_m: float
+) -> int:
+    """The first of the chunks `near` that is within `limit_m` of a point, as its index in `near`; -1 for none.
+
+    The search starts at index `start` and wraps around to 0 after the last chunk.
+    """
+    x, y = point
+    for i in range(len(near)):
+        k = start + i if start + i < len(near) else start + i - len(near)
+        if _bound_squared(line.chunks, near[k], x, y) > limit_m * limit_m:
+            continue
+        if math.sqrt(_nearest_in_chunk(line, near[k], x, y)[0]) <= limit_m:
+            return k
+    return -1
+
+
+@njit(cache=True)
+def _bound_squared(chunks: np.ndarray, c: int, x: float, y: float) -> float:
+    dx = max(max(chunks[c, 0] - x, x - chunks[c, 2]), 0.0)
+    dy = max(max(chunks[c, 1] - y, y - chunks[c, 3]), 0.0)
+    return dx * dx + dy * dy
+
+
+@njit(cache=True)
+def _nearest_in_chunk(line: ChunkedLine, c: int, x: float, y: float) -> tuple[float, float]:
+    span = (c * CHUNK, min(len(line.points) - 1, (c + 1) * CHUNK))
+    return _nearest_between(line.points, line.arc, span, x, y)
+
+
+@njit(cache=True)
+def _nearest_between(
+    points: np.ndarray, arc: np.ndarray, span: tuple[int, int], x: float, y: float
+) -> tuple[float, float]:
+    """`nearest_on_line` over the segments from `span[0]` to before `span[1]`."""
+    best, along = np.inf, 0.0
+    for k in range(span[0], span[1]):
+        segment = Segment(points[k, 0], points[k, 1], points[k + 1, 0], points[k + 1, 1])
+        share, gx, gy = offset_from_segment(segment, x, y)
+        squared = gx * gx + gy * gy
+        if squared < best:
+            best, along = squared, arc[k] + share * (arc[k + 1] - arc[k])
+    return best, along

@@ -12,7 +12,8 @@ import shapely
 
 from simulation.geometry.boxes import box_corners as compiled_corners
 from simulation.geometry.compiling import njit
-from simulation.geometry.polylines import corridor_overlaps
+from simulation.geometry.corridors import Corridor, corridor_overlaps_box
+from simulation.geometry.polylines import ChunkedLine, chunk_bounds, segment_at
 from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.result import MetricResult, Violation
 
@@ -85,11 +86,17 @@ def _stop_line_under(drive: Drive, middle: np.ndarray, front: shapely.LineString
 
 @njit(cache=True)
 def _any_in_corridor(
-    points: np.ndarray, arc: np.ndarray, start_m: float, half_width_m: float, poses: np.ndarray, sizes: np.ndarray
+    line: ChunkedLine, along: float, half_width_m: float, poses: np.ndarray, sizes: np.ndarray
 ) -> bool:
+    """Whether a box overlaps the corridor with flat ends from an arc length to the end of the line."""
+    arc = line.arc
+    if along > arc[-1]:
+        return False
+    first, last = segment_at(arc, along), len(arc) - 2
+    corridor = Corridor(line, first, last, along - arc[first], arc[-1] - arc[last], half_width_m, 0.0)
     for n in range(len(poses)):
         corners = compiled_corners(poses[n, 0], poses[n, 1], poses[n, 2], sizes[n, 0], sizes[n, 1])
-        if corridor_overlaps(points, arc, start_m, arc[-1], half_width_m, False, corners):
+        if corridor_overlaps_box(corridor, corners):
             return True
     return False
 
@@ -109,8 +116,7 @@ def _has_leading_agent(drive: Drive, motion: int, step: int) -> bool:
     rows = np.flatnonzero(drive.agents.valid[:, step])
     return bool(
         _any_in_corridor(
-            points,
-            np.ascontiguousarray(line.arc_length_m[:-1]),
+            ChunkedLine(points, np.ascontiguousarray(line.arc_length_m[:-1]), chunk_bounds(points)),
             along,
             drive.vehicle.width_m / 2,
             np.ascontiguousarray(drive.agents.poses[rows, step]),

@@ -17,8 +17,8 @@ from simulation.ego.dynamics import HEADING, X, Y
 from simulation.geometry.area_raster import AreaRaster, crossings_to, entry_holds, raster_cell
 from simulation.geometry.boxes import box_corners
 from simulation.geometry.compiling import njit
-from simulation.geometry.long_lines import first_within, project_chunked
 from simulation.geometry.polygons import FlatPolygons, contains_point, overlaps_convex, rows_in_bounds
+from simulation.geometry.polylines import ChunkedLine, first_within, project_chunked
 
 LANE, DRIVABLE, ON_ROUTE, INTERSECTION = 1, 2, 4, 8
 """Kinds of a polygon, as bits."""
@@ -45,14 +45,6 @@ class ScoredMotions(NamedTuple):
     areas: UInt8[np.ndarray, "motions time"]
     """Of `ego_areas`."""
     box: EgoBox
-
-
-class CenterlineArrays(NamedTuple):
-    """A line with its arc lengths [m] and the bounding boxes of its chunks."""
-
-    points: Float64[np.ndarray, "points 2"]
-    arc: Float64[np.ndarray, "points"]
-    chunks: Float64[np.ndarray, "chunks 4"]
 
 
 @njit(cache=True)
@@ -195,7 +187,7 @@ def oncoming_distances(
 
 @njit(cache=True)
 def progress_along(
-    states: Float64[np.ndarray, "motions time 10"], line: CenterlineArrays, box: EgoBox
+    states: Float64[np.ndarray, "motions time 10"], line: ChunkedLine, box: EgoBox
 ) -> Float64[np.ndarray, "motions"]:
     """Progress of the box centre along a line [m], at least 0."""
     progress = np.empty(len(states))
@@ -203,14 +195,14 @@ def progress_along(
     for m in range(len(states)):
         for e, t in enumerate((0, states.shape[1] - 1)):
             x, y = center_at(states[m, t, X], states[m, t, Y], states[m, t, HEADING], box)
-            ends[e] = project_chunked(line.points, line.arc, line.chunks, x, y)
+            ends[e] = project_chunked(line, x, y)
         progress[m] = max(0.0, ends[1] - ends[0])
     return progress
 
 
 @njit(cache=True)
 def longest_stray(
-    motions: ScoredMotions, line: CenterlineArrays, near: Int64[np.ndarray, "near"]
+    motions: ScoredMotions, line: ChunkedLine, near: Int64[np.ndarray, "near"]
 ) -> Int64[np.ndarray, "motions"]:
     """Longest run of poses with the box centre farther than `STRAY_LIMIT_M` from a line, intersections left out.
 
@@ -230,7 +222,7 @@ def longest_stray(
             if areas[m, t] & INTERSECTION != 0:
                 continue
             x, y = center_at(states[m, t, X], states[m, t, Y], states[m, t, HEADING], box)
-            found = first_within(line.points, line.arc, line.chunks, near, last, x, y, STRAY_LIMIT_M)
+            found = first_within(line, near, last, (x, y), STRAY_LIMIT_M)
             count = count + 1 if found < 0 else 0
             last = max(found, 0)
             longest[m] = max(longest[m], count)

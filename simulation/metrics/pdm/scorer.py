@@ -16,14 +16,12 @@ from jaxtyping import Float64, Int64, UInt8
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.ego.box import ego_box
 from simulation.ego.dynamics import X, Y
-from simulation.geometry.corridors import chunk_bounds
-from simulation.geometry.polylines import arc_lengths
+from simulation.geometry.polylines import ChunkedLine, chunked_line
 from simulation.metrics.pdm.agents import ScoredAgents, near_grid, no_collision_scores, time_to_collision_scores
 from simulation.metrics.pdm.areas import ScoringAreas
 from simulation.metrics.pdm.comfort import comfort_filters, comfort_scores
 from simulation.metrics.pdm.road import (
     OFF_ROAD,
-    CenterlineArrays,
     ClassifiedAreas,
     ScoredMotions,
     ego_areas,
@@ -75,9 +73,9 @@ class Centerline:
     points: Float64[np.ndarray, "points 2"]
 
     @cached_property
-    def arrays(self) -> CenterlineArrays:
+    def arrays(self) -> ChunkedLine:
         """With arc lengths and bounding boxes, for quick searches."""
-        return CenterlineArrays(self.points, arc_lengths(self.points), chunk_bounds(self.points))
+        return chunked_line(self.points)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

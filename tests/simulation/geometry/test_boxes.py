@@ -5,12 +5,15 @@ from shapely.geometry import LineString, Point, Polygon
 
 from driving.geometry import box_corners as plain_box_corners
 from simulation.geometry.boxes import (
+    Segment,
     box_corners,
     boxes_overlapping,
     convex_distance,
     convex_overlap,
+    convex_point_distance,
+    edge,
     point_segment_distance,
-    segment_distance,
+    point_segment_squared,
     segments_cross,
 )
 
@@ -63,11 +66,12 @@ def test_segments_cross_and_keep_distance_as_those_of_shapely():
     crossings = 0
     for ends in rng.uniform(-5.0, 5.0, (500, 4, 2)):
         first, second = LineString(ends[:2]), LineString(ends[2:])
-        assert segments_cross(*ends.reshape(-1)) == first.intersects(second)
-        assert segment_distance(*ends.reshape(-1)) == pytest.approx(first.distance(second), abs=1e-12)
-        gap = point_segment_distance(*ends[0], *ends[2], *ends[3])
-        assert gap == pytest.approx(second.distance(Point(ends[0])), abs=1e-12)
-        crossings += segments_cross(*ends.reshape(-1))
+        ours = Segment(*ends[:2].reshape(-1)), Segment(*ends[2:].reshape(-1))
+        assert segments_cross(*ours) == first.intersects(second)
+        gap = second.distance(Point(ends[0]))
+        assert point_segment_distance(ours[1], *ends[0]) == pytest.approx(gap, abs=1e-12)
+        assert point_segment_squared(ours[1], *ends[0]) == pytest.approx(gap**2, abs=1e-12)
+        crossings += segments_cross(*ours)
     assert 50 < crossings < 450
 
 
@@ -82,4 +86,17 @@ def test_segments_cross_and_keep_distance_as_those_of_shapely():
     ],
 )
 def test_parallel_and_degenerate_segments_cross_where_they_share_a_point(ends, cross):
-    assert segments_cross(*map(float, ends)) == cross
+    first, second = Segment(*map(float, ends[:4])), Segment(*map(float, ends[4:]))
+    assert segments_cross(first, second) == cross
+
+
+def test_edges_of_a_polygon_close_the_ring():
+    square = box_corners(0.0, 0.0, 0.0, 2.0, 2.0)
+    assert edge(square, 3) == Segment(1.0, -1.0, 1.0, 1.0)
+
+
+def test_distance_of_points_from_boxes_equals_that_of_shapely(random_boxes, origin):
+    points = origin + np.random.default_rng(4).uniform(-15.0, 15.0, (300, 2))
+    for corners, point in zip(random_boxes(5, 300), points, strict=True):
+        gap = Polygon(corners).distance(Point(point))
+        assert convex_point_distance(corners, *point) == pytest.approx(gap, abs=1e-8)

@@ -1,11 +1,19 @@
 import numpy as np
 import pytest
 import shapely
-import shapely.ops
-from shapely.geometry import LineString, Polygon
+from shapely.geometry import LineString, Point
 
 from driving.geometry import arc_lengths as plain_arc_lengths
-from simulation.geometry.polylines import arc_lengths, corridor_overlaps, interpolate, project
+from simulation.geometry.polylines import (
+    arc_lengths,
+    chunked_line,
+    first_within,
+    interpolate,
+    nearest_on_line,
+    project,
+    project_chunked,
+    segment_at,
+)
 
 
 def test_compiled_and_plain_arc_lengths_are_equal(bend):
@@ -23,18 +31,53 @@ def test_projection_and_interpolation_agree_with_shapely(bend, origin):
         assert (x, y) == pytest.approx((expected.x, expected.y), abs=1e-7)
 
 
-@pytest.mark.parametrize("caps", ["flat", "square"])
-def test_corridors_overlap_boxes_as_finely_buffered_lines_do(bend, caps, random_boxes):
-    arc, line = arc_lengths(bend), LineString(bend)
-    rng = np.random.default_rng(4)
-    disagreements = []
-    for corners in random_boxes(4, 500, spread_m=45.0):
-        start, end = np.sort(rng.uniform(0, arc[-1], 2))
-        corridor = shapely.ops.substring(line, start, end).buffer(1.1, cap_style=caps, quad_segs=64)
-        ours = corridor_overlaps(bend, arc, start, end, 1.1, caps == "square", corners)
-        gap = corridor.distance(Polygon(corners))
-        if ours != corridor.intersects(Polygon(corners)):
-            disagreements.append(gap)
-    # GEOS simplifies the line before it widens it, by up to a hundredth of the width.
-    assert all(gap < 0.02 for gap in disagreements)
-    assert len(disagreements) < 5
+@pytest.fixture(scope="module")
+def walk(origin):
+    """A random walk of 100 vertices, with a repeated one: it crosses itself and leaves the last chunk half filled."""
+    steps = np.random.default_rng(5).normal(0.0, 4.0, (100, 2))
+    steps[50] = 0.0
+    return origin + np.cumsum(steps, axis=0)
+
+
+def test_chunks_bound_eight_segments_each(walk):
+    line = chunked_line(walk)
+    assert line.chunks.shape == (13, 4)
+    np.testing.assert_array_equal(line.chunks[0], [*walk[:9].min(axis=0), *walk[:9].max(axis=0)])
+    np.testing.assert_array_equal(line.chunks[12], [*walk[96:].min(axis=0), *walk[96:].max(axis=0)])
+
+
+def test_projection_by_chunks_equals_projection_by_segments(walk, origin):
+    line = chunked_line(walk)
+    shape = LineString(walk)
+    for point in origin + np.random.default_rng(6).uniform(-60, 60, (500, 2)):
+        squared, along = nearest_on_line(line, *point)
+        assert along == project_chunked(line, *point) == project(line.points, line.arc, *point)
+        assert np.sqrt(squared) == pytest.approx(shape.distance(Point(point)), abs=1e-8)
+
+
+def test_of_equally_near_places_the_first_counts():
+    # The line visits (0, 1) and (0, -1), both 1 m from the origin, in different chunks.
+    points = np.array(
+        [[-9.0, 1.0], [0.0, 1.0], *([x, 9.0] for x in range(10)), [20.0, 9.0], [20.0, -1.0], [0.0, -1.0]]
+    )
+    line = chunked_line(points)
+    assert nearest_on_line(line, 0.0, 0.0) == (1.0, 9.0)
+
+
+def test_the_first_chunk_within_the_limit_is_found_from_any_start(walk, origin):
+    line = chunked_line(walk)
+    near = np.array([1, 4, 5, 9, 12])
+    distances = [[LineString(walk[8 * c : 8 * c + 9]).distance(Point(p)) for c in near] for p in walk[::7]]
+    for point, gaps in zip(walk[::7], distances, strict=True):
+        for start in range(len(near)):
+            order = [*range(start, len(near)), *range(start)]
+            expected = next((k for k in order if gaps[k] <= 3.0), -1)
+            assert first_within(line, near, start, tuple(point), 3.0) == expected
+
+
+def test_headings_of_a_line_are_those_of_its_segments():
+    points = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 4.0]])
+    arc = arc_lengths(points)
+    assert [segment_at(arc, along) for along in (-1.0, 0.0, 2.9, 3.0, 7.0, 9.0)] == [0, 0, 0, 1, 1, 1]
+    assert interpolate(points, arc, 3.0) == (3.0, 0.0, np.pi / 2)
+    assert interpolate(points, arc, 5.0) == (3.0, 2.0, np.pi / 2)
