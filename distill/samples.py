@@ -19,6 +19,7 @@ from planning.neural.features import trimmed
 from planning.neural.vocabulary import TrajectoryVocabulary
 from simulation.ego.dynamics import VELOCITY_X
 from simulation.ego.vocabulary_tracking import FittedVocabulary, drive_vocabulary, fit_vocabulary
+from simulation.metrics.weighting import weighted_sum
 
 BEST_SHARE, NEAR_SHARE = 0.25, 0.1
 """Shares of a state's sample: the teacher's best candidates, and the nearest to the log; the remainder is random."""
@@ -106,8 +107,9 @@ def teacher_scores(
 ) -> Float32[np.ndarray, "states candidates"]:
     """The teacher's total per candidate: product times weighted mean of the stored sub-scores (..., sub-scores)."""
     values = scores.astype(np.float32) / np.float32(SCALE)
-    weighted = sum(weight * values[..., SUB_SCORES.index(name)] for name, weight in _WEIGHTED.items())
-    return (values[..., _MULTIPLIED].prod(axis=-1) * weighted / sum(_WEIGHTED.values())).astype(np.float32)
+    parts = {name: values[..., column] for column, name in enumerate(SUB_SCORES)}
+    total, weight = weighted_sum(parts, _WEIGHTED)
+    return (values[..., _MULTIPLIED].prod(axis=-1) * total / weight).astype(np.float32)
 
 
 def held_back(states: LabelledStates, share: float) -> Bool[np.ndarray, "states"]:

@@ -1,1 +1,1 @@
-"""What we will do: planners that return trajectories."""
+"""Planners: observation to trajectory."""

@@ -1,4 +1,4 @@
-"""A probe: what does a score give to a car that neither steers nor looks?"""
+"""A probe for scores: constant velocity, whatever is ahead."""
 
 import numpy as np
 
@@ -12,15 +12,15 @@ PLAN_STEP_S = 0.5
 
 
 class ConstantVelocityPlanner:
-    """Straight on along the present heading at the present speed, for 8 s."""
+    """Straight ahead at the present speed for 8 s."""
 
     name = "constant_velocity"
 
     def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002
-        """Nothing to prepare."""
+        """Do nothing: the plan depends on the ego only."""
 
     def plan(self, observation: Observation) -> Trajectory:
-        """A straight line of poses 0.5 s apart."""
+        """Poses on a straight line, 0.5 s apart."""
         ego = observation.ego_now
         times_s = np.arange(round(HORIZON_S / PLAN_STEP_S) + 1) * PLAN_STEP_S
         x, y, heading = ego.rear_axle_pose

@@ -1,10 +1,10 @@
-"""A probe: what does a score give to a car that follows its route and its lights, but looks at nobody?"""
+"""A probe for scores: route and traffic lights are followed, agents are ignored."""
 
 from planning.idm import IdmPlanner
 
 
 class IgnoreAgentsPlanner(IdmPlanner):
-    """nuPlan's IDM planner on an empty road."""
+    """nuPlan's IDM planner without agents."""
 
     name = "ignore_agents"
     sees_agents = False

@@ -11,12 +11,12 @@ from driving.vehicle import PACIFICA
 
 
 def starting_lane(map_graph: MapGraph, rows: list[int], ego: EgoState) -> int:
-    """The first of the lanes that holds the middle of the ego box, else the one nearest to the box.
+    """The first lane that contains the centre of the ego box, else the lane nearest to the box.
 
     Args:
         map_graph: The map.
         rows: Lanes and connectors to choose from, at least one.
-        ego: Where the ego is.
+        ego: State of the ego.
 
     Source:
         nuPlan devkit, `IDMPlanner._get_starting_edge`.
@@ -36,12 +36,11 @@ def starting_lane(map_graph: MapGraph, rows: list[int], ego: EgoState) -> int:
 
 
 def breadth_first_lanes(map_graph: MapGraph, roadblock_ids: tuple[int, ...], start: int) -> list[int]:
-    """Rows of the lanes from `start` to the last roadblock, one lane for each roadblock on the way.
+    """Rows of the lanes from `start` to the last roadblock, one lane per roadblock.
 
-    When no such chain is found, the last lane that the search looked at ends it. Where a lane is reached at one
-    depth from several others, the last of them is its parent. The devkit queues a lane once for each way that leads
-    to it, which grows exponentially with the route; only the first and the last place in its queue matter, and
-    these are kept.
+    Without such a chain, the result ends at the lane that the search visits last. If several lanes of one depth lead
+    to a lane, the last of them is its parent. The devkit queues a lane once per path that leads to it, exponentially
+    many in the length of the route; only the first and the last position in its queue matter, and these are kept.
 
     Source:
         nuPlan devkit, `BreadthFirstSearch` and `IDMPlanner._breadth_first_search`.
@@ -92,7 +91,7 @@ def _chain(parents: list[dict[int, int]], end: int) -> list[int]:
 def joined_centerlines(
     map_graph: MapGraph, rows: list[int]
 ) -> tuple[Float64[np.ndarray, "points 2"], Float64[np.ndarray, "points"]]:
-    """All vertices of the lanes' centerlines one after the other, and each lane's own headings there [rad]."""
+    """Vertices of the lanes' centerlines, one lane after the other, and the headings of each lane there [rad]."""
     lines = [map_graph.centerline(row) for row in rows]
     points = np.concatenate([line.points for line in lines])
     return np.ascontiguousarray(points), np.concatenate([line.headings for line in lines])

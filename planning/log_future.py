@@ -1,4 +1,4 @@
-"""Drives as the human did: the log's own future."""
+"""Drives the log."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -15,7 +15,7 @@ STRIDE = 5
 
 
 class LogFuturePlanner:
-    """nuPlan's `LogFuturePlanner`: the logged pose now, and one every 0.5 s as far as the log goes."""
+    """nuPlan's `LogFuturePlanner`: the logged poses from now on, every 0.5 s, to the end of the log."""
 
     name = "log_future"
 
@@ -25,20 +25,20 @@ class LogFuturePlanner:
         self._poses = np.zeros((0, 3))
 
     def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002
-        """Refuse: the future is in the scenario only.
+        """Raise: only a scenario holds the log.
 
         Raises:
             TypeError: Always.
         """
-        raise TypeError("log_future drives the recording; call reset_with_scenario.")
+        raise TypeError("log_future drives the log of a scenario; call reset_with_scenario instead of reset.")
 
     def reset_with_scenario(self, scenario: Scenario) -> None:
-        """Take the scenario's log."""
+        """Take the log of a scenario."""
         self._scenario = scenario
         self._times_us, self._poses = np.zeros(0, dtype=np.int64), np.zeros((0, 3))
 
     def plan(self, observation: Observation) -> Trajectory:
-        """The log's next 8 s; where it ends sooner than 0.5 s ahead, what is left of the plan before.
+        """The next 8 s of the log; in its last 0.5 s, the remainder of the previous plan.
 
         Raises:
             ValueError: When the log ends at the scenario's first frame.
@@ -51,7 +51,9 @@ class LogFuturePlanner:
             self._times_us = scenario.time_us[steps]
             self._poses = scenario.ego.rear_axle_poses[0, steps]
         elif not len(self._times_us):
-            raise ValueError(f"Scenario {scenario.scenario_id} has no log behind its first frame to drive.")
+            raise ValueError(
+                f"The log of scenario {scenario.scenario_id} ends at its first frame; there is nothing to drive."
+            )
         since_us = self._times_us - scenario.time_us[now]
         if since_us[0] == 0:
             return Trajectory(time_s=since_us * 1e-6, poses=self._poses)
@@ -59,7 +61,7 @@ class LogFuturePlanner:
 
 
 def _remainder(times_s: Float64[np.ndarray, "time"], poses: Float64[np.ndarray, "time 3"]) -> Trajectory:
-    """What is left of an older plan, whose times are relative to now; where nothing is left, its last pose."""
+    """Remainder of an older plan, with times from now; its last pose if nothing remains."""
     if times_s[-1] <= 0.0:
         return Trajectory(time_s=np.array([0.0, STRIDE * 0.1]), poses=poses[[-1, -1]])
     ahead_s = np.concatenate([[0.0], times_s[times_s > 0.0]])

@@ -1,7 +1,7 @@
-"""Plans that were made elsewhere, fed back step by step.
+"""Recorded plans, returned step by step.
 
-A drive that is repeated this way must come out the same, which tells a fault of the simulator from one
-of a planner.
+A rollout of recorded plans must equal the rollout in which they were recorded; that separates faults of the simulator
+from faults of a planner.
 """
 
 from pathlib import Path
@@ -21,30 +21,30 @@ class RecordedPlanner:
     name = "recorded"
 
     def __init__(self, folder: str | Path) -> None:
-        """Take plans from a folder.
+        """Read plans from a folder.
 
         Raises:
             FileNotFoundError: When there is no such folder.
         """
         self._folder = Path(folder)
         if not self._folder.is_dir():
-            raise FileNotFoundError(f"No folder {self._folder} with recorded plans.")
+            raise FileNotFoundError(f"No folder {self._folder} with recorded plans (<scenario id>.npz).")
         self._plans = np.zeros((0, 0, 4))
 
     def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002
-        """Refuse: which plans to feed back is known by the scenario's id.
+        """Raise: plans are stored by the id of a scenario.
 
         Raises:
             TypeError: Always.
         """
-        raise TypeError("Recorded plans belong to a scenario; call reset_with_scenario.")
+        raise TypeError("Recorded plans belong to a scenario; call reset_with_scenario instead of reset.")
 
     def reset_with_scenario(self, scenario: Scenario) -> None:
-        """Load the scenario's plans.
+        """Load the plans of a scenario.
 
         Raises:
-            FileNotFoundError: When there are none.
-            ValueError: When the file has no fitting array.
+            FileNotFoundError: When the folder has no plans of it.
+            ValueError: When the file has no array `plans` of that shape.
         """
         path = self._folder / f"{scenario.scenario_id}.npz"
         if not path.is_file():
@@ -55,14 +55,14 @@ class RecordedPlanner:
             self._plans = arrays["plans"].astype(np.float64)
 
     def plan(self, observation: Observation) -> Trajectory:
-        """The plan that was recorded at this iteration.
+        """The plan recorded at this iteration.
 
         Raises:
             IndexError: When fewer plans were recorded.
         """
         if observation.iteration >= len(self._plans):
             raise IndexError(
-                f"{len(self._plans)} plans were recorded, asked for that of step {observation.iteration}."
+                f"No recorded plan of iteration {observation.iteration}: the file holds {len(self._plans)} plans."
             )
         plan = self._plans[observation.iteration]
         return Trajectory(time_s=(plan[:, 0] - plan[0, 0]) * 1e-6, poses=plan[:, 1:].copy())

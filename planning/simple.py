@@ -1,4 +1,4 @@
-"""nuPlan's simple planner: straight on, not faster than 5 m/s."""
+"""nuPlan's simple planner: straight ahead, at most 5 m/s."""
 
 import numpy as np
 
@@ -14,31 +14,31 @@ MAX_SPEED_MPS = 5.0
 
 
 class SimplePlanner:
-    """Rolls a straight line out by forward Euler; above 5 m/s it brakes with 5 - v metres per second squared.
+    """Straight ahead by forward Euler; above 5 m/s with an acceleration of (5 - v) / s.
 
     Source:
-        nuPlan devkit, `SimplePlanner`. Its kinematic bicycle with steering 0 is this loop.
+        nuPlan devkit, `SimplePlanner`. Its kinematic bicycle at steering 0 equals this loop.
     """
 
     name = "simple"
 
     def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002
-        """Nothing to prepare."""
+        """Do nothing: the plan depends on the ego only."""
 
     def plan(self, observation: Observation) -> Trajectory:
-        """40 poses over 10 s behind the present one."""
+        """The present pose and 40 more over 10 s."""
         ego = observation.ego_now
         x, y, heading = ego.rear_axle_pose.tolist()
         forward_mps, speed_mps, accel_mps2 = float(ego.velocity_mps[0]), ego.speed_mps, 0.0
         num_steps = round(HORIZON_S / PLAN_STEP_S)
         travelled_m = np.zeros(num_steps + 1)
         for k in range(num_steps):
-            # The last acceleration is kept below the limit, as the devkit leaves it in the state.
+            # Below the limit the last acceleration is kept, as in the devkit.
             if speed_mps > MAX_SPEED_MPS:
                 accel_mps2 = MAX_SPEED_MPS - speed_mps
             travelled_m[k + 1] = travelled_m[k] + forward_mps * PLAN_STEP_S
             forward_mps += accel_mps2 * PLAN_STEP_S
-            # Lateral velocity counts at the first step only: the bicycle model has none.
+            # Lateral velocity counts at the first step only; the bicycle model has none.
             speed_mps = abs(forward_mps)
         headings = np.full(num_steps + 1, wrap_angle(heading))
         poses = np.stack([x + travelled_m * np.cos(heading), y + travelled_m * np.sin(heading), headings], axis=-1)

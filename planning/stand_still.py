@@ -1,4 +1,4 @@
-"""A probe: what does a score give to a car that never moves?"""
+"""A probe for scores: a car that does not move."""
 
 import numpy as np
 
@@ -12,14 +12,14 @@ PLAN_STEP_S = 0.5
 
 
 class StandStillPlanner:
-    """Wants to be where it is, for 8 s."""
+    """Plans to stay at the present pose for 8 s."""
 
     name = "stand_still"
 
     def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002
-        """Nothing to prepare."""
+        """Do nothing: the plan depends on the ego only."""
 
     def plan(self, observation: Observation) -> Trajectory:
-        """The present pose, again and again."""
+        """The present pose, repeated."""
         times_s = np.arange(round(HORIZON_S / PLAN_STEP_S) + 1) * PLAN_STEP_S
         return Trajectory(time_s=times_s, poses=np.tile(observation.ego_now.rear_axle_pose, (len(times_s), 1)))

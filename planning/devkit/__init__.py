@@ -1,4 +1,4 @@
-"""Bridge to nuPlan's official devkit, for a user who has it on the path: its planners here, ours there.
+"""Bridge to nuPlan's devkit: its planners in this simulator, planners of this project in the devkit's.
 
-Nothing in here is imported unless a planner named `devkit:...` is asked for. See docs/extending.md.
+Imported only by planners named `devkit:...`; the devkit must be on the PYTHONPATH. See docs/extending.md.
 """

@@ -1,6 +1,6 @@
-"""How a devkit planner is made: from its class with the settings of its own package, or from a settings file.
+"""Construction of devkit planners, from a class with the settings of its package or from a settings file.
 
-Published planners come with a YAML node that names the class as `_target_` and its arguments beside it.
+Published planners come with a YAML node that names the class as `_target_` and holds its arguments.
 """
 
 import importlib
@@ -14,10 +14,10 @@ _HYDRA_KEYS = ("_target_", "_convert_", "_recursive_", "_partial_")
 
 
 def make_from_class(spec: str) -> Any:
-    """Make `package.module:Class`; arguments come from the first planner YAML of its package that names it.
+    """Make `package.module:Class` with the arguments of the first planner YAML in its package that names it.
 
     Raises:
-        ValueError: When there is no such class, or it needs arguments that no YAML of its package gives.
+        ValueError: When there is no such class, or it needs arguments that no YAML of its package holds.
     """
     module_name, _, class_name = spec.partition(":")
     planner_class = _named(module_name, class_name)
@@ -28,19 +28,19 @@ def make_from_class(spec: str) -> Any:
         hint = "no planner YAML of its package names it" if node is None else "its YAML does not fit"
         raise ValueError(
             f"Cannot make {spec}: {error}; {hint}. Write its arguments into a YAML file with _target_"
-            " and give devkit:FILE.yaml."
+            " and use devkit:FILE.yaml."
         ) from error
 
 
 def make_from_file(path: Path) -> Any:
-    """Make what a planner YAML describes.
+    """Make the planner that a YAML file describes.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When it names no class.
+        ValueError: When the file names no class.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"No planner settings {path}.")
+        raise FileNotFoundError(f"No planner settings at {path}.")
     node = _planner_node(yaml.safe_load(path.read_text(encoding="utf-8")))
     if node is None:
         raise ValueError(f"{path} describes no planner: it needs a _target_ with the class.")
@@ -48,7 +48,7 @@ def make_from_file(path: Path) -> Any:
 
 
 def instantiate(node: Any) -> Any:
-    """Make what a node describes, nested ones first."""
+    """Make the object that a node describes, its nested nodes first."""
     if isinstance(node, list):
         return [instantiate(item) for item in node]
     if not isinstance(node, dict):

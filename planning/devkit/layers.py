@@ -1,7 +1,7 @@
-"""Our map as the devkit's own map API: its `NuPlanMap` on tables made from a `MapGraph`.
+"""A `MapGraph` as the devkit's map API: its `NuPlanMap` on tables made from the graph.
 
-The devkit's map objects read geopandas tables. Handing them such tables keeps all of their behaviour, needs none of
-the other cities' maps, and works for maps that never were a file.
+The devkit's map objects read geopandas tables. Tables of the same form keep their behaviour, need no maps of other
+cities, and work for maps that were never a file.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _maps: WeakKeyDictionary[MapGraph, NuPlanMap] = WeakKeyDictionary()
 
 
 def devkit_map(map_graph: MapGraph) -> NuPlanMap:
-    """The devkit's map API over a map of ours; the same object for the same map, as it caches its objects."""
+    """The devkit's map API over a map; the same object for the same map, since it caches its map objects."""
     if map_graph not in _maps:
         _maps[map_graph] = NuPlanMap(MapLayers(map_graph), map_graph.name)
     return _maps[map_graph]
@@ -64,7 +64,7 @@ class MapLayers:
         return self._makers[layer_name]()
 
     def load_layer(self, location: str, layer_name: str) -> Any:
-        """Raster layers; maps of ours have none.
+        """Raster layers, which a `MapGraph` lacks.
 
         Raises:
             ValueError: Always.
@@ -119,7 +119,7 @@ class MapLayers:
         return self._table(
             lanes.ids[rows],
             np.array([shapely.LineString(lanes.connector_lines[row]) for row in rows], dtype=object),
-            # The devkit's names read the other way round: one exits the lane that one comes from.
+            # The devkit names lanes as seen from the connector: `exit_lane` is the one before it.
             exit_lane_fid=[lanes.ids[lanes.predecessors[row][0]] for row in rows],
             entry_lane_fid=[lanes.ids[lanes.successors[row][0]] for row in rows],
             lane_group_connector_fid=lanes.roadblock_ids[rows],
@@ -144,7 +144,7 @@ class MapLayers:
     def _baselines(self) -> gpd.GeoDataFrame:
         lanes, is_lane = self._map.lanes, self._is_lane
         lines = np.array([shapely.LineString(lanes.centerlines[row]) for row in range(len(lanes))], dtype=object)
-        # The devkit compares these columns as integers, so that a missing id is 0 and not NaN.
+        # The devkit compares these columns as integers, so a missing id is 0, not NaN.
         return self._table(
             np.arange(1, len(lanes) + 1),
             lines,

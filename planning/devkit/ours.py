@@ -1,4 +1,4 @@
-"""A planner of ours inside the devkit: an `AbstractPlanner` for those who stay with its simulation.
+"""A planner of this project as an `AbstractPlanner`, for use in the devkit's simulation.
 
     planner = CamberPlanner("pdm_closed", maps_root="/path/to/maps")
 
@@ -32,14 +32,14 @@ from planning.registry import load_planner
 
 
 class CamberPlanner(AbstractPlanner):
-    """Runs a planner of ours, named as on the command line, in the devkit's simulation."""
+    """Runs a planner, named as on the command line, in the devkit's simulation."""
 
     def __init__(self, planner: str, maps_root: str) -> None:
         """Load the planner.
 
         Args:
             planner: Name of the registry or `package.module:Class`.
-            maps_root: Folder of the nuPlan maps, which we read ourselves.
+            maps_root: Folder of the nuPlan maps, which are read without the devkit.
         """
         self._planner = load_planner(planner)
         self._maps_root = Path(maps_root)
@@ -54,7 +54,7 @@ class CamberPlanner(AbstractPlanner):
         return DetectionsTracks
 
     def initialize(self, initialization: PlannerInitialization) -> None:
-        """Keep the route; the start pose, which our route also needs, comes with the first step."""
+        """Keep the route; the start pose, which `build_route` needs as well, arrives with the first step."""
         self._initialization = initialization
 
     def compute_planner_trajectory(self, current_input: PlannerInput) -> InterpolatedTrajectory:
@@ -62,7 +62,7 @@ class CamberPlanner(AbstractPlanner):
         assert self._initialization is not None  # the devkit calls `initialize` first
         states = current_input.history.ego_states
         if current_input.iteration.index == 0:
-            self._begin(states[-1])
+            self._start(states[-1])
         plan = self._planner.plan(self._observation(current_input))
         now = states[-1].time_us
         return InterpolatedTrajectory(
@@ -72,26 +72,26 @@ class CamberPlanner(AbstractPlanner):
             ]
         )
 
-    def _begin(self, state: DevkitEgoState) -> None:
-        given = self._initialization
-        assert given is not None
-        self._map: MapGraph = open_map(self._maps_root, given.map_api.map_name)
-        goal = given.mission_goal
+    def _start(self, state: DevkitEgoState) -> None:
+        initialization = self._initialization
+        assert initialization is not None
+        self._map: MapGraph = open_map(self._maps_root, initialization.map_api.map_name)
+        goal = initialization.mission_goal
         self._route = build_route(
             self._map,
-            tuple(int(roadblock_id) for roadblock_id in given.route_roadblock_ids),
+            tuple(int(roadblock_id) for roadblock_id in initialization.route_roadblock_ids),
             None if goal is None else np.array([goal.x, goal.y, goal.heading]),
             _pose(state),
         )
         self._planner.reset(self._map, self._route)
 
-    def _observation(self, given: PlannerInput) -> Observation:
-        history = given.history
+    def _observation(self, current: PlannerInput) -> Observation:
+        history = current.history
         return Observation(
-            iteration=given.iteration.index,
+            iteration=current.iteration.index,
             ego=ego_motion(history.ego_states),
             agents=agent_tracks([observation.tracked_objects for observation in history.observations]),
-            traffic_lights=_lights(given.traffic_light_data or []),
+            traffic_lights=_lights(current.traffic_light_data or []),
             route=self._route,
             map=self._map,
         )
@@ -102,7 +102,7 @@ def _pose(state: DevkitEgoState) -> np.ndarray:
 
 
 def ego_motion(states: list[DevkitEgoState]) -> EgoMotion:
-    """The devkit's ego history as ours."""
+    """The devkit's ego history as an `EgoMotion`."""
     dynamics = [state.dynamic_car_state for state in states]
     velocities = [d.rear_axle_velocity_2d for d in dynamics]
     accelerations = [d.rear_axle_acceleration_2d for d in dynamics]
@@ -118,7 +118,7 @@ def ego_motion(states: list[DevkitEgoState]) -> EgoMotion:
 
 
 def agent_tracks(frames: list[TrackedObjects]) -> AgentTracks:
-    """The devkit's tracked objects over its history as ours, in the order that each frame lists them."""
+    """The devkit's tracked objects over its history, in the order of each frame."""
     rows: dict[str, int] = {}
     kinds: list[int] = []
     for frame in frames:
@@ -163,7 +163,7 @@ def _lights(lights: list[Any]) -> TrafficLights:
 
 
 def _plan_state(pose: np.ndarray, time_us: int) -> DevkitEgoState:
-    # Poses and times are all that the devkit's tracker reads of a plan.
+    # The devkit's tracker reads only poses and times of a plan.
     return DevkitEgoState.build_from_rear_axle(
         rear_axle_pose=StateSE2(float(pose[0]), float(pose[1]), float(pose[2])),
         rear_axle_velocity_2d=StateVector2D(0.0, 0.0),

@@ -1,4 +1,4 @@
-"""A planner written for the devkit, driven in our simulator."""
+"""A planner written for the devkit, in this project's simulator."""
 
 from pathlib import Path
 
@@ -16,16 +16,16 @@ from planning.devkit.states import planner_input, trajectory_of
 
 
 class DevkitPlanner:
-    """Wraps an `AbstractPlanner`: a new one for each scenario, as the devkit makes them."""
+    """Wraps an `AbstractPlanner`, made anew for each scenario as the devkit does."""
 
     def __init__(self, spec: str) -> None:
-        """Remember how to make it, and make it once, so that a wrong name is said at once.
+        """Make the planner once, so that a wrong name raises now.
 
         Args:
             spec: `package.module:Class` or a planner YAML file.
 
         Raises:
-            ValueError: When it cannot be made, or needs what only the devkit's own simulation gives.
+            ValueError: When it cannot be made, or needs inputs that only the devkit's simulation has.
         """
         self._spec = spec
         self._planner = self._make()
@@ -35,21 +35,23 @@ class DevkitPlanner:
         spec = self._spec
         planner = make_from_file(Path(spec)) if spec.endswith((".yaml", ".yml")) else make_from_class(spec)
         if not isinstance(planner, AbstractPlanner):
-            raise ValueError(f"{spec} is no devkit planner: it does not derive from AbstractPlanner.")
+            raise ValueError(f"{spec} is no devkit planner: its class does not derive from AbstractPlanner.")
         if planner.requires_scenario:
-            raise ValueError(f"{spec} wants the devkit's scenario object, which the bridge does not make.")
+            raise ValueError(f"{spec} requires the devkit's scenario object, which the bridge does not provide.")
         if planner.observation_type() is not DetectionsTracks:
-            raise ValueError(f"{spec} wants {planner.observation_type().__name__}; the bridge shows tracked objects.")
+            raise ValueError(
+                f"{spec} requires {planner.observation_type().__name__}; the bridge provides tracked objects only."
+            )
         return planner
 
     def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002
-        """Make the planner anew and initialise it.
+        """Make a new planner and initialise it.
 
         Raises:
-            ValueError: When the route has no goal, which the devkit's planners are always given.
+            ValueError: When the route has no goal, which planners of the devkit require.
         """
         if route.goal_pose is None:
-            raise ValueError("The scenario has no mission goal, which planners of the devkit are always given.")
+            raise ValueError("The scenario has no mission goal, which planners of the devkit require.")
         self._planner = self._make()
         self._planner.initialize(
             PlannerInitialization(
@@ -60,11 +62,11 @@ class DevkitPlanner:
         )
 
     def plan(self, observation: Observation) -> Trajectory:
-        """Ask it for one step."""
+        """Plan one step."""
         plan = self._planner.compute_trajectory(planner_input(observation))
         return trajectory_of(plan, observation.time_us)
 
 
 def load(spec: str) -> DevkitPlanner:
-    """What the registry calls for `devkit:SPEC`."""
+    """The planner of `devkit:SPEC`."""
     return DevkitPlanner(spec)

@@ -1,4 +1,4 @@
-"""Our observations as the devkit's ego states, tracked objects and history buffer, and its plans as ours."""
+"""Conversion of observations into the devkit's planner input, and of its plans into trajectories."""
 
 from collections import deque
 
@@ -29,7 +29,7 @@ _VEHICLE = get_pacifica_parameters()
 
 
 def planner_input(observation: Observation) -> PlannerInput:
-    """All that a devkit planner is given at one step."""
+    """The input of a devkit planner at one step."""
     now = observation.time_us
     ids, statuses = observation.traffic_lights.at(0)
     lights = [
@@ -44,7 +44,7 @@ def planner_input(observation: Observation) -> PlannerInput:
 
 
 def history_buffer(observation: Observation) -> SimulationHistoryBuffer:
-    """The histories of ego and agents, oldest first."""
+    """The history of ego and agents, oldest first."""
     steps = range(observation.ego.num_steps)
     return SimulationHistoryBuffer(
         deque(devkit_ego(observation.ego.state(step)) for step in steps),
@@ -57,7 +57,7 @@ def history_buffer(observation: Observation) -> SimulationHistoryBuffer:
 
 
 def devkit_ego(state: EgoState) -> DevkitEgoState:
-    """One state of the ego."""
+    """An ego state of the devkit."""
     return DevkitEgoState.build_from_rear_axle(
         rear_axle_pose=StateSE2(*(float(value) for value in state.rear_axle_pose)),
         rear_axle_velocity_2d=StateVector2D(*(float(value) for value in state.velocity_mps)),
@@ -72,7 +72,7 @@ def devkit_ego(state: EgoState) -> DevkitEgoState:
 
 
 def tracked_objects(agents: AgentTracks, step: int, time_us: int) -> TrackedObjects:
-    """The boxes of one step, in the order of their frame."""
+    """The agents of one step, in the order of their frame."""
     return TrackedObjects([_tracked_object(agents, int(row), step, time_us) for row in agents.rows_at(step)])
 
 
@@ -82,7 +82,7 @@ def _tracked_object(agents: AgentTracks, row: int, step: int, time_us: int) -> T
     x, y, heading = (float(value) for value in agents.poses[row, step])
     length, width = (float(value) for value in agents.sizes[row, step])
     box = OrientedBox(StateSE2(x, y, heading), length, width, float(agents.heights_m[row]))
-    # Planners tell tracks apart by a number; the place in the table is one for as long as a process lives.
+    # Planners identify tracks by a number.
     metadata = SceneObjectMetadata(
         timestamp_us=time_us,
         token=f"{track_id}-{time_us}",
@@ -101,15 +101,15 @@ def _number_of(track_id: str) -> int:
 
 
 def trajectory_of(plan: AbstractTrajectory, time_us: int) -> Trajectory:
-    """A devkit plan as ours: its sampled states from now on.
+    """The sampled states of a devkit plan from now on.
 
     Raises:
-        ValueError: When the plan does not begin now.
+        ValueError: When the plan does not cover the present time.
     """
     states = plan.get_sampled_trajectory()
     times = np.array([state.time_point.time_us for state in states], dtype=np.int64)
     if times[0] > time_us or times[-1] <= time_us:
-        raise ValueError(f"The plan covers {times[0]} us to {times[-1]} us, which does not hold now, {time_us} us.")
+        raise ValueError(f"The plan covers {times[0]} us to {times[-1]} us, but the present time is {time_us} us.")
     if times[0] < time_us:
         keep = times > time_us
         states = [plan.get_state_at_time(TimePoint(time_us)), *np.array(states, dtype=object)[keep]]

@@ -28,7 +28,7 @@ from planning.lane_sampling import FALLBACK_SPEED_MPS, sample_lane
 NEAREST_SAMPLES, MAX_OFFSET_M = 16, 4.0
 """Lane samples that are tried for an agent, and how far away they may be."""
 MIN_SPEED_MPS = 0.5
-"""Slower agents are forecast to stand: parked, waiting or queueing, which lanes do not tell apart."""
+"""Slower agents are forecast to stand: lanes do not say if they are parked, wait or queue."""
 ACCEL_STEPS = 5
 """Steps over which the present acceleration of an agent is measured."""
 MAX_BRAKING_MPS2, MAX_ACCEL_MPS2 = 6.0, 3.0

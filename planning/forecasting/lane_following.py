@@ -238,7 +238,7 @@ def _sample_at(paths: LanePaths, i: int, along: float) -> int:
 
 @njit(cache=True)
 def _gap_to_red(agent: np.ndarray, i: int, paths: LanePaths, lanes: SampledLanes, is_red: np.ndarray) -> float:
-    """Gap [m] to the first lane whose light is red; `FREE_M` without one, or if the agent cannot stop before it."""
+    """Gap [m] to the first lane with a red light; `FREE_M` without one, or if the agent cannot stop before it."""
     speed = math.hypot(agent[_VX], agent[_VY])
     for k in range(1, paths.counts[i]):
         entered = lanes.lane[paths.rows[i, k]]

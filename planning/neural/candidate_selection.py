@@ -21,7 +21,7 @@ NUM_ORDERED = 1024
 """Entries ordered for each speed; the remaining ones of a larger vocabulary are never selected at it."""
 SPEED_STEP_MPS, MAX_SPEED_MPS = 0.5, 25.0
 _SLOWER_MPS, _FASTER_MPS = 7.5, 4.0
-"""Entries whose speed after 1 s differs more from the ego's are left out, unless too few remain."""
+"""Entries with a speed after 1 s farther from the ego's are left out, unless too few remain."""
 _SPEED_STEP = 10
 _INSTANTS = (10, 20, 30, 40)
 """Steps at which the distance to the route is measured."""

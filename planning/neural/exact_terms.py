@@ -30,7 +30,7 @@ from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
 from simulation.metrics.pdm.road import DRIVABLE, OFF_ROAD, ON_ROUTE, ONCOMING, ClassifiedAreas, ego_areas
 
 DRIVABLE_AREA, COMFORT, TIME_TO_COLLISION = "drivable_area", "comfort", "time_to_collision"
-"""Heads whose logits are replaced."""
+"""Heads with logits that exact terms replace."""
 CERTAIN_LOGIT = 6.0
 """Logit of a computed sub-score of 1; -6 for 0."""
 OFF_ROAD_TOLERANCE_M = 0.2

@@ -17,6 +17,7 @@ from planning.neural.decoder import IMITATION, VocabularyDecoder
 from planning.neural.encoder import NetworkConfig, TokenEncoder
 from planning.neural.tokens import VERSION
 from planning.neural.vocabulary import TrajectoryVocabulary
+from simulation.metrics.weighting import weighted_sum
 
 FORMAT = "camber.student.3"
 WEIGHTS, DESCRIPTION, VOCABULARY = "weights.safetensors", "student.json", "vocabulary.npz"
@@ -95,10 +96,10 @@ def combined_score(logits: Mapping[str, Tensor], weights: ScoreWeights) -> Float
     for name, weight in weights.multiplied.items():
         if name in logits:
             score = score + weight * nn.functional.logsigmoid(logits[name])
-    terms = [(weight, logits[name]) for name, weight in weights.weighted.items() if name in logits]
-    if terms:
-        mean = sum(weight * torch.sigmoid(logit) for weight, logit in terms) / sum(weight for weight, _ in terms)
-        score = score + weights.weighted_power * torch.log(torch.as_tensor(mean) + 1e-6)
+    weighted = {name: torch.sigmoid(logits[name]) for name in weights.weighted if name in logits}
+    if weighted:
+        total, weight = weighted_sum(weighted, weights.weighted)
+        score = score + weights.weighted_power * torch.log(total / weight + 1e-6)
     return score
 
 

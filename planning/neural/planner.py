@@ -42,7 +42,7 @@ SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
 NUM_CANDIDATES = 224
 """Candidates of a plan: fewer than in training, to save time in batches."""
 NUM_REFINED, MAX_REFINEMENTS = 32, 4
-"""Candidates whose comfort and time to collision are computed at once, and how often at most."""
+"""Number of candidates in one refinement (exact comfort and time to collision), and of refinements."""
 BLEND_RADIUS_M, BLEND_TEMPERATURE = 1.0, 0.03
 """Candidates this close to the best in mean distance and score are averaged with it: finer than the vocabulary."""
 NUM_REPORTED = 16

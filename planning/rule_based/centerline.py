@@ -1,7 +1,7 @@
-"""The lane the ego starts on, the lanes that follow, and the parallel paths to propose.
+"""The lane under the ego and the lanes along the route.
 
 Source:
-    tuPlan garage, `AbstractPDMPlanner`, `Dijkstra`, `PDMPath`, `parallel_discrete_path`.
+    tuPlan garage, `AbstractPDMPlanner`, `Dijkstra`.
 """
 
 import numpy as np
@@ -17,14 +17,14 @@ MAX_ROADBLOCKS = 30
 
 
 def lane_under(map_graph: MapGraph, route_rows: list[int], on_route: set[int], ego: EgoState, radius_m: float) -> int:
-    """The lane of the route under the rear axle that points the ego's way, else the nearest lane of the route.
+    """The lane of the route under the rear axle that best fits its heading, else the nearest lane of the route.
 
     Args:
         map_graph: The map.
         route_rows: Lanes of the route, in order.
         on_route: The same as a set.
-        ego: Where the ego is.
-        radius_m: Half side of the square around the box centre in which lanes are known.
+        ego: State of the ego.
+        radius_m: Half side of the square around the box centre in which roadblocks are searched.
     """
     pose = ego.rear_axle_pose
     under = [row for row in _lanes_at(map_graph, ego, radius_m) if row in on_route]
@@ -41,9 +41,9 @@ def _heading_near(map_graph: MapGraph, row: int, pose: Float64[np.ndarray, "3"])
 
 
 def _lanes_at(map_graph: MapGraph, ego: EgoState, radius_m: float) -> list[int]:
-    """Lanes that hold the rear axle, in the order in which PDM-Closed finds them.
+    """Lanes that contain the rear axle, in the order in which PDM-Closed finds them.
 
-    Two connectors that leave a lane together often point exactly the same way; then this order decides.
+    The order decides between connectors that leave a lane in exactly the same direction.
     """
     position = ego.rear_axle_pose[:2]
     found = map_graph.lanes.areas.tree.query(shapely.Point(position[0], position[1]), predicate="intersects")
@@ -64,7 +64,7 @@ def _lanes_at(map_graph: MapGraph, ego: EgoState, radius_m: float) -> list[int]:
 def dijkstra_lanes(map_graph: MapGraph, roadblock_ids: list[int], route_rows: set[int], start: int) -> list[int]:
     """Shortest chain of route lanes from `start` to the last of at most 30 roadblocks.
 
-    Where there is none, the chain to the deepest lane reached, the nearest of them.
+    Without one, the chain to the nearest of the lanes with the largest depth.
     """
     own_block = int(map_graph.lanes.roadblock_ids[start])
     first = roadblock_ids.index(own_block) if own_block in roadblock_ids else 0
@@ -73,7 +73,7 @@ def dijkstra_lanes(map_graph: MapGraph, roadblock_ids: list[int], route_rows: se
     frontier: dict[int, tuple[float, int]] = {start: (1.0, 1)}
     expanded: dict[int, tuple[float, int]] = {}
     while frontier:
-        # The first of equal ones, in the order in which they were found.
+        # Among equal costs the first that was found.
         row = min(frontier, key=lambda candidate: frontier[candidate][0])
         cost, depth = frontier.pop(row)
         if map_graph.lanes.roadblock_ids[row] == goal:

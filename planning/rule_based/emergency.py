@@ -1,4 +1,4 @@
-"""Brake when even the best proposal is about to hit somebody.
+"""Emergency braking if even the best proposal is about to collide.
 
 Source:
     tuPlan garage, `PDMEmergencyBrake`.
@@ -13,19 +13,24 @@ from simulation.ego.dynamics import center_acceleration
 from simulation.metrics.rules import MAX_LONGITUDINAL_ACCEL_MPS2, MIN_LONGITUDINAL_ACCEL_MPS2
 
 MAX_TIME_S = 2.0
-"""A collision sooner than this is an emergency ..."""
+"""An at-fault collision within this time is an emergency ..."""
 MAX_SPEED_MPS = 5.0
-"""... when the ego is not faster than this."""
+"""... up to this speed of the ego."""
 _SLOW_MPS = 0.2
 
 
 def is_emergency(ego: EgoState, collision_time_s: float | None) -> bool:
-    """Whether to brake, given when the best proposal first collides at fault (None for never)."""
+    """Whether to brake.
+
+    Args:
+        ego: Present state.
+        collision_time_s: Time of the first at-fault collision of the best proposal, None without one.
+    """
     return collision_time_s is not None and collision_time_s <= MAX_TIME_S and ego.speed_mps <= MAX_SPEED_MPS
 
 
 def braking_plan(ego: EgoState, num_steps: int, step_s: float) -> Trajectory:
-    """Straight on at the speed that makes the tracker brake: chosen for its effect, and often backwards."""
+    """Straight ahead at a speed that makes the tracker brake; often negative, since only its effect counts."""
     speed_mps = float(ego.velocity_mps[0])
     accel_mps2 = center_acceleration(
         float(ego.acceleration_mps2[0]),

@@ -1,4 +1,4 @@
-"""NAVSIM's PDMS and EPDMS of a planner's plan, at one iteration of a recorded scenario.
+"""NAVSIM's PDMS and EPDMS of a plan, at one iteration of a recorded scenario.
 
 plan = planner.plan(scenario.observation_at(40))
 print(pdms(scenario, 40, plan).score, epdms(scenario, 40, plan).score)
@@ -27,6 +27,7 @@ from simulation.metrics.pdm.navsim import (
 from simulation.metrics.pdm.rules import EPDMS_RULES, PDMS_RULES, PdmRules
 from simulation.metrics.pdm.scorer import PdmScene, PdmScores, score_motions
 from simulation.metrics.rules import PDM_TTC_STEPS
+from simulation.metrics.weighting import weighted_sum
 
 _MULTIPLIED = {
     "no_at_fault_collisions": "no_collision",
@@ -50,7 +51,7 @@ _WEIGHTS = {
 
 
 class _Situation:
-    """A scenario at one iteration, with the reference planner's drive."""
+    """A scenario at one iteration, with the motion of the reference planner."""
 
     def __init__(self, scenario: Scenario, iteration: int, rules: PdmRules) -> None:
         self._scenario, self._iteration, self._rules = scenario, iteration, rules
@@ -66,9 +67,9 @@ class _Situation:
         )
 
     def scores(self, states: np.ndarray, agents: ScoredAgents, comfort: np.ndarray | None) -> PdmScores:
-        """Judge motions (M, 41, 10)."""
+        """Score motions (M, 41, 10)."""
         blocks = dict.fromkeys(self._scenario.route.roadblock_ids)
-        # The lights of the route as the log has it, not as the reference planner corrects it.
+        # Lights along the route of the log, without the corrections of the reference planner.
         route_rows = [row for block in blocks for row in self._scenario.map.lane_rows_of_roadblock(block)]
         scene = PdmScene(
             areas=self._areas,
@@ -116,9 +117,9 @@ def epdms(
         scenario: The recording.
         iteration: When the plan was made.
         plan: At least 4 s long.
-        previous: Score of the plan made `gap_s` earlier; without it, the two-frame comfort is left out of the mean.
+        previous: Score of the plan made `gap_s` earlier; without one, the mean omits the two-frame comfort.
         gap_s: Time between the two plans.
-        human_penalty_filter: Forgive what the human did not keep to either.
+        human_penalty_filter: Set a sub-score to 1 if the human has 0 in it.
 
     Raises:
         ValueError: When the plan or the log is shorter than 4 s.
@@ -138,6 +139,5 @@ def epdms(
     if previous is not None:
         parts["two_frame_extended_comfort"] = two_frame_comfort(states[1], previous.states, gap_s)
     allowed = float(np.prod([parts[name] for name in _MULTIPLIED]))
-    weighed = [name for name in _WEIGHTS if name in parts]
-    mean = sum(_WEIGHTS[name] * parts[name] for name in weighed) / sum(_WEIGHTS[name] for name in weighed)
-    return NavsimScore(version=EPDMS_RULES.version, score=allowed * mean, parts=parts, states=states[1])
+    total, weight = weighted_sum(parts, _WEIGHTS)
+    return NavsimScore(version=EPDMS_RULES.version, score=allowed * (total / weight), parts=parts, states=states[1])

@@ -14,7 +14,7 @@ from simulation.geometry.polylines import arc_lengths, chunk_bounds
 
 
 class Paths(NamedTuple):
-    """L parallel paths of P vertices each."""
+    """L parallel paths of P vertices."""
 
     points: np.ndarray
     """(L, P, 2)"""
@@ -27,7 +27,7 @@ class Paths(NamedTuple):
 
 
 def parallel_paths(map_graph: MapGraph, lane_rows: list[int], offsets_m: tuple[float, ...]) -> Paths:
-    """The lanes' centerlines joined, and the same moved sideways.
+    """The joined centerlines of lanes, and copies of them with lateral offsets.
 
     Args:
         map_graph: The map.

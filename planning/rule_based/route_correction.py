@@ -1,4 +1,4 @@
-"""Make a route drivable from where the ego is: prefix, missing links, no loops.
+"""Correction of routes: a start at the ego, no gaps, no loops.
 
 Source:
     tuPlan garage, `route_utils.py`, `BreadthFirstSearchRoadBlock`.
@@ -22,10 +22,10 @@ LOOP_AREA_M2 = 1.0
 
 
 def corrected_route(map_graph: MapGraph, roadblock_ids: tuple[int, ...], ego: EgoState) -> list[int]:
-    """Roadblock ids from where the ego is, gaps filled, cut before the route crosses itself.
+    """Roadblock ids from the ego on, with gaps filled, cut before the route crosses itself.
 
     Raises:
-        ValueError: When the map knows none of the route's roadblocks.
+        ValueError: When the map has no roadblock of the route.
     """
     route = [block for block in dict.fromkeys(roadblock_ids) if map_graph.has_roadblock(block)]
     if not route:
@@ -49,7 +49,7 @@ def _with_start(map_graph: MapGraph, route: list[int], ego: EgoState) -> list[in
 
 
 def _current_roadblock(map_graph: MapGraph, on_route: set[int], ego: EgoState) -> tuple[int | None, list[int]]:
-    """The roadblock that the ego is most likely on, and all that it may be on."""
+    """The most likely roadblock of the ego, and all possible ones."""
     pose = ego.rear_axle_pose
     layers = (map_graph.roadblocks, map_graph.roadblock_connectors)
     near = [int(layer.ids[row]) for layer in layers for row in layer.rows_near(pose[:2], SEARCH_RADIUS_M)]
@@ -88,8 +88,8 @@ def roadblock_path(
 ) -> list[int] | None:
     """Shortest chain of roadblocks from `start` to one of the targets, both included; None when there is none.
 
-    Of several parents at one depth the last one counts. tuPlan garage looks at a roadblock once for each way that
-    leads to it; its first and its last place in that queue decide, and only these are kept.
+    Of several parents at one depth the last one counts. tuPlan garage queues a roadblock once per path that leads to
+    it; only its first and its last position in the queue matter, and only these are kept.
     """
     following = map_graph.roadblock_successors if forward else map_graph.roadblock_predecessors
     parents: list[dict[int, int]] = []
@@ -123,7 +123,7 @@ def _with_links(map_graph: MapGraph, route: list[int]) -> list[int]:
 
 
 def _without_loops(map_graph: MapGraph, route: list[int]) -> list[int]:
-    """Cut the route at the first roadblock connector that lies over one before it."""
+    """Cut the route at the first roadblock connector that overlaps an earlier one."""
     crossed: list[shapely.Polygon] = []
     for place, block in enumerate(route):
         if map_graph.roadblocks.row(block) is not None:
