@@ -29,7 +29,7 @@ def listing(sources: Sequence[Source]) -> dict[str, Any]:
 def listing_of(rows: Sequence[tuple[str, DriveRow]]) -> dict[str, Any]:
     """The list of some rows, without notices and runs of their sources, for a saved page."""
     names = dict.fromkeys(name for name, _ in rows)
-    sources = [{"name": name, "error": "", "notices": [], "run": None} for name in names]
+    sources: list[dict[str, Any]] = [{"name": name, "error": "", "notices": [], "run": None} for name in names]
     return {"sources": sources, "rows": columns_of(rows)}
 
 
