@@ -1,89 +1,41 @@
-"""Whether a scenario makes sense: every importer and generator is held against the same list.
+"""Checks of a scenario, the same for every importer and generator.
 
-Each check tells in a sentence what is wrong. For a recorded drive, what was measured cannot be mended:
-overlapping boxes or a wheel on the kerb are then reported, but are no errors.
+Measured values of a recorded drive, such as overlapping boxes or a wheel on the kerb, are findings but no errors.
 """
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from weakref import WeakKeyDictionary
+from dataclasses import replace
 
 import numpy as np
 import shapely
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 
 from driving.agents import static_mask
-from driving.geometry import box_corners
-from driving.map import MapGraph
+from driving.findings import MEASURED_KINDS, Finding, FindingKind, listed
+from driving.geometry import box_overlap_m
+from driving.map_checks import map_findings
 from driving.routing import route_gaps
 from driving.scenario import Scenario
 from driving.scenario_types import KNOWN_SCENARIO_TYPES, UNKNOWN_SCENARIO_TYPE
 from driving.vehicle import MAX_OFF_ROAD_M, PACIFICA
 
-MAX_LANE_GAP_M = 1.0
-"""A centerline starts no further than this from the end of the one before."""
-
 MIN_OVERLAP_M = 0.05
-"""Boxes that reach into each other by less only touch: labels are no more exact."""
+"""A smaller overlap of boxes is within the accuracy of labels."""
 
 MAX_ROUTE_GAP_M = 1.0
-"""How far the ego may be beside the roadblocks of its route."""
-
-SHOWN_ITEMS = 3
-"""Examples in one sentence."""
-
-
-class FindingKind(StrEnum):
-    """What a finding is about."""
-
-    TIME = "time"
-    EGO = "ego"
-    AGENTS = "agents"
-    MAP_IDS = "map ids"
-    LANE_GRAPH = "lane graph"
-    LANE_GAP = "lane gap"
-    ROUTE = "route"
-    OFF_ROUTE = "off route"
-    SINGLE_ROADBLOCK = "single roadblock"
-    LIGHTS = "lights"
-    OVERLAP = "overlap"
-    COLLISION = "collision"
-    OFF_ROAD = "off road"
-    SCENARIO_TYPE = "scenario type"
-
-
-MEASURED_KINDS = frozenset(
-    {
-        FindingKind.LANE_GAP,
-        FindingKind.OVERLAP,
-        FindingKind.COLLISION,
-        FindingKind.OFF_ROAD,
-    }
-)
-"""Findings that are errors in a made scenario, but facts about a recorded one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing that is wrong or remarkable."""
-
-    kind: FindingKind
-    message: str
-    """A sentence."""
-    is_error: bool = True
+"""Largest distance between the ego and the roadblocks of its route."""
 
 
 def check_scenario(scenario: Scenario, *, recorded: bool = False) -> list[Finding]:
-    """Raise when a scenario has errors; otherwise return what is remarkable about it.
+    """The findings of a scenario without errors.
 
     Args:
         scenario: Read, imported, hand-made or generated.
         recorded: Whether it was measured, so that `MEASURED_KINDS` are no errors.
 
     Raises:
-        ValueError: Naming all errors.
+        ValueError: When the scenario has errors; names all of them.
     """
     findings = scenario_findings(scenario, recorded=recorded)
     errors = [finding.message for finding in findings if finding.is_error]
@@ -93,11 +45,11 @@ def check_scenario(scenario: Scenario, *, recorded: bool = False) -> list[Findin
 
 
 def scenario_findings(scenario: Scenario, *, recorded: bool = False) -> list[Finding]:
-    """Everything that is wrong or remarkable, in reading order; see `check_scenario`."""
+    """All findings, errors included; see `check_scenario`."""
     findings = [*_time_findings(scenario), *_ego_findings(scenario), *_agent_findings(scenario)]
     findings += map_findings(scenario.map)
     findings += [*_route_findings(scenario), *_light_findings(scenario), *_type_findings(scenario)]
-    # Where a box is NaN, the places below would be meaningless.
+    # These need finite boxes.
     if not any(finding.is_error and finding.kind in (FindingKind.EGO, FindingKind.AGENTS) for finding in findings):
         findings += [*_overlap_findings(scenario), *_collision_findings(scenario), *_area_findings(scenario)]
     if recorded:
@@ -107,7 +59,7 @@ def scenario_findings(scenario: Scenario, *, recorded: bool = False) -> list[Fin
     return findings
 
 
-# ---------------------------------------------------------------------- numbers
+# ---------------------------------------------------------------------- time, poses, type
 
 
 def _time_findings(scenario: Scenario) -> Iterator[Finding]:
@@ -140,105 +92,38 @@ def _agent_findings(scenario: Scenario) -> Iterator[Finding]:
     repeated = [track_id for track_id, count in Counter(agents.track_ids).items() if count > 1]
     if repeated:
         yield Finding(
-            kind=FindingKind.AGENTS, message=f"Track ids must be unique, but {_some(repeated)} occur twice."
+            kind=FindingKind.AGENTS, message=f"Track ids must be unique, but {listed(repeated)} occur twice."
         )
     for name in ("poses", "velocities_mps", "sizes"):
         values = getattr(agents, name)
         holes = agents.valid & ~np.isfinite(values).all(axis=2)
         leftovers = ~agents.valid & ~np.isnan(values).all(axis=2)
         if holes.any():
-            who = _some([agents.track_ids[row] for row in np.flatnonzero(holes.any(axis=1))])
+            tracks = listed([agents.track_ids[row] for row in np.flatnonzero(holes.any(axis=1))])
             yield Finding(
-                kind=FindingKind.AGENTS, message=f"Observed agents need finite {name}; those of {who} are not."
+                kind=FindingKind.AGENTS, message=f"Observed agents need finite {name}; those of {tracks} are not."
             )
         if leftovers.any():
-            who = _some([agents.track_ids[row] for row in np.flatnonzero(leftovers.any(axis=1))])
+            tracks = listed([agents.track_ids[row] for row in np.flatnonzero(leftovers.any(axis=1))])
             yield Finding(
-                kind=FindingKind.AGENTS, message=f"Unobserved agents have NaN {name}; those of {who} are not."
+                kind=FindingKind.AGENTS, message=f"Unobserved agents have NaN {name}; those of {tracks} are not."
             )
     flat = agents.valid & (agents.sizes <= 0).any(axis=2)
     if flat.any():
-        who = _some([agents.track_ids[row] for row in np.flatnonzero(flat.any(axis=1))])
-        yield Finding(kind=FindingKind.AGENTS, message=f"Boxes need a length and width above 0; {who} have none.")
+        tracks = listed([agents.track_ids[row] for row in np.flatnonzero(flat.any(axis=1))])
+        yield Finding(kind=FindingKind.AGENTS, message=f"Boxes need a length and width above 0; {tracks} have none.")
 
 
 def _type_findings(scenario: Scenario) -> Iterator[Finding]:
     if scenario.scenario_type not in KNOWN_SCENARIO_TYPES | {UNKNOWN_SCENARIO_TYPE}:
         yield Finding(
             kind=FindingKind.SCENARIO_TYPE,
-            message=f"nuPlan has no scenario type {scenario.scenario_type!r}; its filters will pass over it.",
+            message=f"nuPlan has no scenario type {scenario.scenario_type!r}; its filters exclude it.",
             is_error=False,
         )
 
 
-# ---------------------------------------------------------------------- map and route
-
-_findings_of_map: WeakKeyDictionary[MapGraph, list[Finding]] = WeakKeyDictionary()
-
-
-def map_findings(map_graph: MapGraph) -> list[Finding]:
-    """What is wrong with the ids and the lane graph. Remembered per map, as many scenarios share one."""
-    if map_graph not in _findings_of_map:
-        _findings_of_map[map_graph] = [*_id_findings(map_graph), *_graph_findings(map_graph)]
-    return _findings_of_map[map_graph]
-
-
-def _id_findings(map_graph: MapGraph) -> Iterator[Finding]:
-    # nuPlan's routes and planners mix the two kinds, so that the ids of both must differ.
-    groups = {
-        "lanes and lane connectors": [map_graph.lanes.ids],
-        "roadblocks and roadblock connectors": [map_graph.roadblocks.ids, map_graph.roadblock_connectors.ids],
-    }
-    for name in ("intersections", "stop_lines", "crosswalks", "walkways", "carparks", "road_segments"):
-        groups[name.replace("_", " ")] = [getattr(map_graph, name).ids]
-    for name, parts in groups.items():
-        ids, counts = np.unique(np.concatenate(parts), return_counts=True)
-        if (counts > 1).any():
-            repeated = _some(ids[counts > 1].tolist())
-            yield Finding(kind=FindingKind.MAP_IDS, message=f"Ids of {name} must be unique; {repeated} occur twice.")
-
-
-def _graph_findings(map_graph: MapGraph) -> Iterator[Finding]:
-    lanes = map_graph.lanes
-    forward = _links(lanes.successors.values, lanes.successors.offsets)
-    backward = _links(lanes.predecessors.values, lanes.predecessors.offsets)[:, ::-1]
-    one_way = {*map(tuple, forward.tolist())} ^ {*map(tuple, backward.tolist())}
-    if one_way:
-        pairs = [f"{lanes.ids[a]} to {lanes.ids[b]}" for a, b in sorted(one_way)]
-        yield Finding(
-            kind=FindingKind.LANE_GRAPH,
-            message=f"Successors and predecessors disagree on the links {_some(pairs)}.",
-        )
-    for name, links in (("predecessor", lanes.predecessors), ("successor", lanes.successors)):
-        wrong = np.flatnonzero(np.diff(links.offsets)[lanes.num_lanes :] != 1) + lanes.num_lanes
-        if len(wrong):
-            yield Finding(
-                kind=FindingKind.LANE_GRAPH,
-                message=f"A lane connector has exactly one {name}; {_some(lanes.ids[wrong].tolist())} have not.",
-            )
-    lengths = np.diff(lanes.centerlines.offsets)
-    if (lengths < 2).any():
-        short = _some(lanes.ids[lengths < 2].tolist())
-        yield Finding(kind=FindingKind.LANE_GRAPH, message=f"Centerlines need 2 points; those of {short} have fewer.")
-        return
-    ends = lanes.centerlines.values[lanes.centerlines.offsets[1:] - 1]
-    starts = lanes.centerlines.values[lanes.centerlines.offsets[:-1]]
-    gaps_m = np.hypot(*(starts[forward[:, 1]] - ends[forward[:, 0]]).T)
-    if (gaps_m > MAX_LANE_GAP_M).any():
-        apart = [
-            f"{lanes.ids[a]} to {lanes.ids[b]} ({gap_m:.1f} m)"
-            for (a, b), gap_m in zip(forward, gaps_m, strict=True)
-            if gap_m > MAX_LANE_GAP_M
-        ]
-        yield Finding(
-            kind=FindingKind.LANE_GAP,
-            message=f"Centerlines must follow on each other within {MAX_LANE_GAP_M} m, but not {_some(apart)}.",
-        )
-
-
-def _links(values: Int64[np.ndarray, "links"], offsets: Int64[np.ndarray, "rows"]) -> Int64[np.ndarray, "links 2"]:
-    owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    return np.stack([owners, values], axis=-1)
+# ---------------------------------------------------------------------- route and lights
 
 
 def _route_findings(scenario: Scenario) -> Iterator[Finding]:
@@ -248,17 +133,16 @@ def _route_findings(scenario: Scenario) -> Iterator[Finding]:
         return
     unknown = [roadblock_id for roadblock_id in route.roadblock_ids if not map_graph.has_roadblock(roadblock_id)]
     if unknown:
-        yield Finding(kind=FindingKind.ROUTE, message=f"The map has no roadblocks {_some(unknown)} of the route.")
+        yield Finding(kind=FindingKind.ROUTE, message=f"The map has no roadblocks {listed(unknown)} of the route.")
         return
     if len(route.roadblock_ids) == 1:
         yield Finding(
             kind=FindingKind.SINGLE_ROADBLOCK,
             message=f"The route is the single roadblock {route.roadblock_ids[0]}; nuPlan's IDM planner needs two.",
-            is_error=False,
         )
     gaps = [f"{here} to {there}" for here, there in route_gaps(map_graph, route.roadblock_ids)]
     if gaps:
-        yield Finding(kind=FindingKind.ROUTE, message=f"The route is not connected from {_some(gaps)}.")
+        yield Finding(kind=FindingKind.ROUTE, message=f"The route is not connected from {listed(gaps)}.")
     if not len(route.centerline):
         yield Finding(kind=FindingKind.ROUTE, message="The route has no centerline.")
     centers = scenario.ego.center_poses()[0, scenario.frames, :2]
@@ -268,7 +152,7 @@ def _route_findings(scenario: Scenario) -> Iterator[Finding]:
     off = ~_within(blocks, centers, MAX_ROUTE_GAP_M)
     if off[0]:
         gap_m = float(shapely.distance(blocks, shapely.Point(centers[0])).min())
-        yield Finding(kind=FindingKind.ROUTE, message=f"The logged ego starts {gap_m:.1f} m beside its route.")
+        yield Finding(kind=FindingKind.ROUTE, message=f"The logged ego starts {gap_m:.1f} m off its route.")
     elif off.any():
         yield Finding(
             kind=FindingKind.OFF_ROUTE,
@@ -283,11 +167,11 @@ def _light_findings(scenario: Scenario) -> Iterator[Finding]:
     if len(unknown):
         yield Finding(
             kind=FindingKind.LIGHTS,
-            message=f"Traffic lights name lane connectors; the map has none of {_some(unknown.tolist())}.",
+            message=f"Traffic lights name lane connectors; the map has none of {listed(unknown.tolist())}.",
         )
 
 
-# ---------------------------------------------------------------------- places
+# ---------------------------------------------------------------------- overlaps and areas
 
 
 def _overlap_findings(scenario: Scenario) -> Iterator[Finding]:
@@ -296,18 +180,18 @@ def _overlap_findings(scenario: Scenario) -> Iterator[Finding]:
     poses, sizes = agents.poses[rows, now], agents.sizes[rows, now]
     is_static = static_mask(agents.kinds[rows])
     first, second = np.triu_indices(len(rows), k=1)
-    # Cones and barriers stand as close as they like.
+    # Static objects may overlap each other.
     near = _may_touch(poses[first], sizes[first], poses[second], sizes[second])
     near &= ~(is_static[first] & is_static[second])
     first, second = first[near], second[near]
-    depth_m = overlap_m(poses[first], sizes[first], poses[second], sizes[second])
+    depth_m = box_overlap_m(poses[first], sizes[first], poses[second], sizes[second])
     pairs = [
         f"{agents.track_ids[rows[a]]} and {agents.track_ids[rows[b]]} ({depth:.2f} m)"
         for a, b, depth in zip(first, second, depth_m, strict=True)
         if depth > MIN_OVERLAP_M
     ]
     if pairs:
-        yield Finding(kind=FindingKind.OVERLAP, message=f"At the first frame agents overlap: {_some(pairs)}.")
+        yield Finding(kind=FindingKind.OVERLAP, message=f"At the first frame agents overlap: {listed(pairs)}.")
 
 
 def _collision_findings(scenario: Scenario) -> Iterator[Finding]:
@@ -320,17 +204,17 @@ def _collision_findings(scenario: Scenario) -> Iterator[Finding]:
     near = _may_touch(poses[rows, steps], sizes[rows, steps], ego_poses[steps], ego_size[np.newaxis])
     rows, steps = rows[near], steps[near]
     ego_sizes = np.broadcast_to(ego_size, (len(rows), 2))
-    depth_m = overlap_m(poses[rows, steps], sizes[rows, steps], ego_poses[steps], np.ascontiguousarray(ego_sizes))
+    depth_m = box_overlap_m(poses[rows, steps], sizes[rows, steps], ego_poses[steps], np.ascontiguousarray(ego_sizes))
     hit = depth_m > MIN_OVERLAP_M
     for row in dict.fromkeys(rows[hit].tolist()):
         of_row = hit & (rows == row)
         at_start = bool((steps[of_row] == 0).any())
-        who = f"{agents.track_ids[row]} by {depth_m[of_row].max():.2f} m"
+        agent = f"agent {agents.track_ids[row]} by {depth_m[of_row].max():.2f} m"
         yield Finding(
             kind=FindingKind.OVERLAP if at_start else FindingKind.COLLISION,
-            message=f"At the first frame the ego overlaps agent {who}."
+            message=f"At the first frame the ego overlaps {agent}."
             if at_start
-            else f"The logged ego runs into agent {who}, first at iteration {steps[of_row].min()}.",
+            else f"The logged ego collides with {agent}, first at iteration {steps[of_row].min()}.",
         )
 
 
@@ -357,7 +241,7 @@ def _within(
     distance_m: float,
     tree: shapely.STRtree | None = None,
 ) -> Bool[np.ndarray, "points"]:
-    """Whether each point is in, or at most `distance_m` beside, one of the polygons."""
+    """Whether each point is in one of the polygons or at most `distance_m` from it."""
     tree = tree or shapely.STRtree(polygons)
     found = np.zeros(len(points), dtype=bool)
     found[tree.query(shapely.points(points), predicate="dwithin", distance=distance_m)[0]] = True
@@ -374,33 +258,5 @@ def _may_touch(
     return np.hypot(*(poses[:, :2] - other_poses[:, :2]).T) < reach_m
 
 
-def overlap_m(
-    poses: Float64[np.ndarray, "pairs 3"],
-    sizes: Float64[np.ndarray, "pairs 2"],
-    other_poses: Float64[np.ndarray, "pairs 3"],
-    other_sizes: Float64[np.ndarray, "pairs 2"],
-) -> Float64[np.ndarray, "pairs"]:
-    """How deep two boxes reach into each other [m]: the way to move one until they part; 0 or less when apart.
-
-    Separating axes: boxes are apart if and only if the direction of some side separates them.
-    """
-    ours, theirs = box_corners(poses, sizes), box_corners(other_poses, other_sizes)
-    headings = np.stack([poses[:, 2], poses[:, 2], other_poses[:, 2], other_poses[:, 2]], axis=-1)
-    headings = headings + np.array([0.0, np.pi / 2, 0.0, np.pi / 2])
-    axes = np.stack([np.cos(headings), np.sin(headings)], axis=-1)
-    # Relative to one of the boxes: at 4e6 m from the origin, products of coordinates lose their millimetres.
-    origin = poses[:, np.newaxis, :2]
-    a = np.einsum("pcd,pad->pac", ours - origin, axes)
-    b = np.einsum("pcd,pad->pac", theirs - origin, axes)
-    shared = np.minimum(a.max(axis=-1), b.max(axis=-1)) - np.maximum(a.min(axis=-1), b.min(axis=-1))
-    return shared.min(axis=-1)
-
-
 def _first(flags: Bool[np.ndarray, "steps"]) -> int:
     return int(np.argmax(flags))
-
-
-def _some(items: list[str] | list[int]) -> str:
-    rest = len(items) - SHOWN_ITEMS
-    shown = ", ".join(str(item) for item in items[:SHOWN_ITEMS])
-    return f"{shown} and {rest} more" if rest > 0 else shown

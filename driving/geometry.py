@@ -21,7 +21,7 @@ def wrap_angle(angle_rad: Float[np.ndarray, "*shape"] | float) -> Float[np.ndarr
 def global_from_local(
     points_local: Float64[np.ndarray, "*shape 2"], pose: Float64[np.ndarray, "3"]
 ) -> Float64[np.ndarray, "*shape 2"]:
-    """Move points from the frame of `pose` (x forward, y left) to the frame that `pose` is given in."""
+    """Transform points from the frame of `pose` (x forward, y left) to the frame of the coordinates of `pose`."""
     cos, sin = np.cos(pose[2]), np.sin(pose[2])
     return points_local @ np.array([[cos, sin], [-sin, cos]]) + pose[:2]
 
@@ -29,7 +29,7 @@ def global_from_local(
 def local_from_global(
     points_global: Float64[np.ndarray, "*shape 2"], pose: Float64[np.ndarray, "3"]
 ) -> Float64[np.ndarray, "*shape 2"]:
-    """Move points into the frame of `pose` (x forward, y left)."""
+    """Transform points into the frame of `pose` (x forward, y left)."""
     cos, sin = np.cos(pose[2]), np.sin(pose[2])
     return (points_global - pose[:2]) @ np.array([[cos, -sin], [sin, cos]])
 
@@ -46,7 +46,7 @@ def poses_in_frame_of(
 def poses_out_of_frame_of(
     poses_local: Float64[np.ndarray, "*shape 3"], origin: Float64[np.ndarray, "3"]
 ) -> Float64[np.ndarray, "*shape 3"]:
-    """Undo `poses_in_frame_of`."""
+    """Inverse of `poses_in_frame_of`."""
     positions = global_from_local(poses_local[..., :2], origin)
     headings = wrap_angle(poses_local[..., 2:] + origin[2])
     return np.concatenate([positions, headings], axis=-1)
@@ -55,7 +55,7 @@ def poses_out_of_frame_of(
 def shifted_along_heading(
     poses: Float64[np.ndarray, "*shape 3"], distance_m: float
 ) -> Float64[np.ndarray, "*shape 3"]:
-    """Move each pose along its own heading, for example from the rear axle to the box centre."""
+    """Shift each pose along its heading, for example from the rear axle to the box centre."""
     heading = poses[..., 2]
     return np.stack(
         [
@@ -92,9 +92,31 @@ def arc_lengths(points: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, 
     return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
 
 
+def box_overlap_m(
+    poses: Float64[np.ndarray, "pairs 3"],
+    sizes: Float64[np.ndarray, "pairs 2"],
+    other_poses: Float64[np.ndarray, "pairs 3"],
+    other_sizes: Float64[np.ndarray, "pairs 2"],
+) -> Float64[np.ndarray, "pairs"]:
+    """Depth of the overlap of pairs of boxes [m]: the shortest shift that separates them; 0 or less without overlap.
+
+    Separating axes: two boxes do not overlap if and only if the direction of some side separates them.
+    """
+    first, second = box_corners(poses, sizes), box_corners(other_poses, other_sizes)
+    headings = np.stack([poses[:, 2], poses[:, 2], other_poses[:, 2], other_poses[:, 2]], axis=-1)
+    headings = headings + np.array([0.0, np.pi / 2, 0.0, np.pi / 2])
+    axes = np.stack([np.cos(headings), np.sin(headings)], axis=-1)
+    # Relative to one of the boxes: at 4e6 m from the origin, products of coordinates lose millimetres.
+    origin = poses[:, np.newaxis, :2]
+    a = np.einsum("pcd,pad->pac", first - origin, axes)
+    b = np.einsum("pcd,pad->pac", second - origin, axes)
+    shared = np.minimum(a.max(axis=-1), b.max(axis=-1)) - np.maximum(a.min(axis=-1), b.min(axis=-1))
+    return shared.min(axis=-1)
+
+
 @dataclass(frozen=True)
 class Polyline:
-    """A line through points, measured by arc length: a baseline, a route centerline, a driven path."""
+    """A line through points with positions by arc length: a baseline path, a centerline, a driven path."""
 
     points: Float64[np.ndarray, "points 2"]
     """Vertices [m], at least two."""
@@ -115,7 +137,7 @@ class Polyline:
 
     @cached_property
     def headings(self) -> Float64[np.ndarray, "points"]:
-        """Direction from each vertex to the next; the last repeats the one before, as in nuPlan."""
+        """Direction from each vertex to the next; the last one is repeated, as in nuPlan."""
         steps = np.diff(self.points, axis=0)
         headings = np.arctan2(steps[:, 1], steps[:, 0])
         return np.append(headings, headings[-1])

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from driving import AgentKind, Ragged, Route, TrafficLights
-from driving.checks import FindingKind, check_scenario, map_findings, overlap_m, scenario_findings
+from driving.checks import check_scenario, scenario_findings
+from driving.findings import FindingKind
+from driving.geometry import box_overlap_m
+from driving.map_checks import map_findings
 from driving.synthetic.scenes import SCENES, scene
 
 
@@ -25,7 +28,7 @@ def moved(poses: np.ndarray, x: float, y: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_hand_made_scenes_have_nothing_to_find(name):
+def test_hand_made_scenes_have_no_findings(name):
     assert check_scenario(scene(name)) == []
 
 
@@ -92,10 +95,10 @@ def test_links_between_lanes_go_both_ways():
     cut = Ragged.from_rows(rows, np.zeros(0, dtype=np.int64))
     found = [finding.message for finding in map_findings(replace(map_graph, lanes=replace(lanes, predecessors=cut)))]
     assert f"disagree on the links {lanes.ids[0]} to {lanes.ids[target]}." in found[0]
-    assert f"exactly one predecessor; {lanes.ids[target]} have not" in found[1]
+    assert f"exactly one predecessor; {lanes.ids[target]} do not" in found[1]
 
 
-def test_centerlines_follow_on_each_other():
+def test_centerlines_continue_each_other():
     map_graph = scene("queue").map
     lanes = map_graph.lanes
     rows = [lanes.centerlines[row] for row in range(len(lanes))]
@@ -113,10 +116,10 @@ def test_centerlines_follow_on_each_other():
         ((), "names no roadblock"),
         ((1, 2), "no roadblocks 1, 2 of the route"),
         ("reversed", "not connected from"),
-        ("behind", r"starts 68\.5 m beside its route"),
+        ("behind", r"starts 68\.5 m off its route"),
     ],
 )
-def test_the_route_must_lead_from_the_ego(ids, sentence):
+def test_the_route_must_start_at_the_ego(ids, sentence):
     scenario = scene("queue")
     known = scenario.route.roadblock_ids
     chosen = {"reversed": known[::-1], "behind": known[2:]}.get(ids, ids) if isinstance(ids, str) else ids
@@ -130,10 +133,11 @@ def test_a_route_needs_a_centerline():
     assert "no centerline" in messages(replace(scenario, route=empty))
 
 
-def test_leaving_the_route_later_is_remarkable_but_no_error():
+def test_leaving_the_route_later_is_a_finding_but_no_error():
     scenario = scene("straight_road")
     _, finding = check_scenario(
-        replace(scenario, route=replace(scenario.route, roadblock_ids=scenario.route.roadblock_ids[:1]))
+        replace(scenario, route=replace(scenario.route, roadblock_ids=scenario.route.roadblock_ids[:1])),
+        recorded=True,
     )
     # The centre, 1.461 m before the axle, is more than 1 m behind the end of the first road, x = 60, from 6.0 s on.
     assert finding.message == "The logged ego leaves its route for 91 frames, first at iteration 60."
@@ -163,17 +167,17 @@ def test_static_objects_may_touch_each_other():
     assert messages(cones) == ""
 
 
-def test_the_ego_collides_only_where_boxes_reach_into_each_other():
+def test_a_collision_needs_overlapping_boxes():
     scenario = scene("queue")
     assert messages(with_agents(scenario, poses=moved(scenario.agents.poses, -2.99, 0.0))) == ""
     hit = with_agents(scenario, poses=moved(scenario.agents.poses, -5.0, 0.0))
-    with pytest.raises(ValueError, match=f"runs into agent {1:016x} by 2.00 m, first at iteration 6"):
+    with pytest.raises(ValueError, match=f"collides with agent {1:016x} by 2.00 m, first at iteration 6"):
         check_scenario(hit)
     (finding,) = check_scenario(hit, recorded=True)
     assert finding.kind == FindingKind.COLLISION
 
 
-def test_the_ego_does_not_stand_in_an_agent():
+def test_the_ego_overlaps_no_agent_at_the_start():
     scenario = scene("queue")
     on_top = with_agents(scenario, poses=moved(scenario.agents.poses, -62.0, 0.0))
     assert f"At the first frame the ego overlaps agent {1:016x}" in messages(on_top)
@@ -188,13 +192,13 @@ def test_corners_may_leave_the_road_by_30_cm(aside_m, leaves):
     assert ("leaves the drivable area for 151 frames, first at iteration 0, by up to 0.50 m" in found) == leaves
 
 
-def test_unknown_scenario_types_are_remarkable():
+def test_unknown_scenario_types_are_findings():
     (finding,) = check_scenario(replace(scene("queue"), scenario_type="juggling"))
     assert "no scenario type 'juggling'" in finding.message
     assert check_scenario(replace(scene("queue"), scenario_type="unknown")) == []
 
 
-def test_the_depth_of_an_overlap_is_the_shortest_way_out():
+def test_the_depth_of_an_overlap_is_the_shortest_shift_that_separates():
     car, size = np.array([[0.0, 0.0, 0.0]]), np.array([[4.0, 2.0]])
     for pose, depth_m in (
         ([3.0, 0.0, 0.0], 1.0),
@@ -205,12 +209,14 @@ def test_the_depth_of_an_overlap_is_the_shortest_way_out():
         ([2.5, 0.0, np.pi / 4], 2.0 - (2.5 - np.sqrt(2))),
     ):
         other_size = np.array([[2.0, 2.0]]) if pose[2] == np.pi / 4 else size
-        assert overlap_m(car, size, np.array([pose]), other_size)[0] == pytest.approx(depth_m)
+        assert box_overlap_m(car, size, np.array([pose]), other_size)[0] == pytest.approx(depth_m)
 
 
 def test_a_route_of_one_roadblock_is_found():
     scenario = scene("queue")
     single = replace(scenario, route=replace(scenario.route, roadblock_ids=scenario.route.roadblock_ids[:1]))
-    (found,) = (one for one in scenario_findings(single) if one.kind is FindingKind.SINGLE_ROADBLOCK)
-    assert found.message.startswith(f"The route is the single roadblock {scenario.route.roadblock_ids[0]};")
-    assert not found.is_error
+    with pytest.raises(
+        ValueError, match=f"The route is the single roadblock {scenario.route.roadblock_ids[0]}; nuPlan's"
+    ):
+        check_scenario(single)
+    assert FindingKind.SINGLE_ROADBLOCK in {finding.kind for finding in check_scenario(single, recorded=True)}

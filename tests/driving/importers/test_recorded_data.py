@@ -7,7 +7,8 @@ import pytest
 import shapely
 
 from driving import AgentKind, LightStatus
-from driving.checks import FindingKind, check_scenario
+from driving.checks import check_scenario
+from driving.findings import FindingKind
 from driving.importers.notes import notes_of
 from driving.importers.registry import IMPORTERS
 from driving.nuplan.data import DataRoot

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from driving import TurnKind
-from driving.checks import map_findings
+from driving.map_checks import map_findings
 from driving.synthetic.proving_ground import ARMS, proving_ground
 
 

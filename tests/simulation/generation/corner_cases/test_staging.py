@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from driving.agents import AgentKind
-from driving.checks import map_findings
+from driving.map_checks import map_findings
 from driving.synthetic.proving_ground import proving_ground
 from simulation.generation.corner_cases.chains import Shift, chain_through, oncoming_row
 from simulation.generation.corner_cases.grounds import ground

@@ -3,8 +3,8 @@ import shapely
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from driving.checks import map_findings
 from driving.map import TurnKind
+from driving.map_checks import map_findings
 from simulation.generation.town.paths import curvature
 
 

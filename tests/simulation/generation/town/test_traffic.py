@@ -5,7 +5,7 @@ import pytest
 from hand_made_junction import EASTBOUND, WEST, junction
 
 from driving.agents import AgentKind, LightStatus
-from driving.checks import overlap_m
+from driving.geometry import box_overlap_m
 from driving.timing import STEP_S
 from simulation.generation.town.drivers import draw_drivers
 from simulation.generation.town.generator import simulate_town
@@ -32,7 +32,7 @@ def test_vehicles_do_not_overlap(observed):
     for step in range(0, len(poses), 10):
         near = np.hypot(*(poses[step, first, :2] - poses[step, second, :2]).T) < 12.0
         a, b = first[near], second[near]
-        depth_m = overlap_m(poses[step, a], sizes[a], poses[step, b], sizes[b])
+        depth_m = box_overlap_m(poses[step, a], sizes[a], poses[step, b], sizes[b])
         overlapping |= set(zip(a[depth_m > 0.2].tolist(), b[depth_m > 0.2].tolist(), strict=True))
     # The rear of a long vehicle may reach over a queue in a turn.
     assert len(overlapping) <= 1
@@ -45,7 +45,7 @@ def test_vehicles_do_not_hit_pedestrians(observed):
             np.hypot(*(people[step, :, np.newaxis, :2] - poses[step, np.newaxis, :, :2]).transpose(2, 0, 1)) < 8.0
         )
         pedestrian, car = near.T
-        depth_m = overlap_m(
+        depth_m = box_overlap_m(
             people[step, pedestrian, :3],
             np.full((len(pedestrian), 2), 0.4),
             poses[step, car],
