@@ -1,4 +1,4 @@
-"""What driving is: the nouns that every other package reads and writes."""
+"""Data types of driving, which all other packages read and write."""
 
 from driving.agents import STATIC_KINDS, AgentKind, AgentTracks, LightStatus, TrafficLights
 from driving.cameras import CameraFrames, CameraRig

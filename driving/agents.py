@@ -1,4 +1,4 @@
-"""Where every other road user was, is, and will be; and what the traffic lights showed.
+"""Tracks of agents and static objects over time, and states of traffic lights.
 
 Poses are global (x east, y north, heading counter-clockwise from x) and stay float64:
 map coordinates reach 4e6 m, where float32 moves in steps of 0.25 m.
@@ -43,7 +43,7 @@ def static_mask(kinds: Int8[np.ndarray, "*shape"]) -> Bool[np.ndarray, "*shape"]
 
 
 class LightStatus(IntEnum):
-    """What a traffic light shows, numbered as nuPlan's `TrafficLightStatusType`."""
+    """State of a traffic light, numbered as nuPlan's `TrafficLightStatusType`."""
 
     GREEN = 0
     YELLOW = 1
@@ -53,10 +53,9 @@ class LightStatus(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class AgentTracks:
-    """The tracked road users and static objects of a scenario over time, ego excluded.
+    """The tracked agents and static objects of a scenario over time, ego excluded.
 
-    Unobserved entries are NaN, never zero: a forgotten mask then shows up as NaN instead
-    of as an agent parked at the map origin.
+    Unobserved entries are NaN, never zero: without a mask the result is NaN, and not an agent at the map's origin.
     """
 
     track_ids: tuple[str, ...]
@@ -73,9 +72,8 @@ class AgentTracks:
     order: Int32[np.ndarray, "agents time"] = field(default=None)  # type: ignore[assignment, arg-type]
     """Position of the box in its frame as the source lists it; meaningless where not valid.
 
-    nuPlan's reactive traffic is updated one agent after the other in this order, so that it
-    belongs to the scenario. Left out, agents stand by kind and then in the order of their rows, as the devkit
-    lists them.
+    nuPlan's reactive traffic updates its agents one after the other in this order. The default is the order of the
+    devkit: by kind, then by row.
     """
     heights_m: Float64[np.ndarray, "agents"] = field(default=None)  # type: ignore[assignment, arg-type]
     """Box height [m]; 1.6 where the source has none (nothing in the plane depends on it)."""
@@ -113,7 +111,7 @@ class AgentTracks:
 
     @classmethod
     def none(cls, num_steps: int) -> "AgentTracks":
-        """An empty road."""
+        """No agents."""
         return cls(
             track_ids=(),
             kinds=np.zeros(0, dtype=np.int8),
@@ -139,7 +137,7 @@ class AgentTracks:
         return rows[np.argsort(self.order[rows, step], kind="stable")]
 
     def take(self, rows: Int64[np.ndarray, "rows"]) -> "AgentTracks":
-        """Only the agents of the given rows, in that order."""
+        """The agents of the given rows, in that order."""
         return AgentTracks(
             track_ids=tuple(self.track_ids[row] for row in rows),
             kinds=self.kinds[rows],
@@ -161,9 +159,9 @@ class AgentTracks:
         return self.take(np.lexsort((self.order[np.arange(self.num_agents), first], first)))
 
     def steps(self, start: int, stop: int) -> "AgentTracks":
-        """The part from step `start` up to, not including, `stop`, without agents that are unseen there.
+        """Steps `start` to `stop` (exclusive), without agents that are unobserved there.
 
-        The result is a copy: nothing of the other steps, not even the id of a track, stays reachable.
+        The result is a copy. It gives no access to the other steps, nor to the ids of left-out tracks.
         """
         rows = np.flatnonzero(self.valid[:, start:stop].any(axis=1))
         return AgentTracks(
@@ -187,7 +185,7 @@ class TrafficLights:
     """
 
     offsets: Int64[np.ndarray, "steps_plus_one"]
-    """Rows of step t are `offsets[t]` up to, not including, `offsets[t + 1]`."""
+    """Rows of step t are `offsets[t]` to `offsets[t + 1]` (exclusive)."""
     lane_connector_ids: Int64[np.ndarray, "rows"]
     statuses: Int8[np.ndarray, "rows"]
     """Values of `LightStatus`."""
@@ -215,7 +213,7 @@ class TrafficLights:
         lane_connector_ids: Int64[np.ndarray, "connectors"],
         statuses: Int8[np.ndarray, "connectors time"],
     ) -> "TrafficLights":
-        """Every connector was observed at every step."""
+        """States of connectors that were all observed at every step."""
         num_connectors, num_steps = statuses.shape
         return cls(
             offsets=np.arange(num_steps + 1, dtype=np.int64) * num_connectors,
@@ -250,7 +248,7 @@ class TrafficLights:
         return np.array([row_of_connector[light] for light in red if light in row_of_connector], dtype=np.int64)
 
     def steps(self, start: int, stop: int) -> "TrafficLights":
-        """The part from step `start` up to, not including, `stop`, copied."""
+        """Steps `start` to `stop` (exclusive), copied."""
         rows = slice(self.offsets[start], self.offsets[stop])
         return TrafficLights(
             offsets=self.offsets[start : stop + 1] - self.offsets[start],

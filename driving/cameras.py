@@ -1,6 +1,6 @@
-"""Cameras: where they sit, how they project, and their images, loaded only when asked for.
+"""Cameras: extrinsics, projection, and their images, which are read lazily.
 
-Camera frames look along +z, x to the right, y down.
+Axes of a camera: z along the optical axis, x to the right, y down.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class CameraRig:
         k1, k2, p1, p2, k3 = self.distortion[camera]
         r2 = x**2 + y**2
         radial = 1 + k1 * r2 + k2 * r2**2 + k3 * r2**3
-        bent = np.stack(
+        distorted = np.stack(
             [
                 x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x**2),
                 y * radial + p1 * (r2 + 2 * y**2) + 2 * p2 * x * y,
@@ -50,19 +50,19 @@ class CameraRig:
             ],
             axis=-1,
         )
-        return (bent @ self.intrinsics[camera].T)[:, :2], depth
+        return (distorted @ self.intrinsics[camera].T)[:, :2], depth
 
 
 @dataclass(frozen=True, kw_only=True)
 class CameraFrames:
-    """F images of a rig, in time order. Holds paths; an image is read when it is asked for."""
+    """F images of a rig, in time order: their paths, and a method that reads one."""
 
     rig: CameraRig
     cameras: Int64[np.ndarray, "frames"]
     """Index into the rig."""
     time_us: Int64[np.ndarray, "frames"]
     global_from_ego: Float64[np.ndarray, "frames 4 4"]
-    """Where the ego was when the image was taken."""
+    """Pose of the ego when the image was taken."""
     paths: tuple[str, ...]
     """Absolute, or relative to `root`."""
     root: str = ""
@@ -75,19 +75,19 @@ class CameraFrames:
         """Read one image.
 
         Raises:
-            FileNotFoundError: When the sensor blob is not on this disk.
+            FileNotFoundError: When the file is missing.
         """
         path = self.path(frame)
         if not path.is_file():
             raise FileNotFoundError(
-                f"No camera image {path}. Logs name their images, but the sensor blobs are downloaded apart:"
+                f"No camera image {path}. Logs name their images, but the sensor blobs are downloaded separately:"
                 " put them under sensor_blobs/ of the data root."
             )
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
 
     def until(self, time_us: int) -> "CameraFrames":
-        """Only the frames taken up to a time: what a planner may see then."""
+        """The frames taken up to a time, which a planner may use then."""
         count = int(np.searchsorted(self.time_us, time_us, side="right"))
         return CameraFrames(
             rig=self.rig,

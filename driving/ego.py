@@ -1,4 +1,4 @@
-"""How the ego moves: states of its rear axle over time, for one drive or for many candidate drives."""
+"""Motion of the ego: states of its rear axle over time, of one drive or of many candidates."""
 
 from dataclasses import dataclass
 
@@ -37,9 +37,8 @@ class EgoState:
 class EgoMotion:
     """M motions of the ego over the same T instants.
 
-    One driven log is M = 1, proposals are M = P, a vocabulary is M = V, so that metrics judge
-    all of them by the same lines. Velocities and accelerations are those of the rear axle in
-    the body frame (x forward, y left).
+    One driven log is M = 1, proposals are M = P, a vocabulary is M = V: the same metrics score all of them.
+    Velocities and accelerations are those of the rear axle in the body frame (x forward, y left).
     """
 
     time_us: Int64[np.ndarray, "time"]
@@ -124,7 +123,7 @@ class EgoMotion:
         )
 
     def steps(self, start: int, stop: int) -> "EgoMotion":
-        """The part from step `start` up to, not including, `stop`. Copies, so that nothing else stays reachable."""
+        """Steps `start` to `stop` (exclusive), copied, without access to the other steps."""
         return EgoMotion(
             time_us=self.time_us[start:stop].copy(),
             rear_axle_poses=self.rear_axle_poses[:, start:stop].copy(),

@@ -1,8 +1,7 @@
-"""The road as a graph: lanes, roadblocks and areas, with the queries that planners and metrics ask.
+"""The map as a graph of lanes and roadblocks, with areas and the queries of planners and metrics.
 
-Ids are the integers of nuPlan's `fid` columns. Lanes and lane connectors share one table, so that
-a path is a list of rows; so do roadblocks and roadblock connectors. Traffic lights are not in here:
-they belong to the scenario. Everything is immutable, except for indices that are built when first asked.
+Ids are the integers of nuPlan's `fid` columns. Lanes and lane connectors share one table, so that a path is a list of
+rows. Traffic lights belong to the scenario and not to the map. Everything is immutable; indices are built lazily.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,11 +17,11 @@ from jaxtyping import Bool, Float64, Int8, Int64
 from driving.geometry import Polyline, wrap_angle
 
 Row = int | np.integer
-"""A row of a table, also as numpy hands it out."""
+"""Index of a row of a table."""
 
 
 class StopLineKind(IntEnum):
-    """Why one stops there, numbered as nuPlan's `StopLineType`."""
+    """Reason to stop at a stop line, numbered as nuPlan's `StopLineType`."""
 
     PED_CROSSING = 0
     STOP_SIGN = 1
@@ -33,7 +32,7 @@ class StopLineKind(IntEnum):
 
 
 class IntersectionKind(IntEnum):
-    """How an intersection is ruled, numbered as nuPlan's `IntersectionType`."""
+    """Right of way at an intersection, numbered as nuPlan's `IntersectionType`."""
 
     DEFAULT = 0
     TRAFFIC_LIGHT = 1
@@ -44,7 +43,7 @@ class IntersectionKind(IntEnum):
 
 
 class TurnKind(IntEnum):
-    """Which way a lane connector turns, numbered as nuPlan's `LaneConnectorType`."""
+    """Direction of a lane connector, numbered as nuPlan's `LaneConnectorType`."""
 
     STRAIGHT = 0
     LEFT = 1
@@ -58,13 +57,13 @@ class Ragged:
     """Rows of different lengths in one flat array."""
 
     values: np.ndarray
-    """(total, ...) all rows one after the other."""
+    """(total, ...) all rows, concatenated."""
     offsets: Int64[np.ndarray, "rows_plus_one"]
     """Row i is `values[offsets[i]:offsets[i + 1]]`."""
 
     @classmethod
     def from_rows(cls, rows: Sequence[np.ndarray], empty: np.ndarray) -> "Ragged":
-        """Join rows; `empty` gives dtype and trailing shape when there are none, for example `np.zeros((0, 2))`."""
+        """Concatenate rows; `empty` has the dtype and trailing shape, for example `np.zeros((0, 2))`."""
         offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)]).astype(np.int64)
         return cls(np.concatenate([empty, *rows]).astype(empty.dtype, copy=False), offsets)
 
@@ -77,7 +76,7 @@ class Ragged:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AreaLayer:
-    """Polygons with ids, in the source's row order (nuPlan's queries answer in that order)."""
+    """Polygons with ids, in the row order of the source, which is the order of results in nuPlan's queries."""
 
     ids: Int64[np.ndarray, "areas"]
     polygons: np.ndarray
@@ -100,7 +99,7 @@ class AreaLayer:
         return len(self.ids)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Trees and look-up tables are rebuilt faster than they are sent.
+        # Rebuilding trees and look-up tables takes less time than sending them.
         return {"ids": self.ids, "polygons": self.polygons, "kinds": self.kinds}
 
     @cached_property
@@ -110,11 +109,11 @@ class AreaLayer:
 
     @cached_property
     def row_of_id(self) -> dict[int, int]:
-        """From ids to rows."""
+        """Row by id."""
         return {int(area_id): row for row, area_id in enumerate(self.ids)}
 
     def row(self, area_id: int) -> int | None:
-        """Row of an id, None when the layer does not hold it."""
+        """Row of an id; None when the layer has no such id."""
         return self.row_of_id.get(area_id)
 
     def rows_containing(self, point: Float64[np.ndarray, "2"]) -> Int64[np.ndarray, "found"]:
@@ -125,7 +124,7 @@ class AreaLayer:
         """Rows of the polygons that touch the axis-aligned square of half side `radius_m`, in row order.
 
         Source:
-            nuPlan devkit, `get_proximal_map_objects`, which searches a square and not a circle.
+            nuPlan devkit, `get_proximal_map_objects`.
         """
         x, y = float(point[0]), float(point[1])
         patch = shapely.box(x - radius_m, y - radius_m, x + radius_m, y + radius_m)
@@ -145,8 +144,8 @@ class AreaLayer:
             ValueError: When the layer is empty.
         """
         if not len(self):
-            raise ValueError("The layer has no area, so that none is nearest.")
-        # All ties of the tree's answer, so that the first row wins as in nuPlan's linear scan.
+            raise ValueError("The layer is empty and has no nearest area.")
+        # The first row of ties, as in nuPlan's linear scan.
         found = self.tree.query_nearest(shapely.Point(point[0], point[1]), all_matches=True)
         row = int(np.min(found))
         return row, float(shapely.distance(self.polygons[row], shapely.Point(point[0], point[1])))
@@ -154,25 +153,25 @@ class AreaLayer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lanes:
-    """Lanes (first) and lane connectors (behind them), each in the source's row order. L = both together."""
+    """L lanes and lane connectors: first the lanes, then the connectors, each in the row order of the source."""
 
     areas: AreaLayer
-    """Ids and polygons, (L,)."""
+    """Ids and polygons."""
     num_lanes: int
-    """Rows below are lanes, the others are lane connectors."""
+    """Rows below this number are lanes, further rows are lane connectors."""
     roadblock_ids: Int64[np.ndarray, "lanes"]
     """The roadblock of a lane, the roadblock connector of a connector."""
     lane_index: Int64[np.ndarray, "lanes"]
-    """Place among the lanes of the roadblock, 0 = leftmost; 0 for connectors."""
+    """Index among the lanes of the roadblock, 0 = leftmost; 0 for connectors."""
     speed_limit_mps: Float64[np.ndarray, "lanes"]
     """NaN where the map has none."""
     centerlines: Ragged
     """(points, 2) baseline paths [m, global]."""
     left_boundaries: Ragged
-    """(points, 2) [m, global], in driving direction."""
+    """(points, 2) [m, global], in driving direction; empty where the map has none."""
     right_boundaries: Ragged
     successors: Ragged
-    """Rows of the lanes or connectors that follow, in the source's row order."""
+    """Rows of the next lanes or connectors, in the row order of the source."""
     predecessors: Ragged
     turn_kinds: Int8[np.ndarray, "lanes"]
     """`TurnKind`; STRAIGHT for lanes."""
@@ -182,7 +181,7 @@ class Lanes:
     stop_line_ids: Ragged
     """Ids of the stop lines that the source names for a connector's traffic lights."""
     connector_lines: Ragged
-    """(points, 2) the line that nuPlan's proximity queries use for connectors; empty rows for lanes."""
+    """(points, 2) line of a connector in nuPlan's proximity queries [m, global]; empty for lanes."""
 
     def __len__(self) -> int:
         return len(self.areas)
@@ -199,10 +198,10 @@ class Lanes:
 
 @runtime_checkable
 class MapSource(Protocol):
-    """Where a map can be opened again: what is sent to a worker instead of the map itself."""
+    """Reference to a map on disk, which is sent to workers instead of the map."""
 
     def open(self) -> "MapGraph":
-        """Open the map, or hand out the one that this process has open already."""
+        """The map, opened once in each process."""
         ...
 
 
@@ -212,7 +211,7 @@ def _open_source(source: MapSource) -> "MapGraph":
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MapGraph:
-    """A city's roads. Points are global [m]: the projected coordinates of the map's UTM zone."""
+    """Map of a location. Points are global [m]: projected coordinates of the UTM zone."""
 
     name: str
     """Location, for example `us-nv-las-vegas-strip`."""
@@ -223,7 +222,7 @@ class MapGraph:
     roadblocks: AreaLayer
     roadblock_connectors: AreaLayer
     roadblock_edges: Int64[np.ndarray, "connectors 3"]
-    """Per roadblock connector: id of the roadblock before, of the one behind, of the intersection."""
+    """Per roadblock connector: ids of the previous roadblock, of the next roadblock, of the intersection."""
     intersections: AreaLayer = field(default_factory=AreaLayer.empty)
     stop_lines: AreaLayer = field(default_factory=AreaLayer.empty)
     crosswalks: AreaLayer = field(default_factory=AreaLayer.empty)
@@ -232,9 +231,9 @@ class MapGraph:
     road_segments: AreaLayer = field(default_factory=AreaLayer.empty)
     generic_drivable_areas: AreaLayer = field(default_factory=AreaLayer.empty)
     metadata: dict[str, str] = field(default_factory=dict)
-    """What is not measured but assumed: for example `speed_limit: default 13.89 m/s, source has none`."""
+    """Assumed values, for example `speed_limit: default 13.89 m/s, source has none`, and notes of the reader."""
     source: MapSource | None = None
-    """Set for maps on disk, which travel to workers by this reference."""
+    """Set for maps on disk; sent to workers in place of the map."""
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         if self.source is not None:
@@ -256,11 +255,11 @@ class MapGraph:
         return row
 
     def connector_rows(self, lane_rows: list[int]) -> dict[int, int]:
-        """From ids to rows of the lane connectors among `lane_rows`."""
+        """Row by id of the lane connectors among `lane_rows`."""
         return {int(self.lanes.ids[row]): row for row in lane_rows if self.lanes.is_connector(row)}
 
     def roadblock_polygon(self, roadblock_id: int) -> shapely.Polygon:
-        """Polygon of a roadblock or roadblock connector; the roadblock is tried first, as nuPlan does.
+        """Polygon of a roadblock or roadblock connector; of an id in both layers, as in nuPlan, the roadblock.
 
         Raises:
             KeyError: When the map has no such id.
@@ -285,9 +284,9 @@ class MapGraph:
         return rows
 
     def lane_rows_of_roadblock(self, roadblock_id: int) -> list[int]:
-        """Rows of the lanes (or connectors) that make up a roadblock (or roadblock connector), in row order."""
+        """Rows of the lanes of a roadblock, or of the connectors of a roadblock connector, in row order."""
         rows = self._rows_of_roadblock.get(roadblock_id, [])
-        # An id in both layers means the roadblock: the connectors of the other one do not belong to it.
+        # An id in both layers means the roadblock.
         if self.roadblocks.row(roadblock_id) is not None:
             return [row for row in rows if row < self.lanes.num_lanes]
         return [row for row in rows if row >= self.lanes.num_lanes]
@@ -311,11 +310,11 @@ class MapGraph:
         return {(int(lanes.roadblock_ids[row]), int(lanes.lane_index[row])): row for row in range(lanes.num_lanes)}
 
     def left_neighbor(self, row: Row) -> int | None:
-        """Row of the lane to the left in the same roadblock; None at the edge and for connectors."""
+        """Row of the left neighbour in the same roadblock; None at the edge and for connectors."""
         return self._neighbor(row, -1)
 
     def right_neighbor(self, row: Row) -> int | None:
-        """Row of the lane to the right in the same roadblock; None at the edge and for connectors."""
+        """Row of the right neighbour in the same roadblock; None at the edge and for connectors."""
         return self._neighbor(row, +1)
 
     def _neighbor(self, row: Row, step: int) -> int | None:
@@ -338,17 +337,17 @@ class MapGraph:
         return after, before
 
     def roadblock_successors(self, roadblock_id: int) -> list[int]:
-        """Ids that follow: connectors after a roadblock, the one roadblock after a connector."""
+        """Next ids: connectors after a roadblock, the one roadblock after a connector."""
         return self._roadblock_graph[0].get(roadblock_id, [])
 
     def roadblock_predecessors(self, roadblock_id: int) -> list[int]:
-        """Ids that come before."""
+        """Previous ids."""
         return self._roadblock_graph[1].get(roadblock_id, [])
 
     # ------------------------------------------------------------------ places
 
     def lane_rows_at(self, point: Float64[np.ndarray, "2"]) -> Int64[np.ndarray, "found"]:
-        """Rows of the lanes that contain the point, connectors left out."""
+        """Rows of the lanes, without connectors, that contain the point."""
         rows = self.lanes.areas.rows_containing(point)
         return rows[rows < self.lanes.num_lanes]
 
@@ -358,16 +357,16 @@ class MapGraph:
         return rows[rows >= self.lanes.num_lanes]
 
     def lane_rows_near(self, point: Float64[np.ndarray, "2"], radius_m: float) -> Int64[np.ndarray, "found"]:
-        """Rows of lanes and connectors that touch the square of half side `radius_m`: polygons of both."""
+        """Rows of lanes and connectors whose polygon touches the square of half side `radius_m`."""
         return self.lanes.areas.rows_near(point, radius_m)
 
     def nearest_lane_row(
         self, pose: Float64[np.ndarray, "3"], max_distance_m: float = 50.0, heading_weight_m: float = 2.0
     ) -> int | None:
-        """Row of the lane or connector whose centerline fits the pose best, None without one in reach.
+        """Row of the lane or connector with the lowest cost within `max_distance_m`; None without one.
 
-        Fit is distance [m] plus `heading_weight_m` per radian of heading difference, so that of two
-        overlapping connectors the one in driving direction wins.
+        The cost is the distance [m] plus `heading_weight_m` per radian of heading difference, which selects among
+        overlapping connectors by direction.
         """
         best, best_cost = None, np.inf
         for row in self.lane_rows_near(pose[:2], max_distance_m):
@@ -381,7 +380,7 @@ class MapGraph:
 
     @cached_property
     def drivable_area(self) -> AreaLayer:
-        """Road segments, intersections, generic drivable areas and car parks, one behind the other.
+        """Road segments, intersections, generic drivable areas and car parks, concatenated.
 
         Ids may repeat between the parts, as in nuPlan's own DRIVABLE_AREA layer.
         """
@@ -392,10 +391,10 @@ class MapGraph:
         )
 
     def stop_lines_of(self, connector_row: Row) -> list[int]:
-        """Rows (in `stop_lines`) of the stop lines that hold traffic at a connector's lights.
+        """Rows (in `stop_lines`) of the stop lines of a connector with traffic lights.
 
-        Those named by the map whose polygon touches the connector's baseline; if none does, the one
-        nearest to its first point.
+        Of the stop lines that the map names: those that touch the connector's baseline, or, if none does, the nearest
+        to its first point.
 
         Source:
             nuPlan devkit, `NuPlanLaneConnector.stop_lines`.
@@ -422,7 +421,7 @@ def _map_from_fields(fields: dict[str, Any]) -> MapGraph:
 
 
 def polygon_array(polygons: Iterable[Any]) -> np.ndarray:
-    """An object array of shapely geometries; numpy would otherwise try to look into a multi-polygon."""
+    """An object array of shapely geometries, multi-polygons included."""
     items = list(polygons)
     array = np.empty(len(items), dtype=object)
     array[:] = items

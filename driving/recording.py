@@ -1,7 +1,7 @@
-"""A whole drive as it was recorded or generated: what a nuPlan log file holds, and scenarios are cut from.
+"""A whole drive, recorded or generated: the content of a nuPlan log file, from which scenarios are cut.
 
-Importers and the town generator make recordings; the nuPlan writer stores them; reading them back and
-cutting them in memory give the same scenarios.
+Importers and the town generator make recordings, and the nuPlan writer stores them. Scenarios cut in memory equal
+those that are read back.
 """
 
 import hashlib
@@ -18,31 +18,31 @@ from driving.routing import build_route
 from driving.scenario import FUTURE_STEPS, HISTORY_STEPS, Scenario
 
 ANCHOR_OFFSET_S = 3.0
-"""nuPlan's known scenario types start 3 s before the tagged frame ..."""
+"""nuPlan's known scenario types start this long before the tagged frame ..."""
 SCENARIO_DURATION_S = 15.0
-"""... and last 15 s."""
+"""... and last this long."""
 
 
 def frame_token(log_name: str, time_us: int) -> str:
-    """The 16 hex digits that name a frame, the same in every process and on every machine."""
+    """Token of a frame: 16 hex digits, the same in every process and on every machine."""
     return hashlib.blake2b(f"{log_name}/{time_us}".encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tag:
-    """A frame that shows something of interest, in nuPlan's words."""
+    """The scenario type of a frame."""
 
     frame: int
     scenario_type: str
     track_id: str | None = None
-    """The agent that it is about, where there is one."""
+    """Track id of the agent that the type refers to, where there is one."""
     token: str | None = None
-    """Name of the frame and so of the scenario; None derives it from log name and time."""
+    """Token of the frame and of its scenario; None derives it from log name and time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mission:
-    """Route and goal that hold from a frame on, until the next mission: nuPlan stores them per `scene`."""
+    """Route and goal from a frame on, until the next mission; nuPlan stores them per `scene`."""
 
     first_frame: int
     roadblock_ids: tuple[int, ...]
@@ -54,30 +54,30 @@ class Recording:
     """A continuous drive at 10 Hz: map, ego, agents, lights, tags and missions over T frames."""
 
     log_name: str
-    """In nuPlan's form `2021.05.12.22.00.38_veh-35_01008_01518` where it shall look like one of its logs."""
+    """nuPlan's own logs have names like `2021.05.12.22.00.38_veh-35_01008_01518`."""
     map: MapGraph
     time_us: Int64[np.ndarray, "time"]
     ego: EgoMotion
     agents: AgentTracks
     traffic_lights: TrafficLights
     missions: tuple[Mission, ...]
-    """In order of their first frames; the first starts at frame 0."""
+    """Ordered by first frame, which is 0 for the first mission."""
     tags: tuple[Tag, ...]
     cameras: CameraFrames | None = None
     metadata: dict[str, str] = field(default_factory=dict)
 
     def mission_at(self, frame: int) -> Mission:
-        """The mission that holds at a frame."""
+        """The mission at a frame."""
         return [mission for mission in self.missions if mission.first_frame <= frame][-1]
 
     def token(self, tag: Tag) -> str:
-        """The scenario id that a tag gives."""
+        """The scenario id of a tag."""
         return tag.token or frame_token(self.log_name, int(self.time_us[tag.frame]))
 
     def scenario(self, tag: Tag) -> Scenario:
-        """Cut the 15 s around a tagged frame, by nuPlan's rule: from 3 s before to 12 s after.
+        """The 15 s around a tagged frame, from 3 s before to 12 s after, as nuPlan cuts them.
 
-        A recording that ends earlier gives a scenario with fewer frames.
+        A scenario that reaches beyond the recording has fewer frames.
         """
         start_us = self.time_us[tag.frame] - round(ANCHOR_OFFSET_S * 1e6)
         end_us = start_us + round(SCENARIO_DURATION_S * 1e6)
@@ -102,11 +102,11 @@ class Recording:
             num_frames=stop - first,
             anchor_frame=tag.frame - begin,
             cameras=self.cameras,
-            # A tag may be about somebody who is not seen around its frame.
+            # The tag may name an agent that is not observed around its frame.
             about_track=tag.track_id if tag.track_id in agents.track_ids else None,
             metadata=dict(self.metadata),
         )
 
     def scenarios(self) -> list[Scenario]:
-        """All tagged scenarios, in the order of the tags."""
+        """The scenarios of all tags, in their order."""
         return [self.scenario(tag) for tag in self.tags]

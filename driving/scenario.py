@@ -1,6 +1,6 @@
-"""A slice of driving with map, route and logs: everything that comes in.
+"""A scenario: a slice of driving with map, route and logs.
 
-nuPlan's own scenarios, imported recordings, hand-made scenes and generated towns all are this one type.
+nuPlan's scenarios, imported recordings, hand-made scenes and generated towns are of this one type.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,15 +16,15 @@ from driving.observation import Observation
 from driving.route import Route
 
 HISTORY_STEPS = 22
-"""Steps that a planner sees, the present one included: nuPlan's 2 s buffer at 10 Hz holds 22."""
+"""Steps in an observation, the present one included: nuPlan's 2 s buffer at 10 Hz holds 22."""
 
 FUTURE_STEPS = 80
-"""Steps behind the last frame that are kept where the log has them: open-loop scores look 8 s ahead."""
+"""Steps after the last frame that are kept where the log has them: open-loop scores need 8 s."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scenario:
-    """One scenario. The time axis T holds up to 22 steps before the first frame, the frames, and up to 8 s after."""
+    """One scenario. Its time axis T has up to 22 steps of history, the frames, and up to 8 s after the last frame."""
 
     scenario_id: str
     """nuPlan's token: 16 lower-case hex digits, that of the anchor frame."""
@@ -47,9 +47,9 @@ class Scenario:
     """Nominal time between frames; the real stamps are in `time_us`."""
     cameras: CameraFrames | None = None
     about_track: str | None = None
-    """Track id of the agent that the scenario's tag is about, one of `agents`; None where the tag names none."""
+    """Track id, among `agents`, of the agent that the tag refers to; None where the tag names none."""
     metadata: dict[str, str] = field(default_factory=dict)
-    """Where it comes from, and which values are assumed and not measured."""
+    """Origin of the scenario, and values that are assumed and not measured."""
 
     def __post_init__(self) -> None:
         steps = len(self.time_us)
@@ -66,7 +66,7 @@ class Scenario:
             )
         if self.about_track is not None and self.about_track not in self.agents.track_ids:
             raise ValueError(
-                f"Scenario {self.scenario_id} is about track {self.about_track}, which is not among its agents."
+                f"Scenario {self.scenario_id} refers to track {self.about_track}, which is not among its agents."
                 " Keep that agent, or set about_track to None."
             )
 
@@ -90,7 +90,7 @@ class Scenario:
         return self.ego.rear_axle_poses[0, self.first_frame + iteration]
 
     def observation_at(self, iteration: int) -> Observation:
-        """What a planner would see if the ego had driven as in the log.
+        """The observation of a planner whose ego drives as in the log.
 
         Raises:
             IndexError: When the scenario has no such iteration.
@@ -112,5 +112,5 @@ class Scenario:
         )
 
     def with_metadata(self, **entries: str) -> "Scenario":
-        """The same scenario with further notes on its origin."""
+        """The same scenario with further metadata."""
         return replace(self, metadata={**self.metadata, **entries})

@@ -1,4 +1,4 @@
-"""nuPlan's words for what a scenario shows."""
+"""nuPlan's scenario types."""
 
 CHALLENGE_SCENARIO_TYPES = (
     "starting_left_turn",
@@ -95,9 +95,9 @@ KNOWN_SCENARIO_TYPES = frozenset(
         "waiting_for_pedestrian_to_cross",
     }
 )
-"""Types that nuPlan cuts to 15 s from 3 s before the tagged frame (devkit: `nuplan_scenario_mapping.yaml`).
+"""Types of 15 s from 3 s before the tagged frame on (devkit: `nuplan_scenario_mapping.yaml`).
 
-All others, and `unknown`, are 20 s from the tagged frame on.
+Other types, and `unknown`, are of 20 s from the tagged frame on.
 """
 
 UNKNOWN_SCENARIO_TYPE = "unknown"

@@ -1,17 +1,17 @@
-"""The size of the ego vehicle and where its axles sit."""
+"""Dimensions of the ego vehicle."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleParameters:
-    """Box and axles of a vehicle, all [m]. Its pose is that of the middle of the rear axle."""
+    """Box and axles of a vehicle, all [m]. Its pose is that of the centre of the rear axle."""
 
     width_m: float
     length_m: float
     wheelbase_m: float
     rear_axle_to_center_m: float
-    """From the rear axle forwards to the middle of the box."""
+    """From the rear axle forward to the centre of the box."""
     height_m: float
 
 

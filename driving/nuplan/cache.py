@@ -1,4 +1,4 @@
-"""The user's cache folder, and files that appear whole or not at all."""
+"""The user's cache folder, and files that are complete or absent."""
 
 import contextlib
 import os
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Where derived files live that may be deleted at any time: `$CAMBER_CACHE`, or the platform's place."""
-    chosen = os.environ.get("CAMBER_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
+    """Folder of derived files, which may be deleted at any time: `$CAMBER_CACHE`, or the platform's cache folder."""
+    folder = os.environ.get("CAMBER_CACHE")
+    if folder:
+        return Path(folder).expanduser()
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "camber"
     if sys.platform == "win32":
@@ -22,9 +22,9 @@ def cache_folder() -> Path:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file to a temporary name beside its place, and rename it when the block ends without an error.
+    """Write a file under a temporary name in its folder, and rename it when the block ends without an error.
 
-    Readers see the old file or the new one, never a half; of two writers the last to finish wins.
+    Readers see the old file or the new one, never a part of it. Of two writers the last one to finish wins.
 
     Raises:
         PermissionError: When the folder may not be written to.
@@ -40,7 +40,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except PermissionError as error:
         raise PermissionError(
-            f"May not write {path}: no permission for {path.parent}. Choose another folder or change its rights."
+            f"Cannot write {path}: no permission for {path.parent}. Choose another folder or change its permissions."
         ) from error
     finally:
         if temporary is not None:

@@ -1,4 +1,4 @@
-"""Where a nuPlan data set keeps its logs, maps and images."""
+"""Logs, maps and images of a nuPlan data set."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,33 +7,34 @@ from driving.nuplan.logs import log_name_of
 
 DATASET_FOLDER = "nuplan-v1.1"
 MAP_FILE_PATTERN = "*/*/map.gpkg"
-_LEVELS_ABOVE = 4
+_MAX_PARENTS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataRoot:
-    """The files of one data set. Logs are in the order of their paths, each log name once."""
+    """The files of one data set."""
 
     log_files: tuple[Path, ...]
+    """Ordered by path; each log name once."""
     maps_root: Path
     sensor_root: Path
-    """Holds `<log name>/<channel>/<token>.jpg`; need not exist."""
+    """Contains `<log name>/<channel>/<token>.jpg`; may be absent."""
 
     @classmethod
     def find(cls, data: Path | str, maps: Path | str | None = None) -> "DataRoot":
-        """Look for logs and maps.
+        """Find the logs, maps and images of a data set.
 
         Args:
             data: A nuPlan data root (with `nuplan-v1.1/splits/<split>/` or `nuplan-v1.1/<split>/` and `maps/`),
                 a folder of `.db` files, or one `.db` file.
-            maps: The maps folder; without it, `maps/` inside, beside or above `data`.
+            maps: The maps folder; by default `maps/` inside, next to or above `data`.
 
         Raises:
             FileNotFoundError: When there are no logs or no maps.
         """
         data = Path(data).expanduser()
         if not data.exists():
-            raise FileNotFoundError(f"No data at {data}. Name a nuPlan data root, or a folder of .db files.")
+            raise FileNotFoundError(f"No data at {data}. Give a nuPlan data root, or a folder of .db files.")
         logs = _logs(data)
         if not logs:
             raise FileNotFoundError(
@@ -70,8 +71,8 @@ def _maps_root(data: Path, maps: Path | str | None) -> Path:
         if next((folder / "maps").glob(MAP_FILE_PATTERN), None) is not None:
             return folder / "maps"
     raise FileNotFoundError(
-        f"No maps inside, beside or above {data}: expected maps/<location>/<version>/map.gpkg."
-        " Name the folder with --maps."
+        f"No maps inside, next to or above {data}: expected maps/<location>/<version>/map.gpkg."
+        " Give the folder with --maps."
     )
 
 
@@ -86,4 +87,4 @@ def _sensor_root(data: Path) -> Path:
 
 def _upwards(data: Path) -> list[Path]:
     start = data.resolve()
-    return [start, *start.parents][: _LEVELS_ABOVE + 1]
+    return [start, *start.parents][: _MAX_PARENTS + 1]

@@ -1,4 +1,4 @@
-"""SQLite files of others: opened read-only, never written beside, every failure told in one sentence."""
+"""SQLite files, opened read-only without side files. Every error is one sentence with the path."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 LOCK_TIMEOUT_S = 2.0
-"""How long another process may hold the file before we give up."""
+"""Longest wait for a lock of another process."""
 
 _HEADER_BYTES = 100
 
@@ -20,7 +20,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         FileNotFoundError: When there is no such file.
         OSError: When another process holds a lock on it.
-        ValueError: When it is truncated, damaged, or lacks a table or column that the block asks for.
+        ValueError: When it is truncated, damaged, or lacks a table or column that the block reads.
     """
     check_whole(path)
     connection = None
@@ -36,13 +36,13 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def check_whole(path: Path) -> None:
-    """See from its header whether a SQLite file is one, and is all there.
+    """Check by its header that a file is a SQLite database of full length.
 
-    SQLite itself notices missing pages only when a query happens to need them.
+    SQLite itself reports missing pages only when a query needs them.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When it is no SQLite file, or shorter than its header says.
+        ValueError: When it is no SQLite file, or shorter than its header states.
     """
     if not path.is_file():
         raise FileNotFoundError(f"No file {path}.")
@@ -50,20 +50,22 @@ def check_whole(path: Path) -> None:
     with path.open("rb") as file:
         header = file.read(_HEADER_BYTES)
     if len(header) < _HEADER_BYTES or not header.startswith(b"SQLite format 3\0"):
-        raise ValueError(f"{path} is no SQLite database, or cut off at its start ({size} bytes). Get it again.")
+        raise ValueError(
+            f"{path} is no SQLite database, or truncated within its header ({size} bytes). Get it again."
+        )
     page_bytes = int.from_bytes(header[16:18], "big")
     page_bytes = 65536 if page_bytes == 1 else page_bytes
     pages = int.from_bytes(header[28:32], "big")
-    # The page count is only kept by writers that also set the "valid for" number.
+    # The page count is valid only when the "valid for" number equals the change counter.
     is_counted = header[24:28] == header[92:96]
     if is_counted and size < pages * page_bytes:
         raise ValueError(
-            f"{path} is truncated: {size} of {pages * page_bytes} bytes are there. Download or copy it again."
+            f"{path} is truncated: it has {size} of {pages * page_bytes} bytes. Download or copy it again."
         )
 
 
 def has_index(connection: sqlite3.Connection, table: str, column: str) -> bool:
-    """Whether some index of the table starts with the column, so that a look-up needs no scan."""
+    """Whether an index of the table starts with the column, so that a look-up needs no scan."""
     for row in connection.execute(f"PRAGMA index_list({table})").fetchall():
         first = connection.execute("SELECT * FROM pragma_index_info(?)", (row[1],)).fetchone()
         if first is not None and first[2] == column:
@@ -87,7 +89,7 @@ def _address(path: Path) -> str:
     with path.open("rb") as file:
         is_write_ahead = file.read(20)[18:20] == b"\x02\x02"
     log = path.with_name(path.name + "-wal")
-    # Even a reader of such a file makes two others beside it, unless told that nobody writes.
+    # Without `immutable`, a reader of such a file creates two side files.
     if is_write_ahead and not (log.exists() and log.stat().st_size):
         address += "&immutable=1"
     return address
@@ -101,7 +103,7 @@ def _explained(path: Path, error: sqlite3.Error) -> Exception:
         return ValueError(f"{path} is not in nuPlan's format: {text}. Was it written by another version?")
     if "unable to open" in text or "readonly" in text:
         return OSError(
-            f"{path} cannot be read without writing beside it ({text}): another program left it open."
+            f"{path} cannot be read without side files ({text}): another program left it open."
             " Copy it with its -wal or -journal file to a folder of yours."
         )
     return ValueError(f"{path} is damaged ({text}). Download or copy it again.")

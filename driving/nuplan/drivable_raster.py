@@ -1,4 +1,4 @@
-"""The drivable area as a picture: the raster layer that the devkit offers beside the polygons."""
+"""The drivable area as a raster, a layer of the devkit's maps."""
 
 import math
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from driving.map import AreaLayer
 
 CELL_M = 1.0
 MAX_CELLS = 16_000_000
-"""A larger map gets coarser cells."""
+"""Larger maps have coarser cells."""
 MARGIN_M = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrivableRaster:
-    """A grid of cells, the first row in the north."""
+    """A grid of cells; the first row is the northernmost."""
 
     cells: UInt8[np.ndarray, "rows columns"]
     """1 where drivable, else 0."""
@@ -27,14 +27,14 @@ class DrivableRaster:
 
 
 def drivable_raster(area: AreaLayer) -> DrivableRaster | None:
-    """Draw the drivable area; None where there is none."""
+    """Rasterise the drivable area; None when it is empty."""
     if not len(area):
         return None
     west, south, east, north = shapely.total_bounds(area.polygons) + MARGIN_M * np.array([-1, -1, 1, 1])
     cell_m = CELL_M * max(1, math.ceil(math.sqrt((east - west) * (north - south) / (MAX_CELLS * CELL_M**2))))
     west, north = math.floor(west), math.ceil(north)
-    picture = Image.new("L", (math.ceil((east - west) / cell_m), math.ceil((north - south) / cell_m)))
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("L", (math.ceil((east - west) / cell_m), math.ceil((north - south) / cell_m)))
+    draw = ImageDraw.Draw(image)
 
     def cells(ring: shapely.LinearRing) -> list[tuple[float, float]]:
         points = shapely.get_coordinates(ring)
@@ -44,13 +44,13 @@ def drivable_raster(area: AreaLayer) -> DrivableRaster | None:
         if not len(polygon.interiors):
             draw.polygon(cells(polygon.exterior), fill=1)
             continue
-        # A hole is drawn apart: over the picture it would also cut what other polygons cover.
-        single = Image.new("L", picture.size)
-        drawn = ImageDraw.Draw(single)
-        drawn.polygon(cells(polygon.exterior), fill=1)
+        # A polygon with holes is drawn on an image of its own, because a hole must not clear other polygons.
+        polygon_image = Image.new("L", image.size)
+        draw_polygon = ImageDraw.Draw(polygon_image)
+        draw_polygon.polygon(cells(polygon.exterior), fill=1)
         for ring in polygon.interiors:
-            drawn.polygon(cells(ring), fill=0)
-        picture.paste(1, mask=single.point(lambda value: 255 * value))
+            draw_polygon.polygon(cells(ring), fill=0)
+        image.paste(1, mask=polygon_image.point(lambda value: 255 * value))
     scale = 1 / cell_m
     matrix = np.array(
         [
@@ -60,4 +60,4 @@ def drivable_raster(area: AreaLayer) -> DrivableRaster | None:
             [0.0, 0.0, 0.0, 1.0],
         ]
     )
-    return DrivableRaster(cells=np.asarray(picture, dtype=np.uint8).copy(), cell_from_global=matrix)
+    return DrivableRaster(cells=np.asarray(image, dtype=np.uint8).copy(), cell_from_global=matrix)

@@ -1,4 +1,4 @@
-"""Handles of scenarios, and which frames of their logs they are."""
+"""Handles of scenarios, and their frames in the logs."""
 
 import logging
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ logger = logging.getLogger(__name__)
 KNOWN_CUT_S = (15.0, -3.0)
 """Duration, and start relative to the tagged frame, of nuPlan's known types ..."""
 OTHER_CUT_S = (20.0, 0.0)
-"""... and of all others."""
+"""... and of other types."""
 MAX_ID_DIGITS = 19
 """Ids of maps are below 2^63."""
 STRIDE = 2
-"""Every second row of 20 Hz."""
+"""Frames are every second row of a log at 20 Hz."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScenarioEntry:
-    """A scenario that can be opened: cheap to keep in lists and to send to workers."""
+    """A scenario that can be opened: small, for lists and for workers."""
 
     token: str
-    """16 hex digits, that of the tagged frame."""
+    """16 hex digits: the token of the tagged frame."""
     scenario_type: str
     log_name: str
     map_name: str
@@ -39,12 +39,12 @@ class ScenarioEntry:
     time_us: int
     """Of the tagged frame."""
     is_single_frame: bool = False
-    """The devkit's expanded scenarios are their tagged frame alone."""
+    """Whether the scenario is its tagged frame alone, as the devkit's expanded scenarios."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Window:
-    """A scenario's frames, as places among its log's frames at 20 Hz."""
+    """Frames of a scenario, as indices into the frames of its log at 20 Hz."""
 
     history: Int64[np.ndarray, "before"]
     """Up to 22 steps before the first frame."""
@@ -52,21 +52,21 @@ class Window:
     future: Int64[np.ndarray, "after"]
     """Up to 80 steps after the last frame."""
     expected_frames: int
-    """As many as there are, unless the log begins or ends in the middle of the scenario."""
+    """Number of frames if the log covered the whole scenario."""
 
     @property
     def rows(self) -> Int64[np.ndarray, "rows"]:
-        """All of them, in time order."""
+        """History, frames and future, in time order."""
         return np.concatenate([self.history, self.frames, self.future])
 
     @property
     def is_short(self) -> bool:
-        """Whether frames are missing."""
+        """Whether the log starts or ends within the scenario."""
         return len(self.frames) < self.expected_frames
 
 
 def scenario_window(index: LogIndex, entry: ScenarioEntry) -> Window:
-    """Cut a scenario out of its log by nuPlan's rule.
+    """The frames of a scenario by nuPlan's rule.
 
     Raises:
         ValueError: When the log has no frame at the entry's time.
@@ -86,7 +86,7 @@ def scenario_window(index: LogIndex, entry: ScenarioEntry) -> Window:
         first = int(np.searchsorted(time_us, start_us, side="left"))
         stop = int(np.searchsorted(time_us, int(start_us + duration_s * 1e6), side="right"))
         frames = np.arange(first, stop, STRIDE)
-        # In the middle of a log a window holds a frame more or less, because sweeps jitter.
+        # Within a log a window may have one frame more or less, because sweep times jitter.
         is_at_end = first == 0 or stop == len(time_us)
         expected = round(duration_s / STEP_S) + 1 if is_at_end else len(frames)
     before = np.arange(frames[0] - STRIDE, -1, -STRIDE)[:HISTORY_STEPS]
@@ -97,10 +97,10 @@ def scenario_window(index: LogIndex, entry: ScenarioEntry) -> Window:
 
 
 def short_sentence(entry: ScenarioEntry, frames: int, expected_frames: int) -> str:
-    """Says that the log does not hold all of a scenario, and what to do."""
+    """The sentence about a scenario that its log does not cover."""
     return (
-        f"Scenario {entry.token} ({entry.scenario_type}) is cut off by the end of its log {entry.log_name}:"
-        f" {frames} of {expected_frames} frames are there. Leave it out, or allow short scenarios (--allow-short)."
+        f"Scenario {entry.token} ({entry.scenario_type}) is cut off by the end of its log {entry.log_name}: it has"
+        f" {frames} of {expected_frames} frames. Leave it out, or allow short scenarios (--allow-short)."
     )
 
 

@@ -17,37 +17,37 @@ from driving.recording import Recording
 SHARED_WITHIN_US = 1_000
 SHARED_WITHIN_M = 1e-4
 SHARED_WITHIN_RAD = 1e-5
-"""An image taken this close to a frame refers to the frame's ego pose."""
+"""Largest differences in time and pose between an image and the frame whose ego pose it shares."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRows:
-    """The images of a log. Those taken at a frame share its ego pose, as the devkit likes; others get their own."""
+    """Images of a log. An image taken at a frame shares the frame's ego pose; others have a pose of their own."""
 
     frames: CameraFrames
     camera_tokens: list[bytes]
     image_tokens: list[bytes]
     pose_tokens: list[bytes]
-    """For images with a pose of their own; one per image."""
+    """Tokens of own poses; one per image."""
     frame_of_image: Int64[np.ndarray, "images"]
-    """The frame whose ego pose is shared, -1 for an own pose."""
+    """Frame with the shared ego pose; -1 for an own pose."""
     shared_frames: Int64[np.ndarray, "shared"]
     shared_z_m: Float64[np.ndarray, "shared"]
     shared_quaternions: Float64[np.ndarray, "shared 4"]
-    """(w, x, y, z): the full attitude, where the frame alone has a heading."""
+    """(w, x, y, z): the full orientation; a frame without images has a heading only."""
 
     def file_name(self, log_name: str, image: int) -> str:
-        """Where an image lies below the sensor blobs."""
+        """Path of an image relative to the sensor blobs."""
         channel = self.frames.rig.names[self.frames.cameras[image]]
         suffix = PurePath(self.frames.paths[image]).suffix or ".jpg"
         return f"{log_name}/{channel}/{self.image_tokens[image].hex()}{suffix}"
 
     def source(self, image: int) -> Path:
-        """The file to copy."""
+        """File of the image."""
         return self.frames.path(image)
 
     def rows(self, log_name: str, ego_pose_tokens: list[bytes]) -> Iterator[tuple]:
-        """Rows of the `image` table, each linked to the next and the previous one of its camera."""
+        """Rows of the `image` table, linked to the next and the previous image of the same camera."""
         after: list[bytes | None] = [None] * len(self.image_tokens)
         before: list[bytes | None] = [None] * len(self.image_tokens)
         last_of_camera: dict[int, int] = {}
@@ -69,11 +69,11 @@ class ImageRows:
             )
 
     def own_poses(self) -> Iterator[tuple[bytes, int, tuple[float, ...]]]:
-        """Token, time and (x, y, z, qw, qx, qy, qz) of the ego poses that belong to images alone."""
+        """Token, time and (x, y, z, qw, qx, qy, qz) of the own poses of images."""
         for image in np.flatnonzero(self.frame_of_image < 0).tolist():
             transform = self.frames.global_from_ego[image]
-            place = (*transform[:3, 3].tolist(), *_quaternion(transform).tolist())
-            yield self.pose_tokens[image], int(self.frames.time_us[image]), place
+            pose = (*transform[:3, 3].tolist(), *_quaternion(transform).tolist())
+            yield self.pose_tokens[image], int(self.frames.time_us[image]), pose
 
     def cameras(self) -> Iterator[tuple[bytes, str, tuple[list[Any], ...], tuple[int, int]]]:
         """Token, channel, calibration (translation, rotation, intrinsic, distortion) and size of each camera."""
@@ -100,7 +100,7 @@ def image_rows(
     poses = recording.ego.rear_axle_poses[0]
     frame_of_image = np.full(len(frames.time_us), -1, dtype=np.int64)
     quaternions = np.array([_quaternion(transform) for transform in frames.global_from_ego]).reshape(-1, 4)
-    # The heading as nuPlan reads it, which differs from the usual one where the ego tilts.
+    # The heading by nuPlan's formula, which differs for a tilted ego.
     headings = headings_of(quaternions)
     shared: dict[int, tuple[float, np.ndarray]] = {}
     for image, time_us in enumerate(frames.time_us.tolist()):
@@ -112,9 +112,9 @@ def image_rows(
             continue
         if abs(float(wrap_angle(headings[image] - poses[frame, 2]))) > SHARED_WITHIN_RAD:
             continue
-        attitude = (float(transform[2, 3]), quaternions[image])
-        known = shared.setdefault(frame, attitude)
-        if known[0] == attitude[0] and np.array_equal(known[1], attitude[1]):
+        orientation = (float(transform[2, 3]), quaternions[image])
+        known = shared.setdefault(frame, orientation)
+        if known[0] == orientation[0] and np.array_equal(known[1], orientation[1]):
             frame_of_image[image] = frame
     return ImageRows(
         frames=frames,

@@ -1,7 +1,7 @@
 """From the 10 Hz of a recording to the 20 Hz of a nuPlan log file.
 
-Recorded frames stay as they are; between two of them comes one frame that is interpolated. nuPlan's scenarios
-read every second row from one of the recorded frames on, so that they see the recorded ones only.
+One frame is interpolated between two recorded frames. nuPlan's scenarios read every second row, starting at a
+recorded frame, and therefore contain recorded frames only.
 """
 
 from dataclasses import dataclass, replace
@@ -15,29 +15,29 @@ from driving.geometry import wrap_angle
 from driving.recording import Recording
 
 SPLIT_ABOVE_US = 75_000
-"""A longer step is 10 Hz and gets a frame in between; a shorter one is 20 Hz already."""
+"""A frame is added in longer steps (10 Hz), not in shorter ones (20 Hz)."""
 
 GAP_ABOVE_US = 150_000
-"""Over a longer step nothing is interpolated: there the log pauses."""
+"""No frame is added in longer steps, which are pauses of the log."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Split:
-    """Where recorded and added frames go on the new time axis."""
+    """Rows of recorded and added frames on the new time axis."""
 
     recorded_rows: Int64[np.ndarray, "recorded"]
     added_rows: Int64[np.ndarray, "added"]
     before: Int64[np.ndarray, "added"]
     """The recorded frame before each added one."""
     source: Int64[np.ndarray, "rows"]
-    """The recorded frame of each row, for an added one that before it."""
+    """Recorded frame of each row; for an added row the frame before it."""
 
 
 def at_log_rate(recording: Recording) -> Recording:
-    """The same recording with a frame halfway between each two that are 0.1 s apart.
+    """The same recording with a frame halfway between every two that are 0.1 s apart.
 
-    The ego and the agents seen on both sides are interpolated linearly, headings over the shorter way round;
-    traffic lights and the order of boxes are held. Frame numbers of missions and tags follow.
+    The ego, and agents observed before and after, are interpolated linearly, headings over the smaller angle. Traffic
+    lights and the order of boxes are those of the frame before. Frame numbers of missions and tags are adjusted.
     """
     split = _split(recording.time_us)
     lights = recording.traffic_lights
@@ -91,7 +91,7 @@ def _halfway(values: np.ndarray, split: _Split, axis: int = 1) -> np.ndarray:
     added: list[slice | np.ndarray] = [slice(None)] * values.ndim
     added[axis] = split.added_rows
     first, second = np.take(values, split.before, axis=axis), np.take(values, split.before + 1, axis=axis)
-    # The half step is added to the first value, so that large integer times stay exact.
+    # Half the step is added to the first value: large integer times stay exact.
     new[tuple(added)] = first + (second - first) // 2 if values.dtype.kind == "i" else first + (second - first) / 2
     return new
 

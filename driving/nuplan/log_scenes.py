@@ -1,7 +1,7 @@
-"""A log cut into nuPlan's scenes, which carry route and goal.
+"""nuPlan's scenes of a log, which have the route and the goal.
 
-The devkit looks for scenarios in all but the first two and the last two scenes of a log. So the cuts are laid
-such that every tagged frame has two scenes before it and two behind.
+The devkit lists no scenarios in the first two and the last two scenes of a log. Every tagged frame therefore gets two
+scenes before it and two after it.
 """
 
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from jaxtyping import Float64
 from driving.recording import Mission, Recording
 
 OUTER_ROWS = 20
-"""Rows (1 s) of each of the two first and two last scenes, where the tags leave that much room."""
+"""Rows (1 s) of each of the first two and last two scenes; fewer near tagged frames."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SceneRow:
-    """One row of the `scene` table, and the frames that belong to it: `start` up to, not including, `stop`."""
+    """One row of the `scene` table, and its frames, `start` to `stop` (exclusive)."""
 
     start: int
     stop: int
     token: bytes
     name: str
     roadblock_ids: str
-    """Separated by spaces: the devkit splits there, whatever its documentation says."""
+    """Separated by spaces, as the devkit reads them; its documentation says commas."""
     goal_token: bytes | None
     goal_pose: Float64[np.ndarray, "3"] | None
-    """None when there is no goal, or when `goal_token` names the pose of a frame."""
+    """None without a goal, or when `goal_token` names the pose of a frame."""
 
 
 def scene_rows(
@@ -39,15 +39,15 @@ def scene_rows(
     Args:
         recording: At log rate.
         scene_tokens: At least as many as `scene_bounds` gives.
-        goal_tokens: One per mission, for goals that are no pose of a frame.
+        goal_tokens: One per mission, for goals that are not the pose of a frame.
         ego_pose_tokens: One per frame.
     """
     rows = []
     for number, (start, stop) in enumerate(scene_bounds(recording)):
         frame = min(start, len(recording.time_us) - 1)
         mission = recording.mission_at(frame)
-        place = sum(one.first_frame <= frame for one in recording.missions) - 1
-        goal_token, goal_pose = _goal(recording, mission, goal_tokens[place], ego_pose_tokens)
+        number_of_mission = sum(one.first_frame <= frame for one in recording.missions) - 1
+        goal_token, goal_pose = _goal(recording, mission, goal_tokens[number_of_mission], ego_pose_tokens)
         rows.append(
             SceneRow(
                 start=start,
@@ -63,7 +63,7 @@ def scene_rows(
 
 
 def scene_bounds(recording: Recording) -> list[tuple[int, int]]:
-    """First frame, and the one behind the last, of each scene; some at the ends may be empty."""
+    """First frame and end (exclusive) of each scene; outer scenes may be empty."""
     stop = len(recording.time_us)
     frames = [tag.frame for tag in recording.tags]
     first, last = (min(frames), max(frames) + 1) if frames else (stop // 2, stop // 2 + 1)
@@ -73,8 +73,8 @@ def scene_bounds(recording: Recording) -> list[tuple[int, int]]:
     edges = sorted(cuts)
     bounds = list(pairwise(edges))
     missing_before = 2 - sum(end <= first for _, end in bounds)
-    missing_behind = 2 - sum(begin >= last for begin, _ in bounds)
-    return [(0, 0)] * missing_before + bounds + [(stop, stop)] * missing_behind
+    missing_after = 2 - sum(begin >= last for begin, _ in bounds)
+    return [(0, 0)] * missing_before + bounds + [(stop, stop)] * missing_after
 
 
 def _goal(

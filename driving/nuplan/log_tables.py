@@ -1,4 +1,4 @@
-"""The tables of a nuPlan log file and their rows, made from a recording at log rate (20 Hz)."""
+"""Tables and rows of a nuPlan log file, from a recording at log rate (20 Hz)."""
 
 import hashlib
 import pickle
@@ -65,13 +65,13 @@ LOG_TABLES = {
     f" {_KEY}, {_TO_FRAME}",
     "recording_metadata": "key TEXT NOT NULL PRIMARY KEY, value TEXT",
 }
-"""nuPlan's twelve tables, and one of ours that the devkit passes over: where the recording comes from."""
+"""nuPlan's twelve tables, and `recording_metadata`, which the devkit ignores."""
 
 LOG_INDICES = (
     "CREATE INDEX idx_lidar_box_pc ON lidar_box(lidar_pc_token)",
     "CREATE INDEX idx_tl_pc ON traffic_light_status(lidar_pc_token)",
 )
-"""Not nuPlan's: they turn the scan of a table at each simulated step into a look-up."""
+"""Not in nuPlan's files: a look-up instead of a scan of the table at each simulated step."""
 
 CATEGORIES = {
     AgentKind.VEHICLE: ("vehicle", "Motor vehicles with four or more wheels, and trailers."),
@@ -84,11 +84,11 @@ CATEGORIES = {
 }
 
 NO_FRAME = bytes(8)
-"""Follows the last frame and comes before the first. The devkit fails on NULL there when a scenario reaches the
-end of its log."""
+"""Token after the last frame and before the first. With NULL the devkit fails when a scenario reaches the end of its
+log."""
 
 UNTAGGED_TYPE = "unknown"
-"""nuPlan's type of a frame without a tag, which so must not be stored as a tag."""
+"""nuPlan's type of a frame without a tag. It is not stored as a tag."""
 
 _LIGHT_NAMES = {LightStatus.GREEN: "green", LightStatus.YELLOW: "yellow", LightStatus.RED: "red"}
 _LIDAR = "MergedPointCloud"
@@ -98,7 +98,7 @@ _NO_TRANSLATION, _NO_ROTATION = [0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]
 
 @dataclass(frozen=True, kw_only=True)
 class LogKeys:
-    """The tokens by which rows of a log refer to each other."""
+    """Tokens of the rows of a log, to which other rows refer."""
 
     log: bytes
     lidar: bytes
@@ -111,20 +111,22 @@ class LogKeys:
 
 
 def log_keys(recording: Recording) -> LogKeys:
-    """Name everything in a log: the same names in every process and on every machine.
+    """Tokens of a log, the same in every process and on every machine.
 
     Raises:
-        ValueError: When two frames or two tracks get the same name.
+        ValueError: When two frames or two tracks have the same token.
     """
     name = recording.log_name
     named = {tag.frame: recording.token(tag) for tag in recording.tags}
     frames = [named.get(frame) or frame_token(name, time) for frame, time in enumerate(recording.time_us.tolist())]
     if len(set(frames)) != len(frames):
         double = next(token for token in frames if frames.count(token) > 1)
-        raise ValueError(f"Log {name}: two frames are named {double}. Give tags tokens of their own, or none.")
+        raise ValueError(
+            f"Log {name}: two frames have the token {double}. Give each tag a token of its own, or none."
+        )
     tracks = {track_id: track_token(name, track_id) for track_id in recording.agents.track_ids}
     if len(set(tracks.values())) != len(tracks):
-        raise ValueError(f"Log {name}: two tracks get the same token. Give one of them another id.")
+        raise ValueError(f"Log {name}: two tracks have the same token. Give one of them another id.")
     return LogKeys(
         log=tokens(name, "log", 1)[0],
         lidar=tokens(name, "lidar", 1)[0],
@@ -142,9 +144,9 @@ def track_token(log_name: str, track_id: str) -> bytes:
 
 
 def tokens(log_name: str, table: str, count: int) -> list[bytes]:
-    """Tokens for the rows of a table: a counter from a start that log and table give.
+    """Tokens of the rows of a table: consecutive numbers from a hash of log and table on.
 
-    They rise from row to row, so that SQLite's index on them only grows at its end.
+    Tokens increase from row to row, so that SQLite appends to the index.
     """
     start = int.from_bytes(hashlib.blake2b(f"{log_name}/{table}".encode(), digest_size=8).digest(), "big")
     return (np.arange(count, dtype=np.uint64) + np.uint64(start)).astype(">u8").view("V8").tolist()
@@ -195,7 +197,7 @@ def _log_row(recording: Recording, keys: LogKeys) -> tuple:
         start_us,
         recording.log_name,
         recording.map.name,
-        # In spite of its name this column holds the name of the map.
+        # Despite its name this column has the name of the map.
         recording.map.name,
     )
 
@@ -232,11 +234,11 @@ def _ego_pose_rows(
     still = (0.0,) * 9
     goals = {scene.goal_token: scene.goal_pose for scene in scenes if scene.goal_pose is not None}
     for goal_token, pose in goals.items():
-        place = (*pose[:2].tolist(), 0.0, *quaternions_of(pose[2:])[0].tolist())
-        yield (goal_token, int(time_us[-1]), *place, *still, epsg, keys.log)
+        values = (*pose[:2].tolist(), 0.0, *quaternions_of(pose[2:])[0].tolist())
+        yield (goal_token, int(time_us[-1]), *values, *still, epsg, keys.log)
     if images is not None:
-        for token, time, place in images.own_poses():
-            yield (token, time, *place, *still, epsg, keys.log)
+        for token, time, values in images.own_poses():
+            yield (token, time, *values, *still, epsg, keys.log)
 
 
 def quaternions_of(headings: Float64[np.ndarray, "poses"]) -> Float64[np.ndarray, "poses 4"]:
@@ -338,7 +340,7 @@ def _insert_agents(connection: sqlite3.Connection, recording: Recording, keys: L
 
 
 def _boxes_in_order(recording: Recording) -> tuple[Int64[np.ndarray, "boxes"], Int64[np.ndarray, "boxes"]]:
-    """Agent and frame of each box: frame after frame, in a frame in the order of the source."""
+    """Agent and frame of each box, ordered by frame and then as in the source."""
     agent, frame = np.nonzero(recording.agents.valid)
     sequence = np.lexsort((agent, recording.agents.order[agent, frame], frame))
     return agent[sequence], frame[sequence]
@@ -347,7 +349,7 @@ def _boxes_in_order(recording: Recording) -> tuple[Int64[np.ndarray, "boxes"], I
 def _links_within_tracks(
     agent: Int64[np.ndarray, "boxes"],
 ) -> tuple[Int64[np.ndarray, "boxes"], Int64[np.ndarray, "boxes"]]:
-    """Next and previous box of the same agent, -1 at the ends."""
+    """Next and previous box of the same agent; -1 at the ends."""
     by_track = np.argsort(agent, kind="stable")
     is_same = agent[by_track[:-1]] == agent[by_track[1:]]
     after, before = np.full(len(agent), -1), np.full(len(agent), -1)

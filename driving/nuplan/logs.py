@@ -1,8 +1,7 @@
-"""One nuPlan log: a drive of minutes in a `.db` file, read as arrays.
+"""Frames, ego poses, missions and tags of a nuPlan log: a drive of minutes in a `.db` file.
 
-The master clock is the table `lidar_pc` (20 Hz); each of its rows is a frame. Boxes and lights hang on
-frames. A file is never written to. Where it has no index on the frames of its boxes, where they lie is
-looked up once and kept in the user's cache folder.
+The master clock is the table `lidar_pc` (20 Hz): each of its rows is a frame, to which boxes and lights refer. Files
+are never written to.
 """
 
 import math
@@ -38,9 +37,9 @@ class LogIndex:
 
     path: Path
     stamp: tuple[int, int]
-    """Size and modification time of the file, which tell whether it is still the same."""
+    """Size and modification time of the file, to notice a change."""
     time_us: Int64[np.ndarray, "rows"]
-    """Of all frames at 20 Hz, rising."""
+    """Of all frames at 20 Hz, increasing."""
     row_ids: Int64[np.ndarray, "rows"]
     """SQLite's rowids of the same frames."""
     kinds: dict[bytes, int]
@@ -49,7 +48,7 @@ class LogIndex:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FrameRows:
-    """F frames of a log with the ego at them."""
+    """F frames of a log and the ego's motion over them."""
 
     tokens: tuple[bytes, ...]
     time_us: Int64[np.ndarray, "frames"]
@@ -58,19 +57,19 @@ class FrameRows:
 
 @dataclass(frozen=True, kw_only=True)
 class LogMission:
-    """Route and goal of a scene, as the log states them."""
+    """Route and goal of a scene as in the log."""
 
     roadblock_ids: tuple[str, ...]
     goal_pose: tuple[float, float, float] | None
 
 
 def log_name_of(path: Path) -> str:
-    """The name that nuPlan gives a log: that of its file, without `.db`."""
+    """NuPlan's name of a log: the file name without `.db`."""
     return path.name.removesuffix(".db")
 
 
 def log_index(path: Path) -> LogIndex:
-    """Read the frame times and tracks of a log, or hand out what was read of it lately.
+    """Frame times and tracks of a log, cached while the file is unchanged.
 
     Raises:
         FileNotFoundError: When there is no such file.
@@ -116,9 +115,9 @@ def _read_index(path: Path, stamp: tuple[int, int]) -> LogIndex:
 
 
 def read_frames(connection: sqlite3.Connection, index: LogIndex, rows: Int64[np.ndarray, "frames"]) -> FrameRows:
-    """Tokens, times and ego states of some frames, given by their places in the index.
+    """Tokens, times and ego states of frames, given by their rows in the index.
 
-    As the devkit reads them: the time is that of the frame, not of the ego pose; steering and yaw rates are 0.
+    As in the devkit, the time is that of the frame and not of the ego pose; steering and yaw rates are 0.
 
     Raises:
         ValueError: When an ego pose is missing or not a number.
@@ -158,7 +157,7 @@ def read_frames(connection: sqlite3.Connection, index: LogIndex, rows: Int64[np.
 
 
 def numbers(rows: Sequence[Sequence[Any]], width: int) -> Float64[np.ndarray, "rows width"]:
-    """Fields of a table as numbers; NaN for what is none."""
+    """Fields of a table as numbers; NaN for NULL and other types."""
     try:
         return np.array(rows, dtype=np.float64).reshape(-1, width)
     except (ValueError, TypeError):
@@ -167,12 +166,12 @@ def numbers(rows: Sequence[Sequence[Any]], width: int) -> Float64[np.ndarray, "r
 
 
 def headings_of(quaternions: Float64[np.ndarray, "poses 4"]) -> Float64[np.ndarray, "poses"]:
-    """Headings of quaternions (w, x, y, z), by the same arithmetic as pyquaternion's `yaw_pitch_roll`.
+    """Headings of quaternions (w, x, y, z) by the formula of pyquaternion, which the devkit uses.
 
     Source:
-        pyquaternion 0.9.9. Its formula has w z - x y where the usual one has w z + x y; the devkit lives with it.
+        pyquaternion 0.9.9, `yaw_pitch_roll`: it has w z - x y where the correct formula has w z + x y.
     """
-    # np.dot of each row and the C library's arctangent: numpy's fast forms differ in the last digit.
+    # np.dot of each row and the C library's arctangent: numpy's vectorised forms differ in the last digit.
     squared = np.array([np.dot(quaternion, quaternion) for quaternion in quaternions])
     is_off = (np.abs(1.0 - squared) >= 1e-14) & (squared > 0)
     norms = np.where(is_off, np.sqrt(np.where(is_off, squared, 1.0)), 1.0)
@@ -215,9 +214,9 @@ def read_tags(connection: sqlite3.Connection) -> list[tuple[bytes, str]]:
 
 
 def read_about_track(connection: sqlite3.Connection, frame_token: bytes, scenario_type: str) -> str | None:
-    """Id of the track that a frame's tag of a type is about, named as by `read_agents`; None where it names none.
+    """Track id of the agent that a frame's tag of a type refers to; None where it refers to none.
 
-    Of several such tags the one with the smallest track token counts, so that the order of rows does not matter.
+    Of several such tags the smallest track token is returned, independent of the order of rows.
     """
     if not has_table(connection, "scenario_tag"):
         return None
@@ -230,7 +229,7 @@ def read_about_track(connection: sqlite3.Connection, frame_token: bytes, scenari
 
 
 def read_metadata(connection: sqlite3.Connection) -> dict[str, str]:
-    """Notes on origin and assumptions that our writer leaves in a log; nuPlan's own logs have none."""
+    """Metadata of a recording that our writer stores in a log; empty for nuPlan's own logs."""
     if not has_table(connection, "recording_metadata"):
         return {}
     rows = connection.execute("SELECT key, value FROM recording_metadata WHERE value IS NOT NULL")

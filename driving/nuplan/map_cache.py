@@ -1,7 +1,7 @@
-"""Projected maps in the user's cache folder, keyed by what is in the GeoPackage.
+"""Projected maps in the user's cache folder, keyed by the content of the GeoPackage.
 
-One file of plain arrays a map: no pickles, checked by its checksums when it is read, renamed into place
-when it is complete. Two processes may write the same map at once: both write the same, one stays.
+Each map is one file of plain arrays, without pickles and with checksums, renamed into place when it is complete. Two
+processes may write the same map at once: both write the same content.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from driving.nuplan.cache import cache_folder, replacing
 logger = logging.getLogger(__name__)
 
 FORMAT = 3
-"""Counts up when the cached arrays, or how a map is read, change."""
+"""Rises when the cached arrays, or the reader of maps, change."""
 
 _AREAS = tuple(field.name for field in dataclasses.fields(MapGraph) if field.type in (AreaLayer, "AreaLayer"))
 _RAGGED = tuple(field.name for field in dataclasses.fields(Lanes) if field.type in (Ragged, "Ragged"))
@@ -30,7 +30,7 @@ _FLAT = tuple(field.name for field in dataclasses.fields(Lanes) if field.name no
 
 
 def content_key(path: Path) -> str:
-    """Hash of a file's content. It is remembered by path, size and time, so that large files are read once."""
+    """Hash of a file's content, cached by path, size and time so that large files are read once."""
     status = path.stat()
     stamp = [str(path.resolve()), status.st_size, status.st_mtime_ns]
     name = hashlib.blake2b(str(path.resolve()).encode(), digest_size=12).hexdigest()
@@ -40,25 +40,25 @@ def content_key(path: Path) -> str:
         if known["stamp"] == stamp:
             return str(known["key"])
     except (OSError, ValueError, KeyError, TypeError):
-        # Nothing is lost: it is computed again.
-        logger.debug("No known hash of %s.", path)
+        # The hash is computed below.
+        logger.debug("No cached hash of %s.", path)
     with path.open("rb") as source:
         key = hashlib.file_digest(source, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     try:
         with replacing(file) as temporary:
             temporary.write_text(json.dumps({"stamp": stamp, "key": key}), encoding="utf-8")
     except OSError as error:
-        logger.warning("Could not keep the hash of %s: %s", path, error)
+        logger.warning("Cannot cache the hash of %s: %s", path, error)
     return key
 
 
 def cache_file(path: Path, name: str) -> Path:
-    """Where the projected map of a GeoPackage is kept."""
+    """Cache file of the projected map of a GeoPackage."""
     return cache_folder() / "maps" / f"{name}-{content_key(path)}-{FORMAT}.npz"
 
 
 def load_map(path: Path, name: str, version: str) -> MapGraph | None:
-    """The kept map of a GeoPackage; None when there is none, or when it is damaged."""
+    """The cached map of a GeoPackage; None when it is absent or damaged."""
     file = cache_file(path, name)
     try:
         with np.load(file, allow_pickle=False) as arrays:
@@ -66,18 +66,18 @@ def load_map(path: Path, name: str, version: str) -> MapGraph | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, shapely.errors.ShapelyError) as error:
-        logger.warning("The cached map %s is damaged (%s) and will be made again.", file, error)
+        logger.warning("The cached map %s is damaged (%s) and is made again.", file, error)
         return None
 
 
 def store_map(map_graph: MapGraph, path: Path) -> None:
-    """Keep a map that was read from a GeoPackage. A cache that cannot be written costs time, not the map."""
+    """Cache a map that was read from a GeoPackage. A cache that cannot be written is logged as a warning."""
     file = cache_file(path, map_graph.name)
     try:
         with replacing(file) as temporary, temporary.open("wb") as target:
             np.savez(target, **_to_arrays(map_graph))
     except OSError as error:
-        logger.warning("Could not keep the map %s: %s", map_graph.name, error)
+        logger.warning("Cannot cache the map %s: %s", map_graph.name, error)
 
 
 def _to_arrays(map_graph: MapGraph) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The tables of a nuPlan map package, filled from a map graph; geometry still in the map's own coordinates.
+"""Tables of a nuPlan map package from a map graph, with geometry in the map's projected coordinates.
 
-Rows of a table come back in the order of their ids, because the id is the table's row number.
+The id of a row is its row number: readers get rows in the order of their ids.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ class MapTable:
 
 
 class _FreshIds:
-    """Ids for what a map graph does not number itself: boundaries, baselines, nodes."""
+    """Ids of boundaries, baselines and nodes, which have none in a map graph."""
 
     def __init__(self, map_graph: MapGraph) -> None:
         layers = (
@@ -54,7 +54,7 @@ class _FreshIds:
 
 
 def map_tables(map_graph: MapGraph) -> list[MapTable]:
-    """All 16 layers of the package, by name."""
+    """All 16 layers of the package, ordered by name."""
     fresh = _FreshIds(map_graph)
     boundaries, left_fids, right_fids = _boundaries(map_graph, fresh)
     nodes, node_fids = _dubins_nodes(map_graph, fresh)
@@ -84,12 +84,12 @@ def map_tables(map_graph: MapGraph) -> list[MapTable]:
 
 
 def _boundaries(map_graph: MapGraph, fresh: _FreshIds) -> tuple[MapTable, list[int], list[int]]:
-    """Neighbouring lanes share the line between them, so that equal lines are one row."""
+    """Boundary table and the left and right boundary of each lane; equal lines are one row."""
     lanes = map_graph.lanes
-    place_of: dict[bytes, int] = {}
+    index_of: dict[bytes, int] = {}
     lines: list[np.ndarray] = []
 
-    def places(boundaries: Ragged) -> list[int]:
+    def indices(boundaries: Ragged) -> list[int]:
         found = []
         for row in range(len(boundaries)):
             line = boundaries[row]
@@ -97,13 +97,13 @@ def _boundaries(map_graph: MapGraph, fresh: _FreshIds) -> tuple[MapTable, list[i
                 found.append(NOT_THERE)
                 continue
             key = line.tobytes()
-            if key not in place_of:
-                place_of[key] = len(lines)
+            if key not in index_of:
+                index_of[key] = len(lines)
                 lines.append(line)
-            found.append(place_of[key])
+            found.append(index_of[key])
         return found
 
-    left, right = places(lanes.left_boundaries), places(lanes.right_boundaries)
+    left, right = indices(lanes.left_boundaries), indices(lanes.right_boundaries)
     fids = fresh.take(len(lines))
     table = MapTable(
         name="boundaries",
@@ -117,12 +117,12 @@ def _boundaries(map_graph: MapGraph, fresh: _FreshIds) -> tuple[MapTable, list[i
             "creator_id": ("TEXT(256)", [CREATOR] * len(fids)),
         },
     )
-    left_fids, right_fids = ([fids[place] if place >= 0 else NOT_THERE for place in side] for side in (left, right))
+    left_fids, right_fids = ([fids[index] if index >= 0 else NOT_THERE for index in side] for side in (left, right))
     return table, left_fids, right_fids
 
 
 def _dubins_nodes(map_graph: MapGraph, fresh: _FreshIds) -> tuple[MapTable, list[str]]:
-    """The ends of the baselines."""
+    """Both ends of each baseline."""
     lanes = map_graph.lanes
     ends = [lanes.centerlines[row][[0, -1]] for row in range(len(lanes))]
     fids = fresh.take(2 * len(lanes))
@@ -160,7 +160,7 @@ def _baseline_paths(map_graph: MapGraph, fids: list[int], node_fids: list[str]) 
 
 
 def _traffic_lights(map_graph: MapGraph, fresh: _FreshIds) -> MapTable:
-    """One in the middle of each stop line that belongs to traffic lights."""
+    """One traffic light at the centroid of each stop line with traffic lights."""
     lines = map_graph.stop_lines
     points = shapely.centroid(lines.polygons[lines.kinds == StopLineKind.TRAFFIC_LIGHT])
     return MapTable(
@@ -227,7 +227,7 @@ def _lane_connectors(map_graph: MapGraph) -> MapTable:
         fids=[int(lanes.ids[row]) for row in rows],
         geometries=_lines([lanes.connector_lines[row] for row in rows]),
         columns={
-            # The lane to leave is the one before: the names are told from the lane's view, not the connector's.
+            # "Exit" is the previous lane, which traffic exits; "entry" is the next lane.
             "exit_lane_group_fid": ("INTEGER", exit_groups),
             "exit_lane_fid": ("INTEGER", exits),
             "entry_lane_group_fid": ("INTEGER", entry_groups),
@@ -248,7 +248,7 @@ def _lane_connectors(map_graph: MapGraph) -> MapTable:
 
 
 def _ends(lanes: Lanes, neighbors: list[np.ndarray]) -> tuple[list[int], list[int]]:
-    """Ids and roadblocks of the lanes at one end of the connectors."""
+    """Ids and roadblocks of the first neighbour of each connector."""
     ids = [int(lanes.ids[rows[0]]) if len(rows) else NOT_THERE for rows in neighbors]
     return ids, [int(lanes.roadblock_ids[rows[0]]) if len(rows) else NOT_THERE for rows in neighbors]
 

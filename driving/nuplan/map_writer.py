@@ -1,12 +1,11 @@
-"""Map graphs as nuPlan map packages, which the official devkit opens too.
+"""Map graphs as nuPlan map packages, which the official devkit opens.
 
     maps/nuplan-maps-v1.0.json                 version and raster of each map
     maps/<name>/<version>/map.gpkg             vector layers, longitude and latitude
     maps/<name>/<version>/drivable_area.npy.npz
 
-The devkit opens a map of any name that the json lists, in any UTM zone. But it insists on the four official
-locations beside it, so that `write_official_placeholders` puts a map without roads where one is absent.
-Each name has one version per folder.
+The devkit opens a map of any name that the json lists, in any UTM zone. It also requires the four official locations:
+`write_official_placeholders` writes a map without roads for each absent one. Each name has one version per folder.
 """
 
 import contextlib
@@ -29,11 +28,9 @@ from driving.nuplan.cache import replacing
 from driving.nuplan.drivable_raster import drivable_raster
 from driving.nuplan.geopackage import Effect
 from driving.nuplan.map_tables import CREATOR, MapTable, map_tables
-from driving.nuplan.maps import MapFile, find_map
+from driving.nuplan.maps import VERSION_FILE, MapFile, find_map
 from driving.nuplan.stored_map import WGS84, degrees_and_meters, original_of
 from driving.nuplan.writable import check_map
-
-MAPS_FILE = "nuplan-maps-v1.0.json"
 
 OFFICIAL_LOCATIONS = {
     "sg-one-north": ("9.17.1964", 32648),
@@ -44,13 +41,13 @@ OFFICIAL_LOCATIONS = {
 """Version and projected coordinate system (EPSG) of nuPlan's own maps."""
 
 PLACEHOLDER_KEY = "placeholder"
-"""In the `meta` table of a map that only keeps the devkit content; a real map may take its place."""
+"""Key in the `meta` table of a placeholder, which a real map may replace."""
 
 _MAX_ROUND_TRIP_M = 5e-4
 _FIXED_TIME = "2020-01-01T00:00:00.000Z"
 _SQLITE_HEADER_BYTES = 100
 _RESERVED_KEYS = ("projectedCoordSystem", "geographicCoordSystem", "creator", f"{Effect.IGNORED} ")
-"""First words of the keys of `MapGraph.metadata` that are not written: set anew, or about rows left out."""
+"""Prefixes of the keys of `MapGraph.metadata` that are not written: notes on ignored rows, and keys set here."""
 _WGS84_DEFINITION = (
     'GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563,AUTHORITY["EPSG","7030"]],'
     'AUTHORITY["EPSG","6326"]],PRIMEM["Greenwich",0,AUTHORITY["EPSG","8901"]],'
@@ -77,9 +74,9 @@ _GEOPACKAGE_TABLES = (
 
 
 def write_map(map_graph: MapGraph, maps_root: Path) -> Path:
-    """Write a map package and list it in the json beside; an equal one that is there already is kept.
+    """Write a map package and its entry in the json; an equal package in that place is kept.
 
-    A map that was opened from a package, and is unchanged, is copied as it is.
+    The package of a map that was opened and not changed is copied.
 
     Returns:
         The `.gpkg` file.
@@ -87,7 +84,7 @@ def write_map(map_graph: MapGraph, maps_root: Path) -> Path:
     Raises:
         ValueError: When the map cannot be stored (see `check_map`), its coordinates do not lie in its UTM zone, or
             `maps_root` holds another map of that name.
-        OSError: When the folder may not be written to.
+        OSError: When the folder is not writable.
     """
     map_graph = original_of(map_graph)
     origin = opened_from(map_graph)
@@ -99,8 +96,8 @@ def write_map(map_graph: MapGraph, maps_root: Path) -> Path:
         other = maps_root / map_graph.name / listed["version"] / "map.gpkg"
         if other.is_file() and not _is_placeholder(other):
             raise ValueError(
-                f"{maps_root} holds version {listed['version']} of map {map_graph.name}, so that version"
-                f" {map_graph.version} does not fit into it. Write to another folder, or give the map another name."
+                f"{maps_root} has version {listed['version']} of map {map_graph.name}, so that version"
+                f" {map_graph.version} cannot be added. Write to another folder, or give the map another name."
             )
     tables = [] if origin else [_in_degrees(table, map_graph) for table in map_tables(map_graph)]
     with replacing(path) as temporary:
@@ -109,11 +106,11 @@ def write_map(map_graph: MapGraph, maps_root: Path) -> Path:
         else:
             _write_package(temporary, map_graph, tables)
         if path.is_file() and _is_same(path, temporary):
-            # So that caches of the map, which go by size and time, stay valid.
+            # Caches of the map depend on size and time of the file.
             shutil.copystat(path, temporary)
         elif path.is_file() and not _is_placeholder(path):
             raise ValueError(
-                f"{path} is there already and holds a different map. Write to another folder, or give the map another"
+                f"{path} exists and is a different map. Write to another folder, or give the map another"
                 " name or version."
             )
     layers: dict[str, Any] = {}
@@ -130,7 +127,7 @@ def write_map(map_graph: MapGraph, maps_root: Path) -> Path:
 
 
 def write_official_placeholders(maps_root: Path) -> None:
-    """Put a map without roads where one of nuPlan's four official locations is absent: the devkit asks for all."""
+    """Write a map without roads for each absent official location of nuPlan: the devkit requires all four."""
     for name, (version, epsg) in OFFICIAL_LOCATIONS.items():
         listed = _read_listed(maps_root).get(name)
         if listed is None or not (maps_root / name / listed["version"] / "map.gpkg").is_file():
@@ -139,7 +136,7 @@ def write_official_placeholders(maps_root: Path) -> None:
 
 
 def empty_map(name: str, version: str, epsg: int) -> MapGraph:
-    """A map without a single road."""
+    """A map without roads."""
     no_points = Ragged.from_rows([], np.zeros((0, 2)))
     no_ids = Ragged.from_rows([], np.zeros(0, dtype=np.int64))
     none = np.zeros(0, dtype=np.int64)
@@ -171,14 +168,14 @@ def empty_map(name: str, version: str, epsg: int) -> MapGraph:
 
 
 def opened_from(map_graph: MapGraph) -> Path | None:
-    """The package that an unchanged map was opened from."""
+    """The package of a map that was opened and not changed; None for other maps."""
     source = map_graph.source
     if not isinstance(source, MapFile):
         return None
     try:
         is_unchanged = source.open() is map_graph
     except FileNotFoundError:
-        # The package is gone since, but all that matters of it is in memory.
+        # The package was deleted; the map in memory is complete.
         return None
     return find_map(Path(source.maps_root), source.name)[0] if is_unchanged else None
 
@@ -191,9 +188,9 @@ def _in_degrees(table: MapTable, map_graph: MapGraph) -> MapTable:
 
     def to_degrees(points: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "points 2"]:
         degrees = np.stack(degrees_from_meters.transform(points[:, 0], points[:, 1]), axis=-1)
-        again = np.stack(meters_from_degrees.transform(degrees[:, 0], degrees[:, 1]), axis=-1)
-        # Not "any error above": inf and NaN shall fail too.
-        if not np.all(np.abs(again - points) <= _MAX_ROUND_TRIP_M):
+        round_trip = np.stack(meters_from_degrees.transform(degrees[:, 0], degrees[:, 1]), axis=-1)
+        # Written so that inf and NaN fail too.
+        if not np.all(np.abs(round_trip - points) <= _MAX_ROUND_TRIP_M):
             raise ValueError(
                 f"Map {map_graph.name}: {table.name} do not lie in the UTM zone of EPSG {map_graph.epsg},"
                 f" for example ({points[0, 0]:.1f}, {points[0, 1]:.1f}). Move the map to a real place in the zone."
@@ -275,7 +272,7 @@ def _blobs(geometries: np.ndarray) -> Iterator[bytes]:
 
 
 def _is_same(first: Path, second: Path) -> bool:
-    """Whether two packages hold the same. Their headers may differ by the version of SQLite."""
+    """Whether two packages are equal except for their headers, which depend on the version of SQLite."""
     return first.read_bytes()[_SQLITE_HEADER_BYTES:] == second.read_bytes()[_SQLITE_HEADER_BYTES:]
 
 
@@ -288,25 +285,25 @@ def _is_placeholder(path: Path) -> bool:
 
 
 def _read_listed(maps_root: Path) -> dict[str, Any]:
-    path = maps_root / MAPS_FILE
+    path = maps_root / VERSION_FILE
     if not path.is_file():
         return {}
     try:
         return json.loads(path.read_text())
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is no JSON ({error}). Delete it or write to another folder.") from error
+        raise ValueError(f"{path} is not valid JSON ({error}). Delete it or write to another folder.") from error
 
 
 def _list_map(maps_root: Path, name: str, entry: dict[str, Any]) -> None:
-    with _held(maps_root):
+    with _locked(maps_root):
         listed = {**_read_listed(maps_root), name: entry}
-        with replacing(maps_root / MAPS_FILE) as temporary:
+        with replacing(maps_root / VERSION_FILE) as temporary:
             temporary.write_text(json.dumps(listed, indent=1, sort_keys=True) + "\n")
 
 
 @contextlib.contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Keep a second process from reading the list while this one changes it."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock the folder against other processes that change the list."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

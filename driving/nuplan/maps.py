@@ -1,6 +1,6 @@
-"""nuPlan's maps: one city in a GeoPackage, opened as a `MapGraph`.
+"""nuPlan's maps: one location in a GeoPackage, opened as a `MapGraph`.
 
-Reading and projecting a city takes a second or two, so that the result is kept in the user's cache folder.
+Reading and projecting a city takes a second or two; the result is cached in the user's cache folder.
 """
 
 import json
@@ -25,27 +25,27 @@ _opening = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class MapFile:
-    """A map on disk, which travels to workers in place of the map itself."""
+    """Reference to a map on disk, sent to workers in place of the map."""
 
     maps_root: str
     name: str
 
     def open(self) -> MapGraph:
-        """Open the map, or hand out the one that this process has open already."""
+        """The map, opened once in each process."""
         return open_map(Path(self.maps_root), self.name)
 
 
 def open_map(maps_root: Path, name: str) -> MapGraph:
-    """Open the map of a location: from memory, else from the cache folder, else from its GeoPackage.
+    """The map of a location: from memory, else from the cache folder, else from its GeoPackage.
 
-    The other locations of `maps_root` need not be there.
+    Ignored and repaired rows are logged as warnings. Other locations may be absent from `maps_root`.
 
     Args:
-        maps_root: Holds `<location>/<version>/map.gpkg`, and usually `nuplan-maps-v1.0.json`.
+        maps_root: Contains `<location>/<version>/map.gpkg`, and usually `nuplan-maps-v1.0.json`.
         name: Location, for example `us-nv-las-vegas-strip`.
 
     Raises:
-        FileNotFoundError: When the location or its version is not there.
+        FileNotFoundError: When the location or its version is absent.
         ValueError: When the file is damaged, or lacks a layer.
     """
     path, version = find_map(maps_root, name)
@@ -73,30 +73,29 @@ def find_map(maps_root: Path, name: str) -> tuple[Path, str]:
     """The GeoPackage of a location, and its version.
 
     Raises:
-        FileNotFoundError: When there is none; says which there are.
+        FileNotFoundError: When it is absent; lists the present maps.
     """
     name = name.removesuffix(".gpkg")
     root = Path(maps_root)
     present = sorted(file.parent.relative_to(root).as_posix() for file in root.glob("*/*/map.gpkg"))
     if not root.is_dir():
-        raise FileNotFoundError(f"No maps folder {root}. Name the one that holds nuPlan's maps with --maps.")
+        raise FileNotFoundError(f"No maps folder {root}. Give the folder of nuPlan's maps with --maps.")
     versions = [entry.split("/")[1] for entry in present if entry.startswith(f"{name}/")]
     if not versions:
         raise FileNotFoundError(
-            f"No map of {name!r} in {root}: {name}/<version>/map.gpkg is missing."
-            f" There: {present or 'no map at all'}."
+            f"No map of {name!r} in {root}: {name}/<version>/map.gpkg is missing. Present: {present or 'no map'}."
         )
     wanted = _stated_version(root, name)
     if wanted is None:
         if len(versions) > 1:
             raise FileNotFoundError(
-                f"{root} holds the versions {versions} of {name}, and no {VERSION_FILE} says which is meant."
-                " Put that file there, or remove all versions but one."
+                f"{root} has the versions {versions} of {name} and no {VERSION_FILE} that selects one."
+                " Add that file, or remove all versions but one."
             )
         wanted = versions[0]
     if wanted not in versions:
         raise FileNotFoundError(
-            f"{VERSION_FILE} asks for version {wanted} of {name}, but {root / name} holds only {versions}."
+            f"{VERSION_FILE} selects version {wanted} of {name}, but {root / name} has only {versions}."
             " Get that version, or correct the file."
         )
     return root / name / wanted / "map.gpkg", wanted

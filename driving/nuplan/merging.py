@@ -1,4 +1,4 @@
-"""Scenarios of one log put together again: the drive that they were cut from, as far as they cover it."""
+"""Scenarios of one log merged to a recording, as far as they cover the drive."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,27 +16,27 @@ from driving.scenario import Scenario
 from driving.scenario_types import KNOWN_SCENARIO_TYPES
 
 AGREEMENT = 1e-3
-"""Scenarios of one log may differ by this at the same time [m, rad, m/s]."""
+"""Largest difference between scenarios of one log at the same time [m, rad, m/s]."""
 
 _ROW_US = 50_000
 
 
 @dataclass(frozen=True)
-class _Places:
-    """The union of the scenarios' time axes."""
+class _TimeAxis:
+    """Union of the time axes of the scenarios."""
 
     time_us: Int64[np.ndarray, "time"]
     of_scenario: tuple[np.ndarray, ...]
-    """Per scenario, the place of each of its steps: (steps,) int64."""
+    """Per scenario, the index of each of its steps on this axis: (steps,) int64."""
     source: Int64[np.ndarray, "time"]
-    """The first scenario that has the place."""
+    """First scenario with the time."""
 
 
 def merged_recordings(scenarios: Sequence[Scenario]) -> list[Recording]:
     """One recording at log rate (20 Hz) for each log name, with the scenarios as tagged frames.
 
     Raises:
-        ValueError: When scenarios of one log name contradict each other, in map, ego, mission or rig.
+        ValueError: When scenarios of one log name differ in map, ego, mission or rig.
     """
     of_log: dict[str, list[Scenario]] = {}
     for scenario in scenarios:
@@ -50,18 +50,18 @@ def _merged(scenarios: list[Scenario]) -> Recording:
     for scenario in scenarios:
         if (scenario.map.name, scenario.map.version) != (first.map.name, first.map.version):
             raise ValueError(
-                f"Scenarios of log {first.log_name} lie on maps {first.map.name} and {scenario.map.name}."
+                f"Scenarios of log {first.log_name} are on maps {first.map.name} and {scenario.map.name}."
                 " Give one of them another log name."
             )
-    places = _places(scenarios)
+    axis = _time_axis(scenarios)
     recording = at_log_rate(
         Recording(
             log_name=first.log_name,
             map=first.map,
-            time_us=places.time_us,
-            ego=_ego(scenarios, places),
-            agents=_agents(scenarios, places),
-            traffic_lights=_lights(scenarios, places),
+            time_us=axis.time_us,
+            ego=_ego(scenarios, axis),
+            agents=_agents(scenarios, axis),
+            traffic_lights=_lights(scenarios, axis),
             missions=(),
             tags=(),
             cameras=_cameras(scenarios),
@@ -69,7 +69,7 @@ def _merged(scenarios: list[Scenario]) -> Recording:
         )
     )
     time_us = recording.time_us.copy()
-    is_added = ~np.isin(time_us, places.time_us)
+    is_added = ~np.isin(time_us, axis.time_us)
     anchors = [_anchor_row(scenario, time_us, is_added) for scenario in scenarios]
     return replace(
         recording,
@@ -80,32 +80,32 @@ def _merged(scenarios: list[Scenario]) -> Recording:
     )
 
 
-def _places(scenarios: list[Scenario]) -> _Places:
+def _time_axis(scenarios: list[Scenario]) -> _TimeAxis:
     time_us = np.unique(np.concatenate([scenario.time_us for scenario in scenarios]))
     of_scenario = tuple(np.searchsorted(time_us, scenario.time_us) for scenario in scenarios)
     source = np.zeros(len(time_us), dtype=np.int64)
     for index in reversed(range(len(scenarios))):
         source[of_scenario[index]] = index
-    return _Places(time_us, of_scenario, source)
+    return _TimeAxis(time_us, of_scenario, source)
 
 
-def _ego(scenarios: list[Scenario], places: _Places) -> EgoMotion:
+def _ego(scenarios: list[Scenario], axis: _TimeAxis) -> EgoMotion:
     def union(values_of: Callable[[EgoMotion], np.ndarray], what: str) -> np.ndarray:
         sample = values_of(scenarios[0].ego)
-        values = np.full((1, len(places.time_us), *sample.shape[2:]), np.nan)
-        for scenario, place in zip(scenarios, places.of_scenario, strict=True):
-            mine = values_of(scenario.ego)
-            known = values[:, place]
-            if np.any(np.abs(known - mine) > AGREEMENT):
+        values = np.full((1, len(axis.time_us), *sample.shape[2:]), np.nan)
+        for scenario, indices in zip(scenarios, axis.of_scenario, strict=True):
+            own = values_of(scenario.ego)
+            known = values[:, indices]
+            if np.any(np.abs(known - own) > AGREEMENT):
                 raise ValueError(
-                    f"Scenarios of log {scenario.log_name} tell different {what} of the ego at the same time,"
+                    f"Scenarios of log {scenario.log_name} have different {what} of the ego at the same time,"
                     f" among them {scenario.scenario_id}. Give changed scenarios another log name."
                 )
-            values[:, place] = np.where(np.isnan(known), mine, known)
+            values[:, indices] = np.where(np.isnan(known), own, known)
         return values
 
     return EgoMotion(
-        time_us=places.time_us,
+        time_us=axis.time_us,
         rear_axle_poses=union(lambda ego: ego.rear_axle_poses, "poses"),
         velocities_mps=union(lambda ego: ego.velocities_mps, "velocities"),
         accelerations_mps2=union(lambda ego: ego.accelerations_mps2, "accelerations"),
@@ -115,7 +115,7 @@ def _ego(scenarios: list[Scenario], places: _Places) -> EgoMotion:
     )
 
 
-def _agents(scenarios: list[Scenario], places: _Places) -> AgentTracks:
+def _agents(scenarios: list[Scenario], axis: _TimeAxis) -> AgentTracks:
     row_of: dict[str, int] = {}
     kinds: list[int] = []
     heights: list[float] = []
@@ -126,19 +126,19 @@ def _agents(scenarios: list[Scenario], places: _Places) -> AgentTracks:
                 row_of[track_id] = len(row_of)
                 kinds.append(int(kind))
                 heights.append(float(height))
-    shape = (len(row_of), len(places.time_us))
+    shape = (len(row_of), len(axis.time_us))
     poses, velocities, sizes = (
         np.full((*shape, 3), np.nan),
         np.full((*shape, 2), np.nan),
         np.full((*shape, 2), np.nan),
     )
     z_m, valid, order = np.full(shape, np.nan), np.zeros(shape, dtype=bool), np.zeros(shape, dtype=np.int32)
-    for index, (scenario, place) in enumerate(zip(scenarios, places.of_scenario, strict=True)):
+    for index, (scenario, indices) in enumerate(zip(scenarios, axis.of_scenario, strict=True)):
         agents = scenario.agents
-        is_mine = places.source[place] == index
+        is_source = axis.source[indices] == index
         rows = np.array([row_of[track_id] for track_id in agents.track_ids], dtype=np.int64)
-        target = np.ix_(rows, place[is_mine])
-        for values, mine in (
+        target = np.ix_(rows, indices[is_source])
+        for values, own in (
             (poses, agents.poses),
             (velocities, agents.velocities_mps),
             (sizes, agents.sizes),
@@ -146,7 +146,7 @@ def _agents(scenarios: list[Scenario], places: _Places) -> AgentTracks:
             (valid, agents.valid),
             (order, agents.order),
         ):
-            values[target] = mine[:, is_mine]
+            values[target] = own[:, is_source]
     return AgentTracks(
         track_ids=tuple(row_of),
         kinds=np.array(kinds, dtype=np.int8),
@@ -160,11 +160,11 @@ def _agents(scenarios: list[Scenario], places: _Places) -> AgentTracks:
     )
 
 
-def _lights(scenarios: list[Scenario], places: _Places) -> TrafficLights:
+def _lights(scenarios: list[Scenario], axis: _TimeAxis) -> TrafficLights:
     ids, statuses, counts = [], [], []
-    step_of = [dict(zip(place.tolist(), range(len(place)), strict=True)) for place in places.of_scenario]
-    for place, source in enumerate(places.source.tolist()):
-        step_ids, step_statuses = scenarios[source].traffic_lights.at(step_of[source][place])
+    step_of = [dict(zip(indices.tolist(), range(len(indices)), strict=True)) for indices in axis.of_scenario]
+    for index, source in enumerate(axis.source.tolist()):
+        step_ids, step_statuses = scenarios[source].traffic_lights.at(step_of[source][index])
         ids.append(step_ids)
         statuses.append(step_statuses)
         counts.append(len(step_ids))
@@ -206,18 +206,18 @@ def _cameras(scenarios: list[Scenario]) -> CameraFrames | None:
 
 
 def _anchor_row(scenario: Scenario, time_us: Int64[np.ndarray, "rows"], is_added: Bool[np.ndarray, "rows"]) -> int:
-    """The row to tag, such that nuPlan's rule cuts out the scenario's frames.
+    """The row to tag, for which nuPlan's rule gives the scenario's frames.
 
-    nuPlan's stamps jitter, so that the tagged frame may be a row in between, which the scenario does not have.
-    That row's time is then moved (in place) by a little to where the rule gives the same frames. Where no row does,
-    for example because the scenario was made longer by hand, the anchor frame itself is tagged.
+    nuPlan's time stamps jitter: the tagged frame may be a row between two frames of the scenario. The time of that
+    row is then changed in place to a value for which the rule gives the same frames. If no row gives them, for
+    example because the scenario was extended, the anchor frame is tagged.
     """
     duration_s, offset_s = KNOWN_CUT_S if scenario.scenario_type in KNOWN_SCENARIO_TYPES else OTHER_CUT_S
     duration_us, offset_us = round(duration_s * 1e6), round(offset_s * 1e6)
     frames_us = scenario.time_us[scenario.frames]
     first, last = np.searchsorted(time_us, frames_us[[0, -1]]).tolist()
     anchor = int(np.searchsorted(time_us, scenario.time_us[scenario.anchor_frame]))
-    # The window that begins at the tagged row begins with the first frame and ends with the last, or a row later.
+    # The window from the tagged row starts with the first frame and ends with the last frame, or one row later.
     earliest = int(time_us[first - 1]) + 1 if first else int(time_us[0]) - _ROW_US
     earliest = max(earliest, int(frames_us[-1]) - duration_us) - offset_us
     latest = int(frames_us[0])

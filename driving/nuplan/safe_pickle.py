@@ -1,8 +1,7 @@
-"""Pickled numbers without the danger: a decoder that knows numbers, lists and tuples, and nothing else.
+"""A safe decoder of pickled numbers, lists and tuples.
 
-nuPlan's `.db` files keep calibrations as pickles, and a pickle may hold code that runs when it is opened.
-Of pickle's instructions only those are carried out here that put numbers into lists; nothing is imported
-and nothing is called.
+nuPlan's `.db` files store calibrations as pickles. Unpickling can execute code. This decoder executes only the pickle
+instructions that put numbers into lists; it imports nothing and calls nothing.
 """
 
 import pickletools
@@ -13,11 +12,11 @@ Numbers = list[Any]
 """Numbers, or lists of them, nested."""
 
 MAX_BYTES = 1 << 16
-"""A calibration has some hundred bytes; more than this is no calibration."""
+"""Upper bound of a calibration, which has some hundred bytes."""
 
 MAX_NUMBERS = 4096
 MAX_DEPTH = 4
-"""Lists in lists; a pickle can hold a list that holds itself."""
+"""Largest depth of nested lists; a pickle can contain a list that contains itself."""
 
 _MARK = object()
 _PUSHED = frozenset({"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"})
@@ -31,14 +30,14 @@ def decode_numbers(blob: bytes) -> Numbers:
     """Decode a pickled list (or tuple) of numbers or of such lists. Tuples come back as lists.
 
     Raises:
-        ValueError: When the pickle holds anything else, for example a numpy array or a function call.
+        ValueError: When the pickle contains anything else, for example a numpy array or a function call.
     """
     if not isinstance(blob, bytes):
         raise ValueError(f"A pickled column holds {type(blob).__name__}, expected bytes. Get the file again.")
     if len(blob) > MAX_BYTES:
         raise ValueError(f"A pickled column of {len(blob)} bytes is no calibration; at most {MAX_BYTES} are read.")
     try:
-        result = _carry_out(blob)
+        result = _execute(blob)
     except (IndexError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"A pickled column is damaged ({type(error).__name__}: {error}). Get the file again."
@@ -51,7 +50,7 @@ def decode_numbers(blob: bytes) -> Numbers:
 
 
 def _count(items: Numbers, depth: int) -> int:
-    """How many numbers there are; stops early when there are too many."""
+    """Number of numbers and lists; stops early above the bound."""
     count = 0
     for item in items:
         if isinstance(item, list):
@@ -67,7 +66,7 @@ def _count(items: Numbers, depth: int) -> int:
     return count
 
 
-def _carry_out(blob: bytes) -> Any:
+def _execute(blob: bytes) -> Any:
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     for name, argument in _instructions(blob):
@@ -75,7 +74,7 @@ def _carry_out(blob: bytes) -> Any:
             continue
         if name == "STOP":
             if len(stack) != 1:
-                raise ValueError("A pickled column is damaged: it ends with an unfinished list. Get the file again.")
+                raise ValueError("A pickled column is damaged: it ends within a list. Get the file again.")
             return stack[0]
         if name in _PUSHED:
             stack.append(argument)
@@ -130,11 +129,11 @@ def _build(name: str, stack: list[Any]) -> None:
 
 
 def _since_mark(stack: list[Any]) -> list[Any]:
-    place = len(stack) - 1
-    while stack[place] is not _MARK:
-        place -= 1
-        if place < 0:
+    mark = len(stack) - 1
+    while stack[mark] is not _MARK:
+        mark -= 1
+        if mark < 0:
             raise IndexError("a list without a start")
-    items = stack[place + 1 :]
-    del stack[place:]
+    items = stack[mark + 1 :]
+    del stack[mark:]
     return items

@@ -1,4 +1,4 @@
-"""nuPlan's scenarios: which frames of the logs are one, and opening them."""
+"""Listing and opening nuPlan's scenarios."""
 
 import logging
 import sqlite3
@@ -36,12 +36,12 @@ from driving.scenario_types import UNKNOWN_SCENARIO_TYPE
 logger = logging.getLogger(__name__)
 
 FIRST_VALID_SCENE, LAST_VALID_SCENE = 2, -2
-"""The first two and the last two scenes of a log hold no scenarios, so that all have history and future."""
+"""The first two and the last two scenes of a log have no scenarios, so that every scenario has history and future."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScenarioSummary:
-    """What a listing says about a scenario, without opening its map."""
+    """Properties of a scenario in a listing, which need no map."""
 
     entry: ScenarioEntry
     frames: int
@@ -52,20 +52,20 @@ class ScenarioSummary:
 
     @property
     def is_short(self) -> bool:
-        """Whether the log ends (or begins) in the middle of the scenario."""
+        """Whether the log starts or ends within the scenario."""
         return self.frames < self.expected_frames
 
 
 def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras: bool = True) -> Scenario:
-    """Read a scenario with its map, up to 2.2 s before its first frame and up to 8 s after its last.
+    """Read a scenario with its map, from up to 2.2 s before its first frame to up to 8 s after its last frame.
 
     Args:
         entry: From `list_scenarios`.
         allow_short: Also open scenarios that the log cuts off, with fewer frames, as the devkit does.
-        with_cameras: Also read calibrations and the paths of the images; the images themselves need not be there.
+        with_cameras: Also read calibrations and image paths; the images may be absent.
 
     Raises:
-        FileNotFoundError: When the log or the map is not there (any more).
+        FileNotFoundError: When the log or the map is absent.
         OSError: When the log is locked.
         ValueError: When the scenario is cut off, or the log or map is damaged.
     """
@@ -103,7 +103,7 @@ def open_scenario(entry: ScenarioEntry, allow_short: bool = False, with_cameras:
         num_frames=len(window.frames),
         anchor_frame=int(np.argmin(np.abs(frames.time_us - entry.time_us))),
         cameras=cameras,
-        # A tag may be about somebody who is not seen around its frame.
+        # The tag may name an agent that is not observed around its frame.
         about_track=about_track if about_track in agents.track_ids else None,
         metadata={"source": f"nuPlan log {entry.log_name}", **metadata},
     )
@@ -123,7 +123,7 @@ def summarize(entry: ScenarioEntry) -> ScenarioSummary:
     """Frames, start, goal and route of a scenario, without opening its map.
 
     Raises:
-        FileNotFoundError: When the log is not there (any more).
+        FileNotFoundError: When the log is absent.
         OSError: When it is locked.
         ValueError: When it is damaged.
     """
@@ -205,7 +205,7 @@ def select_scenarios(data_root: DataRoot, scenario_filter: ScenarioFilter | None
 
 
 class FoundNames(NamedTuple):
-    """Names that the readable logs hold, whether or not a scenario with them passes the filter."""
+    """Names in the readable logs, whether or not a scenario with them passes the filter."""
 
     types: set[str]
     map_names: set[str]

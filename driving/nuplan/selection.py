@@ -1,7 +1,7 @@
-"""Fewer scenarios: the devkit's subsampling and the conditions on how the ego drives.
+"""The devkit's subsampling of scenarios and its conditions on ego motion and route.
 
 Source:
-    nuPlan devkit, `nuplan_scenario_filter_utils.py`; the same scenarios are kept, in the same order.
+    nuPlan devkit, `nuplan_scenario_filter_utils.py`; the same scenarios are selected, in the same order.
 """
 
 import json
@@ -24,11 +24,11 @@ from driving.scenario_types import UNKNOWN_SCENARIO_TYPE
 from driving.vehicle import PACIFICA
 
 ByType = dict[str, list[ScenarioEntry]]
-"""Scenarios of each type; types in the order in which they were found."""
+"""Scenarios of each type; types in the order of first appearance."""
 
 DEFAULT_SPEED_NOISE_MPS = 0.1
 ROW_S = 0.05
-"""Nominal time between a log's frames."""
+"""Nominal time between frames of a log [s]."""
 
 
 def apply_filter(by_type: ByType, chosen: ScenarioFilter) -> tuple[list[ScenarioEntry], tuple[ConditionCount, ...]]:
@@ -53,13 +53,13 @@ Condition = Callable[[ByType], ByType]
 
 def _conditions(chosen: ScenarioFilter, generator: random.Random) -> list[tuple[str, Condition]]:
     """The conditions that are set, in the devkit's order."""
-    picker = generator if chosen.shuffle else None
+    sampler = generator if chosen.shuffle else None
     noise_mps = DEFAULT_SPEED_NOISE_MPS if chosen.speed_noise_tolerance is None else chosen.speed_noise_tolerance
     conditions: list[tuple[str, Condition]] = []
     if (count := chosen.num_scenarios_per_type) is not None:
-        conditions.append(("num_scenarios_per_type", lambda found: limited_per_type(found, count, picker)))
+        conditions.append(("num_scenarios_per_type", lambda found: limited_per_type(found, count, sampler)))
     if (limit := chosen.limit_total_scenarios) is not None:
-        conditions.append(("limit_total_scenarios", lambda found: limited_in_total(found, limit, picker)))
+        conditions.append(("limit_total_scenarios", lambda found: limited_in_total(found, limit, sampler)))
     if (gap_s := chosen.timestamp_threshold_s) is not None:
         conditions.append(
             ("timestamp_threshold_s", lambda found: {key: spaced_in_time(rows, gap_s) for key, rows in found.items()})
@@ -102,37 +102,37 @@ def _flat(by_type: ByType) -> list[ScenarioEntry]:
     return sorted((entry for entries in by_type.values() for entry in entries), key=lambda entry: entry.token)
 
 
-# -------------------------------------------------------------------------------- how many
+# -------------------------------------------------------------------------------- number of scenarios
 
 
-def limited_per_type(by_type: ByType, count: int, picker: random.Random | None) -> ByType:
-    """At most `count` scenarios of each type: at equal steps, or picked at random."""
+def limited_per_type(by_type: ByType, count: int, sampler: random.Random | None) -> ByType:
+    """At most `count` scenarios of each type: at equal steps, or sampled at random."""
     return {
-        key: picker.sample(entries, count) if picker and count < len(entries) else _at_equal_steps(entries, count)
+        key: sampler.sample(entries, count) if sampler and count < len(entries) else _at_equal_steps(entries, count)
         for key, entries in by_type.items()
     }
 
 
-def limited_in_total(by_type: ByType, limit: int | float, picker: random.Random | None) -> ByType:
-    """A number of scenarios, or a fraction of all. Those without a tag go first."""
+def limited_in_total(by_type: ByType, limit: int | float, sampler: random.Random | None) -> ByType:
+    """A number of scenarios, or a fraction of all. Untagged scenarios are dropped first."""
     total = _count(by_type)
     wanted = math.ceil(limit * total) if isinstance(limit, float) else limit
     surplus = total - wanted
-    # A fraction picks anew even where it keeps all: with `shuffle` that decides what is picked after it.
+    # A fraction samples even when it keeps all: with `shuffle` that changes the later random numbers.
     if total == 0 or surplus < 0 or (surplus == 0 and not isinstance(limit, float)):
         return by_type
     untagged = by_type.get(UNKNOWN_SCENARIO_TYPE, [])
     if surplus < len(untagged):
-        return by_type | {UNKNOWN_SCENARIO_TYPE: _some(untagged, len(untagged) - surplus, picker)}
+        return by_type | {UNKNOWN_SCENARIO_TYPE: _some(untagged, len(untagged) - surplus, sampler)}
     kept: ByType = {}
     tagged = _flat({key: entries for key, entries in by_type.items() if key != UNKNOWN_SCENARIO_TYPE})
-    for entry in _some(tagged, wanted, picker):
+    for entry in _some(tagged, wanted, sampler):
         kept.setdefault(entry.scenario_type, []).append(entry)
     return kept
 
 
-def _some(entries: list[ScenarioEntry], count: int, picker: random.Random | None) -> list[ScenarioEntry]:
-    return picker.sample(entries, count) if picker else _at_equal_steps(entries, count)
+def _some(entries: list[ScenarioEntry], count: int, sampler: random.Random | None) -> list[ScenarioEntry]:
+    return sampler.sample(entries, count) if sampler else _at_equal_steps(entries, count)
 
 
 def _at_equal_steps(entries: list[ScenarioEntry], count: int) -> list[ScenarioEntry]:
@@ -140,7 +140,7 @@ def _at_equal_steps(entries: list[ScenarioEntry], count: int) -> list[ScenarioEn
 
 
 def spaced_in_time(entries: Sequence[ScenarioEntry], gap_s: float) -> list[ScenarioEntry]:
-    """In time order, each at least `gap_s` after the one before that was kept; whichever log it is of."""
+    """Scenarios in time order, each at least `gap_s` after the previous selected one, over all logs."""
     kept: list[ScenarioEntry] = []
     earliest_s = -math.inf
     for entry in sorted(entries, key=lambda entry: entry.time_us):
@@ -150,11 +150,11 @@ def spaced_in_time(entries: Sequence[ScenarioEntry], gap_s: float) -> list[Scena
     return kept
 
 
-# -------------------------------------------------------------------------------- how the ego drives
+# -------------------------------------------------------------------------------- ego motion
 
 
 def driven_m(entry: ScenarioEntry) -> float:
-    """Length of the ego centre's path, from the second frame on as the devkit has it."""
+    """Length of the path of the ego's centre, from the second frame on as in the devkit."""
     poses = shifted_along_heading(_future(entry).ego.rear_axle_poses[0], PACIFICA.rear_axle_to_center_m)
     return float(np.hypot(*np.diff(poses[1:, :2], axis=0).T).sum())
 
@@ -167,12 +167,12 @@ def speeds_mps(entry: ScenarioEntry) -> Float64[np.ndarray, "frames"]:
 def speed_crossings(
     speeds: Float64[np.ndarray, "frames"], threshold_mps: float, noise_mps: float
 ) -> tuple[bool, bool]:
-    """Whether the speed rises above a threshold, and whether it falls to it or below, by more than noise.
+    """Whether the speed rises above a threshold, and whether it falls to the threshold or below, by more than noise.
 
     Args:
         speeds: [m/s] in time order.
-        threshold_mps: Above is driving, equal or below is standing.
-        noise_mps: Smaller changes between the two do not count.
+        threshold_mps: Above it the ego drives, at or below it stands.
+        noise_mps: Smaller changes are ignored.
 
     Source:
         nuPlan devkit, `_check_for_speed_edge`: it follows the extremes since the last crossing.
@@ -192,9 +192,9 @@ def speed_crossings(
 
 
 def _future(entry: ScenarioEntry) -> FrameRows:
-    """First frame, and then the samples that the devkit takes over the scenario's duration."""
+    """The first frame, followed by the devkit's samples over the scenario's duration."""
     if entry.is_single_frame:
-        raise ValueError("expand_scenarios leaves single frames, in which the ego does not move: drop one condition.")
+        raise ValueError("expand_scenarios gives single frames without ego motion: remove one of the two conditions.")
     index = log_index(Path(entry.log_file))
     frames = scenario_window(index, entry).frames
     start_us, end_us = index.time_us[frames[[0, -1]]].tolist()
@@ -240,7 +240,7 @@ def read_token_set(path: Path) -> frozenset[str]:
 
 
 def is_in_token_set(entry: ScenarioEntry, tokens: frozenset[str], fraction: float) -> bool:
-    """Whether more than a fraction of a scenario's frames is in the set; for 1, whether they are the set."""
+    """Whether more than a fraction of a scenario's frames is in the set; for 1, whether they equal the set."""
     index = log_index(Path(entry.log_file))
     with reading(index.path) as connection:
         frames = read_frames(connection, index, scenario_window(index, entry).frames)
@@ -249,10 +249,10 @@ def is_in_token_set(entry: ScenarioEntry, tokens: frozenset[str], fraction: floa
 
 
 def has_route_near(entry: ScenarioEntry, radius_m: float) -> bool:
-    """Whether a lane of the route has at least three centerline points within reach of the first pose.
+    """Whether a lane of the route has at least three centerline points within a radius of the first pose.
 
     Source:
-        nuPlan devkit, `_ego_has_route`; the points between the first and the last in reach count as well.
+        nuPlan devkit, `_ego_has_route`; points between the first and the last one within the radius count as well.
     """
     index = log_index(Path(entry.log_file))
     window = scenario_window(index, entry)

@@ -1,6 +1,6 @@
-"""What must hold before anything is written: a log or map that nuPlan's format and its devkit can hold.
+"""Requirements of nuPlan's format and its devkit on logs and maps, checked before anything is written.
 
-These checks are about the format. Whether a scenario makes sense is asked by `driving.checks`.
+`driving.checks` checks the content of scenarios.
 """
 
 import re
@@ -14,22 +14,21 @@ from driving.map import AreaLayer, MapGraph
 from driving.recording import Recording
 
 LARGEST_ID = 2**53 - 1
-"""The devkit reads some id columns as floating-point numbers, which are exact up to here."""
+"""Largest exact id: the devkit reads some id columns as floating-point numbers."""
 
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
 def check_log(recording: Recording) -> None:
-    """See whether a log file can hold a recording.
+    """Require that a log file can store a recording.
 
     Raises:
-        ValueError: With the name of the log and what is wrong: values that are NaN where they must not be, times that
-            do not rise, names, tags and missions that do not fit.
+        ValueError: For NaN, times that do not increase, and invalid names, tags or missions.
     """
     name = recording.log_name
     if not _NAME.fullmatch(name):
-        raise ValueError(f"Log name {name!r} is no file name. Use letters, digits, '.', '-', '_' and '+'.")
+        raise ValueError(f"Log name {name!r} is not valid. Use letters, digits, '.', '-', '_' and '+'.")
     steps = len(recording.time_us)
     counts = {recording.ego.num_steps, recording.agents.num_steps, recording.traffic_lights.num_steps}
     if steps < 2 or counts != {steps}:
@@ -39,7 +38,7 @@ def check_log(recording: Recording) -> None:
         )
     if np.any(np.diff(recording.time_us) <= 0):
         step = int(np.argmax(np.diff(recording.time_us) <= 0))
-        raise ValueError(f"Log {name}: time stamps must rise, frame {step + 1} is not after frame {step}.")
+        raise ValueError(f"Log {name}: time stamps must increase, frame {step + 1} is not after frame {step}.")
     _check_ego(recording)
     _check_agents(recording)
     _check_missions_and_tags(recording)
@@ -64,12 +63,12 @@ def _check_ego(recording: Recording) -> None:
 def _check_agents(recording: Recording) -> None:
     agents = recording.agents
     if len(set(agents.track_ids)) != agents.num_agents:
-        raise ValueError(f"Log {recording.log_name}: track ids must differ, some agents share one.")
+        raise ValueError(f"Log {recording.log_name}: track ids must be unique.")
     known = {int(kind) for kind in AgentKind if kind != AgentKind.EGO}
-    strange = sorted(set(agents.kinds.tolist()) - known)
-    if strange:
+    unknown = sorted(set(agents.kinds.tolist()) - known)
+    if unknown:
         raise ValueError(
-            f"Log {recording.log_name}: agents have kinds {strange}, nuPlan knows {sorted(known)} besides the ego."
+            f"Log {recording.log_name}: agents have kinds {unknown}, nuPlan has {sorted(known)} besides the ego."
         )
     for what, values in (
         ("pose", agents.poses),
@@ -90,7 +89,7 @@ def _check_missions_and_tags(recording: Recording) -> None:
     name, steps = recording.log_name, len(recording.time_us)
     starts = [mission.first_frame for mission in recording.missions]
     if not starts or starts[0] != 0 or any(b <= a for a, b in pairwise(starts)):
-        raise ValueError(f"Log {name}: missions must start at frame 0 and then at rising frames, got {starts}.")
+        raise ValueError(f"Log {name}: missions must start at frame 0 and then at increasing frames, got {starts}.")
     if starts[-1] >= steps:
         raise ValueError(f"Log {name}: a mission starts at frame {starts[-1]}, the log ends at {steps - 1}.")
     for mission in recording.missions:
@@ -104,26 +103,26 @@ def _check_missions_and_tags(recording: Recording) -> None:
             raise ValueError(f"Log {name}: a tag is at frame {tag.frame}, the log has frames 0 to {steps - 1}.")
         token = recording.token(tag)
         if not _TOKEN.fullmatch(token):
-            raise ValueError(f"Log {name}: {token!r} is no token. Use 16 lower-case hex digits.")
+            raise ValueError(f"Log {name}: {token!r} is not a token. Use 16 lower-case hex digits.")
         if tokens.setdefault(tag.frame, token) != token:
             raise ValueError(f"Log {name}: frame {tag.frame} is tagged as {tokens[tag.frame]} and as {token}.")
         if tag.track_id is not None and tag.track_id not in recording.agents.track_ids:
             raise ValueError(
-                f"Log {name}: a tag at frame {tag.frame} is about track {tag.track_id}, which is not there."
+                f"Log {name}: a tag at frame {tag.frame} names track {tag.track_id}, which the log lacks."
             )
 
 
 def check_map(map_graph: MapGraph) -> None:
-    """See whether a map file can hold a map.
+    """Require that a map file can store a map.
 
     Raises:
-        ValueError: With the name of the map and what is wrong: ids that collide or are too large, edges that lead
-            nowhere, geometry that is empty or not finite, names that are no folder names.
+        ValueError: For ids that collide or are too large, dangling links, geometry that is empty or not finite, and
+            invalid names.
     """
     for what, text in (("name", map_graph.name), ("version", map_graph.version)):
         if not _NAME.fullmatch(text) or ".gpkg" in text:
             raise ValueError(
-                f"Map {what} {text!r} is no folder name. Use letters, digits, '.', '-' and '_', and not '.gpkg'."
+                f"Map {what} {text!r} is not a valid folder name. Use letters, digits, '.', '-', '_', but no '.gpkg'."
             )
     lanes = map_graph.lanes
     layers = {
@@ -143,8 +142,8 @@ def check_map(map_graph: MapGraph) -> None:
     both = set(map_graph.roadblocks.ids.tolist()) & set(map_graph.roadblock_connectors.ids.tolist())
     if both:
         raise ValueError(
-            f"Map {map_graph.name}: ids {sorted(both)[:5]} name both a roadblock and a roadblock connector."
-            " Routes mix the two, so that ids must differ."
+            f"Map {map_graph.name}: ids {sorted(both)[:5]} are used by a roadblock and by a roadblock connector."
+            " Routes mix the two: give them different ids."
         )
     _check_lanes(map_graph)
 
@@ -154,7 +153,7 @@ def _check_layer(map_graph: MapGraph, what: str, layer: AreaLayer) -> None:
     if len(ids) and (ids.min() < 0 or ids.max() > LARGEST_ID):
         bad = ids[(ids < 0) | (ids > LARGEST_ID)][0]
         raise ValueError(
-            f"Map {map_graph.name}: {what} have id {bad}, ids must lie in 0 to {LARGEST_ID}. Number anew."
+            f"Map {map_graph.name}: {what} have id {bad}, ids must be from 0 to {LARGEST_ID}. Renumber them."
         )
     values, counts = np.unique(ids, return_counts=True)
     if np.any(counts > 1):
@@ -177,7 +176,7 @@ def _check_lanes(map_graph: MapGraph) -> None:
         ("right boundary", lanes.right_boundaries),
     ):
         counts = np.diff(lines.offsets)
-        # A map may name no boundary, but no lane goes without a centerline.
+        # Boundaries may be absent, centerlines may not.
         is_short = (counts == 1) | ((counts == 0) & (what == "centerline"))
         if np.any(is_short):
             raise ValueError(f"Map {name}: lanes {ids[is_short][:5].tolist()} need a {what} of at least 2 points.")
@@ -191,12 +190,12 @@ def _check_lanes(map_graph: MapGraph) -> None:
         is_connector = lanes.is_connector(row)
         if np.any((before >= lanes.num_lanes) == is_connector) or np.any((after >= lanes.num_lanes) == is_connector):
             raise ValueError(
-                f"Map {name}: lane {lane_id} joins one of its own sort. In nuPlan's maps lanes and lane connectors"
-                " take turns: put a connector between two lanes."
+                f"Map {name}: lane {lane_id} is linked to one of its own kind. In nuPlan's maps lanes and lane"
+                " connectors alternate: put a connector between two lanes."
             )
         if is_connector and max(len(before), len(after)) > 1:
             raise ValueError(
-                f"Map {name}: lane connector {lane_id} can have one lane before and one behind,"
+                f"Map {name}: lane connector {lane_id} can have one previous and one next lane,"
                 f" got {len(before)} and {len(after)}."
             )
         if bool(lanes.has_traffic_lights[row]) != bool(len(lanes.stop_line_ids[row])):
@@ -207,7 +206,7 @@ def _check_lanes(map_graph: MapGraph) -> None:
         layer = map_graph.roadblock_connectors if is_connector else map_graph.roadblocks
         if layer.row(int(lanes.roadblock_ids[row])) is None:
             raise ValueError(
-                f"Map {name}: lane {lane_id} belongs to roadblock {lanes.roadblock_ids[row]}, which is not there."
+                f"Map {name}: lane {lane_id} belongs to roadblock {lanes.roadblock_ids[row]}, which the map lacks."
             )
     if len(map_graph.roadblock_edges) != len(map_graph.roadblock_connectors):
         raise ValueError(f"Map {name}: need one edge per roadblock connector, got {len(map_graph.roadblock_edges)}.")

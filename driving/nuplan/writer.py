@@ -1,19 +1,19 @@
 """Recordings and scenarios as nuPlan data, which the official devkit opens, queries and simulates.
 
     write_world(recordings, Path("worlds/my_town"))        # 10 Hz drives: maps, logs, camera images
-    write_scenarios(scenarios, Path("worlds/selection"))   # scenarios, put together log by log
+    write_scenarios(scenarios, Path("worlds/selection"))   # scenarios, merged by log
 
     OUT/maps/nuplan-maps-v1.0.json
     OUT/maps/<name>/<version>/map.gpkg
     OUT/nuplan-v1.1/splits/mini/<log name>.db
     OUT/nuplan-v1.1/sensor_blobs/<log name>/<camera>/<token>.jpg
 
-A folder that holds a world already is extended. Equal input gives equal bytes.
+An existing world is extended. Equal input gives equal bytes.
 
-What comes back when such a world is read: the recorded frames with their poses, boxes (in order), lights, routes,
-goals, tokens and types. Tracks keep an id of 16 lower-case hex digits; other ids become a hash. Rows of map layers
+Reading such a world gives the recorded frames with their poses, boxes (in order), lights, routes, goals, tokens and
+types. Tracks keep an id of 16 lower-case hex digits; other ids become a hash. Rows of map layers
 are in the order of their ids. A scenario starts where its type says: 3 s before the tagged frame for nuPlan's own
-types, at the frame for others.
+types, at the frame for other types.
 """
 
 import shutil
@@ -35,7 +35,7 @@ from driving.recording import Recording
 from driving.scenario import Scenario
 
 ImageMode = Literal["copy", "link", "none"]
-"""What to do with camera images whose files exist: copy them, link to them, or only name them in the log."""
+"""Existing camera images are copied, linked, or only named in the log."""
 
 
 def write_world(
@@ -49,25 +49,25 @@ def write_world(
 ) -> list[Path]:
     """Write recordings and their maps as a nuPlan data root, or add them to one.
 
-    The devkit lists every tagged frame. To simulate one in closed loop it needs at least one frame before the first,
-    so a tag 3.1 s after the start or later, and 12 s behind it; in open loop 20 s behind it.
+    The devkit lists every tagged frame. For closed-loop simulation it needs one frame before the scenario, so a tag
+    at 3.1 s or later, and 12 s after the tag; for open loop 20 s after the tag.
 
     Args:
-        recordings: At 10 Hz. Those on one map share the map object, or hold equal ones.
-        output: The data root. A log of the same name in it is replaced.
+        recordings: At 10 Hz. Recordings on one map share the map object or have equal maps.
+        output: The data root. An existing log of the same name is replaced.
         split: Folder of the logs below `nuplan-v1.1/splits`.
-        fill_locations: Put a map without roads at each of nuPlan's four official locations that is absent. The devkit
+        fill_locations: Write a map without roads for each absent one of nuPlan's four official locations. The devkit
             opens no data root without them; this project does.
-        images: What to do with camera images.
-        on_log_written: Told the name of each log, for progress.
+        images: Treatment of camera images.
+        on_log_written: Called with the name of each log, for progress.
 
     Returns:
         The log files, in the order of the recordings.
 
     Raises:
-        ValueError: When a recording or map cannot be stored, two logs share a name, or different maps share one.
+        ValueError: When a recording or map cannot be stored, or two logs or two different maps have the same name.
             Everything is checked before anything is written.
-        OSError: When the folder may not be written to.
+        OSError: When the folder is not writable.
     """
     return _write(
         [at_log_rate(_checked(recording)) for recording in recordings],
@@ -88,13 +88,13 @@ def write_scenarios(
     images: ImageMode = "copy",
     on_log_written: Callable[[str], None] = lambda log_name: None,
 ) -> list[Path]:
-    """Write scenarios as a nuPlan data root: one log for each log name, with what its scenarios cover.
+    """Write scenarios as a nuPlan data root: one log for each log name, as far as its scenarios cover it.
 
-    Scenarios of one log name are put together by their time stamps. Where they leave parts of the drive out, the log
-    pauses. Arguments, return value and errors are those of `write_world`.
+    Scenarios of one log name are merged by their time stamps; between them the log pauses. Arguments, return value
+    and errors are those of `write_world`.
 
     Raises:
-        ValueError: Also when scenarios of one log name contradict each other.
+        ValueError: Also when scenarios of one log name differ at the same time.
     """
     recordings = merged_recordings(scenarios)
     for recording in recordings:
@@ -111,13 +111,13 @@ def write_log(
 
     Args:
         recording: At 10 Hz.
-        path: The `.db` file. nuPlan takes the log's name from it, so that it should be called like the recording.
-        sensor_root: The `sensor_blobs` folder to put camera images into; left out, the log only names them.
-        images: What to do with camera images.
+        path: The `.db` file. Its name is nuPlan's log name and should be that of the recording.
+        sensor_root: The `sensor_blobs` folder for camera images; without it the log only names them.
+        images: Treatment of camera images.
 
     Raises:
-        ValueError: When a log file cannot hold the recording.
-        OSError: When the folder may not be written to.
+        ValueError: When a log file cannot store the recording.
+        OSError: When the folder is not writable.
     """
     _write_log(at_log_rate(_checked(recording)), path, sensor_root, images)
 
@@ -137,11 +137,11 @@ def _write(
     on_log_written: Callable[[str], None],
 ) -> list[Path]:
     if not recordings:
-        raise ValueError("There is nothing to write: no recording was given.")
+        raise ValueError("No recording was given; there is nothing to write.")
     names = [recording.log_name for recording in recordings]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
-        raise ValueError(f"Logs need different names, several are called {double[0]}.")
+        raise ValueError(f"Logs need different names, several have the name {double[0]}.")
     for recording in recordings:
         log_keys(recording)
     maps = _maps_of(recordings)
@@ -164,7 +164,7 @@ def _write(
 
 
 def _maps_of(recordings: list[Recording]) -> list[MapGraph]:
-    """Each map once. That equal names mean equal maps is seen when the second one is written."""
+    """Each map once. Different maps of one name are refused when the second one is written."""
     maps: list[MapGraph] = []
     for recording in recordings:
         if not any(recording.map is known for known in maps):
@@ -173,8 +173,8 @@ def _maps_of(recordings: list[Recording]) -> list[MapGraph]:
     for map_graph in maps:
         if versions.setdefault(map_graph.name, map_graph.version) != map_graph.version:
             raise ValueError(
-                f"Map {map_graph.name} comes in versions {versions[map_graph.name]} and {map_graph.version}, but a"
-                " data root holds one version of a name. Give one of the maps another name."
+                f"Map {map_graph.name} has versions {versions[map_graph.name]} and {map_graph.version}, but a"
+                " data root has one version of a name. Give one of the maps another name."
             )
     return maps
 
@@ -192,7 +192,7 @@ def _write_log(recording: Recording, path: Path, sensor_root: Path | None, image
     keys = log_keys(recording)
     cameras = recording.cameras
     num_cameras, num_images = (0, 0) if cameras is None else (len(cameras.rig.names), len(cameras.time_us))
-    pictures = image_rows(
+    image_table = image_rows(
         recording,
         tokens(name, "camera", num_cameras),
         tokens(name, "image", num_images),
@@ -207,24 +207,24 @@ def _write_log(recording: Recording, path: Path, sensor_root: Path | None, image
     with replacing(path) as temporary:
         connection = sqlite3.connect(temporary, isolation_level=None)
         try:
-            # The file is nobody's yet: if writing fails it is deleted, so that no journal is needed.
+            # If writing fails the temporary file is deleted: no journal is needed.
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("BEGIN")
-            fill_log(connection, recording, keys, scenes, pictures)
+            fill_log(connection, recording, keys, scenes, image_table)
             connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             raise OSError(f"Cannot write {path}: {error}. Is the disk full?") from error
         finally:
             connection.close()
-    if pictures is not None and sensor_root is not None and images != "none":
-        _place_images(pictures, name, sensor_root, images)
+    if image_table is not None and sensor_root is not None and images != "none":
+        _place_images(image_table, name, sensor_root, images)
 
 
-def _place_images(pictures: ImageRows, log_name: str, sensor_root: Path, images: ImageMode) -> None:
-    for image in range(len(pictures.image_tokens)):
-        source, target = pictures.source(image), sensor_root / pictures.file_name(log_name, image)
-        # A log may name images of blobs that were never downloaded.
+def _place_images(image_table: ImageRows, log_name: str, sensor_root: Path, images: ImageMode) -> None:
+    for image in range(len(image_table.image_tokens)):
+        source, target = image_table.source(image), sensor_root / image_table.file_name(log_name, image)
+        # A log may name images that were not downloaded.
         if not source.is_file() or (target.is_file() and target.samefile(source)):
             continue
         with replacing(target) as temporary:

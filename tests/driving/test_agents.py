@@ -25,14 +25,14 @@ def test_kinds_are_numbered_as_in_nuplan():
     assert not AgentKind.BICYCLE.is_static
 
 
-def test_left_out_fields_follow_from_the_others():
+def test_default_fields_are_derived():
     agents = three_tracks()
     np.testing.assert_array_equal(agents.order[:, 3][agents.valid[:, 3]], [0, 1])
     np.testing.assert_array_equal(agents.heights_m, [1.6, 1.6, 1.6])
     np.testing.assert_array_equal(np.isnan(agents.z_m), ~agents.valid)
 
 
-def test_rows_come_in_the_order_of_the_source():
+def test_rows_are_in_the_order_of_the_source():
     agents = three_tracks()
     turned = AgentTracks(
         **{**vars(agents), "order": np.array([[1, 1, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]], dtype=np.int32)}
@@ -42,7 +42,7 @@ def test_rows_come_in_the_order_of_the_source():
     assert turned.rows_at(3).tolist() == [2, 0]
 
 
-def test_steps_leave_out_who_is_unseen_there():
+def test_steps_leave_out_unobserved_agents():
     past = three_tracks().steps(0, 2)
     assert past.track_ids == ("a", "b")
     assert past.num_steps == 2
@@ -79,7 +79,7 @@ def test_agents_are_ordered_by_their_first_observation_and_then_by_their_boxes()
     assert AgentTracks.none(2).by_appearance().track_ids == ()
 
 
-def test_an_empty_road_has_steps_but_no_agents():
+def test_empty_tracks_have_steps_but_no_agents():
     nobody = AgentTracks.none(7)
     assert (nobody.num_agents, nobody.num_steps) == (0, 7)
     assert nobody.rows_at(3).tolist() == []

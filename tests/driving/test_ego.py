@@ -22,12 +22,12 @@ def drive(num_motions: int = 1, num_steps: int = 4) -> EgoMotion:
     )
 
 
-def test_the_pacifica_is_measured_as_in_nuplan():
+def test_the_pacifica_has_the_dimensions_of_nuplan():
     assert PACIFICA.rear_axle_to_center_m == pytest.approx(1.461)
     assert (PACIFICA.length_m, PACIFICA.width_m, PACIFICA.wheelbase_m) == (5.176, 2.297, 3.089)
 
 
-def test_the_box_sits_before_the_rear_axle():
+def test_the_box_centre_is_ahead_of_the_rear_axle():
     motion = drive()
     np.testing.assert_allclose(motion.center_poses()[0, 0], [1.461, 2.0, 0.0])
     front_left, rear_left, rear_right, front_right = motion.corners()[0, 0]
@@ -70,6 +70,6 @@ def test_a_log_is_one_motion_without_yaw_rates():
     assert not motion.yaw_rate_radps.any()
 
 
-def test_shapes_that_do_not_fit_are_caught_in_the_test_run():
+def test_wrong_shapes_are_refused():
     with pytest.raises(TypeCheckError, match="rear_axle_poses"):
         EgoMotion(**{**vars(drive()), "time_us": np.arange(5)})

@@ -23,7 +23,7 @@ poses = st.tuples(coordinates, coordinates, angles).map(np.array)
     ("angle", "wrapped"),
     [(0.0, 0.0), (np.pi, -np.pi), (-np.pi, -np.pi), (1.5 * np.pi, -0.5 * np.pi), (7.0, 7.0 - 2 * np.pi)],
 )
-def test_angles_wrap_into_the_half_open_circle(angle, wrapped):
+def test_angles_wrap_into_the_half_open_interval(angle, wrapped):
     assert wrap_angle(angle) == pytest.approx(wrapped)
 
 
@@ -36,18 +36,18 @@ def test_wrapping_changes_an_angle_by_whole_turns_only(angle):
 
 
 @given(poses, st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=5).map(np.array))
-def test_moving_points_to_a_frame_and_back_changes_nothing(pose, points):
+def test_transforming_points_to_a_frame_and_back_is_the_identity(pose, points):
     np.testing.assert_allclose(global_from_local(local_from_global(points, pose), pose), points, atol=1e-9)
 
 
 @given(poses, poses)
-def test_moving_poses_to_a_frame_and_back_changes_nothing(pose, origin):
+def test_transforming_poses_to_a_frame_and_back_is_the_identity(pose, origin):
     back = poses_out_of_frame_of(poses_in_frame_of(pose[np.newaxis], origin), origin)[0]
     np.testing.assert_allclose(back[:2], pose[:2], atol=1e-9)
     assert wrap_angle(back[2] - pose[2]) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_a_point_ahead_of_a_pose_that_looks_north_is_north_of_it():
+def test_a_point_ahead_of_a_pose_with_heading_north_is_north_of_it():
     looking_north = np.array([10.0, 20.0, np.pi / 2])
     np.testing.assert_allclose(global_from_local(np.array([[5.0, 1.0]]), looking_north), [[9.0, 25.0]])
     np.testing.assert_allclose(
@@ -55,11 +55,11 @@ def test_a_point_ahead_of_a_pose_that_looks_north_is_north_of_it():
     )
 
 
-def test_a_shift_goes_along_the_heading():
+def test_a_shift_is_along_the_heading():
     np.testing.assert_allclose(shifted_along_heading(np.array([1.0, 2.0, np.pi / 2]), 3.0), [1.0, 5.0, np.pi / 2])
 
 
-def test_corners_come_front_left_rear_left_rear_right_front_right():
+def test_corners_are_front_left_rear_left_rear_right_front_right():
     corners = box_corners(np.array([[0.0, 0.0, 0.0], [10.0, 0.0, np.pi / 2]]), np.array([[4.0, 2.0], [4.0, 2.0]]))
     np.testing.assert_allclose(corners[0], [[2, 1], [-2, 1], [-2, -1], [2, -1]], atol=1e-12)
     np.testing.assert_allclose(corners[1], [[9, 2], [9, -2], [11, -2], [11, 2]], atol=1e-12)

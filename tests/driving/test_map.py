@@ -32,7 +32,7 @@ def ids(rows: np.ndarray) -> list[int]:
     return MAP.lanes.ids[rows].tolist()
 
 
-def test_lanes_come_first_and_connectors_behind():
+def test_lanes_are_before_connectors():
     assert MAP.lanes.num_lanes == 6
     assert len(MAP.lanes) == 8
     assert [MAP.lanes.is_connector(row) for row in (5, 6)] == [False, True]
@@ -52,7 +52,7 @@ def test_the_border_of_a_polygon_is_outside():
     assert MAP.carparks.contains(np.array([at(30.0, -20.0), at(30.01, -20.0)])).tolist() == [False, True]
 
 
-def test_near_means_a_square_and_not_a_circle():
+def test_proximity_is_a_square():
     corner = at(30.0 - 4.0, -40.0 - 4.0)
     assert MAP.carparks.rows_near(corner, 4.5).tolist() == [0]
     assert MAP.carparks.rows_near(corner, 3.9).tolist() == []
@@ -61,11 +61,11 @@ def test_near_means_a_square_and_not_a_circle():
 def test_the_nearest_area_is_0_m_away_from_inside():
     assert MAP.carparks.nearest(at(40.0, -20.0)) == (0, 0.0)
     assert MAP.carparks.nearest(at(40.0, -7.0)) == (0, pytest.approx(3.0))
-    with pytest.raises(ValueError, match="none is nearest"):
+    with pytest.raises(ValueError, match="no nearest area"):
         AreaLayer.empty().nearest(at(0.0, 0.0))
 
 
-def test_of_two_equally_near_areas_the_first_row_wins():
+def test_of_two_equally_near_areas_the_first_row_is_returned():
     layer = AreaLayer(
         ids=np.array([9, 4]), polygons=polygon_array([shapely.box(2, 0, 3, 1), shapely.box(-3, 0, -2, 1)])
     )
@@ -81,7 +81,7 @@ def test_neighbours_are_the_lanes_of_the_same_roadblock():
     assert MAP.left_neighbor(MAP.lane_row(STRAIGHT[1])) is None
 
 
-def test_lanes_and_connectors_follow_on_each_other():
+def test_lanes_and_connectors_are_linked():
     before, connector, after = (MAP.lane_row(n) for n in (WEST.forward_lanes[1], STRAIGHT[1], EAST.forward_lanes[1]))
     assert MAP.lanes.successors[before].tolist() == [connector]
     assert MAP.lanes.successors[connector].tolist() == [after]
@@ -89,7 +89,7 @@ def test_lanes_and_connectors_follow_on_each_other():
     assert MAP.lanes.predecessors[connector].tolist() == [before]
 
 
-def test_roadblocks_follow_on_each_other_through_their_connector():
+def test_roadblocks_are_linked_by_their_connector():
     (between,) = MAP.roadblock_successors(WEST.forward_roadblock)
     assert MAP.roadblock_successors(between) == [EAST.forward_roadblock]
     assert MAP.roadblock_predecessors(EAST.forward_roadblock) == [between]
@@ -106,7 +106,7 @@ def test_the_nearest_lane_has_the_direction_of_the_pose():
     assert MAP.nearest_lane_row(np.array([*at(-10.0, 500.0), 0.0])) is None
 
 
-def test_the_drivable_area_joins_four_layers_in_nuplans_order():
+def test_the_drivable_area_concatenates_four_layers_in_nuplans_order():
     area = MAP.drivable_area
     assert area.ids.tolist() == [WEST.segment_id, EAST.segment_id, JOINT, CARPARK]
     inside = area.contains(np.array([at(-10.0, 3.0), at(10.0, -3.0), at(40.0, -20.0), at(10.0, 3.0)]))
@@ -120,7 +120,7 @@ def test_a_connector_with_lights_has_stop_lines():
     assert MAP.stop_lines_of(0) == []
 
 
-def test_of_stop_lines_that_do_not_touch_the_nearest_one_counts():
+def test_without_a_touching_stop_line_the_nearest_is_returned():
     row, far = MAP.lane_row(STRAIGHT[0]), [shapely.box(900, 1990, 910, 2000), shapely.box(940, 1990, 945, 2000)]
     lines = AreaLayer(ids=np.array([LINE, 7]), polygons=polygon_array(far))
     named = Ragged.from_rows([np.array([LINE, 7, 8])] * len(MAP.lanes), np.zeros(0, dtype=np.int64))
@@ -135,11 +135,11 @@ def test_speed_limits_may_be_unknown():
     assert MAP.speed_limit_mps(unknown, default=15.0) == 15.0
 
 
-def test_straight_connectors_are_known_as_such():
+def test_straight_connectors_have_their_kind():
     assert MAP.lanes.turn_kinds[MAP.lane_row(STRAIGHT[0])] == TurnKind.STRAIGHT
 
 
-def test_unknown_ids_say_so():
+def test_unknown_ids_are_named():
     with pytest.raises(KeyError, match="has no lane or lane connector 5"):
         MAP.lane_row(5)
     with pytest.raises(KeyError, match="has no roadblock or roadblock connector 5"):
@@ -158,7 +158,7 @@ def test_a_layer_needs_one_id_per_polygon():
         AreaLayer(ids=np.array([1]), polygons=polygon_array([]))
 
 
-def test_a_map_without_a_file_travels_by_value():
+def test_a_map_without_a_file_is_pickled_by_value():
     MAP.drivable_area.tree  # noqa: B018  (built here, and not sent along)
     copy = pickle.loads(pickle.dumps(MAP))
     assert copy is not MAP
@@ -180,7 +180,7 @@ class Shelf:
 ON_DISK = replace(MAP, source=Shelf("a map"))
 
 
-def test_a_map_on_disk_travels_by_reference(monkeypatch):
+def test_a_map_on_disk_is_pickled_by_reference(monkeypatch):
     # Test modules have no importable name; by value, the class would have to be found by pickle.
     parcel = MapGraph.__reduce__(ON_DISK)
     assert parcel[1] == (Shelf("a map"),)

@@ -18,14 +18,14 @@ def test_a_tag_gives_the_15_s_from_3_s_before_it():
     assert scenario.first_frame == 22
 
 
-def test_a_scenario_knows_whom_its_tag_is_about():
+def test_a_scenario_names_the_agent_of_its_tag():
     recording = SCENES["queue"]()
     first = recording.agents.track_ids[0]
     assert recording.scenario(Tag(frame=80, scenario_type="stopping_with_lead", track_id=first)).about_track == first
     scenario = recording.scenario(Tag(frame=80, scenario_type="stopping_with_lead"))
     assert scenario.about_track is None
-    with pytest.raises(ValueError, match="is about track nobody, which is not among its agents"):
-        replace(scenario, about_track="nobody")
+    with pytest.raises(ValueError, match="refers to track absent, which is not among its agents"):
+        replace(scenario, about_track="absent")
 
 
 def test_the_end_of_the_log_cuts_frames_and_future():
@@ -36,12 +36,12 @@ def test_the_end_of_the_log_cuts_frames_and_future():
     assert scenario.time_us[-1] == recording.time_us[-1]
 
 
-def test_the_begin_of_the_log_cuts_the_history():
+def test_the_start_of_the_log_cuts_the_history():
     recording = SCENES["queue"]()
     assert recording.scenario(Tag(frame=35, scenario_type="unknown")).first_frame == 5
 
 
-def test_tokens_name_frames_the_same_everywhere():
+def test_tokens_of_frames_are_reproducible():
     recording = SCENES["queue"]()
     assert frame_token("a", 1) == "b27f9d5bfd0616c0"
     assert recording.token(Tag(frame=0, scenario_type="unknown")) == frame_token(
@@ -71,6 +71,6 @@ def test_a_scenario_is_a_copy_of_its_part():
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_logs_have_names_of_their_own(name):
+def test_log_names_are_unique(name):
     others = [make().log_name for other, make in SCENES.items() if other != name]
     assert SCENES[name]().log_name not in others

@@ -24,7 +24,7 @@ def test_the_centerline_runs_from_the_first_lane_to_the_last(ground):
 
 
 @pytest.mark.parametrize(("y", "lane"), [(-1.75, "east_0"), (-5.25, "east_1")])
-def test_the_chain_begins_on_the_lane_of_the_ego(ground, y, lane):
+def test_the_chain_starts_on_the_lane_of_the_ego(ground, y, lane):
     site = ground.sites["avenue"]
     chain = shortest_lane_chain(ground.map, site.roadblocks("east_0"), start(site, 0.0, y))
     assert ground.map.lanes.ids[chain].tolist() == list(site.chains[lane])
@@ -36,7 +36,7 @@ def test_the_chain_turns_at_the_junction(ground):
     assert ground.map.lanes.ids[chain].tolist() == list(site.chains["south_to_west"])
 
 
-def test_where_the_lanes_end_the_centerline_ends(ground):
+def test_the_centerline_ends_with_the_chain_of_lanes(ground):
     site, elsewhere = ground.sites["road"], ground.sites["avenue"]
     ids = (*site.roadblocks("east_0")[:3], elsewhere.roadblocks("east_0")[0])
     route = build_route(ground.map, ids, None, start(site, 0.0, -1.75))

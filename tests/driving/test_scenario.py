@@ -23,7 +23,7 @@ def test_iterations_count_from_the_first_frame():
 
 
 @pytest.mark.parametrize("iteration", [-1, 151])
-def test_other_iterations_do_not_exist(iteration):
+def test_an_iteration_outside_of_the_frames_is_refused(iteration):
     with pytest.raises(IndexError, match=f"has iterations 0 to 150, got {iteration}"):
         scene("queue").observation_at(iteration)
 
@@ -38,7 +38,7 @@ def test_frames_must_fit_the_time_axis():
         replace(scene("queue"), num_frames=300)
 
 
-def test_a_scenario_survives_the_way_to_a_worker():
+def test_a_scenario_can_be_pickled():
     scenario = scene("red_light")
     copy = pickle.loads(pickle.dumps(scenario))
     np.testing.assert_array_equal(copy.agents.poses, scenario.agents.poses)
@@ -48,6 +48,6 @@ def test_a_scenario_survives_the_way_to_a_worker():
     )
 
 
-def test_notes_on_the_origin_add_up():
+def test_metadata_accumulates():
     noted = scene("queue").with_metadata(speed_limit="default 13.89 m/s")
     assert noted.metadata == {"origin": "synthetic: queue", "speed_limit": "default 13.89 m/s"}

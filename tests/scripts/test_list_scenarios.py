@@ -125,7 +125,7 @@ def test_one_bad_log_does_not_hide_the_others(world, tmp_path, call):
     ("spoil", "sentence"),
     [
         (lambda folder: log_of(folder).write_bytes(log_of(folder).read_bytes()[:50_000]), "is truncated"),
-        (lambda folder: shutil.rmtree(folder / "maps"), "No maps inside, beside or above"),
+        (lambda folder: shutil.rmtree(folder / "maps"), "No maps inside, next to or above"),
         (lambda folder: log_of(folder).unlink(), "No logs in"),
     ],
 )

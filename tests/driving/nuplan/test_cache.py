@@ -6,13 +6,13 @@ import pytest
 from driving.nuplan.cache import cache_folder, replacing
 
 
-def test_the_folder_can_be_chosen(monkeypatch):
+def test_the_folder_can_be_set(monkeypatch):
     monkeypatch.setenv("CAMBER_CACHE", "/somewhere/else")
     assert cache_folder() == Path("/somewhere/else")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the place differs by platform")
-def test_without_a_choice_it_is_the_platforms(monkeypatch):
+def test_the_default_folder_is_that_of_the_platform(monkeypatch):
     monkeypatch.delenv("CAMBER_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/home/me/.cache")
     assert cache_folder() == Path("/home/me/.cache/camber")
@@ -28,7 +28,7 @@ def test_a_file_appears_when_it_is_complete(tmp_path):
     assert [path.name for path in target.parent.iterdir()] == ["result.npz"]
 
 
-def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_an_error_leaves_only_the_old_file(tmp_path):
     target = tmp_path / "result.txt"
     target.write_text("old")
 

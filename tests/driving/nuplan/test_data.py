@@ -18,7 +18,7 @@ def test_the_layout_without_splits_works(data_root, log_file):
     assert found.sensor_root == data_root / "nuplan-v1.1" / "sensor_blobs"
 
 
-def test_a_log_in_two_splits_counts_once(data_root, log_file):
+def test_a_log_in_two_splits_is_listed_once(data_root, log_file):
     shutil.copytree(log_file.parent, log_file.parent.with_name("trainval"))
     assert [path.parent.name for path in DataRoot.find(data_root).log_files] == ["mini"]
 
@@ -28,15 +28,15 @@ def test_a_folder_of_logs_finds_the_maps_above_it(data_root, log_file):
     assert DataRoot.find(log_file).log_files == (log_file,)
 
 
-def test_maps_may_lie_elsewhere(data_root, tmp_path_factory, log_file):
+def test_maps_may_be_in_another_folder(data_root, tmp_path_factory, log_file):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     shutil.move(data_root / "maps", elsewhere / "maps")
-    with pytest.raises(FileNotFoundError, match=r"No maps inside, beside or above .* --maps"):
+    with pytest.raises(FileNotFoundError, match=r"No maps inside, next to or above .* --maps"):
         DataRoot.find(log_file.parent)
     assert DataRoot.find(log_file.parent, elsewhere / "maps").maps_root == elsewhere / "maps"
 
 
-def test_what_is_missing_is_named(tmp_path):
+def test_missing_logs_and_maps_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No data at .*nowhere"):
         DataRoot.find(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match=r"No logs in .*expected nuplan-v1\.1"):

@@ -32,23 +32,23 @@ def recording(time_us, headings=None, agents=None, lights=None, missions=None, t
     )
 
 
-def test_a_frame_comes_halfway_between_two_recorded_ones():
+def test_a_frame_is_added_halfway_between_two_recorded_frames():
     denser = at_log_rate(recording([0, 100_000, 200_000]))
     assert denser.time_us.tolist() == [0, 50_000, 100_000, 150_000, 200_000]
     np.testing.assert_allclose(denser.ego.rear_axle_poses[0, :, 0], [0.0, 0.5, 1.0, 1.5, 2.0])
 
 
-def test_nothing_is_invented_over_a_pause_or_within_20_hz():
+def test_no_frame_is_added_in_a_pause_or_at_20_hz():
     denser = at_log_rate(recording([0, 50_000, 100_000, 1_100_000, 1_200_000]))
     assert denser.time_us.tolist() == [0, 50_000, 100_000, 1_100_000, 1_150_000, 1_200_000]
 
 
-def test_headings_take_the_shorter_way_round():
+def test_headings_are_interpolated_over_the_smaller_angle():
     denser = at_log_rate(recording([0, 100_000], headings=[3.1, -3.1]))
     assert denser.ego.rear_axle_poses[0, 1, 2] == pytest.approx(np.pi)
 
 
-def test_an_agent_seen_on_one_side_only_is_not_seen_in_between():
+def test_an_agent_observed_on_one_side_only_is_not_interpolated():
     valid = np.array([[True, True, False], [True, True, True]])
     x = np.array([[0.0, 2.0, np.nan], [10.0, 10.0, 12.0]])
     agents = AgentTracks(
@@ -77,7 +77,7 @@ def test_lights_are_held():
     assert [denser.at(step)[1].tolist() for step in range(3)] == [[0, 2], [0, 2], [1]]
 
 
-def test_missions_and_tags_stay_with_their_frames():
+def test_missions_and_tags_keep_their_frames():
     missions = tuple(Mission(first_frame=frame, roadblock_ids=(), goal_pose=None) for frame in (0, 2))
     denser = at_log_rate(
         recording([0, 100_000, 200_000], missions=missions, tags=(Tag(frame=1, scenario_type="changing_lane"),))

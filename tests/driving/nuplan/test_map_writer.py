@@ -57,7 +57,7 @@ def same_rows(ragged, other, tolerance=0.0):
     np.testing.assert_allclose(other.values, ragged.values, rtol=0, atol=tolerance)
 
 
-def test_a_written_map_reads_back_the_same(town, tmp_path):
+def test_a_written_map_is_read_back_unchanged(town, tmp_path):
     again = read_map(write_map(town, tmp_path), town.name, town.version)
     assert (again.name, again.version, again.epsg) == (town.name, town.version, town.epsg)
     for name in LAYERS:
@@ -78,7 +78,7 @@ def test_a_written_map_reads_back_the_same(town, tmp_path):
     assert np.max(shapely.hausdorff_distance(lanes.areas.polygons, others.areas.polygons)) < 1e-6
 
 
-def test_rows_come_back_in_the_order_of_their_ids(town, tmp_path):
+def test_rows_are_read_back_in_the_order_of_their_ids(town, tmp_path):
     swapped = replace(
         town,
         walkways=AreaLayer(
@@ -90,7 +90,7 @@ def test_rows_come_back_in_the_order_of_their_ids(town, tmp_path):
     assert again.walkways.polygons[1].distance(town.walkways.polygons[0]) == 0
 
 
-def test_holes_and_multi_polygons_survive(town, tmp_path):
+def test_holes_and_multi_polygons_are_read_back(town, tmp_path):
     west, south = shapely.bounds(town.walkways.polygons[0])[:2]
     ring = shapely.box(west, south, west + 20, south + 20).difference(
         shapely.box(west + 5, south + 5, west + 9, south + 9)
@@ -101,7 +101,7 @@ def test_holes_and_multi_polygons_survive(town, tmp_path):
     assert shapely.area(again.polygons) == pytest.approx([384.0, 434.0], abs=1e-4)
 
 
-def test_gis_programs_find_all_layers(town, tmp_path):
+def test_gis_programs_can_open_all_layers(town, tmp_path):
     with sqlite3.connect(write_map(town, tmp_path)) as connection:
         assert connection.execute("PRAGMA application_id").fetchone() == (0x47504B47,)
         listed = dict(connection.execute("SELECT table_name, data_type FROM gpkg_contents").fetchall())
@@ -127,15 +127,15 @@ def test_equal_maps_are_equal_bytes_and_kept(town, tmp_path):
 def test_a_different_map_of_the_same_name_is_refused(town, tmp_path):
     path = write_map(town, tmp_path)
     content = path.read_bytes()
-    with pytest.raises(ValueError, match=r"holds a different map. Write to another folder, or give the map another"):
+    with pytest.raises(ValueError, match=r"is a different map. Write to another folder, or give the map another"):
         write_map(crossing(lanes_forward=3), tmp_path)
-    with pytest.raises(ValueError, match=r"holds version 1.0 of map town-0001, so that version\n? 2.0 does not fit"):
+    with pytest.raises(ValueError, match=r"has version 1.0 of map town-0001, so that version 2.0 cannot be added"):
         write_map(crossing(version="2.0"), tmp_path)
     assert path.read_bytes() == content
     assert [file.name for file in path.parent.iterdir() if file.name.startswith(".")] == []
 
 
-def test_placeholders_fill_the_official_locations_and_give_way_to_real_maps(town, tmp_path):
+def test_placeholders_fill_the_official_locations_and_real_maps_replace_them(town, tmp_path):
     write_map(town, tmp_path)
     write_official_placeholders(tmp_path)
     listed = json.loads((tmp_path / "nuplan-maps-v1.0.json").read_text())
@@ -150,7 +150,7 @@ def test_placeholders_fill_the_official_locations_and_give_way_to_real_maps(town
     assert len(read_map(path, real.name, real.version).lanes) == 9
 
 
-def test_where_the_map_comes_from_is_kept(town, tmp_path):
+def test_metadata_of_a_map_is_stored(town, tmp_path):
     noted = replace(town, metadata={"speed_limit": "assumed", "projectedCoordSystem": "epsg:1"})
     with sqlite3.connect(write_map(noted, tmp_path)) as connection:
         meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
@@ -159,7 +159,7 @@ def test_where_the_map_comes_from_is_kept(town, tmp_path):
     assert meta["projectedCoordSystem"] == "epsg:32611"
 
 
-def test_a_map_that_was_opened_is_copied_and_a_changed_one_is_written(town, tmp_path):
+def test_an_unchanged_map_is_copied_and_a_changed_one_is_written(town, tmp_path):
     path = write_map(town, tmp_path / "a")
     opened = open_map(tmp_path / "a", "town-0001")
     before = path.stat()
@@ -168,7 +168,7 @@ def test_a_map_that_was_opened_is_copied_and_a_changed_one_is_written(town, tmp_
     assert write_map(opened, tmp_path / "b").read_bytes() == path.read_bytes()
     changed = replace(opened, crosswalks=AreaLayer.empty())
     assert len(read_map(write_map(changed, tmp_path / "c"), "town-0001", "1.0").crosswalks) == 0
-    with pytest.raises(ValueError, match="holds a different map"):
+    with pytest.raises(ValueError, match="is a different map"):
         write_map(changed, tmp_path / "a")
     shutil.rmtree(tmp_path / "a")
     assert len(read_map(write_map(opened, tmp_path / "d"), "town-0001", "1.0").crosswalks) == 1
@@ -182,13 +182,13 @@ def with_ids(town, layer, ids):
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (lambda town: replace(town, name="../town"), "'../town' is no folder name"),
-        (lambda town: replace(town, version=""), "Map version '' is no folder name"),
-        (lambda town: with_ids(town, "crosswalks", [-1]), "crosswalks have id -1, ids must lie in 0 to"),
+        (lambda town: replace(town, name="../town"), "'../town' is not a valid folder name"),
+        (lambda town: replace(town, version=""), "Map version '' is not a valid folder name"),
+        (lambda town: with_ids(town, "crosswalks", [-1]), "crosswalks have id -1, ids must be from 0 to"),
         (lambda town: with_ids(town, "crosswalks", [2**53]), "crosswalks have id 9007199254740992"),
         (
             lambda town: with_ids(town, "roadblock_connectors", town.roadblocks.ids[:2].tolist()),
-            "name both a roadblock and a roadblock connector",
+            "are used by a roadblock and by a roadblock connector",
         ),
         (lambda town: with_ids(town, "road_segments", [5, 5]), r"ids \[5\] are used twice among the road segments"),
         (
@@ -214,7 +214,7 @@ def with_ids(town, layer, ids):
                     ),
                 ),
             ),
-            "joins one of its own sort",
+            "is linked to one of its own kind",
         ),
         (
             lambda town: replace(
@@ -224,13 +224,13 @@ def with_ids(town, layer, ids):
         ),
     ],
 )
-def test_a_map_that_the_format_cannot_hold_is_refused_before_anything_is_written(town, tmp_path, spoil, sentence):
+def test_a_map_that_the_format_cannot_store_is_refused_before_writing(town, tmp_path, spoil, sentence):
     with pytest.raises(ValueError, match=sentence):
         write_map(spoil(town), tmp_path / "maps")
     assert not (tmp_path / "maps").exists()
 
 
-def test_the_raster_shows_where_one_may_drive():
+def test_the_raster_is_1_on_drivable_area():
     # 30 m by 20 m with a hole, and a square over the hole's left half.
     area = shapely.box(1000, 2000, 1030, 2020).difference(shapely.box(1010, 2005, 1020, 2015))
     patch = shapely.box(1010, 2005, 1015, 2015)

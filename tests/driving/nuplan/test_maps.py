@@ -106,7 +106,7 @@ def test_a_changed_file_is_read_again(data_root, gpkg):
     assert (before.lanes.speed_limit_mps[0], after.lanes.speed_limit_mps[0]) == (13.5, 5.0)
 
 
-def test_the_cache_gives_what_was_read(data_root, gpkg, monkeypatch):
+def test_the_cached_map_equals_the_read_map(data_root, gpkg, monkeypatch):
     fresh = open_map(data_root / "maps", NAME)
     maps._open_maps.clear()
     monkeypatch.setattr(maps, "read_map", lambda *_: pytest.fail("was read from the file again"))
@@ -134,7 +134,7 @@ def test_a_damaged_cache_file_is_made_again(data_root, gpkg, damage, caplog):
     assert_same(load_map(gpkg, NAME, VERSION), fresh)
 
 
-def test_a_flipped_bit_in_the_cache_is_noticed(data_root, gpkg, caplog):
+def test_a_flipped_bit_in_the_cache_is_detected(data_root, gpkg, caplog):
     fresh = open_map(data_root / "maps", NAME)
     file = cache_file(gpkg, NAME)
     flipped = bytearray(file.read_bytes())
@@ -146,7 +146,7 @@ def test_a_flipped_bit_in_the_cache_is_noticed(data_root, gpkg, caplog):
     assert "is damaged" in caplog.text
 
 
-def test_two_writers_at_once_leave_one_whole_file(data_root, gpkg):
+def test_two_writers_at_once_leave_one_complete_file(data_root, gpkg):
     results = []
 
     def work():
@@ -163,15 +163,15 @@ def test_two_writers_at_once_leave_one_whole_file(data_root, gpkg):
     assert not [path for path in cache_folder().rglob("*") if path.name.startswith(".")]
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(data_root, tmp_path, monkeypatch, caplog):
+def test_a_cache_that_cannot_be_written_is_a_warning(data_root, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("a file where a folder is needed")
     monkeypatch.setenv("CAMBER_CACHE", str(tmp_path / "file"))
     with caplog.at_level(logging.WARNING):
         assert open_map(data_root / "maps", NAME).lanes.ids.tolist() == [20, 21, 30]
-    assert "Could not keep the map" in caplog.text
+    assert "Cannot cache the map" in caplog.text
 
 
-def test_maps_travel_by_reference(data_root):
+def test_maps_are_pickled_by_reference(data_root):
     small_map = open_map(data_root / "maps", NAME)
     assert pickle.loads(pickle.dumps(small_map)) is small_map
 
@@ -208,13 +208,13 @@ def test_a_missing_layer_is_named(gpkg, layer):
         ("UPDATE meta SET value = 'epsg:1'", "`lanes_polygons` is in EPSG:4326 and the map in EPSG:1, which cannot"),
     ],
 )
-def test_bad_maps_are_told_in_one_sentence(gpkg, sql, sentence):
+def test_damaged_maps_are_refused_in_one_sentence(gpkg, sql, sentence):
     edit(gpkg, sql)
     with pytest.raises(ValueError, match=sentence):
         read_map(gpkg, NAME, VERSION)
 
 
-def test_a_truncated_map_is_told(gpkg):
+def test_a_truncated_map_is_refused(gpkg):
     gpkg.write_bytes(gpkg.read_bytes()[:20_000])
     with pytest.raises(ValueError, match="is truncated"):
         read_map(gpkg, NAME, VERSION)
@@ -394,32 +394,32 @@ def test_columns_that_the_devkit_does_not_read_may_be_absent(gpkg):
     assert small_map.intersections.kinds.tolist() == [IntersectionKind.DEFAULT]
 
 
-def test_an_unknown_location_says_which_there_are(data_root):
+def test_an_unknown_location_lists_the_maps(data_root):
     with pytest.raises(
-        FileNotFoundError, match=r"No map of 'atlantis' in .* There: \['us-nv-las-vegas-strip/9.15.1915'"
+        FileNotFoundError, match=r"No map of 'atlantis' in .* Present: \['us-nv-las-vegas-strip/9.15.1915'"
     ):
         open_map(data_root / "maps", "atlantis")
     with pytest.raises(FileNotFoundError, match=r"No maps folder .*absent"):
         open_map(data_root / "absent", NAME)
 
 
-def test_a_missing_version_says_which_there_are(data_root):
+def test_a_missing_version_lists_the_versions(data_root):
     (data_root / "maps" / "nuplan-maps-v1.0.json").write_text(json.dumps({NAME: {"version": "9.99"}}))
-    with pytest.raises(FileNotFoundError, match=r"asks for version 9.99 .* holds only \['9.15.1915'\]"):
+    with pytest.raises(FileNotFoundError, match=r"selects version 9.99 .* has only \['9.15.1915'\]"):
         open_map(data_root / "maps", NAME)
 
 
-def test_without_a_version_file_the_only_version_counts(data_root, gpkg):
+def test_without_a_version_file_the_only_version_is_opened(data_root, gpkg):
     (data_root / "maps" / "nuplan-maps-v1.0.json").unlink()
     assert find_map(data_root / "maps", NAME) == (gpkg, VERSION)
     second = gpkg.parent.with_name("9.16")
     second.mkdir()
     (second / "map.gpkg").write_bytes(gpkg.read_bytes())
-    with pytest.raises(FileNotFoundError, match=r"holds the versions \['9.15.1915', '9.16'\] .* says which is meant"):
+    with pytest.raises(FileNotFoundError, match=r"has the versions \['9.15.1915', '9.16'\] .* that selects one"):
         find_map(data_root / "maps", NAME)
 
 
-def test_a_damaged_version_file_is_told(data_root):
+def test_a_damaged_version_file_is_refused(data_root):
     (data_root / "maps" / "nuplan-maps-v1.0.json").write_text('{"us-nv')
     with pytest.raises(ValueError, match=r"nuplan-maps-v1.0.json must hold .* but is damaged"):
         open_map(data_root / "maps", NAME)

@@ -19,12 +19,12 @@ from driving.nuplan.safe_pickle import decode_numbers
         [[1, 2], [], [3]],
     ],
 )
-def test_lists_of_numbers_come_back_from_every_protocol(value, protocol):
+def test_lists_of_numbers_are_decoded_from_every_protocol(value, protocol):
     assert decode_numbers(pickle.dumps(value, protocol)) == value
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_tuples_come_back_as_lists(protocol):
+def test_tuples_are_decoded_as_lists(protocol):
     assert decode_numbers(pickle.dumps([(1.0,), (1, 2), (1, 2, 3), (1, 2, 3, 4), ()], protocol)) == [
         *([1.0], [1, 2], [1, 2, 3], [1, 2, 3, 4], [])
     ]
@@ -46,7 +46,7 @@ def test_anything_else_is_refused(value, protocol):
 
 
 @pytest.mark.parametrize("blob", [b"", b"\x80\x04", b".", b"]a.", b"\x80\x04\x95\xff", b"e.", b"h\x07.", b"(."])
-def test_damaged_pickles_are_told(blob):
+def test_damaged_pickles_are_refused(blob):
     with pytest.raises(ValueError, match=r"damaged|holds"):
         decode_numbers(blob)
 
@@ -71,6 +71,6 @@ def test_a_small_pickle_of_a_huge_list_ends():
         decode_numbers(pickle.dumps(row))
 
 
-def test_a_large_blob_is_not_looked_at():
+def test_a_large_blob_is_refused():
     with pytest.raises(ValueError, match="is no calibration"):
         decode_numbers(pickle.dumps([0.5] * 20_000))

@@ -45,7 +45,7 @@ def test_22_steps_come_before_it_and_80_after_it(data_root):
     assert len(scenario.time_us) == 22 + 151 + 80
 
 
-def test_the_ego_is_where_it_was_when_the_lidar_swept(data_root):
+def test_ego_poses_are_those_of_the_lidar_sweeps(data_root):
     scenario = open_scenario(only_entry(data_root))
     np.testing.assert_array_equal(scenario.logged_ego_pose(0), [X0 + 220.0, Y0, 0.0])
     np.testing.assert_array_equal(scenario.ego.velocities_mps[0, 0], [10.0, 0.0])
@@ -60,7 +60,7 @@ def test_boxes_are_ordered_by_kind_as_the_devkit_lists_them(data_root):
     assert first == [car] * 4  # the file has the cone first in every second frame
 
 
-def test_static_objects_stand_still_and_headings_are_not_wrapped(data_root):
+def test_static_objects_have_no_velocity_and_headings_are_not_wrapped(data_root):
     agents = open_scenario(only_entry(data_root)).agents
     cone = int(np.flatnonzero(agents.kinds == 3)[0])
     assert agents.velocities_mps[cone].max() == 0.0
@@ -82,18 +82,18 @@ def test_route_and_goal_are_those_of_the_scene(data_root):
     assert route.centerline[-1, 0] == pytest.approx(X0 + 700, abs=1e-6)
 
 
-def test_cameras_name_their_images_and_need_none(data_root):
+def test_cameras_need_no_image_files(data_root):
     cameras = open_scenario(only_entry(data_root)).cameras
     assert cameras.rig.names == ("CAM_F0",)
     np.testing.assert_array_equal(cameras.rig.distortion[0], [-0.3, 0.1, 0, 0, 0])
     # The camera looks along the ego's x axis: its own z axis.
     np.testing.assert_allclose(cameras.rig.ego_from_camera[0] @ [0, 0, 10, 1], [11.5, 0, 1.6, 1], atol=1e-12)
     assert cameras.path(0).relative_to(data_root / "nuplan-v1.1" / "sensor_blobs").parts[1] == "CAM_F0"
-    with pytest.raises(FileNotFoundError, match="sensor blobs are downloaded apart"):
+    with pytest.raises(FileNotFoundError, match="sensor blobs are downloaded separately"):
         cameras.image(0)
 
 
-def test_entries_and_scenarios_travel_to_workers(data_root):
+def test_entries_and_scenarios_can_be_pickled(data_root):
     entry = only_entry(data_root)
     scenario = open_scenario(entry)
     assert pickle.loads(pickle.dumps(entry)) == entry
@@ -131,7 +131,7 @@ def test_frames_outside_the_middle_scenes_are_no_scenarios(data_root, change):
         list_scenarios(DataRoot.find(data_root))
 
 
-def test_of_two_tags_the_alphabetically_last_counts(data_root, change):
+def test_of_two_tags_the_alphabetically_last_one_is_the_type(data_root, change):
     change("INSERT INTO scenario_tag SELECT x'77', lidar_pc_token, 'on_carpark', NULL FROM scenario_tag")
     assert only_entry(data_root).scenario_type == "on_carpark"
 
@@ -150,7 +150,7 @@ def test_an_expanded_scenario_is_one_frame(data_root):
     assert (scenario.num_frames, scenario.first_frame, scenario.anchor_frame) == (1, 22, 22)
 
 
-def test_scenes_without_a_goal_hold_no_scenarios_unless_asked_for(data_root, change):
+def test_scenes_without_a_goal_have_scenarios_only_on_request(data_root, change):
     change("UPDATE scene SET goal_ego_pose_token = NULL")
     with pytest.raises(ValueError, match="No scenario passes"):
         list_scenarios(DataRoot.find(data_root))
@@ -160,7 +160,7 @@ def test_scenes_without_a_goal_hold_no_scenarios_unless_asked_for(data_root, cha
     assert open_scenario(entry).route.goal_pose is None
 
 
-def test_a_scenario_cut_off_by_its_log_says_what_is_missing(data_root, change):
+def test_a_scenario_cut_off_by_its_log_names_the_missing_frames(data_root, change):
     change("DELETE FROM lidar_pc WHERE rowid > 641")
     entry = only_entry(data_root)
     with pytest.raises(ValueError, match=f"{entry.token}.*cut off by the end of its log.*101 of 151 frames"):
@@ -207,17 +207,17 @@ def test_a_missing_sweep_in_the_middle_of_a_log_is_no_cut(data_root, change):
         ("UPDATE ego_pose SET qw = 0 WHERE rowid = 521", r"ego pose at 1626000026000000 us.*`ego_pose`, frame"),
         ("UPDATE ego_pose SET vx = 'fast' WHERE rowid = 521", "ego pose at 1626000026000000 us is .* not a number"),
         ("UPDATE lidar_box SET width = 0 WHERE rowid = 1041", "or a size of 0 .table `lidar_box`"),
-        ("UPDATE log SET map_version = 'atlantis'", "No map of 'atlantis' in .*There: .*las-vegas"),
+        ("UPDATE log SET map_version = 'atlantis'", "No map of 'atlantis' in .*Present: .*las-vegas"),
     ],
 )
-def test_bad_logs_are_told_in_one_sentence(data_root, change, sql, sentence):
+def test_damaged_logs_are_refused_in_one_sentence(data_root, change, sql, sentence):
     change(sql)
     with pytest.raises((ValueError, FileNotFoundError), match=sentence):
         open_scenario(only_entry(data_root))
 
 
 @pytest.mark.parametrize("column", ["x", "y", "yaw", "length", "width"])
-def test_a_listing_notices_boxes_without_a_pose(data_root, change, column):
+def test_a_listing_refuses_boxes_without_a_pose(data_root, change, column):
     change(f"UPDATE lidar_box SET {column} = NULL WHERE rowid = 1041")
     with pytest.raises(ValueError, match=r"the box of track .* at 1626000026000000 us has a pose"):
         summarize(only_entry(data_root))
@@ -309,7 +309,7 @@ def test_a_rotation_of_zeros_is_refused(data_root, log_file):
         open_scenario(only_entry(data_root))
 
 
-def test_code_in_a_pickled_column_is_not_run(data_root, log_file):
+def test_code_in_a_pickled_column_is_not_executed(data_root, log_file):
     with sqlite3.connect(log_file) as connection:
         connection.execute("UPDATE camera SET translation = ?", (pickle.dumps(Intruder()),))
     with pytest.raises(ValueError, match=r"camera CAM_F0, column translation: .*could run code"):

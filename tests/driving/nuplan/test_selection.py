@@ -50,7 +50,7 @@ def by_type(**counts):
 @pytest.mark.parametrize(
     ("count", "kept"), [(2, [0, 3]), (3, [0, 2, 4]), (4, [0, 1, 2, 3]), (9, [0, 1, 2, 3, 4, 5, 6])]
 )
-def test_types_are_thinned_out_at_equal_steps(count, kept):
+def test_types_are_subsampled_at_equal_steps(count, kept):
     assert numbers(limited_per_type(by_type(a=7), count, None)["a"]) == kept
 
 
@@ -60,7 +60,7 @@ def test_a_total_drops_untagged_frames_first():
     assert numbers(kept["a"]) == [10, 11, 12]
 
 
-def test_a_total_below_the_tagged_ones_thins_them_out_by_token():
+def test_a_total_below_the_tagged_ones_subsamples_them_by_token():
     kept = limited_in_total(by_type(unknown=10, a=3, b=3), 3, None)
     assert "unknown" not in kept
     assert numbers([*kept["a"], *kept["b"]]) == [10, 12, 14]
@@ -107,7 +107,7 @@ def test_each_condition_reports_how_many_scenarios_it_removed():
         ([0.0, 1.0], False, False),
     ],
 )
-def test_starting_is_to_exceed_and_stopping_is_to_reach_the_threshold(speeds, rises, falls):
+def test_a_start_exceeds_the_threshold_and_a_stop_reaches_it(speeds, rises, falls):
     assert speed_crossings(np.array(speeds), 1.0, 0.1) == (rises, falls)
 
 
@@ -172,7 +172,7 @@ def test_frames_in_a_token_set_count(data_root, tmp_path, fraction, passes):
 
 
 @pytest.mark.parametrize(("text", "sentence"), [("{}", "must hold a JSON list"), ("[1", "not readable JSON")])
-def test_a_wrong_token_set_is_told(data_root, tmp_path, text, sentence):
+def test_a_wrong_token_set_is_refused(data_root, tmp_path, text, sentence):
     tokens = tmp_path / "tokens.json"
     tokens.write_text(text)
     chosen = replace(ScenarioFilter.tagged(), token_set_path=str(tokens), fraction_in_token_set_threshold=0.5)
@@ -182,5 +182,5 @@ def test_a_wrong_token_set_is_told(data_root, tmp_path, text, sentence):
 
 def test_single_frames_have_no_displacement(data_root):
     chosen = replace(ScenarioFilter.tagged(), expand_scenarios=True, ego_displacement_minimum_m=1.0)
-    with pytest.raises(ValueError, match="expand_scenarios leaves single frames"):
+    with pytest.raises(ValueError, match="expand_scenarios gives single frames"):
         list_scenarios(DataRoot.find(data_root), chosen)

@@ -64,7 +64,7 @@ def red_light():
     return SCENES["red_light"]()
 
 
-def test_written_recordings_read_back_the_same(tmp_path):
+def test_written_recordings_are_read_back_unchanged(tmp_path):
     recordings = [SCENES[name]() for name in ("red_light", "construction", "pedestrian_crossing")]
     paths = write_world(recordings, tmp_path)
     assert [path.stem for path in paths] == [recording.log_name for recording in recordings]
@@ -75,7 +75,7 @@ def test_written_recordings_read_back_the_same(tmp_path):
         assert_same(scenarios[scenario.scenario_id], scenario)
 
 
-def test_what_was_read_from_nuplan_files_can_be_written_and_read_again(golden, tmp_path):
+def test_scenarios_of_nuplan_files_can_be_written_and_read_again(golden, tmp_path):
     entries = list_scenarios(DataRoot.find(golden / "world1"))[:2]
     scenarios = [open_scenario(entry) for entry in entries]
     write_scenarios(scenarios, tmp_path)
@@ -103,7 +103,7 @@ def test_a_world_is_extended(red_light, tmp_path):
 
 
 @pytest.mark.parametrize("tag_frames", [(0,), (60,), (270,), (0, 270), (1, 30, 268)])
-def test_tagged_frames_have_two_scenes_before_and_two_behind(red_light, tag_frames):
+def test_tagged_frames_have_two_scenes_before_and_two_after(red_light, tag_frames):
     tags = tuple(Tag(frame=frame, scenario_type="changing_lane") for frame in tag_frames)
     missions = tuple(replace(red_light.missions[0], first_frame=frame) for frame in (0, 4, 150))
     bounds = scene_bounds(replace(red_light, tags=tags, missions=missions))
@@ -189,7 +189,7 @@ def test_scenarios_of_one_log_become_one_log(tmp_path):
     ],
     ids=["regular", "slow", "fast", "jitter", "strong jitter"],
 )
-def test_a_lidar_that_is_not_quite_regular_gives_the_same_frames(red_light, tmp_path, stamps):
+def test_jittering_sweep_times_give_the_same_frames(red_light, tmp_path, stamps):
     # Where the frame 3 s before the tagged one misses the window, the tagged frame is none of the scenario's.
     noise = np.random.default_rng(0)
     dense = at_log_rate(red_light)
@@ -205,12 +205,12 @@ def test_a_lidar_that_is_not_quite_regular_gives_the_same_frames(red_light, tmp_
         assert_same(scenario, again)
 
 
-def test_scenarios_that_contradict_each_other_are_refused(red_light, tmp_path):
+def test_scenarios_that_differ_at_the_same_time_are_refused(red_light, tmp_path):
     scenario = red_light.scenarios()[0]
     moved = replace(
         scenario, scenario_id="0" * 16, ego=replace(scenario.ego, rear_axle_poses=scenario.ego.rear_axle_poses + 0.1)
     )
-    with pytest.raises(ValueError, match="tell different poses of the ego at the same time"):
+    with pytest.raises(ValueError, match="have different poses of the ego at the same time"):
         write_scenarios([scenario, moved], tmp_path)
     rerouted = replace(scenario, route=replace(scenario.route, roadblock_ids=()))
     with pytest.raises(ValueError, match="have different routes from the same frame on"):
@@ -246,7 +246,7 @@ def about(recording, *track_ids):
     return replace(recording, tags=tuple(replace(tag, track_id=track_id) for track_id in track_ids))
 
 
-def test_who_a_tag_is_about_is_read_back_and_written_again(tmp_path):
+def test_the_agent_of_a_tag_is_read_back_and_written_again(tmp_path):
     recording = SCENES["queue"]()
     second = recording.agents.track_ids[1]
     write_world([about(recording, second)], tmp_path / "first")
@@ -256,7 +256,7 @@ def test_who_a_tag_is_about_is_read_back_and_written_again(tmp_path):
     assert_same(scenarios[0], read_back(tmp_path / "second")[0])
 
 
-def test_a_track_without_a_token_is_named_as_its_boxes_are(tmp_path):
+def test_a_track_without_a_token_has_the_id_of_its_boxes(tmp_path):
     recording = SCENES["queue"]()
     recording = replace(recording, agents=replace(recording.agents, track_ids=("car/1", "car/2", "car/3")))
     write_world([about(recording, "car/2")], tmp_path)
@@ -266,7 +266,7 @@ def test_a_track_without_a_token_is_named_as_its_boxes_are(tmp_path):
     np.testing.assert_array_equal(again.agents.poses[row], recording.scenarios()[0].agents.poses[1])
 
 
-def test_of_several_tags_the_smallest_track_of_the_scenarios_type_counts(tmp_path):
+def test_of_several_tags_the_smallest_track_of_the_scenarios_type_is_returned(tmp_path):
     recording = SCENES["queue"]()
     low, middle, high = sorted(recording.agents.track_ids)
     many = about(recording, high, None, middle)
@@ -276,9 +276,9 @@ def test_of_several_tags_the_smallest_track_of_the_scenarios_type_counts(tmp_pat
     assert (again.scenario_type, again.about_track) == (recording.tags[0].scenario_type, middle)
 
 
-def test_a_tag_about_nobody_and_one_about_somebody_unseen_name_no_track(red_light, tmp_path):
-    write_world([red_light], tmp_path / "nobody")
-    assert read_back(tmp_path / "nobody")[0].about_track is None
+def test_a_tag_without_agent_or_with_an_unobserved_agent_names_no_track(red_light, tmp_path):
+    write_world([red_light], tmp_path / "absent")
+    assert read_back(tmp_path / "absent")[0].about_track is None
     agents, first = red_light.agents, red_light.agents.track_ids[0]
     # Seen in the last second of the recording only, which is after the scenario and its future.
     unseen = np.zeros_like(agents.valid)
@@ -301,7 +301,7 @@ def test_tokens_are_all_different():
     assert made[0] != tokens("log", "track", 1)[0]
 
 
-def test_the_origin_of_a_recording_is_kept(red_light, tmp_path):
+def test_metadata_of_a_recording_is_stored(red_light, tmp_path):
     path = tmp_path / "log.db"
     write_log(replace(red_light, metadata={"velocities": "central differences"}), path)
     assert rows(path, "SELECT key, value FROM recording_metadata") == [("velocities", "central differences")]
@@ -340,7 +340,7 @@ def filmed(red_light, tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["copy", "link", "none"])
-def test_rig_and_images_come_back(filmed, tmp_path, mode):
+def test_rig_and_images_are_read_back(filmed, tmp_path, mode):
     (path,) = write_world([filmed], tmp_path / "world", images=mode)
     (again,) = read_back(tmp_path / "world")
     cameras, others = filmed.cameras, again.cameras
@@ -393,14 +393,20 @@ def with_tags(*tags):
     [
         (nan_pose, "has no finite pose at frame 5, where it is marked valid"),
         (nan_ego, "poses of the ego are not finite at 1 frames, first at 7"),
-        (lambda one: replace(one, log_name="a/b"), "Log name 'a/b' is no file name"),
-        (lambda one: replace(one, time_us=one.time_us[::-1].copy()), "time stamps must rise, frame 1 is not after"),
+        (lambda one: replace(one, log_name="a/b"), "Log name 'a/b' is not valid"),
+        (
+            lambda one: replace(one, time_us=one.time_us[::-1].copy()),
+            "time stamps must increase, frame 1 is not after",
+        ),
         (lambda one: replace(one, missions=()), "missions must start at frame 0"),
         (
             with_tags(Tag(frame=999, scenario_type="changing_lane")),
             "a tag is at frame 999, the log has frames 0 to 270",
         ),
-        (with_tags(Tag(frame=9, scenario_type="x", token="abc")), "'abc' is no token. Use 16 lower-case hex digits"),
+        (
+            with_tags(Tag(frame=9, scenario_type="x", token="abc")),
+            "'abc' is not a token. Use 16 lower-case hex digits",
+        ),
         (
             with_tags(
                 Tag(frame=9, scenario_type="x", token="0" * 16), Tag(frame=9, scenario_type="y", token="1" * 16)
@@ -411,16 +417,16 @@ def with_tags(*tags):
             with_tags(
                 Tag(frame=9, scenario_type="x", token="0" * 16), Tag(frame=10, scenario_type="y", token="0" * 16)
             ),
-            "two frames are named 0000000000000000",
+            "two frames have the token 0000000000000000",
         ),
-        (with_tags(Tag(frame=9, scenario_type="x", track_id="nobody")), "is about track nobody, which is not there"),
+        (with_tags(Tag(frame=9, scenario_type="x", track_id="absent")), "names track absent, which the log lacks"),
         (
             lambda one: replace(one, agents=replace(one.agents, track_ids=("same",) * one.agents.num_agents)),
-            "track ids must differ",
+            "track ids must be unique",
         ),
     ],
 )
-def test_a_recording_that_the_format_cannot_hold_is_refused_before_anything_is_written(tmp_path, spoil, sentence):
+def test_a_recording_that_the_format_cannot_store_is_refused_before_writing(tmp_path, spoil, sentence):
     recording = spoil(SCENES["queue"]())
     with pytest.raises(ValueError, match=sentence):
         write_world([recording], tmp_path / "world")
@@ -428,29 +434,29 @@ def test_a_recording_that_the_format_cannot_hold_is_refused_before_anything_is_w
 
 
 def test_two_logs_of_one_name_are_refused(red_light, tmp_path):
-    with pytest.raises(ValueError, match="Logs need different names, several are called"):
+    with pytest.raises(ValueError, match="Logs need different names, several have the name"):
         write_world([red_light, red_light], tmp_path)
     with pytest.raises(ValueError, match="nothing to write"):
         write_world([], tmp_path)
 
 
-def test_a_folder_below_a_file_is_told_in_one_sentence(red_light, tmp_path):
+def test_a_folder_below_a_file_is_refused_in_one_sentence(red_light, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError, match=r"Cannot write to .*world: .*file is a file. Choose another folder"):
         write_world([red_light], tmp_path / "file" / "world")
 
 
-def test_a_folder_without_permission_is_told_in_one_sentence(red_light, tmp_path, monkeypatch):
+def test_a_folder_without_permission_is_refused_in_one_sentence(red_light, tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.mkstemp", refuse)
-    with pytest.raises(PermissionError, match=r"May not write .*: no permission for"):
+    with pytest.raises(PermissionError, match=r"Cannot write .*: no permission for"):
         write_world([red_light], tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_a_write_that_fails_leaves_nothing_half_written(red_light, tmp_path, monkeypatch):
+def test_a_failed_write_leaves_no_partial_file(red_light, tmp_path, monkeypatch):
     path = tmp_path / "log.db"
     path.write_text("the old file")
 
@@ -465,7 +471,7 @@ def test_a_write_that_fails_leaves_nothing_half_written(red_light, tmp_path, mon
     assert path.read_text() == "the old file"
 
 
-def test_headings_come_back_to_the_last_digit():
+def test_headings_are_read_back_to_the_last_digit():
     rng = np.random.default_rng(0)
     quarters = np.array([0.0, np.pi / 2, -np.pi / 2, -np.pi, np.pi])
     headings = np.concatenate(
