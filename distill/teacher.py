@@ -5,6 +5,7 @@ also score the rule-based planner's proposals, then compare it with the logged o
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -30,7 +31,7 @@ from simulation.metrics.pdm.agents import ScoredAgents
 from simulation.metrics.pdm.areas import red_rows_by_step
 from simulation.metrics.pdm.closing import closing_scores
 from simulation.metrics.pdm.road import ClassifiedAreas, ScoredMotions, enters_areas
-from simulation.metrics.pdm.rules import PdmRules
+from simulation.metrics.pdm.rules import PDMS_RULES
 from simulation.metrics.pdm.scorer import Centerline, PdmScene, PdmScores, reached_region, score_motions
 from simulation.metrics.rules import MAX_OVERSPEED_MPS
 
@@ -39,19 +40,14 @@ FAIR_SPEED_SCORE = 0.9
 STEADY_STEPS = 15
 """Comfort assumes that the ego held its present acceleration for so many steps before."""
 
-RULES = PdmRules(
+RULES = replace(
+    PDMS_RULES,
     version="rules.3",
-    radius_m=100.0,
     lanes_are_road=True,
-    oncoming_window=10,
-    spares_intersections=False,
     multiplies_direction=True,
-    # Lights and the time to collision have scores of their own.
-    multiplies_lights=False,
-    min_best_progress_m=5.0,
     compares_allowed_progress=False,
-    looks_beyond=True,
     plan_s=4.0,
+    # Lights and the time to collision have scores of their own.
     weights=(5.0, 0.0, 2.0, 2.0),
 )
 """NAVSIM v2's sub-scores on nuPlan's drivable area; driving against traffic counts in intersections, too."""

@@ -1,4 +1,4 @@
-"""What a metric says about one motion: score, raw series, and why points were lost."""
+"""Result of a metric for one motion: score, series, violations."""
 
 from dataclasses import dataclass, field
 
@@ -6,18 +6,18 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 DEFINITION = "nuplan-devkit e924167"
-"""Version of the rules that the scores of this package follow."""
+"""Version of the rules of these metrics."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Violation:
-    """Something that happened at a time, in one sentence."""
+    """An event in one sentence."""
 
     time_s: float
     """Seconds from the start of the drive."""
     sentence: str
     track_id: str | None = None
-    """The agent that it is about, where there is one."""
+    """The agent involved, if any."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,16 +31,16 @@ class MetricResult:
     statistics: dict[str, float]
     """Under nuPlan's names; truth values are 0 and 1."""
     series: Float64[np.ndarray, "time"] = field(default_factory=lambda: np.zeros(0))
-    """The measured quantity over time; empty where the metric has none."""
+    """The measured quantity over time; empty if the metric has none."""
     series_unit: str = ""
     time_s: Float64[np.ndarray, "time"] = field(default_factory=lambda: np.zeros(0))
     """Times of the series, seconds from the start of the drive."""
     valid: Bool[np.ndarray, "time"] = field(default_factory=lambda: np.zeros(0, dtype=bool))
-    """Where the series was measured; elsewhere the metric says nothing, as without a lane or a speed limit."""
+    """Samples at which the quantity is defined, for example those on a lane."""
     violations: tuple[Violation, ...] = ()
-    """What cost points, in order of time."""
+    """Events that lower the score, in order of time."""
     notes: tuple[Violation, ...] = ()
-    """What is worth knowing and costs nothing, for example being hit from behind."""
+    """Events without effect on the score, for example a rear-end collision of an agent."""
     definition: str = DEFINITION
 
     def __post_init__(self) -> None:
@@ -54,17 +54,12 @@ class MetricResult:
 
     @property
     def first_violation(self) -> Violation | None:
-        """Where the first point was lost; None when none was."""
+        """The first violation, None without any."""
         return self.violations[0] if self.violations else None
 
     @property
-    def first_violation_s(self) -> float | None:
-        """When the first point was lost, seconds from the start of the drive."""
-        return self.violations[0].time_s if self.violations else None
-
-    @property
     def sentence(self) -> str:
-        """Why the first point was lost; empty when none was."""
+        """Sentence of the first violation, empty without any."""
         return self.violations[0].sentence if self.violations else ""
 
 

@@ -1,4 +1,4 @@
-"""nuPlan's scores: the metrics by name, and how they make up the score of a scenario, a type, a benchmark."""
+"""nuPlan's scores: the metrics by name, and their combination into scores of scenarios, types and benchmarks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,17 +51,17 @@ METRICS: dict[str, Metric] = {
     "planner_expert_final_heading_error_within_bound": open_loop.planner_expert_final_heading_error_within_bound,
     "planner_miss_rate_within_bound": open_loop.planner_miss_rate_within_bound,
 }
-"""By nuPlan's names. A metric joins a score by its name in a `ScoreRule`."""
+"""Metrics by nuPlan's names. A `ScoreRule` names the metrics of a score."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRule:
-    """Product of some metrics times the weighted mean of others."""
+    """Product of the multipliers times the weighted mean of the weighted metrics."""
 
     multipliers: tuple[str, ...]
     weights: Mapping[str, float]
     helpers: tuple[str, ...] = ()
-    """Measured alongside, without a part in the score."""
+    """Computed with the score, but without effect on it."""
 
     @property
     def scored(self) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ CLOSED_LOOP = ScoreRule(
     },
     helpers=("ego_lane_change", "corners_in_drivable_area", *(part.name for part in comfort.COMFORT_QUANTITIES)),
 )
-"""All closed-loop scores: nuPlan's with reactive and with non-reactive traffic, and ours with scripted traffic."""
+"""Closed-loop score with reactive, non-reactive or scripted traffic."""
 
 OPEN_LOOP = ScoreRule(
     multipliers=("planner_miss_rate_within_bound",),
@@ -137,51 +137,31 @@ def compute_metrics(drive: Drive, names: Sequence[str]) -> list[dict[str, Metric
     return [{name: judged[name][motion] for name in names} for motion in range(drive.num_motions)]
 
 
-def score_closed_loop(
-    log: SimulationLog, scenario: Scenario, vehicle: VehicleParameters = PACIFICA
-) -> dict[str, MetricResult]:
-    """All metrics of the closed-loop score and its helpers; `CLOSED_LOOP.combine` or `final_score` sum up.
-
-    Raises:
-        ValueError: When the log belongs to another scenario.
-    """
-    return compute_metrics(drive_of(log, scenario, vehicle), (*CLOSED_LOOP.scored, *CLOSED_LOOP.helpers))[0]
-
-
-def score_open_loop(
-    log: SimulationLog, scenario: Scenario, vehicle: VehicleParameters = PACIFICA
-) -> dict[str, MetricResult]:
-    """All metrics of the open-loop score.
-
-    Raises:
-        ValueError: When the log belongs to another scenario, or its plans or the scenario are too short.
-    """
-    return compute_metrics(drive_of(log, scenario, vehicle), OPEN_LOOP.scored)[0]
-
-
 def rule_for(traffic: str) -> ScoreRule:
-    """The score that a kind of traffic is judged by: `open_loop`, or one of the closed-loop ones."""
+    """The score of a kind of traffic: open loop for `open_loop`, else closed loop."""
     return OPEN_LOOP if traffic == "open_loop" else CLOSED_LOOP
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulationScore:
-    """The score of a rollout and what it is made of."""
+    """The score of a rollout with its metrics."""
 
     score: float
     metrics: dict[str, MetricResult]
-    """By nuPlan's names; helpers, which have no score of their own, included."""
+    """By nuPlan's names, including helpers."""
 
 
-def score_simulation(log: SimulationLog, scenario: Scenario) -> SimulationScore:
-    """Score a rollout by the rule that belongs to its kind of traffic.
+def score_simulation(
+    log: SimulationLog, scenario: Scenario, vehicle: VehicleParameters = PACIFICA
+) -> SimulationScore:
+    """Score a rollout by the rule of its kind of traffic.
 
     Raises:
         ValueError: When the log belongs to another scenario, or is too short for open-loop metrics.
     """
-    score = score_open_loop if log.traffic == "open_loop" else score_closed_loop
-    metrics = score(log, scenario)
-    return SimulationScore(score=final_score(metrics, rule_for(log.traffic)), metrics=metrics)
+    rule = rule_for(log.traffic)
+    metrics = compute_metrics(drive_of(log, scenario, vehicle), (*rule.scored, *rule.helpers))[0]
+    return SimulationScore(score=final_score(metrics, rule), metrics=metrics)
 
 
 def final_score(results: Mapping[str, MetricResult], rule: ScoreRule = CLOSED_LOOP) -> float:
@@ -213,15 +193,15 @@ class AggregateRow:
 
 
 def aggregate(rows: Sequence[ScenarioScore]) -> list[AggregateRow]:
-    """Types in order of first appearance, then the final row, as nuPlan's weighted average aggregator.
+    """Types in order of first appearance, then the final row, by nuPlan's weighted average aggregator.
 
-    Scenarios that failed are to be in `rows` with a score of 0 where they shall count; nuPlan leaves them out.
+    A failed scenario counts only if `rows` has it with a score of 0; nuPlan leaves it out.
 
     Raises:
         ValueError: Without any row.
     """
     if not rows:
-        raise ValueError("There is no scenario to aggregate.")
+        raise ValueError("Aggregation needs at least one scenario, got none.")
     names = list(dict.fromkeys(name for row in rows for name in row.metrics))
     grouped: dict[str, list[ScenarioScore]] = {}
     for row in rows:
@@ -251,10 +231,11 @@ def _sum(values: Sequence[float | None]) -> float | None:
 
 
 def check_metric(metric: Metric, drive: Drive) -> None:
-    """Raise a sentence when a metric does not keep the contract; return when it does.
+    """Check that a metric keeps the contract.
 
-    Checked: one result per motion, scores in [0, 1], series, times and masks of one length, no NaN where valid,
-    violations in order and inside the drive, none with a full score, and the same results for each motion alone.
+    It returns one result per motion, with scores in [0, 1], series, times and masks of one length, no NaN at valid
+    samples, violations in order and within the drive exactly if the score is below 1, and each motion alone gives the
+    same result.
 
     Raises:
         TypeError: When it returns no results.
@@ -270,18 +251,18 @@ def check_metric(metric: Metric, drive: Drive) -> None:
         alone = metric(drive.one(motion))[0]
         if alone.score != result.score or not np.array_equal(alone.series, result.series, equal_nan=True):
             raise ValueError(
-                f"{result.name} judges motion {motion} differently alone: {alone.score}, together {result.score}."
+                f"{result.name} of motion {motion} is {alone.score} alone, but {result.score} in a batch."
             )
 
 
 def _check_result(result: MetricResult, drive: Drive) -> None:
     if np.isnan(result.series[result.valid]).any():
-        raise ValueError(f"{result.name} has NaN in its series where it says that it is valid.")
+        raise ValueError(f"{result.name} has NaN in its series at samples that are valid.")
     times = [violation.time_s for violation in result.violations]
     if times != sorted(times) or any(not 0.0 <= time_s <= drive.time_s[-1] for time_s in times):
         raise ValueError(f"{result.name} must list violations in order of time inside the drive, got {times}.")
     if result.score is not None and (result.score < 1.0) != bool(result.violations):
         raise ValueError(
-            f"{result.name} scores {result.score} with {len(result.violations)} violations; every lost point needs"
-            " a sentence, and only those."
+            f"{result.name} scores {result.score} with {len(result.violations)} violations; a score needs violations"
+            " exactly if it is below 1."
         )

@@ -13,7 +13,7 @@ from simulation.log import SimulationLog
 from simulation.metrics.nuplan import comfort
 from simulation.metrics.nuplan.drive import Drive, drive_of
 from simulation.metrics.nuplan.lanes import center_lanes
-from simulation.metrics.nuplan.progress import progress
+from simulation.metrics.nuplan.progress import route_progress
 from simulation.metrics.nuplan.speed_limit import speed_limits
 from simulation.metrics.nuplan.time_to_collision import times_to_collision
 from simulation.metrics.result import MetricResult, Violation
@@ -159,7 +159,7 @@ def _road_curves(drive: Drive) -> list[Curve]:
             series={"distance": centerline_distance_m(drive)},
         ),
     ]
-    if drive.logged is not None and (found := drive.cached(progress)).has_route:
+    if drive.logged is not None and (found := drive.cached(route_progress)).has_route:
         driven_m = np.cumsum(found.steps_m[0])
         series = {"progress": driven_m, "total of the logged ego": np.full(len(driven_m), found.logged_m)}
         title = "Progress along the logged route"

@@ -85,5 +85,5 @@ def test_short_plans_and_logs_are_refused(road):
     last = road.num_frames - 1
     if road.first_frame + last + 50 < len(road.time_us):
         pytest.skip("the scene's log goes on long enough")
-    with pytest.raises(ValueError, match="too early to judge a plan"):
+    with pytest.raises(ValueError, match="too early to score a plan"):
         pdms(road, last, plan_of("constant_velocity", road, last))

@@ -7,7 +7,7 @@ Source:
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int64
@@ -30,11 +30,20 @@ _GROUPS = {
 }
 
 
+class Collisions(NamedTuple):
+    """The first contact of each motion with each agent. Later contacts with the same agent do not count."""
+
+    steps: Int64[np.ndarray, "motions agents"]
+    """Instant of the contact, -1 for none."""
+    kinds: Int8[np.ndarray, "motions agents"]
+    """`CollisionKind`, -1 for none."""
+    impacts_mps: Float64[np.ndarray, "motions agents"]
+    """Change of the ego's velocity for equal masses: half the relative speed; NaN for none."""
+    at_fault: Bool[np.ndarray, "motions agents"]
+
+
 @njit(cache=True)
-def _first_contacts(
-    ego: EgoArrays, agents: AgentArrays, in_lane: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Fields of `Collisions`, in their order."""
+def _first_contacts(ego: EgoArrays, agents: AgentArrays, in_lane: np.ndarray) -> Collisions:
     num_motions, num_steps = ego.speeds.shape
     num_agents = len(agents.poses)
     poses, sizes = agents.poses, agents.sizes
@@ -73,27 +82,12 @@ def _first_contacts(
                 at_fault[m, n] = is_at_fault(kinds[m, n], in_lane[m, t])
                 turned = math.cos(ego_heading - heading)
                 impacts[m, n] = 0.5 * math.sqrt(max(0.0, ego_speed**2 + speed**2 - 2 * ego_speed * speed * turned))
-    return steps, kinds, impacts, at_fault
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Collisions:
-    """The first contact of each motion with each agent. Later contacts with the same agent do not count."""
-
-    steps: Int64[np.ndarray, "motions agents"]
-    """Instant of the contact, -1 for none."""
-    kinds: Int8[np.ndarray, "motions agents"]
-    """`CollisionKind`, -1 for none."""
-    impacts_mps: Float64[np.ndarray, "motions agents"]
-    """Change of the ego's velocity for equal masses: half the relative speed; NaN for none."""
-    at_fault: Bool[np.ndarray, "motions agents"]
+    return Collisions(steps, kinds, impacts, at_fault)
 
 
 def collisions(drive: Drive) -> Collisions:
     """All first contacts of a drive."""
-    in_lane = drive.cached(is_in_lane)
-    steps, kinds, impacts, at_fault = _first_contacts(drive.ego_arrays, drive.agent_arrays, in_lane)
-    return Collisions(steps=steps, kinds=kinds, impacts_mps=impacts, at_fault=at_fault)
+    return _first_contacts(drive.ego_arrays, drive.agent_arrays, drive.cached(is_in_lane))
 
 
 def agent_label(agents: AgentTracks, row: int) -> str:

@@ -117,15 +117,9 @@ class BoundedQuantity:
         within = self.is_within(values)
         if self.low is not None or self.high is not None:
             statistics[f"abs_{self.name}_within_bounds"] = float(within.all())
-        return MetricResult(
-            name=self.name,
-            score=None,
-            statistics=statistics,
-            series=values,
-            series_unit=self.unit,
-            time_s=drive.time_s,
-            valid=np.isfinite(values),
-            violations=tuple(self._violations(drive, values, ~within)),
+        violations = self._violations(drive, values, ~within)
+        return drive.result(
+            self.name, statistics, values, self.unit, valid=np.isfinite(values), violations=violations
         )
 
     def _violations(self, drive: Drive, values: np.ndarray, outside: np.ndarray) -> list[Violation]:
@@ -136,7 +130,7 @@ class BoundedQuantity:
             sentence = (
                 f"{self.words} of {worst:.2f} {self.unit} at {drive.time_s[start]:.1f} s, the bound is {bound:.2f}"
             )
-            found.append(Violation(time_s=float(drive.time_s[start]), sentence=sentence))
+            found.append(drive.violation(start, sentence))
         return found
 
 

@@ -1,4 +1,4 @@
-"""Measures that are in no score: mean speed, and distance from the logged ego.
+"""Unscored metrics: mean speed, and distance from the logged ego.
 
 Source:
     nuPlan devkit, `ego_mean_speed`, `ego_expert_l2_error`, `ego_expert_l2_error_with_yaw`.
@@ -18,15 +18,7 @@ HEADING_WEIGHT_M = 2.5
 def ego_mean_speed(drive: Drive) -> list[MetricResult]:
     """Mean speed of the rear axle."""
     return [
-        MetricResult(
-            name="ego_mean_speed",
-            score=None,
-            statistics={"ego_mean_speed_value": float(np.mean(speed_mps))},
-            series=speed_mps,
-            series_unit="m/s",
-            time_s=drive.time_s,
-            valid=np.ones(drive.num_steps, dtype=bool),
-        )
+        drive.result("ego_mean_speed", {"ego_mean_speed_value": float(np.mean(speed_mps))}, speed_mps, "m/s")
         for speed_mps in drive.motion.speed_mps
     ]
 
@@ -34,7 +26,7 @@ def ego_mean_speed(drive: Drive) -> list[MetricResult]:
 def _distance(drive: Drive, name: str, heading_weight_m: float, unit: str) -> list[MetricResult]:
     logged = drive.logged_drive(name).centers[0]
     if not drive.num_steps <= len(logged) <= drive.num_steps + 1:
-        raise ValueError(f"{name} needs {drive.num_steps} logged states, or one more, got {len(logged)}.")
+        raise ValueError(f"{name} needs {drive.num_steps} logged states or one more, got {len(logged)}.")
     logged = logged[: drive.num_steps]
     results = []
     for poses in drive.centers:
@@ -45,17 +37,7 @@ def _distance(drive: Drive, name: str, heading_weight_m: float, unit: str) -> li
             f"avg_{name}": float(np.mean(errors)),
             f"p90_{name}": closest_percentile_90(errors),
         }
-        results.append(
-            MetricResult(
-                name=name,
-                score=None,
-                statistics=statistics,
-                series=errors,
-                series_unit=unit,
-                time_s=drive.time_s,
-                valid=np.ones(drive.num_steps, dtype=bool),
-            )
-        )
+        results.append(drive.result(name, statistics, errors, unit))
     return results
 
 
@@ -65,5 +47,5 @@ def ego_expert_l2_error(drive: Drive) -> list[MetricResult]:
 
 
 def ego_expert_l2_error_with_yaw(drive: Drive) -> list[MetricResult]:
-    """The same plus 2.5 m for each radian of heading difference."""
+    """`ego_expert_l2_error` plus 2.5 m per radian of heading difference."""
     return _distance(drive, "ego_expert_l2_error_with_yaw", HEADING_WEIGHT_M, "m + 2.5 m/rad")

@@ -29,7 +29,7 @@ def _outside_distances(
     center_rows: np.ndarray,
     center_counts: np.ndarray,
 ) -> np.ndarray:
-    """Distance (T, 4) of each corner from the lanes of the centre and the drivable area [m], 0 where on them."""
+    """Distance (T, 4) of each corner from the lanes of the centre and the drivable area [m], 0 on them."""
     num_steps = len(corners)
     gaps = np.zeros((num_steps, 4))
     for t in range(num_steps):
@@ -40,31 +40,26 @@ def _outside_distances(
             gap = nearest_distance(road.drivable, x, y, _SEARCH_M)
             for k in range(center_counts[t]):
                 gap = min(gap, distance_to_point(road.lanes, center_rows[t, k], x, y))
-            # On the very edge of the area a corner is outside of it, at no distance.
+            # A corner on the edge of the area is outside, at distance 0.
             gaps[t, corner] = max(gap, 1e-12)
     return gaps
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DrivableAreaGaps:
-    """How far each corner was off the drivable area."""
+    """Distance of each corner from the drivable area."""
 
     gaps_m: Float64[np.ndarray, "motions time 4"]
-    """0 where on it, infinite where further off than 20 m."""
+    """0 on the area, infinite beyond 20 m."""
 
     @property
     def outside(self) -> Bool[np.ndarray, "motions time 4"]:
-        """Corners off the area by however little."""
+        """Corners off the area by any distance."""
         return self.gaps_m > 0.0
-
-    @property
-    def violating(self) -> Bool[np.ndarray, "motions time 4"]:
-        """Corners off the area by the tolerance or more."""
-        return self.gaps_m >= MAX_OFF_ROAD_M
 
 
 def drivable_area_gaps(drive: Drive) -> DrivableAreaGaps:
-    """Of all corners at all instants."""
+    """Distances of all corners at all instants."""
     center, corner = drive.cached(center_lanes), drive.cached(corner_lanes)
     gaps = [
         _outside_distances(drive.flat_map, drive.corners[m], corner.counts[m], center.rows[m], center.counts[m])
@@ -74,29 +69,19 @@ def drivable_area_gaps(drive: Drive) -> DrivableAreaGaps:
 
 
 def drivable_area_compliance(drive: Drive) -> list[MetricResult]:
-    """0 when any corner is ever off the drivable area by 0.3 m or more, else 1."""
-    found = drive.cached(drivable_area_gaps)
-    results = []
-    for motion in range(drive.num_motions):
-        gaps_m = found.gaps_m[motion]
-        violations = _violations(drive, gaps_m)
-        score = float(not violations)
-        results.append(
-            MetricResult(
-                name="drivable_area_compliance",
-                score=score,
-                statistics={"drivable_area_compliance": score},
-                series=gaps_m.max(axis=-1),
-                series_unit="m",
-                time_s=drive.time_s,
-                valid=np.ones(drive.num_steps, dtype=bool),
-                violations=violations,
-            )
-        )
-    return results
+    """0 when any corner is off the drivable area by 0.3 m or more at any instant, else 1."""
+    return [_result(drive, gaps_m) for gaps_m in drive.cached(drivable_area_gaps).gaps_m]
 
 
-def _violations(drive: Drive, gaps_m: Float64[np.ndarray, "time 4"]) -> tuple[Violation, ...]:
+def _result(drive: Drive, gaps_m: Float64[np.ndarray, "time 4"]) -> MetricResult:
+    violations = _violations(drive, gaps_m)
+    score = float(not violations)
+    statistics = {"drivable_area_compliance": score}
+    series = gaps_m.max(axis=-1)
+    return drive.result("drivable_area_compliance", statistics, series, "m", score=score, violations=violations)
+
+
+def _violations(drive: Drive, gaps_m: Float64[np.ndarray, "time 4"]) -> list[Violation]:
     found = []
     for start, stop in stretches(np.any(gaps_m >= MAX_OFF_ROAD_M, axis=-1)):
         part = gaps_m[start : stop + 1]
@@ -107,8 +92,8 @@ def _violations(drive: Drive, gaps_m: Float64[np.ndarray, "time 4"]) -> tuple[Vi
             f"{CORNERS[corner]} corner left the drivable area at {drive.time_s[start]:.1f} s,"
             f" up to {how_far} off until {drive.time_s[stop]:.1f} s"
         )
-        found.append(Violation(time_s=float(drive.time_s[start]), sentence=sentence))
-    return tuple(found)
+        found.append(drive.violation(start, sentence))
+    return found
 
 
 def corners_in_drivable_area(drive: Drive) -> list[MetricResult]:
@@ -116,15 +101,6 @@ def corners_in_drivable_area(drive: Drive) -> list[MetricResult]:
     results = []
     for outside in drive.cached(drivable_area_gaps).outside:
         inside = (~outside.any(axis=-1)).astype(np.float64)
-        results.append(
-            MetricResult(
-                name="corners_in_drivable_area",
-                score=None,
-                statistics={"corners_in_drivable_area": float(inside.all())},
-                series=inside,
-                series_unit="boolean",
-                time_s=drive.time_s,
-                valid=np.ones(drive.num_steps, dtype=bool),
-            )
-        )
+        statistics = {"corners_in_drivable_area": float(inside.all())}
+        results.append(drive.result("corners_in_drivable_area", statistics, inside, "boolean"))
     return results

@@ -1,6 +1,6 @@
 """Input of the metrics: motions of the ego with map, agents and the logged ego."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
@@ -18,6 +18,7 @@ from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.ego.box import EgoBox, ego_box
 from simulation.log import SimulationLog
 from simulation.metrics.nuplan.flat_map import FlatMap, flat_map
+from simulation.metrics.result import MetricResult, Violation
 
 Result = TypeVar("Result")
 
@@ -130,6 +131,33 @@ class Drive:
     def preset(self, measure: Callable[["Drive"], Result], result: Result) -> None:
         """Set the result of `measure` instead of computing it, for example whether the ego is in its lane."""
         self._results[measure] = result
+
+    def result(
+        self,
+        name: str,
+        statistics: dict[str, float],
+        series: Float64[np.ndarray, "time"],
+        unit: str,
+        *,
+        score: float | None = None,
+        valid: Bool[np.ndarray, "time"] | None = None,
+        violations: Sequence[Violation] = (),
+    ) -> MetricResult:
+        """A metric of one motion with a series over all instants, valid everywhere unless a mask is given."""
+        return MetricResult(
+            name=name,
+            score=score,
+            statistics=statistics,
+            series=series,
+            series_unit=unit,
+            time_s=self.time_s,
+            valid=np.ones(self.num_steps, dtype=bool) if valid is None else valid,
+            violations=tuple(violations),
+        )
+
+    def violation(self, step: int, sentence: str, track_id: str | None = None) -> Violation:
+        """A violation at an instant."""
+        return Violation(time_s=float(self.time_s[step]), sentence=sentence, track_id=track_id)
 
     def logged_drive(self, metric: str) -> "Drive":
         """The drive of the log.

@@ -1,4 +1,4 @@
-"""Driving direction: how far the ego drove against the traffic within a second.
+"""Driving direction: distance driven against the traffic within a second.
 
 Source:
     nuPlan devkit, `driving_direction_compliance`.
@@ -11,7 +11,7 @@ from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.nuplan.flat_map import FlatMap, along_centerline
 from simulation.metrics.nuplan.lanes import center_lanes
-from simulation.metrics.result import MetricResult, Violation, stretches
+from simulation.metrics.result import MetricResult, stretches
 from simulation.metrics.rules import AGAINST_TRAFFIC_COMPLIANT_M, direction_scores
 
 WINDOW_S = 1.0
@@ -21,11 +21,11 @@ WINDOW_S = 1.0
 def _advances(road: FlatMap, lanes: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Advance (T,) along the centerline of the lane since the sample before [m].
 
-    Quirks: two samples after a change of lane give 0, the second because the first did not remember its arc
-    length; an arc length of exactly 0 gives 0; samples off all lanes do not end a lane, so that a return to it
-    counts the whole way; arc length 0 is remembered all the same.
+    Quirks: two samples after a lane change give 0, the second because the first does not store its arc length. An arc
+    length of exactly 0 gives 0, but is stored. Samples off all lanes do not end a lane: on return to it, the whole
+    distance counts.
     """
-    made = np.zeros(len(points))
+    advances = np.zeros(len(points))
     lane = lanes[0]
     before = np.nan
     for t in range(len(points)):
@@ -37,14 +37,14 @@ def _advances(road: FlatMap, lanes: np.ndarray, points: np.ndarray) -> np.ndarra
             continue
         along = along_centerline(road, lane, points[t, 0], points[t, 1])
         if not np.isnan(before) and along != 0.0:
-            made[t] = along - before
+            advances[t] = along - before
         before = along
-    return made
+    return advances
 
 
 @njit(cache=True)
 def _windowed(values: np.ndarray, window: int) -> np.ndarray:
-    """Sums (T,) over each sample and the `window` ones before it."""
+    """Sums (T,) over each sample and the `window` samples before it."""
     sums = np.zeros(len(values))
     for t in range(len(values)):
         for k in range(max(0, t - window), t + 1):
@@ -84,17 +84,16 @@ def _result(drive: Drive, sums: np.ndarray, against_m: float, score: float, is_o
             f"drove up to {worst_m:.1f} m against the traffic within a second"
             f" at {drive.time_s[start]:.1f} s to {drive.time_s[stop]:.1f} s"
         )
-        violations.append(Violation(time_s=float(drive.time_s[start]), sentence=sentence))
-    return MetricResult(
-        name="driving_direction_compliance",
-        score=score,
-        statistics={
+        violations.append(drive.violation(start, sentence))
+    return drive.result(
+        "driving_direction_compliance",
+        {
             "driving_direction_compliance_score": score,
             "min_progress_along_driving_direction_in_1_second_interval": -against_m,
         },
-        series=sums,
-        series_unit="m",
-        time_s=drive.time_s,
+        sums,
+        "m",
+        score=score,
         valid=is_on_lane,
-        violations=tuple(violations) if score < 1.0 else (),
+        violations=violations if score < 1.0 else (),
     )

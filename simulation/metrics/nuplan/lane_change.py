@@ -1,4 +1,4 @@
-"""Lane changes: how many, how long, how many given up; not scored.
+"""Lane changes, unscored: number, durations, share of failed ones.
 
 Source:
     nuPlan devkit, `ego_lane_change`.
@@ -10,7 +10,7 @@ import numpy as np
 
 from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.nuplan.lanes import common_lanes
-from simulation.metrics.result import MetricResult, Violation
+from simulation.metrics.result import MetricResult
 
 MAX_FAIL_RATE = 0.3
 
@@ -22,11 +22,11 @@ class LaneChange:
     start: int
     stop: int
     succeeded: bool
-    """False when the ego came back, left the lanes, or the drive ended before."""
+    """False when the ego returned, left the lanes, or the drive ended before."""
 
 
 def lane_changes(drive: Drive) -> list[list[LaneChange]]:
-    """Of each motion, in order of time."""
+    """Lane changes of each motion, in order of time."""
     return [_changes_of(drive, motion) for motion in range(drive.num_motions)]
 
 
@@ -50,7 +50,7 @@ def _changes_of(drive: Drive, motion: int) -> list[LaneChange]:
 
 
 def ego_lane_change(drive: Drive) -> list[MetricResult]:
-    """Counts and durations; a lane change of which more than 30 % fail is reported, but costs nothing."""
+    """Number and durations of lane changes, and whether at most 30 % of them failed."""
     return [_result(drive, changes) for changes in drive.cached(lane_changes)]
 
 
@@ -65,8 +65,8 @@ def _result(drive: Drive, changes: list[LaneChange]) -> MetricResult:
         statistics["avg_ego_lane_change_duration"] = float(np.mean(durations_s))
         statistics["ratio_of_failed_ego_lane_change"] = failed
         for change, duration_s in zip(changes, durations_s, strict=True):
-            start_s = float(drive.time_s[change.start])
-            how = "changed lanes" if change.succeeded else "began to change lanes in vain"
-            notes.append(Violation(time_s=start_s, sentence=f"{how} at {start_s:.1f} s for {duration_s:.1f} s"))
+            start_s = drive.time_s[change.start]
+            how = "changed lanes" if change.succeeded else "did not complete a lane change"
+            notes.append(drive.violation(change.start, f"{how} at {start_s:.1f} s for {duration_s:.1f} s"))
     statistics["ego_lane_change_fail_rate_below_threshold"] = float(failed <= MAX_FAIL_RATE)
     return MetricResult(name="ego_lane_change", score=None, statistics=statistics, notes=tuple(notes))

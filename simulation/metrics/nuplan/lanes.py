@@ -8,7 +8,6 @@ Source:
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -253,21 +252,12 @@ def _join_corners(
             if _holds(row, rear_left) and _holds(row, rear_right) and _holds(row, front_right):
                 count = _put(row, rows[t], count)
         if count == 0:
-            count = _connect_corners(road, _CornerLanes(front_left, rear_left, rear_right, front_right), rows[t])
+            count = _connect_corners(road, (front_left, rear_left, rear_right, front_right), rows[t])
         counts[t] = count if count > 0 else -1
 
 
-class _CornerLanes(NamedTuple):
-    """Rows of the lanes of each corner."""
-
-    front_left: np.ndarray
-    rear_left: np.ndarray
-    rear_right: np.ndarray
-    front_right: np.ndarray
-
-
 @njit(cache=True)
-def _connect_corners(road: FlatMap, corners: _CornerLanes, out: np.ndarray) -> int:
+def _connect_corners(road: FlatMap, corners: tuple[np.ndarray, ...], out: np.ndarray) -> int:
     """Lanes that connect all corners.
 
     Each is among the lanes of the front corners or leads to them, and among those of the rear corners or follows

@@ -1,4 +1,4 @@
-"""Progress along the route of the logged ego, as a share of what the logged ego made.
+"""Progress along the route of the logged ego, as a share of the logged ego's progress.
 
 Source:
     nuPlan devkit, `ego_progress_along_expert_route`, `ego_is_making_progress`.
@@ -16,13 +16,13 @@ from simulation.metrics.nuplan.lanes import center_lanes
 from simulation.metrics.result import MetricResult, Violation, stretches
 
 PROGRESS_THRESHOLD_M = 2.0
-"""Both totals count as at least this much; backing up further than this gives 0."""
-LEAST_RATIO = 0.2
-"""Of the logged ego's progress, to count as making progress at all."""
+"""Lower bound of both totals in the ratio; a total below the negative of it gives 0."""
+MIN_RATIO = 0.2
+"""Share of the logged ego's progress that counts as making progress."""
 
 
 def logged_chain(logged: Drive) -> Int64[np.ndarray, "pieces"]:
-    """Lanes whose roadblocks and centerlines make up the route of the logged ego, one per roadblock.
+    """The route of the logged ego: one lane per roadblock, which stands for its roadblock and centerline.
 
     Source:
         nuPlan devkit, `get_route_simplified`, `get_route_baseline_roadblock_linkedlist`.
@@ -51,9 +51,9 @@ def _vertex(road: FlatMap, lane: int, last: bool) -> tuple[float, float]:
 
 @njit(cache=True)
 def _progress(road: FlatMap, chain: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Progress (T,) to each point from the one before along a chain of lanes [m], and whether it is on the route.
+    """Progress (T,) since the point before along a chain of lanes [m], and whether each point is on the route.
 
-    Off the route there is no progress; what was made there counts on return, if the route goes on.
+    Off the route there is no progress. On return to a later lane of the chain, the distance in between counts.
     """
     made = np.zeros(len(points))
     on_route = np.zeros(len(points), dtype=np.bool_)
@@ -89,14 +89,14 @@ def _progress(road: FlatMap, chain: np.ndarray, points: np.ndarray) -> tuple[np.
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Progress:
+class RouteProgress:
     """Progress of each motion along the logged route."""
 
     steps_m: Float64[np.ndarray, "motions time"]
     on_route: Bool[np.ndarray, "motions time"]
     totals_m: Float64[np.ndarray, "motions"]
     logged_m: float
-    """Total of the logged ego; 0 when it was on no lane."""
+    """Total of the logged ego; 0 if it was on no lane."""
     has_route: bool
     """Whether the logged ego was on any lane."""
 
@@ -123,11 +123,11 @@ def _require_roadblocks(drive: Drive, chain: Int64[np.ndarray, "pieces"]) -> Non
         if drive.flat_map.roadblock_rows[lane] < 0:
             raise ValueError(
                 f"Map {drive.map.name}: lane {drive.map.lanes.ids[lane]} names roadblock"
-                f" {drive.flat_map.roadblock_ids[lane]}, which the map does not hold; progress needs its polygon."
+                f" {drive.flat_map.roadblock_ids[lane]}, which the map lacks; progress needs its polygon."
             )
 
 
-def progress(drive: Drive) -> Progress:
+def route_progress(drive: Drive) -> RouteProgress:
     """Progress of all motions."""
     logged = drive.logged_drive("ego_progress_along_expert_route")
     chain = logged.cached(logged_chain)
@@ -138,7 +138,7 @@ def progress(drive: Drive) -> Progress:
         for motion in range(drive.num_motions):
             points = np.ascontiguousarray(drive.centers[motion, :, :2])
             steps[motion], on_route[motion] = _progress(drive.flat_map, chain, points)
-    return Progress(
+    return RouteProgress(
         steps_m=steps,
         on_route=on_route,
         totals_m=np.array([np.sum(row) for row in steps]),
@@ -148,12 +148,12 @@ def progress(drive: Drive) -> Progress:
 
 
 def ego_progress_along_expert_route(drive: Drive) -> list[MetricResult]:
-    """Progress along the logged ego's route divided by the logged ego's, at most 1."""
-    found = drive.cached(progress)
+    """Progress along the logged ego's route divided by the progress of the logged ego, at most 1."""
+    found = drive.cached(route_progress)
     return [_result(drive, found, motion) for motion in range(drive.num_motions)]
 
 
-def _result(drive: Drive, found: Progress, motion: int) -> MetricResult:
+def _result(drive: Drive, found: RouteProgress, motion: int) -> MetricResult:
     ratio, total_m = float(found.ratios[motion]), float(found.totals_m[motion])
     statistics = {"expert_total_progress_along_route": found.logged_m}
     if found.has_route:
@@ -161,40 +161,34 @@ def _result(drive: Drive, found: Progress, motion: int) -> MetricResult:
     statistics["ego_expert_progress_along_route_ratio"] = ratio
     violations: tuple[Violation, ...] = ()
     if ratio < 1.0:
-        end_s, made = float(drive.time_s[-1]), f"made {total_m:.1f} m of the logged ego's {found.logged_m:.1f} m"
+        step, sentence = drive.num_steps - 1, f"made {total_m:.1f} m of the logged ego's {found.logged_m:.1f} m"
         off = stretches(~found.on_route[motion])
-        if off and off[-1][1] == drive.num_steps - 1:
-            end_s = float(drive.time_s[off[-1][0]])
-            made = f"off the logged ego's route from {end_s:.1f} s on, {made}"
+        if off and off[-1][1] == step:
+            step = off[-1][0]
+            sentence = f"off the logged ego's route from {drive.time_s[step]:.1f} s on, {sentence}"
         else:
-            made += f" until {end_s:.1f} s"
-        violations = (Violation(time_s=end_s, sentence=made),)
-    return MetricResult(
-        name="ego_progress_along_expert_route",
-        score=ratio,
-        statistics=statistics,
-        series=found.steps_m[motion] if found.has_route else np.zeros(0),
-        series_unit="m" if found.has_route else "",
-        time_s=drive.time_s if found.has_route else np.zeros(0),
-        valid=found.on_route[motion] if found.has_route else np.zeros(0, dtype=bool),
-        violations=violations,
-    )
+            sentence += f" until {drive.time_s[step]:.1f} s"
+        violations = (drive.violation(step, sentence),)
+    name = "ego_progress_along_expert_route"
+    if not found.has_route:
+        return MetricResult(name=name, score=ratio, statistics=statistics, violations=violations)
+    steps_m, on_route = found.steps_m[motion], found.on_route[motion]
+    return drive.result(name, statistics, steps_m, "m", score=ratio, valid=on_route, violations=violations)
 
 
 def ego_is_making_progress(drive: Drive) -> list[MetricResult]:
-    """1 when the ego makes at least a fifth of the logged ego's progress, else 0."""
-    found = drive.cached(progress)
+    """1 when the ego makes at least 20 % of the logged ego's progress, else 0."""
+    found = drive.cached(route_progress)
     results = []
     for motion, ratio in enumerate(found.ratios):
-        score = float(ratio >= LEAST_RATIO)
+        score = float(ratio >= MIN_RATIO)
         violations: tuple[Violation, ...] = ()
         if not score:
-            end_s = float(drive.time_s[-1])
             sentence = (
-                f"only {100 * ratio:.0f} % of the logged ego's progress until {end_s:.1f} s"
-                f" ({found.totals_m[motion]:.1f} m of {found.logged_m:.1f} m), {100 * LEAST_RATIO:.0f} % are needed"
+                f"only {100 * ratio:.0f} % of the logged ego's progress until {drive.time_s[-1]:.1f} s"
+                f" ({found.totals_m[motion]:.1f} m of {found.logged_m:.1f} m), {100 * MIN_RATIO:.0f} % required"
             )
-            violations = (Violation(time_s=end_s, sentence=sentence),)
+            violations = (drive.violation(-1, sentence),)
         results.append(
             MetricResult(
                 name="ego_is_making_progress",

@@ -1,4 +1,4 @@
-"""Speed limit: by how much and how long the ego was too fast.
+"""Speed limit: amount and duration of speeding.
 
 Source:
     nuPlan devkit, `speed_limit_compliance`, `base/violation_metric_base.py`.
@@ -13,15 +13,15 @@ from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.nuplan.flat_map import FlatMap
 from simulation.metrics.nuplan.lanes import center_lanes
-from simulation.metrics.result import MetricResult, Violation, stretches
+from simulation.metrics.result import MetricResult, stretches
 from simulation.metrics.rules import MAX_OVERSPEED_MPS
 
 
 @njit(cache=True)
 def _limits(road: FlatMap, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Speed limit (T,) where the centre is [m/s]; NaN without a lane or where a limit is missing or 0.
+    """Speed limit (T,) at the box centre [m/s]; NaN without a lane, or if a limit is missing or 0.
 
-    Of lane connectors the highest limit of all lanes before and behind them.
+    The limit of lane connectors is the highest one of all lanes before and after them.
     """
     limits = np.full(len(rows), np.nan)
     for t in range(len(rows)):
@@ -49,16 +49,16 @@ def _limits(road: FlatMap, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SpeedLimits:
-    """Limits along each motion and how much they were exceeded."""
+    """Limits along each motion, and excess speeds."""
 
     limits_mps: Float64[np.ndarray, "motions time"]
-    """NaN where unknown."""
+    """NaN if unknown."""
     over_mps: Float64[np.ndarray, "motions time"]
-    """0 where not exceeded or unknown."""
+    """0 if the limit is kept or unknown."""
 
 
 def speed_limits(drive: Drive) -> SpeedLimits:
-    """Of all motions."""
+    """Limits of all motions."""
     lanes = drive.cached(center_lanes)
     limits = np.array([_limits(drive.flat_map, lanes.rows[m], lanes.counts[m]) for m in range(drive.num_motions)])
     over = drive.motion.speed_mps - limits
@@ -66,7 +66,7 @@ def speed_limits(drive: Drive) -> SpeedLimits:
 
 
 def speed_limit_compliance(drive: Drive) -> list[MetricResult]:
-    """1 minus the mean excess over the limit as a share of 2.23 m/s, at least 0."""
+    """1 minus the mean excess speed divided by 2.23 m/s, at least 0."""
     found = drive.cached(speed_limits)
     return [_result(drive, over, limits) for over, limits in zip(found.over_mps, found.limits_mps, strict=True)]
 
@@ -81,26 +81,20 @@ def _result(drive: Drive, over_mps: np.ndarray, limits_mps: np.ndarray) -> Metri
                 f"{over_mps[worst]:.1f} m/s above the limit of {limits_mps[worst]:.1f} m/s"
                 f" at {drive.time_s[start]:.1f} s to {drive.time_s[stop]:.1f} s"
             )
-            violations.append(Violation(time_s=float(drive.time_s[start]), sentence=sentence))
+            violations.append(drive.violation(start, sentence))
         statistics = _excess_statistics(drive, over_mps, excesses)
         duration_s = (drive.motion.time_us[-1] - drive.motion.time_us[0]) * 1e-6
         if duration_s > 0:
             loss = np.sum(over_mps) * (drive.mean_step_us * 1e-6) / (MAX_OVERSPEED_MPS * duration_s)
             score = float(max(0.0, 1.0 - loss))
-    return MetricResult(
-        name="speed_limit_compliance",
-        score=score,
-        statistics=statistics,
-        series=over_mps,
-        series_unit="m/s",
-        time_s=drive.time_s,
-        valid=np.isfinite(limits_mps),
-        violations=tuple(violations),
+    valid = np.isfinite(limits_mps)
+    return drive.result(
+        "speed_limit_compliance", statistics, over_mps, "m/s", score=score, valid=valid, violations=violations
     )
 
 
 def _excess_statistics(drive: Drive, over_mps: np.ndarray, excesses: list[tuple[int, int]]) -> dict[str, float]:
-    """Quirk: an excess lasts until the next sample, one in the last sample lasts 0 s and drops out of the mean."""
+    """Quirk: an excess lasts until the next sample; an excess in the last sample lasts 0 s and has no mean."""
     time_us, last = drive.motion.time_us, drive.num_steps - 1
     durations = np.array(
         [time_us[min(stop + 1, last)] - time_us[start] for start, stop in excesses], dtype=np.float64

@@ -1,8 +1,8 @@
-"""Stopping at stop lines: measured by nuPlan for some scenario types, in no score.
+"""Stopping at stop lines, unscored; nuPlan measures it for some scenario types.
 
 Source:
-    nuPlan devkit, `ego_stop_at_stop_line`. Unlike there, a drive without lane under the box centre counts as
-    one without leading agent, and findings do not leak from one scenario into the next.
+    nuPlan devkit, `ego_stop_at_stop_line`. Unlike there, a box centre without lane has no leading agent, and no state
+    is carried from one scenario to the next.
 """
 
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from simulation.geometry.boxes import box_corners as compiled_corners
+from simulation.geometry.boxes import box_corners
 from simulation.geometry.compiling import njit
 from simulation.geometry.corridors import Corridor, corridor_overlaps_box
 from simulation.geometry.polylines import ChunkedLine, chunk_bounds, segment_at
 from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.result import MetricResult, Violation
+from simulation.metrics.result import MetricResult
 
 MAX_DISTANCE_M = 5.0
-"""Front to stop line: nearer than this and slow is a stop."""
+"""A slow ego with its front nearer than this to the stop line has stopped at it."""
 STOPPED_MPS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class StopLineVisit:
-    """The ego's front over one stop polygon, with nobody ahead in the lane."""
+    """The ego's front over one stop polygon, without a leading agent in the lane."""
 
     stop_line_id: int
     steps: tuple[int, ...]
@@ -34,17 +34,17 @@ class StopLineVisit:
 
     @property
     def nearest(self) -> int:
-        """Place in the lists where the front was nearest to the line."""
+        """Index at which the front was nearest to the line."""
         return int(np.argmin(self.distances_m))
 
     @property
     def is_stop(self) -> bool:
-        """Whether the ego stood there."""
+        """Whether the ego stopped."""
         return self.distances_m[self.nearest] < MAX_DISTANCE_M and self.speeds_mps[self.nearest] < STOPPED_MPS
 
 
 def stop_line_visits(drive: Drive, motion: int) -> list[StopLineVisit]:
-    """In order of time; samples on the same line follow each other in one visit, even after an interruption."""
+    """Visits in order of time. Consecutive samples on one line are one visit, even after an interruption."""
     stop_lines = drive.map.stop_lines
     if not len(stop_lines):
         return []
@@ -73,7 +73,7 @@ def stop_line_visits(drive: Drive, motion: int) -> list[StopLineVisit]:
 
 
 def _stop_line_under(drive: Drive, middle: np.ndarray, front: shapely.LineString) -> int | None:
-    """The stop polygon nearest to the middle of the front, if it is in the lane there and the front touches it."""
+    """Row of the stop polygon nearest to the middle of the front, if it is in that lane and the front touches it."""
     lanes = drive.map.lane_rows_at(middle)
     if not len(lanes):
         return None
@@ -95,14 +95,14 @@ def _any_in_corridor(
     first, last = segment_at(arc, along), len(arc) - 2
     corridor = Corridor(line, first, last, along - arc[first], arc[-1] - arc[last], half_width_m, 0.0)
     for n in range(len(poses)):
-        corners = compiled_corners(poses[n, 0], poses[n, 1], poses[n, 2], sizes[n, 0], sizes[n, 1])
+        corners = box_corners(poses[n, 0], poses[n, 1], poses[n, 2], sizes[n, 0], sizes[n, 1])
         if corridor_overlaps_box(corridor, corners):
             return True
     return False
 
 
 def _has_leading_agent(drive: Drive, motion: int, step: int) -> bool:
-    """Whether somebody is on the rest of the ego's lane, as wide as the ego."""
+    """Whether an agent is in the corridor as wide as the ego along the rest of its lane."""
     center = drive.centers[motion, step]
     lanes = drive.map.lane_rows_at(center[:2])
     if not len(lanes):
@@ -114,19 +114,13 @@ def _has_leading_agent(drive: Drive, motion: int, step: int) -> bool:
         return False
     along = float(line.project(center[np.newaxis, :2])[0, 0])
     rows = np.flatnonzero(drive.agents.valid[:, step])
-    return bool(
-        _any_in_corridor(
-            ChunkedLine(points, np.ascontiguousarray(line.arc_length_m[:-1]), chunk_bounds(points)),
-            along,
-            drive.vehicle.width_m / 2,
-            np.ascontiguousarray(drive.agents.poses[rows, step]),
-            np.ascontiguousarray(drive.agents.sizes[rows, step]),
-        )
-    )
+    chunked = ChunkedLine(points, np.ascontiguousarray(line.arc_length_m[:-1]), chunk_bounds(points))
+    poses, sizes = drive.agents.poses[rows, step], drive.agents.sizes[rows, step]
+    return bool(_any_in_corridor(chunked, along, drive.vehicle.width_m / 2, poses, sizes))
 
 
 def ego_stop_at_stop_line(drive: Drive) -> list[MetricResult]:
-    """How often the ego came to a stop line as the first in its lane, and how often it stopped there."""
+    """Number of stop lines that the ego reached first in its lane, and number of stops at them."""
     return [_result(drive, stop_line_visits(drive, motion)) for motion in range(drive.num_motions)]
 
 
@@ -143,15 +137,12 @@ def _result(drive: Drive, visits: list[StopLineVisit]) -> MetricResult:
             ),
         }
     for visit in visits:
-        time_s = float(drive.time_s[visit.steps[0]])
         how = "stopped at" if visit.is_stop else "passed"
-        notes.append(
-            Violation(
-                time_s=time_s,
-                sentence=f"{how} stop line {visit.stop_line_id} at {time_s:.1f} s,"
-                f" {visit.speeds_mps[visit.nearest]:.1f} m/s where nearest",
-            )
+        sentence = (
+            f"{how} stop line {visit.stop_line_id} at {drive.time_s[visit.steps[0]]:.1f} s,"
+            f" {visit.speeds_mps[visit.nearest]:.1f} m/s at the nearest point"
         )
+        notes.append(drive.violation(visit.steps[0], sentence))
     steps = [step for visit in visits for step in visit.steps]
     speeds = [speed for visit in visits for speed in visit.speeds_mps]
     return MetricResult(

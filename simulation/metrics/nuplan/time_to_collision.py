@@ -15,11 +15,11 @@ from driving.timing import STEP_S
 from simulation.geometry.boxes import box_corners, convex_overlap
 from simulation.geometry.compiling import njit
 from simulation.geometry.polygons import any_contains
-from simulation.metrics.nuplan.collision import agent_label, collisions
+from simulation.metrics.nuplan.collision import Collisions, agent_label, collisions
 from simulation.metrics.nuplan.drive import AgentArrays, Drive, EgoArrays
 from simulation.metrics.nuplan.flat_map import FlatMap
 from simulation.metrics.nuplan.lanes import is_in_lane
-from simulation.metrics.result import MetricResult, Violation, stretches
+from simulation.metrics.result import MetricResult, stretches
 from simulation.metrics.rules import (
     TTC_BOUND_S,
     TTC_HORIZON_S,
@@ -80,22 +80,20 @@ def first_straight_overlap(ego: MovingBox, agent: MovingBox, num_steps: int) -> 
     return 0
 
 
-class _Situation(NamedTuple):
-    """Results that the times to collision build on."""
-
-    in_lane: np.ndarray
-    """(motions, time)"""
-    contact_steps: np.ndarray
-    """(motions, agents) of `Collisions`."""
-    at_fault: np.ndarray
-    """(motions, agents) of `Collisions`."""
+@njit(cache=True)
+def _sides_count(road: FlatMap, rear_poses: np.ndarray, in_lane: np.ndarray) -> np.ndarray:
+    """Whether agents beside the ego count (motions, time), by `counts_for_ttc`."""
+    counts = ~in_lane
+    for m, t in np.ndindex(counts.shape):
+        counts[m, t] = counts[m, t] or any_contains(road.intersections, rear_poses[m, t, 0], rear_poses[m, t, 1])
+    return counts
 
 
 @njit(cache=True)
 def _times(
-    road: FlatMap, ego: EgoArrays, agents: AgentArrays, situation: _Situation, seconds: np.ndarray
+    ego: EgoArrays, agents: AgentArrays, contacts: Collisions, sides_count: np.ndarray, seconds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    in_lane, contact_steps, at_fault = situation
+    contact_steps, at_fault = contacts.steps, contacts.at_fault
     num_motions, num_steps = ego.speeds.shape
     times = np.full((num_motions, num_steps), np.inf)
     rows = np.full((num_motions, num_steps), -1, dtype=np.int64)
@@ -114,13 +112,12 @@ def _times(
             rear = MovingPoint(rear_x, rear_y, rear_heading, speed)
             x, y, heading = ego.centers[m, t]
             ego_now = MovingBox(x, y, heading, ego.box.length, ego.box.width, speed)
-            sides_count = not in_lane[m, t] or any_contains(road.intersections, rear_x, rear_y)
             best = len(seconds) + 1
             for n in range(len(poses)):
                 if not agents.valid[n, t] or 0 <= contact_steps[m, n] <= t:
                     continue
                 x, y, heading = poses[n, t]
-                if not counts_for_ttc(relative_position(rear, x, y), sides_count):
+                if not counts_for_ttc(relative_position(rear, x, y), sides_count[m, t]):
                     continue
                 agent = MovingBox(x, y, heading, sizes[n, t, 0], sizes[n, t, 1], agents.speeds[n, t])
                 step = first_straight_overlap(ego_now, agent, len(seconds))
@@ -148,10 +145,10 @@ def times_to_collision(drive: Drive) -> TimesToCollision:
 
 def find_times_to_collision(drive: Drive, horizon_s: float) -> TimesToCollision:
     """Times to collision within a horizon, with the agents of `counts_for_ttc`."""
-    found = drive.cached(collisions)
-    situation = _Situation(drive.cached(is_in_lane), found.steps, found.at_fault)
+    ego, agents = drive.ego_arrays, drive.agent_arrays
+    sides_count = _sides_count(drive.flat_map, ego.rear_poses, drive.cached(is_in_lane))
     seconds = np.arange(STEP_S, horizon_s, STEP_S)
-    times, rows = _times(drive.flat_map, drive.ego_arrays, drive.agent_arrays, situation, seconds)
+    times, rows = _times(ego, agents, drive.cached(collisions), sides_count, seconds)
     return TimesToCollision(times_s=times, agents=rows)
 
 
@@ -174,21 +171,9 @@ def _result(drive: Drive, times_s: Float64[np.ndarray, "time"], agents: Int64[np
             sentence = f"down to {times_s[worst]:.1f} s from a collision with {agent} {when}"
         else:
             sentence = f"in an at-fault collision with {agent} {when}"
-        violations.append(
-            Violation(
-                time_s=float(drive.time_s[start]),
-                sentence=sentence,
-                track_id=drive.agents.track_ids[int(agents[start])],
-            )
-        )
+        violations.append(drive.violation(start, sentence, drive.agents.track_ids[int(agents[start])]))
     score = float(is_within.all())
-    return MetricResult(
-        name="time_to_collision_within_bound",
-        score=score,
-        statistics={"min_time_to_collision": float(times_s.min()), "time_to_collision_within_bound": score},
-        series=times_s,
-        series_unit="s",
-        time_s=drive.time_s,
-        valid=np.ones(len(times_s), dtype=bool),
-        violations=tuple(violations),
+    statistics = {"min_time_to_collision": float(times_s.min()), "time_to_collision_within_bound": score}
+    return drive.result(
+        "time_to_collision_within_bound", statistics, times_s, "s", score=score, violations=violations
     )

@@ -1,4 +1,4 @@
-"""A map's polygons as the PDM score counts them: which are road, lane, on the route, intersection."""
+"""Kinds of a map's polygons in the PDM score: drivable, lane, on the route, intersection."""
 
 from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
@@ -14,7 +14,7 @@ from simulation.metrics.pdm.road import DRIVABLE, INTERSECTION, LANE, ON_ROUTE, 
 from simulation.metrics.pdm.rules import PdmRules
 
 _REGION_MARGIN_M = 40.0
-"""A raster covers so much more than was asked for, so that the next step finds it."""
+"""Margin of a raster around the requested region, so that the next steps find it cached."""
 
 
 class ScoringAreas:
@@ -28,7 +28,7 @@ class ScoringAreas:
         self.carpark_ids: Int64[np.ndarray, carparks] = map_graph.carparks.ids
         blocks, connectors = map_graph.roadblocks, map_graph.roadblock_connectors
         self._blocks: FlatPolygons = flatten_polygons(np.concatenate([blocks.polygons, connectors.polygons]))
-        # Lanes whose roadblock the map lacks have the row behind the last.
+        # Lanes without a roadblock in the map have the row after the last.
         self._block_rows = np.full(len(map_graph.lanes), len(blocks) + len(connectors))
         for layer, start in ((blocks, 0), (connectors, len(blocks))):
             for row, block in enumerate(layer.ids.tolist()):
@@ -38,7 +38,7 @@ class ScoringAreas:
     def near(
         self, center: Float64[np.ndarray, "2"], radius_m: float
     ) -> tuple[Bool[np.ndarray, "lanes"], Bool[np.ndarray, "areas"]]:
-        """Which lanes belong to a roadblock that touches the square around a point; which other areas touch it."""
+        """Lanes of roadblocks that touch the square around a point, and other areas that touch it."""
         x, y = float(center[0]), float(center[1])
         lanes = touching_square(self._blocks, x, y, radius_m, 0)[self._block_rows]
         return lanes, touching_square(self.flat, x, y, radius_m, self.starts[1])[:-1]
@@ -46,12 +46,12 @@ class ScoringAreas:
     def kinds_near(
         self, center: Float64[np.ndarray, "2"], is_on_route: Bool[np.ndarray, "areas"], rules: PdmRules
     ) -> UInt8[np.ndarray, "areas"]:
-        """What each polygon counts as for an ego with its middle at `center`; 0 for those too far away.
+        """Kinds of each polygon, as bits, for an ego at `center`; 0 for polygons beyond the radius of the rules.
 
         Args:
-            center: Middle of the ego box.
-            is_on_route: As `on_route` gives it.
-            rules: Which polygons are road, and how far they are known.
+            center: Box centre of the ego.
+            is_on_route: Of `on_route`.
+            rules: Define which polygons are drivable, and the radius.
         """
         lanes, others = self.near(center, rules.radius_m)
         kinds = np.zeros(len(self.flat.bounds), dtype=np.uint8)
@@ -68,19 +68,19 @@ class ScoringAreas:
         return kinds
 
     def on_route(self, lane_rows: list[int]) -> Bool[np.ndarray, "areas"]:
-        """Which polygons bear the id of one of the lanes. Ids of car parks count, too: PDM compares ids only."""
+        """Polygons with the id of one of the lanes. Car parks with such an id count, as PDM compares ids only."""
         is_on_route = np.zeros(len(self.flat.bounds), dtype=bool)
         is_on_route[lane_rows] = True
         is_on_route[self.starts[1] : self.starts[2]] = np.isin(self.carpark_ids, self.lane_ids[lane_rows])
         return is_on_route
 
     def raster(self, low: Float64[np.ndarray, "2"], high: Float64[np.ndarray, "2"]) -> AreaRaster:
-        """A raster that covers a region, the last one where it does."""
-        kept = self._raster
-        if kept is not None:
-            top = kept.origin + kept.shape * kept.cell_m
-            if (low >= kept.origin).all() and (high <= top).all():
-                return kept
+        """A raster that covers a region; the last one if it does."""
+        last = self._raster
+        if last is not None:
+            top = last.origin + last.shape * last.cell_m
+            if (low >= last.origin).all() and (high <= top).all():
+                return last
         self._raster = rasterize(self.flat, low - _REGION_MARGIN_M, high + _REGION_MARGIN_M)
         return self._raster
 
@@ -88,7 +88,7 @@ class ScoringAreas:
 def red_rows_by_step(
     lights: TrafficLights, steps: Sequence[int], row_of_connector: Mapping[int, int]
 ) -> Int64[np.ndarray, "steps red"]:
-    """Rows of the connectors that are red at each of `steps`, ascending and padded by -1; none beyond the lights."""
+    """Rows of the connectors that are red at each of `steps`, ascending, padded by -1; none after the last lights."""
     red = [
         np.unique(lights.red_rows(step, row_of_connector)) if step < lights.num_steps else np.zeros(0, dtype=np.int64)
         for step in steps
@@ -103,7 +103,7 @@ _AREAS: WeakKeyDictionary[MapGraph, ScoringAreas] = WeakKeyDictionary()
 
 
 def scoring_areas(map_graph: MapGraph) -> ScoringAreas:
-    """The polygons of a map for scoring, laid out once and kept as long as the map."""
+    """The polygons of a map for scoring, cached as long as the map exists."""
     areas = _AREAS.get(map_graph)
     if areas is None:
         areas = _AREAS[map_graph] = ScoringAreas(map_graph)

@@ -1,13 +1,13 @@
 """NAVSIM's scores of one plan in one recorded situation: PDMS (v1.1) and EPDMS (v2, single stage).
 
-The plan is driven for 4 s by tracker and bicycle and judged beside a reference plan, PDM-Closed's; the others do what
-the log says, seen twice a second as in NAVSIM's data. Numbers of the two versions, and of closed-loop scores, do not
-compare. `planning.rule_based.navsim` puts situation and reference together.
+Tracker and bicycle model drive the plan for 4 s. It is scored together with a reference plan, PDM-Closed's. Agents
+follow the log, sampled twice a second as in NAVSIM's data. Scores of the two versions, and closed-loop scores, do not
+compare. `planning.rule_based.navsim` combines situation and reference.
 
 Source:
     NAVSIM, branch v1.1 and commit 0a380a9: `pdm_score.py`, `pdm_scorer.py`, `metric_cache_processor.py`,
-    `pdm_comfort_metrics.py`, `LogReplayTrafficAgents`. We replay the log for both; the v2 leaderboards' reactive
-    traffic and second stage are not part of this.
+    `pdm_comfort_metrics.py`, `LogReplayTrafficAgents`. Both versions replay the log; the v2 leaderboards' reactive
+    traffic and second stage are not implemented.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ EXTENDED_COMFORT_WEIGHT = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class NavsimScore:
-    """Score of one plan, and what it is made of."""
+    """Score of one plan, with its sub-scores."""
 
     version: str
     """The definition, for example `navsim v1.1`: scores of different ones do not compare."""
@@ -52,13 +52,13 @@ class NavsimScore:
     parts: dict[str, float]
     """Sub-scores under NAVSIM's names."""
     states: Float64[np.ndarray, "time 10"]
-    """The drive that was judged; the two-frame comfort of the next frame needs it."""
+    """The simulated motion; the two-frame comfort of the next frame needs it."""
 
 
 def simulate_plan(ego: EgoState, plan: Trajectory) -> Float64[np.ndarray, "time 10"]:
-    """Drive 4 s of a plan from the present state, by tracker and bicycle.
+    """Drive 4 s of a plan from the present state, by tracker and bicycle model.
 
-    Only the poses every 0.5 s are taken, as NAVSIM's agents give them; between them the path is straight.
+    Only the poses every 0.5 s count, as NAVSIM's planners return them; between them the path is straight.
 
     Raises:
         ValueError: When the plan is shorter than 4 s.
@@ -72,16 +72,16 @@ def simulate_plan(ego: EgoState, plan: Trajectory) -> Float64[np.ndarray, "time 
 
 
 def simulate_poses(ego: EgoState, plan: Trajectory) -> Float64[np.ndarray, "time 10"]:
-    """Drive the first 4 s of a plan, taken every 0.1 s."""
+    """Drive the first 4 s of a plan with a pose every 0.1 s."""
     times_s = np.minimum(np.arange(NUM_STEPS + 1) * STEP_S, plan.horizon_s)
     return track_proposals(state_array(ego), plan.at(times_s)[np.newaxis])[0]
 
 
 def human_plan(scenario: Scenario, iteration: int) -> Trajectory:
-    """What the human drove in the next 4 s, every 0.5 s.
+    """The logged ego's path of the next 4 s, every 0.5 s.
 
     Raises:
-        ValueError: When the log ends sooner.
+        ValueError: When the log ends before.
     """
     now = scenario.first_frame + iteration
     _require_log(scenario, now + NUM_STEPS)
@@ -93,23 +93,24 @@ def _require_log(scenario: Scenario, last: int) -> None:
     if last >= len(scenario.time_us):
         raise ValueError(
             f"Scenario {scenario.scenario_id} ends {(last + 1 - len(scenario.time_us)) * STEP_S:.1f} s too early"
-            " to judge a plan from there; take an earlier iteration."
+            " to score a plan at this iteration; use an earlier one."
         )
 
 
 def replayed_agents(scenario: Scenario, iteration: int, num_steps: int, ego: EgoState | None = None) -> ScoredAgents:
-    """What the others do in the log from an iteration on, interpolated from two frames a second.
+    """The logged agents from an iteration on, interpolated from two frames a second.
 
-    Size and speed are those at first sight. A track seen in one frame only stands there all the time, as in NAVSIM.
+    Size and speed are those of a track's first frame. As in NAVSIM, a track with a single frame stands there all the
+    time.
 
     Args:
         scenario: The recording.
-        iteration: Now.
+        iteration: Present.
         num_steps: Steps of 0.1 s ahead.
-        ego: Leave out who overlaps this ego now; None keeps all.
+        ego: Agents that overlap this ego now are left out; None keeps all.
 
     Raises:
-        ValueError: When the log ends sooner.
+        ValueError: When the log ends before.
     """
     now = scenario.first_frame + iteration
     _require_log(scenario, now + num_steps)
@@ -121,16 +122,16 @@ def replayed_agents(scenario: Scenario, iteration: int, num_steps: int, ego: Ego
     sizes, speeds = np.zeros((len(rows), 2)), np.zeros(len(rows))
     is_static = static_mask(agents.kinds[rows])
     steps = np.arange(num_steps + 1)
-    for place, row in enumerate(rows.tolist()):
+    for column, row in enumerate(rows.tolist()):
         seen = frames[agents.valid[row, frames]]
         track = agents.poses[row, seen].copy()
         track[:, 2] = np.unwrap(track[:, 2])
-        for column in range(3):
-            poses[:, place, column] = np.interp(steps, seen - now, track[:, column])
-        valid[:, place] = len(seen) == 1 or ((steps >= seen[0] - now) & (steps <= seen[-1] - now))
-        sizes[place] = agents.sizes[row, seen[0]]
-        if not is_static[place]:
-            speeds[place] = np.hypot(*agents.velocities_mps[row, seen[0]])
+        for part in range(3):
+            poses[:, column, part] = np.interp(steps, seen - now, track[:, part])
+        valid[:, column] = len(seen) == 1 or ((steps >= seen[0] - now) & (steps <= seen[-1] - now))
+        sizes[column] = agents.sizes[row, seen[0]]
+        if not is_static[column]:
+            speeds[column] = np.hypot(*agents.velocities_mps[row, seen[0]])
     if ego is not None and len(rows):
         corners = box_corners(ego.center_pose(), np.array([PACIFICA.length_m, PACIFICA.width_m]))
         valid[:, valid[0] & boxes_overlapping(corners, poses[0], sizes)] = False
@@ -153,7 +154,7 @@ def red_connector_rows(scenario: Scenario, iteration: int, route_rows: list[int]
 
 
 def past_states(scenario: Scenario, iteration: int) -> Float64[np.ndarray, "past 10"] | None:
-    """The log's last 1.5 s from two frames a second, every 0.1 s up to 0.2 s ago; None when the log starts later."""
+    """The log's last 1.5 s, every 0.1 s up to 0.2 s ago, from two frames a second; None if the log starts later."""
     now = scenario.first_frame + iteration
     if now < PAST_STEPS:
         return None
@@ -169,7 +170,7 @@ def past_states(scenario: Scenario, iteration: int) -> Float64[np.ndarray, "past
 def history_comfort(
     states: Float64[np.ndarray, "motions time 10"], past: Float64[np.ndarray, "past 10"] | None
 ) -> Float64[np.ndarray, "motions"]:
-    """Whether past and motion together stay within nuPlan's six comfort bounds, 1 or 0; 1 without a past."""
+    """1 for motions that keep nuPlan's six comfort bounds together with the past, else 0; 1 without a past."""
     if past is None:
         return np.ones(len(states))
     joined = np.concatenate([np.broadcast_to(past, (len(states), *past.shape)), states], axis=1)
@@ -179,7 +180,7 @@ def history_comfort(
 def two_frame_comfort(
     states: Float64[np.ndarray, "time 10"], previous: Float64[np.ndarray, "time 10"], gap_s: float
 ) -> float:
-    """Whether two drives that were planned `gap_s` apart agree where they overlap, 1 or 0.
+    """1 when two motions planned `gap_s` apart agree in the time that they share, else 0.
 
     Raises:
         ValueError: When the frames are not 0 to 0.55 s apart.

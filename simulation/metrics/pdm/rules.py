@@ -1,6 +1,6 @@
 """The published definitions of the PDM score."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -9,25 +9,25 @@ class PdmRules:
 
     version: str
     radius_m: float
-    """Half side of the square around the ego in which the map is known."""
+    """Half side of the square around the ego within which polygons count."""
     lanes_are_road: bool
-    """Whether lanes and connectors are the drivable area, or roadblocks and intersections; car parks always."""
+    """Whether lanes and connectors are drivable, or roadblocks and intersections. Car parks always are."""
     oncoming_window: int
-    """Steps over which driving against traffic is added up; 0 adds up each stretch."""
+    """Steps over which the distance against the traffic is summed; 0 sums each run of such poses."""
     spares_intersections: bool
-    """Whether driving against traffic does not count in intersections."""
+    """Whether driving against the traffic does not count in intersections."""
     multiplies_direction: bool
     multiplies_lights: bool
     min_best_progress_m: float
-    """Where nobody gets farther, progress is not compared."""
+    """If the best progress is at most this, progress is not compared."""
     compares_allowed_progress: bool
-    """Whether a motion's own progress counts only as far as the multiplied scores allow it."""
+    """Whether the progress of a motion is multiplied by its multiplied scores before the comparison."""
     looks_beyond: bool
-    """Whether the time to collision is also asked for poses whose look-ahead leaves the motion."""
+    """Whether the time to collision includes the last 0.9 s, which need agents beyond the motion."""
     plan_s: float
-    """How far PDM-Closed looks for leading objects when it chooses by these rules."""
+    """Horizon within which PDM-Closed finds leading objects under these rules."""
     weights: tuple[float, float, float, float] = (5.0, 5.0, 2.0, 0.0)
-    """Of progress, time to collision, comfort, lane keeping."""
+    """Weights of progress, time to collision, comfort and lane keeping."""
 
 
 TUPLAN_RULES = PdmRules(
@@ -43,7 +43,7 @@ TUPLAN_RULES = PdmRules(
     looks_beyond=True,
     plan_s=8.0,
 )
-"""How PDM-Closed chooses its proposal in nuPlan's challenge."""
+"""PDM-Closed's choice of its proposal in the nuPlan challenge."""
 
 PDMS_RULES = PdmRules(
     version="navsim v1.1",
@@ -58,20 +58,16 @@ PDMS_RULES = PdmRules(
     looks_beyond=True,
     plan_s=5.0,
 )
-"""NAVSIM v1: driving direction is measured, but has the weight 0."""
+"""NAVSIM v1: the driving direction is measured, but has the weight 0."""
 
-EPDMS_RULES = PdmRules(
+EPDMS_RULES = replace(
+    PDMS_RULES,
     version="navsim v2 0a380a9",
-    radius_m=100.0,
-    lanes_are_road=False,
-    oncoming_window=10,
     spares_intersections=True,
     multiplies_direction=True,
     multiplies_lights=True,
-    min_best_progress_m=5.0,
     compares_allowed_progress=False,
     looks_beyond=False,
-    plan_s=5.0,
     weights=(5.0, 5.0, 2.0, 2.0),
 )
 """NAVSIM v2, without the two-frame comfort, which needs a second plan."""

@@ -14,12 +14,12 @@ def test_the_first_violation_says_when_and_why():
     found = (Violation(time_s=1.5, sentence="hit cone a"), Violation(time_s=3.0, sentence="hit cone b"))
     result = MetricResult(name="m", score=0.5, statistics={}, violations=found)
     assert result.first_violation is found[0]
-    assert (result.first_violation_s, result.sentence) == (1.5, "hit cone a")
+    assert (result.first_violation.time_s, result.sentence) == (1.5, "hit cone a")
 
 
 def test_without_violation_there_is_no_sentence():
     result = MetricResult(name="m", score=1.0, statistics={})
-    assert (result.first_violation, result.first_violation_s, result.sentence) == (None, None, "")
+    assert (result.first_violation, result.sentence) == (None, "")
 
 
 def test_scores_lie_between_0_and_1():

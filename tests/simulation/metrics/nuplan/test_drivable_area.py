@@ -15,18 +15,18 @@ def test_corners_may_be_off_by_less_than_0_3_m(off_m, score):
     assert result.series == pytest.approx(np.full(STEPS, off_m))
 
 
-def test_the_first_corner_and_time_are_named():
+def test_the_sentence_names_the_first_corner_and_its_time():
     y = np.where(np.arange(STEPS) < 50, RIGHT_LANE_Y, EDGE_Y + HALF_WIDTH_M - 1.0)
     result = drivable_area_compliance(drive(motion(20.0 + 0.8 * np.arange(STEPS), y)))[0]
     assert result.sentence == "rear right corner left the drivable area at 5.0 s, up to 1.0 m off until 14.9 s"
 
 
-def test_far_off_is_told_as_such():
+def test_distances_beyond_20_m_are_reported_as_such():
     result = drivable_area_compliance(drive(steady(y=-500.0)))[0]
     assert result.sentence.endswith("up to more than 20 m off until 14.9 s")
 
 
-def test_without_tolerance_the_corners_are_out_at_once():
+def test_corners_in_drivable_area_has_no_tolerance():
     outside = drive(steady(y=EDGE_Y - 0.1 + HALF_WIDTH_M))
     assert drivable_area_compliance(outside)[0].score == 1.0
     assert corners_in_drivable_area(outside)[0].statistics == {"corners_in_drivable_area": 0.0}

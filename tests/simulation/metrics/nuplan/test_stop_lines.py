@@ -16,16 +16,16 @@ def map_with_stop_line():
     return builder.build()
 
 
-def judged(front_x, speed_mps, *rows):
+def metric(front_x, speed_mps, *rows):
     x = np.full(STEPS, front_x - FRONT_M)
     ego = motion(x, 0.0, speed_mps=np.full(STEPS, speed_mps))
-    others = agents(*rows) if rows else None
-    return ego_stop_at_stop_line(drive(ego, others, on=map_with_stop_line()))[0]
+    present = agents(*rows) if rows else None
+    return ego_stop_at_stop_line(drive(ego, present, on=map_with_stop_line()))[0]
 
 
 @pytest.mark.parametrize(("speed_mps", "stops"), [(0.0, 1.0), (0.2, 0.0)])
 def test_standing_with_the_front_on_the_line_is_a_stop(speed_mps, stops):
-    result = judged(98.0, speed_mps)
+    result = metric(98.0, speed_mps)
     assert result.score is None
     assert result.statistics["number_of_ego_before_stop_line"] == 1.0
     assert result.statistics["number_of_ego_stop_before_stop_line"] == stops
@@ -33,11 +33,11 @@ def test_standing_with_the_front_on_the_line_is_a_stop(speed_mps, stops):
 
 
 def test_before_the_line_nothing_is_measured():
-    assert judged(90.0, 0.0).statistics == {}
+    assert metric(90.0, 0.0).statistics == {}
 
 
-def test_behind_somebody_nothing_is_measured():
-    assert judged(98.0, 0.0, {"x": 97.5, "y": 0.8, "size": (1.0, 1.0)}).statistics == {}
+def test_behind_a_leading_agent_nothing_is_measured():
+    assert metric(98.0, 0.0, {"x": 97.5, "y": 0.8, "size": (1.0, 1.0)}).statistics == {}
 
 
 def test_without_stop_lines_nothing_is_measured():

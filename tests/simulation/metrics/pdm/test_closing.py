@@ -1,7 +1,7 @@
-"""Time to collision with everybody moved straight on; each answer follows from a gap and a speed.
+"""Time to collision with all agents moved straight; each expected value follows from a gap and a speed.
 
-The ego is 5 m by 2 m, its middle 1.5 m before its rear axle, which starts at the origin: its front is at x = 4 m.
-Looks are 0.3 s apart: a collision after 0.5 s is seen at 0.6 s, one after 1.0 s at 1.2 s, one after 1.6 s never.
+The ego is 5 m by 2 m, its centre 1.5 m ahead of its rear axle, which starts at the origin: its front is at x = 4 m.
+Tests are 0.3 s apart: a collision after 0.5 s is found at 0.6 s, one after 1.0 s at 1.2 s, one after 1.6 s never.
 """
 
 import numpy as np
@@ -38,12 +38,12 @@ def scores(
     *,
     area: int = 0,
     kind: int = LANE,
-    is_there: bool = True,
+    is_valid: bool = True,
     is_ignored: bool = False,
 ) -> list[float]:
-    """Of motions beside one other, whose box middle moves from a place on, on a large polygon of one kind.
+    """Scores of motions with one agent on a large polygon of one kind; x and y are the agent's box centre at first.
 
-    The speed is that of the whole time, or that of each instant (T,).
+    The agent's speed is constant, or given for each instant (T,).
     """
     steps = states.shape[1]
     speeds = np.broadcast_to(np.asarray(speed_mps, dtype=np.float64), (steps,))
@@ -52,7 +52,7 @@ def scores(
     agents = ScoredAgents(
         poses=poses[:, np.newaxis].copy(),
         sizes=np.tile([LENGTH_M, WIDTH_M], (steps, 1, 1)),
-        valid=np.full((steps, 1), is_there),
+        valid=np.full((steps, 1), is_valid),
         speeds=speeds[:1].copy(),
         is_static=np.array([False]),
         is_ignored=np.array([is_ignored]),
@@ -68,56 +68,56 @@ def scores(
     ).tolist()
 
 
-def score(states: np.ndarray, *other, **situation) -> float:
-    """Of a single motion."""
-    return scores(states, *other, **situation)[0]
+def score(states: np.ndarray, *agent, **situation) -> float:
+    """Score of a single motion."""
+    return scores(states, *agent, **situation)[0]
 
 
-def behind(gap_m: float) -> float:
-    """Where the middle of a leader is whose rear is so far ahead of the ego's front."""
+def leader_x(gap_m: float) -> float:
+    """x of the centre of a leader that is a gap ahead of the ego."""
     return FRONT_M + gap_m + LENGTH_M / 2
 
 
 @pytest.mark.parametrize(
     ("gap_m", "leader_mps", "expected"),
     [
-        # 10 m/s against 4: closing in by 6 m/s, within 0.5 s, 1.0 s, 1.33 s and 2 s.
+        # 10 m/s behind 4 m/s: the gap closes within 0.5 s, 1.0 s, 1.33 s and 2 s.
         (3.0, 4.0, 0.0),
         (6.0, 4.0, 0.5),
         (8.0, 4.0, 0.5),
         (12.0, 4.0, 1.0),
-        # One that stands: 0.8 s, 1.1 s, 1.6 s.
+        # Stopped leader: 0.8 s, 1.1 s, 1.6 s.
         (8.0, 0.0, 0.0),
         (11.0, 0.0, 0.5),
         (16.0, 0.0, 1.0),
-        # As fast as the ego, and moving away, however near.
+        # As fast as the ego, and faster.
         (0.5, 10.0, 1.0),
         (0.5, 14.0, 1.0),
     ],
 )
 def test_the_time_gap_to_a_leader_decides(gap_m, leader_mps, expected):
-    assert score(motion(10.0), behind(gap_m), 0.1, 0.0, leader_mps) == expected
+    assert score(motion(10.0), leader_x(gap_m), 0.1, 0.0, leader_mps) == expected
 
 
 @pytest.mark.parametrize(
     ("x_m", "y_m", "expected"),
     [
-        # Northbound at 5 m/s. At 0.9 s the ego's box reaches from x = 8 to 13 m, and the other's middle is 4.5 m on.
+        # Northbound at 5 m/s. At 0.9 s the ego's box covers x = 8 to 13 m, and the agent's centre has moved 4.5 m.
         (11.5, -5.0, 0.0),
-        # Its box begins at x = 13.5 m: met at 1.2 s, when the ego reaches to 16 m.
+        # Its box starts at x = 13.5 m: it overlaps at 1.2 s, when the ego's front is at 16 m.
         (14.5, -6.0, 0.5),
-        # Has passed already.
+        # It has already passed.
         (14.5, 4.0, 1.0),
-        # Is still 7 m and more south of the ego's side when the ego has gone by at 1.5 s.
+        # It is still 7 m south of the ego's side when the ego has passed at 1.5 s.
         (14.5, -18.0, 1.0),
     ],
 )
-def test_one_that_crosses_counts_when_both_are_in_the_same_place_at_the_same_time(x_m, y_m, expected):
+def test_a_crossing_agent_counts_if_the_boxes_overlap_at_the_same_time(x_m, y_m, expected):
     states = motion(10.0)
     assert score(states, x_m, y_m, NORTH, 5.0, area=MULTIPLE_LANES) == expected
 
 
-def test_one_from_the_side_counts_where_the_ego_is_in_an_intersection_or_not_in_one_lane():
+def test_an_agent_beside_counts_in_an_intersection_or_outside_one_lane():
     # At 45 degrees from the ego's heading, into its side within 0.6 s.
     beside = {"x_m": 5.0, "y_m": -5.0, "heading": NORTH, "speed_mps": 5.0}
     states = motion(10.0)
@@ -127,37 +127,37 @@ def test_one_from_the_side_counts_where_the_ego_is_in_an_intersection_or_not_in_
     assert score(states, **beside, kind=INTERSECTION) == 0.0
 
 
-def test_one_that_comes_from_behind_never_counts():
+def test_an_agent_from_behind_never_counts():
     assert score(motion(5.0), -6.0, 0.1, 0.0, 15.0, area=OFF_ROAD, kind=INTERSECTION) == 1.0
 
 
-def test_who_stands_closes_in_on_nobody():
-    assert score(motion(0.0), behind(0.5), 0.1, 0.0, 0.0) == 1.0
+def test_a_stopped_ego_scores_1():
+    assert score(motion(0.0), leader_x(0.5), 0.1, 0.0, 0.0) == 1.0
 
 
-def test_who_is_not_there_or_ignored_does_not_count():
-    near = {"x_m": behind(3.0), "y_m": 0.1, "heading": 0.0, "speed_mps": 0.0}
+def test_invalid_and_ignored_agents_do_not_count():
+    near = {"x_m": leader_x(3.0), "y_m": 0.1, "heading": 0.0, "speed_mps": 0.0}
     assert score(motion(10.0), **near) == 0.0
-    assert score(motion(10.0), **near, is_there=False) == 1.0
+    assert score(motion(10.0), **near, is_valid=False) == 1.0
     assert score(motion(10.0), **near, is_ignored=True) == 1.0
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(1, 1.0), (5, 0.5), (11, 0.0)])
 def test_the_worst_instant_of_a_motion_counts(steps, expected):
-    # 16 m behind one that stands: 1.6 s at first, 1.2 s after 0.4 s, 0.6 s after a second.
-    assert score(motion(10.0, steps), behind(15.9), 0.1, 0.0, 0.0) == expected
+    # 16 m behind a stopped leader: 1.6 s at first, 1.2 s after 0.4 s, 0.6 s after 1 s.
+    assert score(motion(10.0, steps), leader_x(15.9), 0.1, 0.0, 0.0) == expected
 
 
-def test_a_leader_that_is_about_to_speed_up_counts_with_its_speed_of_now():
-    # 6 m behind one that stands, at 10 m/s: 0.6 s. It is off at 20 m/s a tenth of a second later.
+def test_a_leader_that_is_about_to_accelerate_counts_with_its_present_speed():
+    # 6 m behind a stopped leader, at 10 m/s: 0.6 s. The leader drives 20 m/s 0.1 s later.
     speeds = np.full(5, 20.0)
     speeds[0] = 0.0
-    assert score(motion(10.0, 5), behind(6.0), 0.1, 0.0, speeds) == 0.0
+    assert score(motion(10.0, 5), leader_x(6.0), 0.1, 0.0, speeds) == 0.0
     speeds[0] = 20.0
-    assert score(motion(10.0, 5), behind(6.0), 0.1, 0.0, speeds) == 1.0
+    assert score(motion(10.0, 5), leader_x(6.0), 0.1, 0.0, speeds) == 1.0
 
 
-def test_each_motion_is_judged_for_itself():
-    # 8 m to one that stands: never, 1.33 s, 0.8 s.
+def test_each_motion_has_its_own_score():
+    # 8 m to a stopped leader: never, 1.33 s, 0.8 s.
     states = np.concatenate([motion(speed) for speed in (0.0, 6.0, 10.0)])
-    assert scores(states, behind(8.0), 0.1, 0.0, 0.0) == [1.0, 0.5, 0.0]
+    assert scores(states, leader_x(8.0), 0.1, 0.0, 0.0) == [1.0, 0.5, 0.0]

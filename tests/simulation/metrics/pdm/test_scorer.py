@@ -1,6 +1,6 @@
-"""The PDM score on a straight road, where every right answer is known by hand.
+"""The PDM score on a straight road, with values known by hand.
 
-The road runs east; the ego's lane has its middle at y = -1.75 of the site, the oncoming one at y = 1.75.
+The road runs east; the centerline of the ego's lane is at y = -1.75, that of the oncoming lane at y = 1.75.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ def road():
 
 
 def motion(road, speed_mps=10.0, aside_m=None, time_s=TIME_S):
-    """States (1, T, 10): straight on from the scene's start, moved sideways by `aside_m` (T,)."""
+    """States (1, T, 10): straight from the scene's start, shifted left by `aside_m` (T,)."""
     states = np.zeros((1, len(time_s), STATE_SIZE))
     start = road.logged_ego_pose(0)
     states[0, :, 0] = start[0] + speed_mps * time_s
@@ -33,7 +33,7 @@ def motion(road, speed_mps=10.0, aside_m=None, time_s=TIME_S):
 
 
 def agents_at(road, rows, is_static=False):
-    """Others given as x ahead of the ego's rear axle, y to its left, heading, speed; 4.8 m by 2 m."""
+    """Agents of 4.8 m by 2 m, given as x ahead of the ego's rear axle, y to its left, heading, speed."""
     start = road.logged_ego_pose(0)
     rows = np.array(rows, dtype=np.float64).reshape(-1, 4)
     poses = rows[:, :3].copy()
@@ -61,7 +61,7 @@ def score(road, states, agents=None, rules=TUPLAN_RULES):
     return score_motions(states, scene_now, rules)
 
 
-def test_straight_on_in_its_lane_alone_everything_is_fine(road):
+def test_driving_straight_without_agents_scores_1(road):
     scores = score(road, motion(road))
     assert scores.score == pytest.approx([1.0])
     assert scores.progress_m == pytest.approx([40.0])
@@ -69,22 +69,22 @@ def test_straight_on_in_its_lane_alone_everything_is_fine(road):
 
 
 @pytest.mark.parametrize(
-    ("other", "is_static", "no_collision", "in_time"),
+    ("agent", "is_static", "no_collision", "in_time"),
     [
         ([30.0, 0.0, 0.0, 0.0], False, 0.0, 0.0),
         ([30.0, 0.0, 0.0, 0.0], True, 0.5, 0.0),
         # 49 m ahead, its rear end at 46.6: the front is at 44.05 after 4 s, and reaches it 0.26 s later.
         ([49.0, 0.0, 0.0, 0.0], False, 1.0, 0.0),
         ([70.0, 0.0, 0.0, 0.0], False, 1.0, 1.0),
-        # From behind and twice as fast: not the ego's fault. But where the other will be is held against where the
-        # ego is now, so that it counts as ahead when the time to collision is asked.
+        # From behind and twice as fast: not the ego's fault. But the time to collision compares the agent's future
+        # position with the ego's present one, so that the agent counts as ahead.
         ([-20.0, 0.0, 0.0, 20.0], False, 1.0, 0.0),
         ([20.0, 3.5, np.pi, 10.0], False, 1.0, 1.0),
     ],
     ids=["standing car", "static object", "soon", "far", "rear-ender", "oncoming lane"],
 )
-def test_others_cost_what_the_ego_does_to_them(road, other, is_static, no_collision, in_time):
-    scores = score(road, motion(road), agents_at(road, [other], is_static))
+def test_collisions_and_times_to_collision_with_one_agent(road, agent, is_static, no_collision, in_time):
+    scores = score(road, motion(road), agents_at(road, [agent], is_static))
     assert (scores.no_collision[0], scores.time_to_collision[0]) == (no_collision, in_time)
 
 
@@ -93,12 +93,12 @@ def test_a_standing_ego_is_never_at_fault(road):
     assert (scores.no_collision[0], scores.time_to_collision[0]) == (1.0, 1.0)
 
 
-def test_the_first_collision_is_timed(road):
+def test_the_step_of_the_first_collision_is_known(road):
     # The front bumper is 4.049 m before the axle, the car's rear end at 27.6: touched at 2.36 s.
     assert score(road, motion(road), agents_at(road, [[30.0, 0.0, 0.0, 0.0]])).collision_step[0] == 24
 
 
-def test_leaving_the_road_costs_everything(road):
+def test_leaving_the_road_scores_0(road):
     away = score(road, motion(road, aside_m=np.linspace(0.0, -6.0, STEPS)))
     assert (away.drivable_area[0], away.score[0]) == (0.0, 0.0)
 
@@ -122,7 +122,7 @@ def test_progress_is_relative_to_the_best(road):
     assert score(road, slow).progress == pytest.approx([1.0, 1.0])
 
 
-def test_keeping_the_lane_forgives_less_than_two_seconds(road):
+def test_keeping_the_lane_allows_less_than_two_seconds_off_the_centerline(road):
     short, long = (np.where(end > TIME_S, 0.6, 0.0) for end in (1.85, 1.95))
     states = np.concatenate([motion(road, aside_m=short), motion(road, aside_m=long)])
     assert score(road, states, rules=EPDMS_RULES).lane_keeping.tolist() == [1.0, 0.0]
