@@ -27,9 +27,11 @@ import tyro
 from driving.cameras import CameraFrames, CameraRig
 from driving.nuplan import maps
 from driving.nuplan.data import DataRoot
+from driving.nuplan.filters import ScenarioFilter
 from driving.nuplan.scenarios import list_scenarios, open_scenario, summarize
 from driving.nuplan.writer import write_world
 from driving.recording import Recording
+from driving.scenario_types import KNOWN_SCENARIO_TYPES
 from driving.synthetic.scenes import SCENES
 from planning.registry import load_planner
 from simulation.metrics.score import score_simulation
@@ -188,25 +190,42 @@ class DamagedWorld:
         shutil.copyfile(whole, path)
         return outcome
 
-    def _run(self) -> Outcome:
+    def without_table(self, table: str) -> Outcome:
+        """Drive a log that lacks a table."""
+        return self._changed(f"DROP TABLE {table}")
+
+    def without_goals(self) -> Outcome:
+        """Drive a log without mission goals."""
+        return self._changed("UPDATE scene SET goal_ego_pose_token = NULL")
+
+    def _changed(self, statement: str) -> Outcome:
+        path = self.path(LOG)
+        with sqlite3.connect(path) as connection:
+            connection.execute(statement)
+        connection.close()
+        outcome = self._run(ScenarioFilter(scenario_types=tuple(KNOWN_SCENARIO_TYPES), remove_invalid_goals=False))
+        shutil.copyfile(self.path(LOG, whole=True), path)
+        return outcome
+
+    def _run(self, chosen: ScenarioFilter | None = None) -> Outcome:
         lines: list[str] = []
         handler = logging.Handler(logging.WARNING)
         handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
         logging.getLogger().addHandler(handler)
         try:
-            poses, error = self._driven(), ""
+            poses, error = self._driven(chosen), ""
         except Exception as failure:  # noqa: BLE001  (judged by the caller)
             poses, error = np.zeros((0, NUM_FRAMES - 1, 4)), f"{type(failure).__name__}: {failure}"
         finally:
             logging.getLogger().removeHandler(handler)
         return Outcome(poses=poses, error=error, lines=tuple(lines))
 
-    def _driven(self) -> np.ndarray:
+    def _driven(self, chosen: ScenarioFilter | None) -> np.ndarray:
         if self.path(MAP).read_bytes() == self.path(MAP, whole=True).read_bytes():
             shutil.copystat(self.path(MAP, whole=True), self.path(MAP))
         else:
             maps._open_maps.clear()
-        (entry,) = list_scenarios(DataRoot.find(self._damaged))
+        (entry,) = list_scenarios(DataRoot.find(self._damaged), chosen)
         summarize(entry)
         scenario = replace(open_scenario(entry), num_frames=NUM_FRAMES)
         drives = []

@@ -28,7 +28,7 @@ class AgentKind(IntEnum):
 
     @property
     def is_static(self) -> bool:
-        """Whether nuPlan treats the kind as a static object, whose velocity is ignored."""
+        """Whether nuPlan treats the kind as a static object and ignores its velocity."""
         return self in STATIC_KINDS
 
 

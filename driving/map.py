@@ -352,12 +352,12 @@ class MapGraph:
         return rows[rows < self.lanes.num_lanes]
 
     def connector_rows_at(self, point: Float64[np.ndarray, "2"]) -> Int64[np.ndarray, "found"]:
-        """Rows of the lane connectors whose polygon contains the point."""
+        """Rows of the lane connectors with a polygon that contains the point."""
         rows = self.lanes.areas.rows_containing(point)
         return rows[rows >= self.lanes.num_lanes]
 
     def lane_rows_near(self, point: Float64[np.ndarray, "2"], radius_m: float) -> Int64[np.ndarray, "found"]:
-        """Rows of lanes and connectors whose polygon touches the square of half side `radius_m`."""
+        """Rows of lanes and connectors with a polygon that touches the square of half side `radius_m`."""
         return self.lanes.areas.rows_near(point, radius_m)
 
     def nearest_lane_row(

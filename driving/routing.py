@@ -21,7 +21,7 @@ def build_route(
     goal_pose: Float64[np.ndarray, "3"] | None,
     start_pose: Float64[np.ndarray, "3"],
 ) -> Route:
-    """A route whose centerline is the shortest chain of lanes through the roadblocks, from the lane at `start_pose`.
+    """A route with the shortest chain of lanes through the roadblocks, from the lane at `start_pose`, as centerline.
 
     The centerline ends before the last roadblock when no chain of lanes reaches it.
     """

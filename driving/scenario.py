@@ -90,7 +90,7 @@ class Scenario:
         return self.ego.rear_axle_poses[0, self.first_frame + iteration]
 
     def observation_at(self, iteration: int) -> Observation:
-        """The observation of a planner whose ego drives as in the log.
+        """The observation of a planner, for an ego that drives as in the log.
 
         Raises:
             IndexError: When the scenario has no such iteration.

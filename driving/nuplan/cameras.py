@@ -19,7 +19,7 @@ from driving.nuplan.safe_pickle import decode_numbers
 logger = logging.getLogger(__name__)
 
 LEAD_US = 50_000
-"""Cameras fire up to this long before the sweep whose frame they belong to."""
+"""An image is taken up to this long before the sweep of its frame."""
 
 _SHAPES = {"translation": (3,), "rotation": (4,), "intrinsic": (3, 3), "distortion": (5,)}
 _CAMERA_COLUMNS = ("token", "channel", *_SHAPES, "width", "height")
@@ -118,7 +118,7 @@ def _rig(path: Path, cameras: list[tuple[Any, ...]]) -> CameraRig:
     )
 
 
-def _decoded(path: Path, channel: str, column: str, blob: bytes) -> np.ndarray:
+def _decoded(path: Path, channel: str, column: str, blob: object) -> np.ndarray:
     place = f"{path}: table `camera`, camera {channel}, column {column}"
     try:
         values = np.array(decode_numbers(blob), dtype=np.float64)

@@ -27,7 +27,7 @@ class ScenarioFilter:
     scenario_tokens: tuple[str, ...] | None = None
     """16 hex digits each."""
     remove_invalid_goals: bool = True
-    """Leave out scenarios whose scene has no mission goal."""
+    """Leave out scenarios in scenes without a mission goal."""
     expand_scenarios: bool = False
     """Each scenario is its tagged frame alone."""
     num_scenarios_per_type: int | None = None

@@ -1,6 +1,6 @@
 """Layers of a GeoPackage as arrays: geometry projected to metres, attributes by column.
 
-A GeoPackage is a SQLite file whose geometry is WKB behind a short header. A geometry is unusable when it is NULL or
+A GeoPackage is a SQLite file with geometry as WKB after a short header. A geometry is unusable when it is NULL or
 empty, of another type, without area or length, or when coordinates are not finite. It is then read as None.
 """
 
@@ -145,7 +145,7 @@ class LayerReader:
             self.notes[key] = f"{said}{sentence} ({_listed(ids, what)})"
 
     def note_dangling(self, layer: Layer, column: str, target: Int64[np.ndarray, "targets"]) -> None:
-        """Note rows whose reference is NULL or no fid of the other layer."""
+        """Note rows with a reference that is NULL or no fid of the other layer."""
         values = layer.columns[column]
         is_dangling = ~np.isin(values, target) & (values != NOT_THERE)
         self.note(Effect.IGNORED, layer.name, layer.ids[is_dangling], f"{column} names no row")
@@ -217,7 +217,7 @@ class LayerReader:
             ) from error
 
     def _geometries(
-        self, layer: str, shape: Shape, ids: Int64[np.ndarray, "rows"], blobs: Sequence[bytes | None]
+        self, layer: str, shape: Shape, ids: Int64[np.ndarray, "rows"], blobs: Sequence[Any]
     ) -> np.ndarray:
         if not blobs:
             return np.zeros(0, dtype=object)
@@ -244,7 +244,7 @@ class LayerReader:
         geometries[~_is_usable(geometries, shape, 1.0)] = None
         return geometries
 
-    def _wkb(self, layer: str, fid: int, blob: bytes | None) -> bytes | None:
+    def _wkb(self, layer: str, fid: int, blob: Any) -> bytes | None:
         if blob is None:
             return None
         is_header = isinstance(blob, bytes) and len(blob) > _HEADER_BYTES and blob.startswith(b"GP")

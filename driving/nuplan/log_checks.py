@@ -15,7 +15,7 @@ from driving.nuplan.database import has_index, has_table, reading
 logger = logging.getLogger(__name__)
 
 MASTER_CHANNEL = "MergedPointCloud"
-"""The lidar whose sweeps are nuPlan's frames."""
+"""The lidar of nuPlan's frames: each sweep is a frame."""
 SHOWN_ROWS = 3
 """Rows that a sentence names."""
 OPTIONAL_TABLES = ("scenario_tag", "traffic_light_status", "camera", "image", "recording_metadata")

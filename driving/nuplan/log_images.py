@@ -17,7 +17,7 @@ from driving.recording import Recording
 SHARED_WITHIN_US = 1_000
 SHARED_WITHIN_M = 1e-4
 SHARED_WITHIN_RAD = 1e-5
-"""Largest differences in time and pose between an image and the frame whose ego pose it shares."""
+"""Largest differences in time and pose between an image and a frame with a shared ego pose."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,7 +66,7 @@ def at_log_rate(recording: Recording) -> Recording:
 
 
 def lights_of_steps(lights: TrafficLights, steps: Int64[np.ndarray, "rows"]) -> TrafficLights:
-    """Traffic lights whose step i is step `steps[i]` of the given ones."""
+    """Traffic lights at the given steps, in their order."""
     counts = np.diff(lights.offsets)[steps]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     rows = np.repeat(lights.offsets[steps] - offsets[:-1], counts) + np.arange(offsets[-1])

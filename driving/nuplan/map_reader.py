@@ -30,7 +30,7 @@ from driving.nuplan.geopackage import (
 )
 
 NO_LANE_INDEX = -1000
-"""Index of a lane whose index is NULL: no lane is its neighbour."""
+"""Index of a lane without an index: no lane is its neighbour."""
 HALF_WIDTH_M = 1.75
 """Of a lane that has no polygon."""
 MIDLINE_STEP_M = 1.0

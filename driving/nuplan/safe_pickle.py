@@ -26,7 +26,7 @@ _FETCHED = frozenset({"GET", "BINGET", "LONG_BINGET"})
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
-def decode_numbers(blob: bytes) -> Numbers:
+def decode_numbers(blob: object) -> Numbers:
     """Decode a pickled list (or tuple) of numbers or of such lists. Tuples come back as lists.
 
     Raises:

@@ -80,10 +80,10 @@ def test_agents_are_ordered_by_their_first_observation_and_then_by_their_boxes()
 
 
 def test_empty_tracks_have_steps_but_no_agents():
-    nobody = AgentTracks.none(7)
-    assert (nobody.num_agents, nobody.num_steps) == (0, 7)
-    assert nobody.rows_at(3).tolist() == []
-    assert nobody.steps(2, 5).num_steps == 3
+    empty = AgentTracks.none(7)
+    assert (empty.num_agents, empty.num_steps) == (0, 7)
+    assert empty.rows_at(3).tolist() == []
+    assert empty.steps(2, 5).num_steps == 3
 
 
 def test_ids_and_poses_must_match_the_agents():

@@ -53,7 +53,7 @@ def with_cameras(scenario: Scenario) -> Scenario:
 
 
 def with_another_future(scenario: Scenario, now: int) -> Scenario:
-    """Everything behind step `now` is different: ego, agents, who is there at all, lights, images."""
+    """Everything behind step `now` is different: ego, agents, the set of agents, lights, images."""
     ego, agents, lights = scenario.ego, scenario.agents, scenario.traffic_lights
     later = np.arange(len(scenario.time_us)) > now
 
@@ -117,7 +117,7 @@ def test_no_array_leads_back_into_the_recording(name):
             assert not np.shares_memory(values, other), f"{path} shares memory with {other_path}"
 
 
-def test_who_has_not_been_seen_yet_is_not_listed():
+def test_agents_that_were_not_observed_yet_are_not_listed():
     scenario = scene("pedestrian_crossing")
     assert scenario.observation_at(49).agents.num_agents == 1
     assert scenario.observation_at(50).agents.num_agents == 2

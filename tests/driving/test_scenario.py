@@ -4,13 +4,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from driving import AgentTracks, LightStatus
+from driving.agents import AgentTracks, LightStatus
+from driving.scenario import FUTURE_STEPS, HISTORY_STEPS
 from driving.synthetic.scenes import scene
 
 
 def test_a_scenario_has_history_frames_and_future():
     scenario = scene("queue")
     assert (scenario.first_frame, scenario.num_frames, len(scenario.time_us)) == (22, 151, 22 + 151 + 80)
+    assert (HISTORY_STEPS, FUTURE_STEPS) == (22, 80)
     assert scenario.time_us[scenario.frames].tolist() == [scenario.start_time_us + 100_000 * i for i in range(151)]
     assert scenario.anchor_frame - scenario.first_frame == 30
     assert scenario.map_name == "us-nv-las-vegas-strip"

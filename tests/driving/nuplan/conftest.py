@@ -35,7 +35,7 @@ LOG_TABLES = {
 
 
 def token(kind: int, number: int = 0) -> bytes:
-    """A token that tells what it is of."""
+    """A token made of a number for the table and the number of the row."""
     return (kind * 1_000_000 + number).to_bytes(8, "big")
 
 

@@ -38,3 +38,9 @@ def test_a_damaged_column_changes_no_drive_without_a_line(world, table):
     ]
     assert damages
     assert [violation for damage in damages if (violation := world.violation(damage))] == []
+
+
+def test_a_log_is_driven_without_optional_tables_and_goals(world):
+    for table in ("camera", "image", "traffic_light_status", "recording_metadata"):
+        assert world.without_table(table).error == ""
+    assert world.without_goals().error == ""

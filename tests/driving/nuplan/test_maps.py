@@ -231,6 +231,14 @@ def test_a_connector_without_polygon_and_path_follows_its_own_line(gpkg):
     np.testing.assert_allclose(small_map.lanes.centerlines[2][-1], [X0 + 320, Y0], atol=1e-6)
 
 
+def with_nan(geometry):
+    """The geometry with one coordinate that is not a number."""
+    points = shapely.get_coordinates(geometry)
+    points[1, 0] = np.nan
+    with np.errstate(invalid="ignore"):
+        return shapely.set_coordinates(geometry, points)
+
+
 UNUSABLE_POLYGONS = {
     "NULL": None,
     "empty": shapely.Polygon(),
@@ -238,14 +246,14 @@ UNUSABLE_POLYGONS = {
     "a line": shapely.LineString([(0, 0), (5, 0)]),
     "no area": shapely.Polygon([(0, 0), (5, 0), (9, 0), (0, 0)]),
     "one place": shapely.Polygon([(0, 0)] * 4),
-    "NaN": shapely.Polygon([(0, 0), (5, 0), (np.nan, 5), (0, 0)]),
+    "NaN": with_nan(shapely.Polygon([(0, 0), (5, 0), (5, 5), (0, 0)])),
 }
 UNUSABLE_LINES = {
     "NULL": None,
     "empty": shapely.LineString(),
     "a point": shapely.Point(0, 0),
     "no length": shapely.LineString([(3, 0), (3, 0)]),
-    "NaN": shapely.LineString([(0, 0), (np.nan, 0)]),
+    "NaN": with_nan(shapely.LineString([(0, 0), (5, 0)])),
 }
 
 

@@ -362,7 +362,7 @@ def test_rig_and_images_are_read_back(filmed, tmp_path, mode):
         shutil.rmtree(tmp_path / "world" / "nuplan-v1.1" / "splits")
         assert others.image(2).shape == (3, 4, 3)
     else:
-        # The image at a level frame shares its ego pose, which the devkit's camera filter asks for.
+        # The image at a level frame shares its ego pose, which the devkit's camera filter requires.
         shared = rows(
             path, "SELECT COUNT(*) FROM image AS i INNER JOIN lidar_pc AS f ON f.ego_pose_token = i.ego_pose_token"
         )
