@@ -7,9 +7,12 @@ from jaxtyping import Float64
 
 from driving.arrays import require_array
 from driving.geometry import wrap_angle
+from driving.timing import STEP_S
 
 LOGGED_TIME_S = np.arange(9) * 0.5
 """Simulation logs keep candidates at these times; candidates given at these times need no interpolation."""
+LOGGED_STEPS = np.rint(LOGGED_TIME_S / STEP_S).astype(int)
+"""The same times in steps of the simulation."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,12 @@
-"""The inner loop of nuPlan's IDM planner: a path, obstacles as they stand now, and a car that keeps its distance."""
+"""Rollout of nuPlan's IDM planner along a path, among obstacles that stand still."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
+from simulation.ego.box import EgoBox, corners_around, half_diagonal
 from simulation.geometry.angles import wrap
 from simulation.geometry.boxes import box_corners, convex_distance, convex_overlap
 from simulation.geometry.compiling import njit
@@ -18,14 +21,63 @@ from simulation.geometry.polygons import FlatPolygons
 from simulation.geometry.polylines import ChunkedLine, project
 from simulation.traffic.idm_law import IdmParameters, idm_acceleration
 
+X, Y, HEADING, SPEED, LENGTH, WIDTH = range(6)
+"""Columns of an agent: box centre and heading [m, rad, global], speed [m/s], size [m]."""
+NUM_COLUMNS = 6
+_REACH = WIDTH
+"""Half diagonal of a nearby agent [m], in the column of its width."""
+
+
+class IdmPath(NamedTuple):
+    """Path of the IDM planner."""
+
+    line: ChunkedLine
+    """Without doubled vertices."""
+    headings: Float64[np.ndarray, "points"]
+    """Unwrapped [rad]."""
+    num_points: int
+    """Vertices that the ego may drive to: nuPlan drops the last one, but projects onto it."""
+
+
+class IdmObstacles(NamedTuple):
+    """Obstacles at one instant."""
+
+    agents: Float64[np.ndarray, "agents 6"]
+    """Agents and static objects; these have speed 0."""
+    areas: FlatPolygons
+    red_rows: Int64[np.ndarray, "lights"]
+    """Areas behind red lights."""
+
+
+class IdmPlanSettings(NamedTuple):
+    """Settings of a plan."""
+
+    target_speed_mps: float
+    parameters: IdmParameters
+    radius_m: float
+    """Range in which agents are observed."""
+    step_s: float
+    num_steps: int
+
+
+class _Nearby(NamedTuple):
+    """Agents in range, with their half diagonal, and the corners of their boxes."""
+
+    agents: np.ndarray
+    corners: np.ndarray
+
 
 @njit(cache=True)
 def pose_at(
-    points: np.ndarray, arc: np.ndarray, headings: np.ndarray, along: float, num_points: int
+    points: Float64[np.ndarray, "points 2"],
+    arc: Float64[np.ndarray, "points"],
+    headings: Float64[np.ndarray, "points"],
+    along: float,
+    num_points: int,
 ) -> tuple[float, float, float]:
-    """Place on the first `num_points` vertices of a path, clamped; position and unwrapped heading interpolated."""
+    """Interpolated pose on the first `num_points` vertices of a path; arc lengths are clamped, headings unwrapped."""
     along = min(max(along, arc[0]), arc[num_points - 1])
-    # The segment whose end is the first vertex not before the place, as scipy's interp1d chooses it.
+    # Like scipy's interp1d: the segment that ends at the first vertex not before the arc length.
     high = int(np.searchsorted(arc[:num_points], along))
     high = min(max(high, 1), num_points - 1)
     low = high - 1
@@ -39,109 +91,85 @@ def pose_at(
 
 
 @njit(cache=True)
-def _lead(
-    corridor: Corridor,
-    center: tuple[float, float, float],
-    size: tuple[float, float],
-    corners: np.ndarray,
-    agents: np.ndarray,
-    areas: FlatPolygons,
-    area_rows: np.ndarray,
+def _leader(
+    corridor: Corridor, center: tuple[float, float, float], box: EgoBox, nearby: _Nearby, obstacles: IdmObstacles
 ) -> tuple[float, float]:
     """Distance to the nearest obstacle in the corridor or under the ego box [m], and its speed along the ego."""
-    ego = box_corners(center[0], center[1], center[2], size[0], size[1])
-    ego_reach = 0.5 * math.hypot(size[0], size[1])
+    ego, ego_reach = corners_around(center[0], center[1], center[2], box), half_diagonal(box)
+    agents, corners = nearby.agents, nearby.corners
     nearest, lead_speed = np.inf, 0.0
     for i in range(len(agents)):
-        away = math.hypot(agents[i, 0] - center[0], agents[i, 1] - center[1]) - ego_reach - agents[i, 5]
+        away = math.hypot(agents[i, X] - center[0], agents[i, Y] - center[1]) - ego_reach - agents[i, _REACH]
         if away >= nearest:
             continue
-        is_met = away <= 0.0 and convex_overlap(ego, corners[i])
-        if is_met or corridor_overlaps_box(corridor, corners[i]):
-            gap = 0.0 if is_met else convex_distance(ego, corners[i])
+        overlaps = away <= 0.0 and convex_overlap(ego, corners[i])
+        if overlaps or corridor_overlaps_box(corridor, corners[i]):
+            gap = 0.0 if overlaps else convex_distance(ego, corners[i])
             if gap < nearest:
                 nearest = gap
-                lead_speed = agents[i, 3] * math.cos(agents[i, 2] - center[2])
-    for row in area_rows:
-        gap = box_area_distance(areas, row, ego, nearest)
-        if gap < nearest and (gap == 0.0 or corridor_overlaps_area(corridor, areas, row)):
+                lead_speed = agents[i, SPEED] * math.cos(agents[i, HEADING] - center[2])
+    for row in obstacles.red_rows:
+        gap = box_area_distance(obstacles.areas, row, ego, nearest)
+        if gap < nearest and (gap == 0.0 or corridor_overlaps_area(corridor, obstacles.areas, row)):
             nearest, lead_speed = gap, 0.0
     return nearest, lead_speed
 
 
 @njit(cache=True)
-def plan_idm(
-    points: np.ndarray,
-    arc: np.ndarray,
-    headings: np.ndarray,
-    chunks: np.ndarray,
-    num_points: int,
-    ego: np.ndarray,
-    size: tuple[float, float],
-    rear_axle_to_center: float,
-    agents: np.ndarray,
-    areas: FlatPolygons,
-    area_rows: np.ndarray,
-    radius: float,
-    target_speed: float,
-    parameters: IdmParameters,
-    step_s: float,
-    num_steps: int,
-) -> np.ndarray:
-    """Roll the car along its path by forward Euler and return rear-axle poses (num_steps + 1, 3).
-
-    Args:
-        points: Vertices (P, 2) of the path, doubled ones left out but for the last.
-        arc: Arc lengths (P,).
-        headings: Unwrapped headings (P,).
-        chunks: `chunk_bounds` of the path.
-        num_points: Vertices that the car may drive to: nuPlan drops the last, but still projects onto it.
-        ego: Centre x, y, heading, speed.
-        size: Length and width of the ego box.
-        rear_axle_to_center: [m].
-        agents: (N, 6) x, y, heading, speed (0 for static objects), length, width.
-        areas: Areas of any shape.
-        area_rows: Those of them that block the way: connectors at red lights.
-        radius: Agents farther away are not seen [m].
-        target_speed: [m/s].
-        parameters: Of the intelligent driver model.
-        step_s: Step of the roll-out.
-        num_steps: Steps.
-    """
-    end_m = arc[num_points - 1]
-    horizon_m = abs(target_speed) * step_s * num_steps
-    seen = np.empty((len(agents), 6))
+def _nearby(ego: np.ndarray, agents: np.ndarray, radius: float) -> _Nearby:
+    near = np.empty((len(agents), NUM_COLUMNS))
     corners = np.empty((len(agents), 4, 2))
     count = 0
     for i in range(len(agents)):
-        if math.hypot(agents[i, 0] - ego[0], agents[i, 1] - ego[1]) < radius:
-            seen[count] = agents[i]
-            seen[count, 5] = 0.5 * math.hypot(agents[i, 4], agents[i, 5])
-            corners[count] = box_corners(agents[i, 0], agents[i, 1], agents[i, 2], agents[i, 4], agents[i, 5])
+        x, y, length, width = agents[i, X], agents[i, Y], agents[i, LENGTH], agents[i, WIDTH]
+        if math.hypot(x - ego[X], y - ego[Y]) < radius:
+            near[count] = agents[i]
+            near[count, _REACH] = 0.5 * math.hypot(length, width)
+            corners[count] = box_corners(x, y, agents[i, HEADING], length, width)
             count += 1
-    seen, corners = seen[:count], corners[:count]
-    path, half_width = ChunkedLine(points[:num_points], arc[:num_points], chunks), 0.5 * size[1]
+    return _Nearby(near[:count], corners[:count])
 
-    poses = np.empty((num_steps + 1, 3))
-    progress, speed = project(points, arc, ego[0], ego[1]), ego[3]
-    center = (ego[0], ego[1], ego[2])
-    for k in range(num_steps + 1):
+
+@njit(cache=True)
+def plan_idm(
+    path: IdmPath, ego: Float64[np.ndarray, "4"], box: EgoBox, obstacles: IdmObstacles, settings: IdmPlanSettings
+) -> Float64[np.ndarray, "poses 3"]:
+    """Roll the ego along its path by forward Euler; return poses of the rear axle, the present one first.
+
+    Args:
+        path: Path of the ego.
+        ego: Box centre x, y, heading, and speed.
+        box: Of the ego.
+        obstacles: Standing still during the plan.
+        settings: Of the planner.
+    """
+    line, headings, num_points = path.line, path.headings, path.num_points
+    points, arc = line.points, line.arc
+    end_m = arc[num_points - 1]
+    horizon_m = abs(settings.target_speed_mps) * settings.step_s * settings.num_steps
+    nearby = _nearby(ego, obstacles.agents, settings.radius_m)
+    drivable, half_width = ChunkedLine(points[:num_points], arc[:num_points], line.chunks), 0.5 * box.width
+
+    poses = np.empty((settings.num_steps + 1, 3))
+    progress, speed = project(points, arc, ego[X], ego[Y]), ego[SPEED]
+    center = (ego[X], ego[Y], ego[HEADING])
+    for k in range(settings.num_steps + 1):
         x, y, heading = pose_at(points, arc, headings, progress, num_points)
-        poses[k, 0] = x - rear_axle_to_center * math.cos(heading)
-        poses[k, 1] = y - rear_axle_to_center * math.sin(heading)
+        poses[k, 0] = x - box.rear_axle_to_center * math.cos(heading)
+        poses[k, 1] = y - box.rear_axle_to_center * math.sin(heading)
         poses[k, 2] = heading
-        if k == num_steps:
+        if k == settings.num_steps:
             break
-        # The first look is from where the ego is, not from its place on the path.
+        # The first step starts at the true pose of the ego, not at its projection onto the path.
         if k > 0:
             center = (x, y, heading)
         start_m = min(max(progress, 0.0), end_m)
         stop_m = min(max(progress + horizon_m, 0.0), end_m)
-        corridor = corridor_between(path, start_m, stop_m, half_width, half_width)
-        gap, lead_speed = _lead(corridor, center, size, corners, seen, areas, area_rows)
+        corridor = corridor_between(drivable, start_m, stop_m, half_width, half_width)
+        gap, lead_speed = _leader(corridor, center, box, nearby, obstacles)
         if gap == np.inf:
-            gap, lead_speed = end_m - progress - 0.5 * size[0], 0.0
-        accel = idm_acceleration(speed, gap, lead_speed, target_speed, parameters)
-        progress += speed * step_s
-        speed = max(speed + step_s * accel, 0.0)
+            gap, lead_speed = end_m - progress - 0.5 * box.length, 0.0
+        accel = idm_acceleration(speed, gap, lead_speed, settings.target_speed_mps, settings.parameters)
+        progress += speed * settings.step_s
+        speed = max(speed + settings.step_s * accel, 0.0)
     return poses

@@ -7,4 +7,4 @@ class IgnoreAgentsPlanner(IdmPlanner):
     """nuPlan's IDM planner without agents."""
 
     name = "ignore_agents"
-    sees_agents = False
+    observes_agents = False

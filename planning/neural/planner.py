@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 
-from driving.candidates import LOGGED_TIME_S, Candidates
+from driving.candidates import LOGGED_STEPS, LOGGED_TIME_S, Candidates
 from driving.geometry import poses_out_of_frame_of
 from driving.map import MapGraph
 from driving.observation import Observation
@@ -50,7 +50,6 @@ NUM_REPORTED = 16
 CPU_BATCH = 8
 """States per call of the network on the CPU: activations of more fit neither into its cache nor into memory that the
 allocator keeps. A GPU takes all at once."""
-_REPORTED_STEPS = np.rint(LOGGED_TIME_S / STEP_S).astype(int)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -278,7 +277,7 @@ class StudentPlanner:
         count = min(NUM_REPORTED, len(scored.scores))
         best = np.argpartition(-scored.scores, count - 1)[:count]
         best = best[np.argsort(-scored.scores[best], kind="stable")]
-        poses = self._retimed(scored, best)[:, _REPORTED_STEPS]
+        poses = self._retimed(scored, best)[:, LOGGED_STEPS]
         return Candidates(
             time_s=LOGGED_TIME_S,
             poses=poses_out_of_frame_of(poses, scored.observation.ego_now.rear_axle_pose),

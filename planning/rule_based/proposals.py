@@ -1,6 +1,6 @@
-"""The inner loop of PDM-Closed's proposals: five speeds on each of some parallel paths, all by IDM.
+"""Rollout of PDM-Closed's proposals: five speeds on each of several parallel paths, all by IDM.
 
-Agents move on straight lines; a path's corridor is searched for them every 0.2 s. Proposals are numbered path by
+Agents keep their velocity; the corridor of a path is searched for leaders every 0.2 s. Proposals are numbered path by
 path: proposal = path * speeds + speed.
 
 Source:
@@ -11,10 +11,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float64, Int64
 
 from driving.timing import STEP_S
 from planning.idm_rollout import pose_at
 from planning.rule_based.paths import Paths
+from simulation.ego.box import EgoBox, center_at, corners_around, half_diagonal
 from simulation.geometry.boxes import box_corners, boxes_overlapping, convex_distance, convex_overlap
 from simulation.geometry.compiling import njit
 from simulation.geometry.corridors import (
@@ -27,52 +29,55 @@ from simulation.geometry.corridors import (
 )
 from simulation.geometry.polygons import FlatPolygons, overlaps_convex
 from simulation.geometry.polylines import ChunkedLine, project_chunked
+from simulation.metrics.pdm.agents import AgentsNow
 from simulation.traffic.idm_law import PDM_PROPOSALS, idm_acceleration
 
 MIN_PROGRESS_M = 1e-5
-"""Paths are sampled from here on."""
+"""First arc length at which a path is sampled."""
+LEAD_PROGRESS, LEAD_SPEED, LEAD_REAR = range(3)
+"""Columns of a leader: arc length of its rear end on the path [m], its speed along the ego [m/s], and a length to
+subtract from the gap [m]."""
 
 
-class Obstacles(NamedTuple):
-    """N objects with their velocities, and R areas that stand for red lights."""
+class RedLights(NamedTuple):
+    """R areas behind red lights."""
 
-    poses: np.ndarray
-    """(N, 3) box centre and heading now."""
-    sizes: np.ndarray
-    """(N, 2) length, width."""
-    velocities: np.ndarray
-    """(N, 2) along the box, 0 for static objects [m/s]."""
-    speeds: np.ndarray
-    """(N,) 0 for static objects [m/s]."""
-    is_static: np.ndarray
-    """(N,)"""
-    is_ignored: np.ndarray
-    """(N,) touched the ego before."""
     areas: FlatPolygons
-    light_rows: np.ndarray
-    """(R,) areas behind red lights."""
-    light_centroids: np.ndarray
-    """(R, 2)"""
-    is_light_ignored: np.ndarray
-    """(R,) the ego was wholly inside before."""
+    rows: Int64[np.ndarray, "lights"]
+    """Rows of `areas`."""
+    centroids: Float64[np.ndarray, "lights 2"]
+    is_ignored: Bool[np.ndarray, "lights"]
+    """Whether the ego has been completely inside."""
 
 
-class Rollout(NamedTuple):
-    """P proposals over T + 1 instants, filled in as far as they have been rolled out."""
+class ProposalScene(NamedTuple):
+    """Paths and obstacles of one step."""
 
-    progress: np.ndarray
-    """(P, T + 1) of the rear axle along the path [m]."""
-    speed: np.ndarray
-    """(P, T + 1) [m/s]."""
-    lead: np.ndarray
-    """(P, T + 1, 3) progress, speed and rear length of what drives ahead."""
-    poses: np.ndarray
-    """(P, T + 1, 3) rear axle."""
-    pieces: np.ndarray
-    """(L, 4) first and last segment of each path's corridor, and the places of its ends on these [m]."""
-    standing: np.ndarray
-    """(L, N + R) of obstacles that do not move: place along the path where they are in its corridor [m], else
-    infinitely far behind; NaN where not yet looked at."""
+    paths: Paths
+    agents: AgentsNow
+    """N agents and static objects, with velocities along their boxes."""
+    lights: RedLights
+    targets_mps: Float64[np.ndarray, "speeds"]
+    """Target speeds of the proposals on each path."""
+    box: EgoBox
+
+
+class ProposalRollout(NamedTuple):
+    """P proposals over T + 1 instants, filled up to the instant of the rollout."""
+
+    progress: Float64[np.ndarray, "proposals time"]
+    """Arc length of the rear axle on the path [m]."""
+    speed: Float64[np.ndarray, "proposals time"]
+    """[m/s]"""
+    lead: Float64[np.ndarray, "proposals time 3"]
+    """`LEAD_PROGRESS`, `LEAD_SPEED`, `LEAD_REAR`."""
+    poses: Float64[np.ndarray, "proposals time 3"]
+    """Rear axle."""
+    corridors: Float64[np.ndarray, "paths 4"]
+    """First and last segment of each path's corridor, and its ends along these [m]."""
+    standing: Float64[np.ndarray, "paths obstacles"]
+    """Arc length of obstacles without motion in the corridor of a path [m], agents first, then lights; -inf for those
+    outside, NaN before they are tested."""
 
 
 @njit(cache=True)
@@ -94,33 +99,26 @@ def _line(paths: Paths, path: int) -> ChunkedLine:
 
 @njit(cache=True)
 def _find_leads(
-    paths: Paths,
-    obstacles: Obstacles,
-    rollout: Rollout,
-    size: tuple[float, float],
-    rear_to_center: float,
-    path: int,
-    first: int,
-    stop: int,
-    step: int,
+    scene: ProposalScene, rollout: ProposalRollout, path: int, proposals: tuple[int, int], step: int
 ) -> None:
-    """What drives ahead of the proposals `first` to `stop`, all on one path, at a step."""
-    line, half_width = _line(paths, path), 0.5 * size[1]
-    first_segment, last_segment, start_m, end_m = rollout.pieces[path]
+    """Find the leader of each proposal of a range, all on one path, at a step."""
+    line, box, lights = _line(scene.paths, path), scene.box, scene.lights
+    half_width = 0.5 * box.width
+    first_segment, last_segment, start_m, end_m = rollout.corridors[path]
     corridor = Corridor(line, int(first_segment), int(last_segment), start_m, end_m, half_width, half_width)
-    # The forecast is sampled every 0.2 s.
+    # The forecast has an instant every 0.2 s.
     time_s = (step // 2) * 2 * STEP_S
-    num_objects, num_lights = len(obstacles.poses), len(obstacles.light_rows)
-    found = np.empty(num_objects + num_lights, dtype=np.int64)
-    places = np.empty((num_objects + num_lights, 3))
-    corners = np.empty((num_objects, 4, 2))
-    reach = np.zeros(num_objects + num_lights)
-    count = 0
     # Arrays by their own names: each access through a tuple costs a reference count.
-    poses, sizes, velocities = obstacles.poses, obstacles.sizes, obstacles.velocities
-    ignored, standing = obstacles.is_ignored, rollout.standing
+    poses, sizes, velocities = scene.agents.poses, scene.agents.sizes, scene.agents.velocities
+    speeds, ignored, standing = scene.agents.speeds, scene.agents.is_ignored, rollout.standing
+    num_agents, num_lights = len(poses), len(lights.rows)
+    found = np.empty(num_agents + num_lights, dtype=np.int64)
+    places = np.empty((num_agents + num_lights, 3))
+    corners = np.empty((num_agents, 4, 2))
+    reach = np.zeros(num_agents + num_lights)
+    count = 0
     low_x, low_y, high_x, high_y = corridor_bounds(corridor)
-    for i in range(num_objects):
+    for i in range(num_agents):
         place = standing[path, i]
         if ignored[i] or place == -np.inf:
             continue
@@ -145,67 +143,67 @@ def _find_leads(
             places[count, 0], places[count, 1], places[count, 2] = x, y, place
             reach[count] = radius
             count += 1
-    num_found_objects = count
+    num_found_agents = count
     for r in range(num_lights):
-        if obstacles.is_light_ignored[r]:
+        if lights.is_ignored[r]:
             continue
-        x, y = obstacles.light_centroids[r, 0], obstacles.light_centroids[r, 1]
-        place = rollout.standing[path, num_objects + r]
+        x, y = lights.centroids[r, 0], lights.centroids[r, 1]
+        place = standing[path, num_agents + r]
         if np.isnan(place):
             place = -np.inf
-            row = obstacles.light_rows[r]
-            if corridor_overlaps_area(corridor, obstacles.areas, row):
+            if corridor_overlaps_area(corridor, lights.areas, lights.rows[r]):
                 place = project_chunked(line, x, y)
-            rollout.standing[path, num_objects + r] = place
+            standing[path, num_agents + r] = place
         if place > -np.inf:
             found[count] = r
             places[count, 0], places[count, 1], places[count, 2] = x, y, place
             count += 1
 
-    ego_reach = 0.5 * math.hypot(size[0], size[1])
+    ego_reach = half_diagonal(box)
     # quirk: leading_agent_reused (what one proposal does not set is left over from the proposal before)
     lead_progress, lead_speed, lead_rear = 0.0, 0.0, 0.0
-    for p in range(first, stop):
+    for p in range(proposals[0], proposals[1]):
         progress = rollout.progress[p, step - 1]
         rear_x, rear_y, heading = rollout.poses[p, step - 1]
-        x, y = rear_x + rear_to_center * math.cos(heading), rear_y + rear_to_center * math.sin(heading)
-        ego = box_corners(x, y, heading, size[0], size[1])
+        x, y = center_at(rear_x, rear_y, heading, box)
+        ego = corners_around(x, y, heading, box)
         nearest, nearest_gap = -1, np.inf
         for i in range(count):
             if not places[i, 2] > progress:
                 continue
-            if i < num_found_objects:
+            if i < num_found_agents:
                 if math.hypot(places[i, 0] - x, places[i, 1] - y) - ego_reach - reach[i] >= nearest_gap:
                     continue
                 gap = convex_distance(ego, corners[i])
             else:
-                gap = box_area_distance(obstacles.areas, obstacles.light_rows[found[i]], ego, nearest_gap)
+                gap = box_area_distance(lights.areas, lights.rows[found[i]], ego, nearest_gap)
             if gap < nearest_gap:
                 nearest, nearest_gap = i, gap
         if nearest >= 0:
             lead_progress = progress + nearest_gap
-            if nearest < num_found_objects:
+            if nearest < num_found_agents:
                 i = found[nearest]
-                lead_speed = obstacles.speeds[i] * math.cos(obstacles.poses[i, 2] - heading)
+                lead_speed = speeds[i] * math.cos(poses[i, 2] - heading)
         else:
-            lead_progress, lead_rear = line.arc[-1], 0.5 * size[0]
-        rollout.lead[p, step, 0] = lead_progress
-        rollout.lead[p, step, 1] = lead_speed
-        rollout.lead[p, step, 2] = lead_rear
+            lead_progress, lead_rear = line.arc[-1], 0.5 * box.length
+        rollout.lead[p, step, LEAD_PROGRESS] = lead_progress
+        rollout.lead[p, step, LEAD_SPEED] = lead_speed
+        rollout.lead[p, step, LEAD_REAR] = lead_rear
 
 
 @njit(cache=True)
-def _advance(paths: Paths, rollout: Rollout, targets: np.ndarray, path: int, p: int, step: int) -> None:
-    speed = rollout.speed[p, step - 1]
-    gap = rollout.lead[p, step, 0] - rollout.progress[p, step - 1] - rollout.lead[p, step, 2]
-    accel = idm_acceleration(speed, gap, rollout.lead[p, step, 1], targets[p % len(targets)], PDM_PROPOSALS)
+def _advance(paths: Paths, rollout: ProposalRollout, target_mps: float, p: int, step: int) -> None:
+    speed, lead = rollout.speed[p, step - 1], rollout.lead[p, step]
+    gap = lead[LEAD_PROGRESS] - rollout.progress[p, step - 1] - lead[LEAD_REAR]
+    accel = idm_acceleration(speed, gap, lead[LEAD_SPEED], target_mps, PDM_PROPOSALS)
     rollout.progress[p, step] = rollout.progress[p, step - 1] + STEP_S * speed
     rollout.speed[p, step] = speed + STEP_S * accel
-    _place(paths, rollout, path, p, step)
+    _place(paths, rollout, p, step)
 
 
 @njit(cache=True)
-def _place(paths: Paths, rollout: Rollout, path: int, p: int, step: int) -> None:
+def _place(paths: Paths, rollout: ProposalRollout, p: int, step: int) -> None:
+    path = p // (len(rollout.progress) // len(paths.arcs))
     arc = paths.arcs[path]
     along = min(max(rollout.progress[p, step], MIN_PROGRESS_M), arc[-1])
     x, y, heading = pose_at(paths.points[path], arc, paths.headings[path], along, len(arc))
@@ -216,94 +214,76 @@ def _place(paths: Paths, rollout: Rollout, path: int, p: int, step: int) -> None
 
 @njit(cache=True)
 def roll_out_proposals(
-    paths: Paths,
-    obstacles: Obstacles,
-    rollout: Rollout,
-    rear_x: float,
-    rear_y: float,
-    speed: float,
-    targets: np.ndarray,
-    size: tuple[float, float],
-    rear_to_center: float,
+    scene: ProposalScene,
+    rollout: ProposalRollout,
+    ego: tuple[float, float, float],
     num_steps: int,
     horizon_s: float,
 ) -> None:
-    """Roll all proposals out for `num_steps`, into `rollout`.
+    """Roll all proposals out.
 
     Args:
-        paths: Paths to follow.
-        obstacles: What is in the way.
+        scene: Paths and obstacles.
         rollout: Receives the proposals.
-        rear_x: Rear axle of the ego now.
-        rear_y: Rear axle of the ego now.
-        speed: Of the ego along its heading [m/s].
-        targets: (S,) speeds wanted [m/s].
-        size: Length and width of the ego box.
-        rear_to_center: [m]
+        ego: Position of the rear axle [m] and speed along the heading [m/s].
         num_steps: Steps of 0.1 s.
-        horizon_s: Corridors reach as far as the fastest proposal would drive in this time.
+        horizon_s: Corridors are as long as the distance that the fastest proposal covers in this time.
     """
+    paths, targets = scene.paths, scene.targets_mps
     num_speeds = len(targets)
     reach_m = np.abs(targets).max() * horizon_s
     for path in range(len(paths.points)):
         line = _line(paths, path)
-        start_m = project_chunked(line, rear_x, rear_y)
-        corridor = _corridor_of_vertices(line, start_m, start_m + reach_m, 0.5 * size[1])
-        rollout.pieces[path, 0] = corridor.first
-        rollout.pieces[path, 1] = corridor.last
-        rollout.pieces[path, 2] = corridor.start_m
-        rollout.pieces[path, 3] = corridor.end_m
+        start_m = project_chunked(line, ego[0], ego[1])
+        corridor = _corridor_of_vertices(line, start_m, start_m + reach_m, 0.5 * scene.box.width)
+        rollout.corridors[path, 0] = corridor.first
+        rollout.corridors[path, 1] = corridor.last
+        rollout.corridors[path, 2] = corridor.start_m
+        rollout.corridors[path, 3] = corridor.end_m
         first, stop = path * num_speeds, (path + 1) * num_speeds
         for p in range(first, stop):
             rollout.progress[p, 0] = start_m
-            rollout.speed[p, 0] = speed
+            rollout.speed[p, 0] = ego[2]
             rollout.lead[p, 0] = 0.0
-            _place(paths, rollout, path, p, 0)
+            _place(paths, rollout, p, 0)
         for step in range(1, num_steps + 1):
             if step % 2 == 0:
-                _find_leads(paths, obstacles, rollout, size, rear_to_center, path, first, stop, step)
+                _find_leads(scene, rollout, path, (first, stop), step)
             else:
                 # quirk: leading_agent_at_zero (the first step copies an empty entry: a standing car at progress 0)
                 rollout.lead[first:stop, step] = rollout.lead[first:stop, step - 1]
             for p in range(first, stop):
-                _advance(paths, rollout, targets, path, p, step)
+                _advance(paths, rollout, targets[p - first], p, step)
 
 
 @njit(cache=True)
 def extend_proposal(
-    paths: Paths,
-    obstacles: Obstacles,
-    rollout: Rollout,
-    targets: np.ndarray,
-    size: tuple[float, float],
-    rear_to_center: float,
-    proposal: int,
-    first_step: int,
-    last_step: int,
+    scene: ProposalScene, rollout: ProposalRollout, proposal: int, first_step: int, last_step: int
 ) -> None:
-    """Roll one proposal on from `first_step` to `last_step`, into `rollout`."""
-    path = proposal // len(targets)
+    """Continue one proposal from `first_step` to `last_step`."""
+    path, speed = divmod(proposal, len(scene.targets_mps))
     for step in range(first_step, last_step + 1):
         if step % 2 == 0:
-            _find_leads(paths, obstacles, rollout, size, rear_to_center, path, proposal, proposal + 1, step)
+            _find_leads(scene, rollout, path, (proposal, proposal + 1), step)
         else:
             rollout.lead[proposal, step] = rollout.lead[proposal, step - 1]
-        _advance(paths, rollout, targets, path, proposal, step)
+        _advance(scene.paths, rollout, scene.targets_mps[speed], proposal, step)
 
 
 @njit(cache=True)
-def touched_now(obstacles: Obstacles, ego: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which objects the ego box (4, 2) overlaps, (N,), and which red-light areas it is wholly inside of, (R,)."""
-    objects = boxes_overlapping(ego, obstacles.poses, obstacles.sizes)
-    lights = np.zeros(len(obstacles.light_rows), dtype=np.bool_)
+def overlaps_now(
+    agents: AgentsNow, lights: RedLights, ego: Float64[np.ndarray, "4 2"]
+) -> tuple[Bool[np.ndarray, "agents"], Bool[np.ndarray, "lights"]]:
+    """Agents that overlap the ego box, and red-light areas that contain it completely."""
+    inside = np.zeros(len(lights.rows), dtype=np.bool_)
     edge = np.empty((2, 2))
-    for r in range(len(lights)):
-        lights[r] = _holds_box(obstacles.areas, obstacles.light_rows[r], ego, edge)
-    return objects, lights
+    for r in range(len(inside)):
+        inside[r] = _contains_box(lights.areas, lights.rows[r], ego, edge)
+    return boxes_overlapping(ego, agents.poses, agents.sizes), inside
 
 
 @njit(cache=True)
-def _holds_box(areas: FlatPolygons, row: int, box: np.ndarray, edge: np.ndarray) -> bool:
+def _contains_box(areas: FlatPolygons, row: int, box: np.ndarray, edge: np.ndarray) -> bool:
     bounds = areas.bounds
     for k in range(4):
         x, y = box[k]
@@ -311,7 +291,7 @@ def _holds_box(areas: FlatPolygons, row: int, box: np.ndarray, edge: np.ndarray)
             return False
     if not overlaps_convex(areas, row, box):
         return False
-    # Inside: no border of the area runs through the box.
+    # The box is inside if no edge of the area crosses it.
     points = areas.points
     for ring in range(areas.polygon_offsets[row], areas.polygon_offsets[row + 1]):
         start, stop = areas.ring_offsets[ring], areas.ring_offsets[ring + 1]
