@@ -21,7 +21,7 @@ from command_line import CommonArguments, console, run
 
 from driving import PACIFICA
 from driving.synthetic.scenes import scene
-from simulation.ego.dynamics import STATE_SIZE, step_bicycle
+from simulation.ego.dynamics import STATE_SIZE, Commands, step_bicycle
 from simulation.ego.tracking import track_proposals
 from simulation.metrics.pdm.agents import AgentsNow, constant_velocity_agents
 from simulation.metrics.pdm.areas import scoring_areas
@@ -87,7 +87,8 @@ def vocabulary(rng: np.random.Generator, num_motions: int, start: np.ndarray) ->
     for m in range(num_motions):
         for t in range(STEPS):
             accel = accels[m] if states[m, t, 3] > 0.1 else 0.0
-            step_bicycle(states[m, t], accel, rates[m] if t < STEPS // 2 else -rates[m], 0.1, 3.089, states[m, t + 1])
+            commands = Commands(accel, rates[m] if t < STEPS // 2 else -rates[m])
+            step_bicycle(states[m, t], commands, 0.1, 3.089, states[m, t + 1])
     return states
 
 

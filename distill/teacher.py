@@ -23,7 +23,7 @@ from planning.neural.route_line import LaneSamples, RouteContextCache
 from planning.neural.vocabulary import NUM_POSES, TrajectoryVocabulary
 from simulation.ego.box import ego_box
 from simulation.ego.dynamics import VELOCITY_X, state_array
-from simulation.ego.vocabulary_tracking import driven_states, fit_vocabulary
+from simulation.ego.vocabulary_tracking import drive_whole_vocabulary, fit_vocabulary
 from simulation.geometry.boxes import boxes_overlapping
 from simulation.geometry.polylines import project_chunked
 from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
@@ -83,7 +83,7 @@ class RuleTeacher:
         road = self._contexts.get(observation.map, observation.route)
         ego = observation.ego_now
         line = road.line(ego)
-        states = driven_states(self._fitted, state_array(ego))
+        states = drive_whole_vocabulary(self._fitted, state_array(ego))
         scene = PdmScene(
             areas=road.areas,
             kinds=road.kinds,

@@ -1,4 +1,4 @@
-"""Files that are there in whole or not at all."""
+"""Atomic writing of files."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from driving.nuplan.cache import replacing
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name beside its place, then rename it.
+    """Write a file under a temporary name in the same folder, then rename it: it is complete or absent.
 
     Raises:
         PermissionError: When the folder is not writable.

@@ -1,7 +1,7 @@
-"""What remains of a rollout: one file, enough to score it again and to replay it without simulating.
+"""Simulation logs: one file per rollout, sufficient to score and replay it without simulation.
 
-A log file is a short JSON header, readable without unpacking anything, and one zstd frame with all arrays.
-Nothing in it can carry code.
+A file holds a short JSON header, readable without decompression, and one zstd frame with all arrays. No part of it
+can carry code.
 """
 
 import json
@@ -27,7 +27,7 @@ _MAGIC = b"camberSL"
 _HEAD = struct.Struct("<8sI")
 _COMPRESSION_LEVEL = 3
 CANDIDATE_STEP = 2.0**-10
-"""Candidates are kept in steps of about a millimetre and a milliradian."""
+"""Resolution of stored candidates: about a millimetre and a milliradian."""
 _EGO = (
     "time_us",
     "rear_axle_poses",
@@ -57,19 +57,19 @@ class SimulationLog:
     ego: EgoMotion
     """The driven ego, M = 1, over T steps."""
     agents: AgentTracks
-    """What the planner was shown at each of the T steps, in that order."""
+    """Agents that the planner observed at each of the T steps."""
     traffic_lights: TrafficLights
     """Over T steps."""
     plans: tuple[Trajectory, ...]
     """The plan of each step, T of them; their lengths may differ."""
     planning_time_s: Float64[np.ndarray, "time"]
-    """How long the planner took for each plan."""
+    """Planning time of each step."""
     candidates: tuple[Candidates | None, ...] = ()
-    """What the planner chose among at each step, at `LOGGED_TIME_S`; empty for planners that do not tell."""
+    """Candidates of the planner at each step, at `LOGGED_TIME_S`; empty for planners that report none."""
     stage_time_s: dict[str, float] = field(default_factory=dict)
-    """Seconds spent in whole in each stage of the rollout, for example `planning`, `control`, `traffic`."""
+    """Total seconds of each stage of the rollout, for example `planning`, `control`, `traffic`."""
     metadata: dict[str, str] = field(default_factory=dict)
-    """Notes of whoever ran it, for example the commit."""
+    """Notes of the caller, for example the commit."""
 
     def __post_init__(self) -> None:
         counts = {
@@ -93,7 +93,7 @@ class SimulationLog:
         return self.ego.num_steps
 
     def save(self, path: Path) -> None:
-        """Write the log; the file is there in whole or not at all.
+        """Write the log atomically.
 
         Raises:
             OSError: When the folder is missing or not writable.
@@ -101,7 +101,7 @@ class SimulationLog:
         write_atomically(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """Content of the log's file."""
+        """Content of the file."""
         table, chunks = [], []
         for name, array in _arrays_of(self).items():
             chunks.append(_packed(array))
@@ -127,20 +127,20 @@ class SimulationLog:
 
         Raises:
             FileNotFoundError: When there is no such file.
-            ValueError: When the file is no log, is damaged, or was written by a newer version.
+            ValueError: When the file is no log, is damaged, or has a newer format.
         """
         return cls.from_bytes(path.read_bytes(), str(path))
 
     @classmethod
     def from_bytes(cls, content: bytes, name: str = "The log") -> "SimulationLog":
-        """Undo `to_bytes`.
+        """A log from the content of its file.
 
         Args:
-            content: Of a log's file.
-            name: Where it comes from, for errors.
+            content: Of the file.
+            name: Of the file, for error messages.
 
         Raises:
-            ValueError: When the content is no log, is damaged, or was written by a newer version.
+            ValueError: When the content is no log, is damaged, or has a newer format.
         """
         header, start = _read_header(content, name)
         arrays = _read_arrays(header, content[start:], name)
@@ -151,11 +151,11 @@ class SimulationLog:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The header of a log alone: names, seed, number of steps, stage times. Cheap, for listings.
+    """The header of a log: names, seed, number of steps, stage times. Fast, for listings.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When the file is no log, is cut off, or was written by a newer version.
+        ValueError: When the file is no log, is truncated, or has a newer format.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD.size)
@@ -226,21 +226,21 @@ def _arrays_of(log: SimulationLog) -> dict[str, np.ndarray]:
 
 
 def _candidate_arrays(log: SimulationLog) -> dict[str, np.ndarray]:
-    """Candidates as single numbers relative to the ego; programs that do not know these arrays leave them out."""
+    """Candidates as float32 relative to the ego; older programs ignore these arrays."""
     if not log.candidates:
         return {}
-    told = [one for one in log.candidates if one is not None]
+    reported = [one for one in log.candidates if one is not None]
     counts = np.array([0 if one is None else len(one.scores) for one in log.candidates], dtype=np.int64)
-    poses = np.concatenate([np.zeros((0, len(LOGGED_TIME_S), 3)), *(one.poses for one in told)])
+    poses = np.concatenate([np.zeros((0, len(LOGGED_TIME_S), 3)), *(one.poses for one in reported)])
     poses[..., :2] -= np.repeat(log.ego.rear_axle_poses[0, :, :2], counts, axis=0)[:, np.newaxis]
     return {
         "candidates.counts": counts,
         "candidates.chosen": np.array(
             [-1 if one is None or one.chosen is None else one.chosen for one in log.candidates], dtype=np.int64
         ),
-        # Whole fractions come back exactly from single numbers, and shrink better.
+        # Multiples of the resolution are exact in float32 and compress better.
         "candidates.poses": (np.rint(poses / CANDIDATE_STEP) * CANDIDATE_STEP).astype(np.float32),
-        "candidates.scores": np.concatenate([np.zeros(0), *(one.scores for one in told)]).astype(np.float32),
+        "candidates.scores": np.concatenate([np.zeros(0), *(one.scores for one in reported)]).astype(np.float32),
     }
 
 
@@ -288,16 +288,16 @@ def _log_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Simulati
 
 
 def _time_last(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Axes such that neighbours in time become neighbours in the file: components first."""
+    """Order of axes for the file, components first, so that consecutive values are consecutive in time."""
     if len(shape) >= 2 and shape[-1] <= 3:
         return (len(shape) - 1, *range(len(shape) - 1))
     return tuple(range(len(shape)))
 
 
 def _packed(array: np.ndarray) -> bytes:
-    """Bytes of an array, for 8-byte numbers and float32 as differences to the value before, byte planes apart.
+    """Bytes of an array; 8-byte numbers and float32 as XOR with the value before, in separate byte planes.
 
-    Lossless; smooth float64 series shrink by half under zstd this way, and not at all without.
+    Lossless. Smooth float64 series compress by half under zstd this way, and not at all without it.
     """
     flat = np.ascontiguousarray(array.transpose(_time_last(array.shape))).reshape(-1)
     word = _word(array.dtype)
@@ -309,7 +309,7 @@ def _packed(array: np.ndarray) -> bytes:
 
 
 def _word(dtype: np.dtype) -> type[np.unsignedinteger] | None:
-    """Whole numbers as wide as those whose bits are taken apart; None for arrays that are stored as they are."""
+    """Unsigned integer type of the width of a number; None for arrays that are stored unchanged."""
     if dtype.itemsize == 8:
         return np.uint64
     return np.uint32 if dtype == np.float32 else None

@@ -1,10 +1,11 @@
-"""Tracker and bicycle for many motions abreast: one instruction moves eight of them.
+"""Tracker and bicycle model for a batch of motions, compiled to vector instructions.
 
-What `lqr_commands` and `step_bicycle` compute for one motion, but for rounding, in loops without branches. A table
-is flat, so that the compiler knows how far apart its rows are: value `c` of motion `m` is at `c * ABREAST + m`.
+The results equal those of `lqr_commands` and `step_bicycle` up to rounding. Loops have no branches. Tables are flat,
+so that the distance between their rows is a constant: column `c` of motion `m` is at `c * BATCH_WIDTH + m`.
 """
 
 import numpy as np
+from jaxtyping import Float64
 
 from driving.timing import STEP_S
 from simulation.ego.dynamics import (
@@ -34,12 +35,12 @@ from simulation.ego.tracking import (
 from simulation.geometry.angles import wrap_vectorized
 from simulation.geometry.compiling import njit
 
-ABREAST = 16
-"""Motions that move together: two vectors of eight, or four of four."""
+BATCH_WIDTH = 16
+"""Motions of a batch: two vectors of eight, or four of four."""
 TANGENT = STATE_SIZE
-"""Column behind those of the state: tangent of the steering angle."""
+"""Column after those of the state: tangent of the steering angle."""
 REFERENCE_SPEED = 3
-"""Column of the reference behind x, y and heading."""
+"""Column of the reference after x, y and heading."""
 _SPAN_S = HORIZON * STEP_S
 _SPEED_GAIN = _SPAN_S * SPEED_WEIGHT / (_SPAN_S * _SPAN_S * SPEED_WEIGHT + ACCEL_WEIGHT)
 _ACCEL_SHARE = STEP_S / (STEP_S + ACCEL_TIME_CONSTANT_S)
@@ -48,7 +49,7 @@ _STEERING_SHARE = STEP_S / (STEP_S + STEERING_TIME_CONSTANT_S)
 
 @njit(cache=True, inline="always")
 def sine_cosine(angle_rad: float) -> tuple[float, float]:
-    """Sine and cosine of an angle in [-pi, pi], from the series for its half: the library's would go one by one."""
+    """Sine and cosine of an angle in [-pi, pi] by series of the half angle, which unlike the library's vectorise."""
     half = 0.5 * angle_rad
     q = half * half
     series = 1 - q / 156 * (1 - q / 210 * (1 - q / 272 * (1 - q / 342)))
@@ -59,55 +60,61 @@ def sine_cosine(angle_rad: float) -> tuple[float, float]:
 
 
 @njit(cache=True, error_model="numpy", fastmath={"arcp", "contract", "nnan", "nsz"})
-def step_abreast(states: np.ndarray, reference: np.ndarray, bends: np.ndarray, wheelbase_m: float) -> None:
-    """Move `ABREAST` motions on by one step towards their plans.
+def step_batch(
+    states: Float64[np.ndarray, "states"],
+    reference: Float64[np.ndarray, "references"],
+    curvatures: Float64[np.ndarray, "curvatures"],
+    wheelbase_m: float,
+) -> None:
+    """Propagate `BATCH_WIDTH` motions by one step along their plans.
 
     Args:
-        states: (11 * ABREAST,) state columns and `TANGENT`; receives the next states. Headings in [-pi, pi].
-        reference: (4 * ABREAST,) x, y, heading now, speed at the end of the horizon.
-        bends: (HORIZON * ABREAST,) or more: curvatures from now on [1/m].
-        wheelbase_m: Distance of the axles.
+        states: Flat table of state columns and `TANGENT`; receives the next states. Headings in [-pi, pi].
+        reference: Flat table of x, y, heading now and the speed at the end of the horizon.
+        curvatures: Flat table of `HORIZON` or more rows: curvatures of the plans from now on [1/m].
+        wheelbase_m: Distance between the axles.
     """
-    for m in range(ABREAST):
-        speed, heading = states[VELOCITY_X * ABREAST + m], states[HEADING * ABREAST + m]
-        steering, tangent = states[STEERING * ABREAST + m], states[TANGENT * ABREAST + m]
-        x, y = states[X * ABREAST + m], states[Y * ABREAST + m]
-        wanted_heading, wanted_speed = reference[HEADING * ABREAST + m], reference[REFERENCE_SPEED * ABREAST + m]
+    for m in range(BATCH_WIDTH):
+        speed, heading = states[VELOCITY_X * BATCH_WIDTH + m], states[HEADING * BATCH_WIDTH + m]
+        steering, tangent = states[STEERING * BATCH_WIDTH + m], states[TANGENT * BATCH_WIDTH + m]
+        x, y = states[X * BATCH_WIDTH + m], states[Y * BATCH_WIDTH + m]
+        reference_heading = reference[HEADING * BATCH_WIDTH + m]
+        reference_speed = reference[REFERENCE_SPEED * BATCH_WIDTH + m]
 
-        sine, cosine = sine_cosine(wrap_vectorized(wanted_heading))
-        aside = (y - reference[Y * ABREAST + m]) * cosine - (x - reference[X * ABREAST + m]) * sine
-        turned = wrap_vectorized(heading - wanted_heading)
-        accel = -_SPEED_GAIN * (speed - wanted_speed)
+        sine, cosine = sine_cosine(wrap_vectorized(reference_heading))
+        lateral = (y - reference[Y * BATCH_WIDTH + m]) * cosine - (x - reference[X * BATCH_WIDTH + m]) * sine
+        heading_error = wrap_vectorized(heading - reference_heading)
+        accel = -_SPEED_GAIN * (speed - reference_speed)
         by_lateral, by_heading, by_steering = 0.0, 0.0, 0.0
         for k in range(HORIZON):
             distance = (speed + k * STEP_S * accel) * STEP_S
-            aside += distance * turned
-            turned += distance * (steering / wheelbase_m - bends[k * ABREAST + m])
+            lateral += distance * heading_error
+            heading_error += distance * (steering / wheelbase_m - curvatures[k * BATCH_WIDTH + m])
             by_lateral += distance * by_heading
             by_heading += distance / wheelbase_m * by_steering
             by_steering += STEP_S
-        turned = wrap_vectorized(turned)
+        heading_error = wrap_vectorized(heading_error)
         gain = (
             by_lateral * by_lateral * LATERAL_WEIGHT + by_heading * by_heading * HEADING_WEIGHT + STEERING_RATE_WEIGHT
         )
-        rate = -(by_lateral * LATERAL_WEIGHT * aside + by_heading * HEADING_WEIGHT * turned) / gain
-        stops = (wanted_speed <= STOPPING_SPEED_MPS) & (speed <= STOPPING_SPEED_MPS)
-        accel = -STOPPING_GAIN * (speed - wanted_speed) if stops else accel
+        rate = -(by_lateral * LATERAL_WEIGHT * lateral + by_heading * HEADING_WEIGHT * heading_error) / gain
+        stops = (reference_speed <= STOPPING_SPEED_MPS) & (speed <= STOPPING_SPEED_MPS)
+        accel = -STOPPING_GAIN * (speed - reference_speed) if stops else accel
         rate = 0.0 if stops else rate
 
-        accel = _ACCEL_SHARE * (accel - states[ACCEL_X * ABREAST + m]) + states[ACCEL_X * ABREAST + m]
+        accel = _ACCEL_SHARE * (accel - states[ACCEL_X * BATCH_WIDTH + m]) + states[ACCEL_X * BATCH_WIDTH + m]
         sine, cosine = sine_cosine(heading)
-        states[X * ABREAST + m] = x + speed * cosine * STEP_S
-        states[Y * ABREAST + m] = y + speed * sine * STEP_S
-        states[HEADING * ABREAST + m] = wrap_vectorized(heading + speed * tangent / wheelbase_m * STEP_S)
-        states[VELOCITY_X * ABREAST + m] = speed + accel * STEP_S
-        states[ACCEL_X * ABREAST + m] = accel
+        states[X * BATCH_WIDTH + m] = x + speed * cosine * STEP_S
+        states[Y * BATCH_WIDTH + m] = y + speed * sine * STEP_S
+        states[HEADING * BATCH_WIDTH + m] = wrap_vectorized(heading + speed * tangent / wheelbase_m * STEP_S)
+        states[VELOCITY_X * BATCH_WIDTH + m] = speed + accel * STEP_S
+        states[ACCEL_X * BATCH_WIDTH + m] = accel
         steering += _STEERING_SHARE * rate * STEP_S
         steering = steering if steering < MAX_STEERING_RAD else MAX_STEERING_RAD
         steering = steering if steering > -MAX_STEERING_RAD else -MAX_STEERING_RAD
-        states[STEERING * ABREAST + m] = steering
+        states[STEERING * BATCH_WIDTH + m] = steering
         sine, cosine = sine_cosine(steering)
         yaw_rate = (speed + accel * STEP_S) * sine / cosine / wheelbase_m
-        states[TANGENT * ABREAST + m] = sine / cosine
-        states[YAW_ACCEL * ABREAST + m] = (yaw_rate - states[YAW_RATE * ABREAST + m]) / STEP_S
-        states[YAW_RATE * ABREAST + m] = yaw_rate
+        states[TANGENT * BATCH_WIDTH + m] = sine / cosine
+        states[YAW_ACCEL * BATCH_WIDTH + m] = (yaw_rate - states[YAW_RATE * BATCH_WIDTH + m]) / STEP_S
+        states[YAW_RATE * BATCH_WIDTH + m] = yaw_rate

@@ -1,4 +1,4 @@
-"""How the ego answers to commands: the kinematic bicycle of nuPlan, on flat arrays.
+"""Ego dynamics: nuPlan's kinematic bicycle model on arrays.
 
 A state is one row of `STATE_SIZE` numbers in the order of the column names below: rear-axle pose (global), body
 velocity and acceleration of the rear axle, steering angle, yaw rate and yaw acceleration.
@@ -8,7 +8,7 @@ Source:
 """
 
 import math
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -24,40 +24,47 @@ X, Y, HEADING, VELOCITY_X, VELOCITY_Y, ACCEL_X, ACCEL_Y, STEERING, YAW_RATE, YAW
 STATE_SIZE = 10
 
 ACCEL_TIME_CONSTANT_S = 0.2
-"""First-order lag from commanded to real acceleration."""
+"""First-order lag from commanded to actual acceleration."""
 STEERING_TIME_CONSTANT_S = 0.05
-"""First-order lag from commanded to real steering angle."""
+"""First-order lag from commanded to actual steering angle."""
 MAX_STEERING_RAD = np.pi / 3
 MAX_PERFECT_TRACKING_SPEED_MPS = 50.0
-"""From this speed on, nuPlan's perfect-tracking controller calls the plan impossible."""
+"""nuPlan's perfect-tracking controller refuses plans at or above this speed."""
+
+
+class Commands(NamedTuple):
+    """Commands of the tracker to the vehicle."""
+
+    accel: float
+    """Acceleration along the vehicle [m/s^2]."""
+    steering_rate: float
+    """Rate of the steering angle [rad/s]."""
 
 
 @njit(cache=True, fastmath={"arcp"})
 def step_bicycle(
-    state: np.ndarray,
-    accel_command: float,
-    steering_rate_command: float,
+    state: Float64[np.ndarray, "10"],
+    commands: Commands,
     dt_s: float,
     wheelbase_m: float,
-    out: np.ndarray,
+    out: Float64[np.ndarray, "10"],
 ) -> None:
-    """Move one state (10,) on by `dt_s` under commands, into `out` (10,): Euler, from the old state.
+    """Propagate one state by `dt_s` under commands, into `out`: one Euler step from the old state.
 
     The commands pass first-order lags. Speed is not clamped and may become negative; the lateral velocity is zero.
 
     Args:
-        state: The state now.
-        accel_command: Wanted acceleration along the vehicle [m/s^2].
-        steering_rate_command: Wanted rate of the steering angle [rad/s].
-        dt_s: Real time between the two frames.
-        wheelbase_m: Distance of the axles.
-        out: Receives the next state; may not be `state` itself.
+        state: State now.
+        commands: Before the lags.
+        dt_s: Time between the two frames in the log.
+        wheelbase_m: Distance between the axles.
+        out: Receives the next state; must not be `state` itself.
     """
-    # quirk: euler_step (position and heading move by the speed and steering of before, however the car speeds up)
+    # quirk: euler_step (position and heading change by the speed and steering before the step)
     steering = state[STEERING]
-    accel = dt_s / (dt_s + ACCEL_TIME_CONSTANT_S) * (accel_command - state[ACCEL_X]) + state[ACCEL_X]
-    wanted_steering = dt_s * steering_rate_command + steering
-    lagged_steering = dt_s / (dt_s + STEERING_TIME_CONSTANT_S) * (wanted_steering - steering) + steering
+    accel = dt_s / (dt_s + ACCEL_TIME_CONSTANT_S) * (commands.accel - state[ACCEL_X]) + state[ACCEL_X]
+    commanded_steering = dt_s * commands.steering_rate + steering
+    lagged_steering = dt_s / (dt_s + STEERING_TIME_CONSTANT_S) * (commanded_steering - steering) + steering
     steering_rate = (lagged_steering - steering) / dt_s
 
     speed = state[VELOCITY_X]
@@ -65,7 +72,7 @@ def step_bicycle(
     out[X] = state[X] + speed * math.cos(heading) * dt_s
     out[Y] = state[Y] + speed * math.sin(heading) * dt_s
     out[HEADING] = wrap(heading + speed * math.tan(steering) / wheelbase_m * dt_s)
-    # quirk: negative_speed (a car that brakes on after it stands goes backwards)
+    # quirk: negative_speed (a standing car that still brakes reverses)
     out[VELOCITY_X] = speed + accel * dt_s
     out[VELOCITY_Y] = 0.0
     out[ACCEL_X] = accel
@@ -76,7 +83,7 @@ def step_bicycle(
 
 
 def states_of(motion: EgoMotion) -> Float64[np.ndarray, "motions time 10"]:
-    """The motions as rows of state columns."""
+    """Motions as state columns."""
     states = np.empty((motion.num_motions, motion.num_steps, STATE_SIZE))
     states[..., X : HEADING + 1] = motion.rear_axle_poses
     states[..., VELOCITY_X : VELOCITY_Y + 1] = motion.velocities_mps
@@ -88,7 +95,7 @@ def states_of(motion: EgoMotion) -> Float64[np.ndarray, "motions time 10"]:
 
 
 def motion_of(time_us: Int64[np.ndarray, "time"], states: Float64[np.ndarray, "motions time 10"]) -> EgoMotion:
-    """Undo `states_of`; the arrays are copies."""
+    """Motions from state columns: the inverse of `states_of`, with copies."""
     return EgoMotion(
         time_us=time_us.copy(),
         rear_axle_poses=states[..., X : HEADING + 1].copy(),

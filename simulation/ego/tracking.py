@@ -1,26 +1,28 @@
-"""How a plan becomes commands: nuPlan's decoupled LQR tracker, for one plan and for a batch of proposals.
+"""Plan tracking: nuPlan's decoupled LQR tracker, for one plan and for a batch of proposals.
 
-The reference speed and curvature of a plan come from two regularised least-squares fits. nuPlan solves them with
-pseudo-inverses of dense matrices; here the unknowns are the speeds and curvatures themselves instead of their
-rates, which makes the same problems five and three diagonals wide.
+Two regularised least-squares fits give the reference speed and curvature of a plan. nuPlan solves them with
+pseudo-inverses of dense matrices. Here the unknowns are speeds and curvatures instead of their rates, so that the
+matrices of the same problems have five and three diagonals.
 
 Source:
     nuPlan devkit, `LQRTracker` and `tracker_utils`; tuPlan garage, `BatchLQRTracker` (for the batch).
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
 from driving.timing import STEP_S, STEP_US
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA, VehicleParameters
-from simulation.ego.dynamics import HEADING, STATE_SIZE, STEERING, VELOCITY_X, X, Y, step_bicycle
+from simulation.ego.dynamics import HEADING, STATE_SIZE, STEERING, VELOCITY_X, Commands, X, Y, step_bicycle
 from simulation.geometry.angles import unwrapped, wrap
 from simulation.geometry.compiling import njit
 
 HORIZON = 10
-"""Steps looked ahead."""
+"""Steps of the LQR."""
 SPEED_WEIGHT = 10.0
 ACCEL_WEIGHT = 1.0
 LATERAL_WEIGHT = 1.0
@@ -32,18 +34,23 @@ INITIAL_CURVATURE_PENALTY = 1e-10
 STOPPING_GAIN = 0.5
 STOPPING_SPEED_MPS = 0.2
 MIN_PLAN_HORIZON_S = STEP_S
-"""The tracker needs a second pose one step ahead; behind the end of the plan it holds the last reference."""
+"""The tracker needs a second pose one step ahead; beyond the end of the plan it holds the last reference."""
 
 
 @njit(cache=True)
-def fit_profiles(poses: np.ndarray, speed: np.ndarray, curvature: np.ndarray, is_proposal: bool = False) -> None:
+def fit_profiles(
+    poses: Float64[np.ndarray, "steps+1 3"],
+    speed: Float64[np.ndarray, "steps"],
+    curvature: Float64[np.ndarray, "steps"],
+    is_proposal: bool = False,
+) -> None:
     """Fit speed and curvature at the start of each interval of a path sampled every `STEP_S`.
 
     Args:
-        poses: (K + 1, 3) x, y, heading.
-        speed: (K,) receives speeds [m/s], the jerk penalised.
-        curvature: (K,) receives curvatures [1/m], their rate penalised.
-        is_proposal: Penalise as tuPlan garage does for proposals.
+        poses: Path.
+        speed: Receives speeds [m/s], fitted with a penalty on jerk.
+        curvature: Receives curvatures [1/m], fitted with a penalty on their rate.
+        is_proposal: Use tuPlan garage's penalty for proposals.
     """
     _fit_speed(poses, speed, is_proposal)
     _fit_curvature(poses, speed, curvature)
@@ -52,8 +59,8 @@ def fit_profiles(poses: np.ndarray, speed: np.ndarray, curvature: np.ndarray, is
 @njit(cache=True)
 def _fit_speed(poses: np.ndarray, speed: np.ndarray, is_proposal: bool) -> None:
     """Minimise sum |dp_k - h v_k u_k|^2 + penalty * sum (second difference of v / h)^2 by banded LDL^T."""
-    # quirk: accel_for_jerk (tuPlan garage's difference matrix loses all its ones but the last: it penalises the
-    # accelerations themselves, and the jerk at the end only)
+    # quirk: accel_for_jerk (tuPlan garage's difference matrix lacks all ones but the last: it penalises
+    # accelerations, and the jerk at the end only)
     num = len(speed)
     penalty = JERK_PENALTY / (STEP_S * STEP_S)
     diagonal = np.full(num, STEP_S * STEP_S)
@@ -74,7 +81,7 @@ def _fit_speed(poses: np.ndarray, speed: np.ndarray, is_proposal: bool) -> None:
         first[k] -= 2.0 * penalty
         first[k + 1] -= 2.0 * penalty
         second[k] += penalty
-    # first[k], second[k] couple k with k + 1 and k + 2; they turn into the factor's entries on the way.
+    # first[k], second[k] couple k with k + 1 and k + 2; the factor's entries replace them in place.
     for k in range(num):
         if k + 1 < num:
             low = first[k] / diagonal[k]
@@ -100,8 +107,9 @@ def _fit_speed(poses: np.ndarray, speed: np.ndarray, is_proposal: bool) -> None:
 def _fit_curvature(poses: np.ndarray, speed: np.ndarray, curvature: np.ndarray) -> None:
     """Minimise sum (dpsi_k - h v_k c_k)^2 + penalty * sum (difference of c / h)^2 + tiny * c_0^2.
 
-    Eliminated from the end, in terms of what each row adds to its coupling: that never subtracts equal numbers, so
-    that a plan that hardly moves, where only the tiny term on c_0 keeps the problem regular, loses no digits.
+    Elimination starts at the end and keeps, for each row, its part of the diagonal without the couplings. It never
+    subtracts nearly equal numbers: a plan that hardly moves, which only the tiny term on c_0 makes regular, loses no
+    digits.
     """
     num = len(speed)
     coupling = CURVATURE_RATE_PENALTY / (STEP_S * STEP_S)
@@ -121,36 +129,34 @@ def _fit_curvature(poses: np.ndarray, speed: np.ndarray, curvature: np.ndarray) 
         curvature[k] = (curvature[k] + coupling * curvature[k - 1]) / (own[k] + coupling)
 
 
-# The many divisions by the same number may become one: that costs the last digit and saves a tenth of the time.
-@njit(cache=True, fastmath={"arcp"})
-def lqr_commands(
-    speed: float,
-    lateral_error: float,
-    heading_error: float,
-    steering: float,
-    reference_speed: float,
-    curvatures: np.ndarray,
-    wheelbase_m: float,
-) -> tuple[float, float]:
-    """Acceleration [m/s^2] and steering rate [rad/s] of the one-step LQR over the horizon.
+class Reference(NamedTuple):
+    """Input of the LQR from the plan at one step."""
 
-    Args:
-        speed: Of the rear axle along the vehicle [m/s].
-        lateral_error: Of the rear axle, left of the reference positive [m].
-        heading_error: Wrapped [rad].
-        steering: Steering angle [rad].
-        reference_speed: At the end of the horizon [m/s].
-        curvatures: (HORIZON,) of the reference, from now on [1/m].
-        wheelbase_m: Distance of the axles.
-    """
-    if reference_speed <= STOPPING_SPEED_MPS and speed <= STOPPING_SPEED_MPS:
-        return -STOPPING_GAIN * (speed - reference_speed), 0.0
+    x: float
+    """Pose of the plan now, global [m, rad]."""
+    y: float
+    heading: float
+    speed_mps: float
+    """At the end of the horizon."""
+    curvatures: Float64[np.ndarray, "horizon"]
+    """From now on, every `STEP_S` [1/m]."""
+
+
+# Reciprocals may replace repeated divisions by one number: this costs the last digit and saves a tenth of the time.
+@njit(cache=True, fastmath={"arcp"})
+def lqr_commands(state: Float64[np.ndarray, "10"], reference: Reference, wheelbase_m: float) -> Commands:
+    """Commands of the one-step LQR over the horizon."""
+    speed, steering, curvatures = state[VELOCITY_X], state[STEERING], reference.curvatures
+    if reference.speed_mps <= STOPPING_SPEED_MPS and speed <= STOPPING_SPEED_MPS:
+        return Commands(-STOPPING_GAIN * (speed - reference.speed_mps), 0.0)
 
     span = HORIZON * STEP_S
-    accel = -(span * SPEED_WEIGHT) / (span * span * SPEED_WEIGHT + ACCEL_WEIGHT) * (speed - reference_speed)
+    accel = -(span * SPEED_WEIGHT) / (span * span * SPEED_WEIGHT + ACCEL_WEIGHT) * (speed - reference.speed_mps)
 
     # Free response of (lateral, heading, steering) and response to a constant unit steering rate.
-    lateral, heading = lateral_error, heading_error
+    dx, dy = state[X] - reference.x, state[Y] - reference.y
+    lateral = -dx * math.sin(reference.heading) + dy * math.cos(reference.heading)
+    heading = wrap(state[HEADING] - reference.heading)
     by_lateral, by_heading, by_steering = 0.0, 0.0, 0.0
     for k in range(HORIZON):
         distance = (speed + k * STEP_S * accel) * STEP_S
@@ -161,17 +167,19 @@ def lqr_commands(
         by_steering += STEP_S
     heading = wrap(heading)
     gain = by_lateral * by_lateral * LATERAL_WEIGHT + by_heading * by_heading * HEADING_WEIGHT + STEERING_RATE_WEIGHT
-    return accel, -(by_lateral * LATERAL_WEIGHT * lateral + by_heading * HEADING_WEIGHT * heading) / gain
+    return Commands(accel, -(by_lateral * LATERAL_WEIGHT * lateral + by_heading * HEADING_WEIGHT * heading) / gain)
 
 
 @njit(cache=True)
-def sample_plan(time_us: np.ndarray, poses: np.ndarray, num_samples: int) -> np.ndarray:
-    """Poses (num_samples, 3) of a plan every `STEP_US` from its start, headings wrapped.
+def sample_plan(
+    time_us: Int64[np.ndarray, "poses"], poses: Float64[np.ndarray, "poses 3"], num_samples: int
+) -> Float64[np.ndarray, "samples 3"]:
+    """Poses of a plan every `STEP_US` from its start, headings wrapped.
 
     Args:
-        time_us: (K,) rising, from 0.
-        poses: (K, 3).
-        num_samples: As many as lie within the plan.
+        time_us: Strictly increasing, from 0.
+        poses: Of the plan.
+        num_samples: At most as many as lie within the plan.
     """
     headings = unwrapped(poses[:, 2])
     samples = np.empty((num_samples, 3))
@@ -209,35 +217,33 @@ def _at_time(time_s: float, start_us: int, num: int, values: np.ndarray) -> floa
 
 @njit(cache=True)
 def track_plan(
-    now_us: int, time_us: np.ndarray, poses: np.ndarray, state: np.ndarray, wheelbase_m: float
-) -> tuple[float, float]:
-    """Acceleration [m/s^2] and steering rate [rad/s] that follow a plan from a state.
+    now_us: int,
+    time_us: Int64[np.ndarray, "poses"],
+    poses: Float64[np.ndarray, "poses 3"],
+    state: Float64[np.ndarray, "10"],
+    wheelbase_m: float,
+) -> Commands:
+    """Commands that follow a plan from a state.
 
     Args:
         now_us: Time of the state.
-        time_us: (K,) times of the plan from now on, starting with 0; the last at least `STEP_US`.
-        poses: (K, 3) of the plan.
-        state: (10,) of the ego.
-        wheelbase_m: Distance of the axles.
+        time_us: Times of the plan from now on, starting with 0; the last at least `STEP_US`.
+        poses: Of the plan.
+        state: Of the ego.
+        wheelbase_m: Distance between the axles.
     """
     num_samples = int(time_us[-1] // STEP_US) + 1
     samples = sample_plan(time_us, poses, num_samples)
     num = num_samples - 1
     speeds, curvature = np.empty(num), np.empty(num)
     fit_profiles(samples, speeds, curvature)
-
-    dx, dy = state[X] - samples[0, 0], state[Y] - samples[0, 1]
-    reference = samples[0, 2]
-    lateral_error = -dx * math.sin(reference) + dy * math.cos(reference)
-    heading_error = wrap(state[HEADING] - reference)
     now_s = now_us * 1e-6
     curvatures = np.empty(HORIZON)
     for k in range(HORIZON):
         curvatures[k] = _at_time(now_s + k * STEP_S, now_us, num, curvature)
     reference_speed = _at_time(now_s + HORIZON * STEP_S, now_us, num, speeds)
-    return lqr_commands(
-        state[VELOCITY_X], lateral_error, heading_error, state[STEERING], reference_speed, curvatures, wheelbase_m
-    )
+    reference = Reference(samples[0, 0], samples[0, 1], samples[0, 2], reference_speed, curvatures)
+    return lqr_commands(state, reference, wheelbase_m)
 
 
 @njit(cache=True)
@@ -250,34 +256,28 @@ def _track_proposals(state: np.ndarray, proposals: np.ndarray, wheelbase_m: floa
         fit_profiles(proposals[p], speeds, curvature, True)
         driven[p, 0] = state
         for i in range(num):
-            now = driven[p, i]
-            reference = proposals[p, i]
-            dx, dy = now[X] - reference[0], now[Y] - reference[1]
-            lateral_error = -dx * math.sin(reference[2]) + dy * math.cos(reference[2])
+            pose = proposals[p, i]
             for k in range(HORIZON):
                 ahead[k] = curvature[min(i + k, num - 1)]
-            accel, steering_rate = lqr_commands(
-                now[VELOCITY_X],
-                lateral_error,
-                wrap(now[HEADING] - reference[2]),
-                now[STEERING],
-                speeds[min(i + HORIZON, num - 1)],
-                ahead,
-                wheelbase_m,
-            )
-            step_bicycle(now, accel, steering_rate, STEP_S, wheelbase_m, driven[p, i + 1])
+            reference = Reference(pose[X], pose[Y], pose[HEADING], speeds[min(i + HORIZON, num - 1)], ahead)
+            commands = lqr_commands(driven[p, i], reference, wheelbase_m)
+            step_bicycle(driven[p, i], commands, STEP_S, wheelbase_m, driven[p, i + 1])
 
 
-def track_proposals(state: np.ndarray, proposals: np.ndarray, vehicle: VehicleParameters = PACIFICA) -> np.ndarray:
-    """Drive many proposals from one state at once: tracker and bicycle, profiles fitted once on the whole proposal.
+def track_proposals(
+    state: Float64[np.ndarray, "10"],
+    proposals: Float64[np.ndarray, "proposals poses 3"],
+    vehicle: VehicleParameters = PACIFICA,
+) -> Float64[np.ndarray, "proposals poses 10"]:
+    """Simulate proposals from one state with tracker and bicycle model; profiles are fitted once per proposal.
 
     Args:
-        state: (10,) the ego now, in the columns of `simulation.ego.dynamics`.
-        proposals: (P, K + 1, 3) rear-axle poses every 0.1 s, the first for now.
-        vehicle: Which car drives.
+        state: Ego state now, in the columns of `simulation.ego.dynamics`.
+        proposals: Rear-axle poses every 0.1 s, the first for now.
+        vehicle: Parameters of the ego.
 
     Returns:
-        (P, K + 1, 10) driven states, the first one `state`.
+        Driven states, the first of each proposal is `state`.
 
     Raises:
         ValueError: With fewer than 2 poses in a proposal.
@@ -292,6 +292,6 @@ def track_proposals(state: np.ndarray, proposals: np.ndarray, vehicle: VehiclePa
     return driven
 
 
-def plan_time_us(plan: Trajectory) -> np.ndarray:
-    """(K,) times of a plan from its start in whole microseconds, as nuPlan keeps them."""
+def plan_time_us(plan: Trajectory) -> Int64[np.ndarray, "poses"]:
+    """Times of a plan from its start in whole microseconds, as nuPlan stores them."""
     return np.rint((plan.time_s - plan.time_s[0]) * 1e6).astype(np.int64)

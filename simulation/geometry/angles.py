@@ -21,7 +21,13 @@ def wrap(angle_rad: float) -> float:
 @njit(cache=True, inline="always")
 def wrap_vectorized(angle_rad: float) -> float:
     """`wrap` without a branch, for loops compiled to vector instructions; rounding differs."""
-    return angle_rad - 2.0 * math.pi * np.floor((angle_rad + math.pi) / (2.0 * math.pi))
+    return angle_rad - full_turns(angle_rad)
+
+
+@njit(cache=True, inline="always")
+def full_turns(angle_rad: float) -> float:
+    """Multiple of a full turn whose subtraction brings an angle into [-pi, pi)."""
+    return 2.0 * math.pi * np.floor((angle_rad + math.pi) / (2.0 * math.pi))
 
 
 @njit(cache=True)

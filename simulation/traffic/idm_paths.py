@@ -1,27 +1,31 @@
-"""Paths of reactive agents: vertices with progress, position and heading, as nuPlan's `InterpolatedPath`.
+"""Paths of reactive agents: vertices with position, heading and progress, as nuPlan's `InterpolatedPath`.
 
-A path is an array (capacity, 4) of which the first `count` rows hold progress [m], x, y and unwrapped heading.
+A path is an array (capacity, 4) with `count` used rows. A line is an array (capacity, 3) without progress. Headings
+of paths are unwrapped.
 """
 
 import math
 
 import numpy as np
+from jaxtyping import Float64
 
+from simulation.geometry.angles import full_turns
 from simulation.geometry.compiling import njit
 
-PROGRESS, X, Y, HEADING = range(4)
+X, Y, HEADING, PROGRESS = range(4)
 _REPEATED_M = 1e-8
+"""Vertices at most this far apart count as one."""
 
 
 @njit(cache=True)
-def clamped(path: np.ndarray, count: int, progress: float) -> float:
-    """Progress, kept on the path."""
+def clamped(path: Float64[np.ndarray, "capacity 4"], count: int, progress: float) -> float:
+    """Progress, bounded by the ends of the path [m]."""
     return max(path[0, PROGRESS], min(progress, path[count - 1, PROGRESS]))
 
 
 @njit(cache=True)
-def place_at(path: np.ndarray, count: int, progress: float) -> tuple[float, float, float]:
-    """Position and unwrapped heading between two vertices."""
+def pose_on_path(path: Float64[np.ndarray, "capacity 4"], count: int, progress: float) -> tuple[float, float, float]:
+    """Position and unwrapped heading, interpolated between two vertices."""
     high = int(np.searchsorted(path[:count, PROGRESS], progress))
     high = min(max(high, 1), count - 1)
     low = high - 1
@@ -36,30 +40,39 @@ def place_at(path: np.ndarray, count: int, progress: float) -> tuple[float, floa
 
 @njit(cache=True)
 def _copy(path: np.ndarray, first: int, stop: int, line: np.ndarray, at: int) -> int:
+    """Copy vertices `first` to before `stop` into a line from row `at` on; return the row after the last."""
     for k in range(first, stop):
-        line[at, 0], line[at, 1], line[at, 2] = path[k, X], path[k, Y], path[k, HEADING]
+        line[at, X], line[at, Y], line[at, HEADING] = path[k, X], path[k, Y], path[k, HEADING]
         at += 1
     return at
 
 
 @njit(cache=True)
-def path_to_go(path: np.ndarray, count: int, progress: float, line: np.ndarray) -> int:
-    """Write what is ahead of a place into `line` (x, y, heading); return how many points.
+def path_to_go(
+    path: Float64[np.ndarray, "capacity 4"], count: int, progress: float, line: Float64[np.ndarray, "points 3"]
+) -> int:
+    """Write the path from `progress` on into `line`; return the number of points.
 
     Source:
         nuPlan devkit, `trim_path_up_to_progress`.
     """
     first = int(np.searchsorted(path[:count, PROGRESS], progress, side="right"))
     if first == count:
-        # quirk: path_end_looks_back (at its end, the last two vertices stand for what is ahead)
+        # quirk: path_end_looks_back (at the end of the path, its last two vertices count as the path to go)
         return _copy(path, count - 2, count, line, 0)
-    line[0, 0], line[0, 1], line[0, 2] = place_at(path, count, progress)
+    line[0, X], line[0, Y], line[0, HEADING] = pose_on_path(path, count, progress)
     return _copy(path, first, count, line, 1)
 
 
 @njit(cache=True)
-def path_between(path: np.ndarray, count: int, start: float, end: float, line: np.ndarray) -> int:
-    """Write the piece from `start` to `end` into `line` (x, y, heading); return how many points.
+def path_between(
+    path: Float64[np.ndarray, "capacity 4"],
+    count: int,
+    start: float,
+    end: float,
+    line: Float64[np.ndarray, "points 3"],
+) -> int:
+    """Write the path between two progress values into `line`; return the number of points.
 
     Source:
         nuPlan devkit, `trim_path`.
@@ -70,49 +83,50 @@ def path_between(path: np.ndarray, count: int, start: float, end: float, line: n
     stop = int(np.searchsorted(path[:count, PROGRESS], end))
     if stop == 0:
         return _copy(path, 0, 2, line, 0)
-    line[0, 0], line[0, 1], line[0, 2] = place_at(path, count, start)
+    line[0, X], line[0, Y], line[0, HEADING] = pose_on_path(path, count, start)
     at = _copy(path, first, stop, line, 1)
-    line[at, 0], line[at, 1], line[at, 2] = place_at(path, count, end)
+    line[at, X], line[at, Y], line[at, HEADING] = pose_on_path(path, count, end)
     return at + 1
 
 
 @njit(cache=True)
-def build_path(line: np.ndarray, num_points: int, path: np.ndarray) -> int:
-    """Make a path of points (x, y, heading); return how many vertices it has.
+def build_path(
+    line: Float64[np.ndarray, "points 3"], num_points: int, path: Float64[np.ndarray, "capacity 4"]
+) -> int:
+    """Make a path of the first points of a line; return its number of vertices.
 
-    Where nuPlan would stop, because less than two vertices are left, the last two points are the path.
+    With fewer than two vertices nuPlan raises an assertion; here the last two points are the path.
 
     Source:
         nuPlan devkit, `create_path_from_se2`.
     """
-    # quirk: last_vertex_dropped (points are paired with the differences to their next, which the last does not have)
+    # quirk: last_vertex_dropped (points are paired with the distances to their successors; the last point has none)
     count = 0
     progress, turns = 0.0, 0.0
     for k in range(num_points - 1):
-        dx, dy = line[k + 1, 0] - line[k, 0], line[k + 1, 1] - line[k, 1]
+        dx, dy = line[k + 1, X] - line[k, X], line[k + 1, Y] - line[k, Y]
         step = math.sqrt(dx * dx + dy * dy)
         if step > _REPEATED_M:
-            count, turns = _append(path, count, progress, line[k], turns)
+            turns = _append(path, count, progress, line[k], turns)
+            count += 1
         progress += step
     if count < 2:
         if count == 0:
-            count, turns = _append(path, count, progress - 1e-6, line[num_points - 2], turns)
-        count, turns = _append(path, count, progress, line[num_points - 1], turns)
+            turns = _append(path, count, progress - 1e-6, line[num_points - 2], turns)
+            count += 1
+        _append(path, count, progress, line[num_points - 1], turns)
+        count += 1
     return count
 
 
 @njit(cache=True)
-def _append(path: np.ndarray, count: int, progress: float, point: np.ndarray, turns: float) -> tuple[int, float]:
-    heading = point[2] + turns
+def _append(path: np.ndarray, count: int, progress: float, point: np.ndarray, turns: float) -> float:
+    """Append a vertex with unwrapped heading; take and return the correction of headings so far [rad]."""
+    heading = point[HEADING] + turns
     if count:
-        before = path[count - 1, HEADING]
-        full_turns = 2.0 * math.pi * math.floor((heading - before + math.pi) / (2.0 * math.pi))
-        heading -= full_turns
-        turns -= full_turns
-    path[count, PROGRESS], path[count, X], path[count, Y], path[count, HEADING] = (
-        progress,
-        point[0],
-        point[1],
-        heading,
-    )
-    return count + 1, turns
+        excess = full_turns(heading - path[count - 1, HEADING])
+        heading -= excess
+        turns -= excess
+    path[count, PROGRESS], path[count, HEADING] = progress, heading
+    path[count, X], path[count, Y] = point[X], point[Y]
+    return turns

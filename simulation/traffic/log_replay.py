@@ -1,13 +1,14 @@
-"""Traffic that does what the log says, whatever the ego does."""
+"""Non-reactive traffic: agents follow the log, whatever the ego does."""
 
 import numpy as np
+from jaxtyping import Float64
 
 from driving.scenario import Scenario
 from simulation.traffic.tracks import TrackArrays, arrays_of_tracks
 
 
 class LogReplay:
-    """The log's boxes of each frame; nothing is left out for its distance.
+    """The log's boxes of each frame, at any distance from the ego.
 
     Source:
         nuPlan devkit, `TracksObservation`.
@@ -21,5 +22,5 @@ class LogReplay:
         """Over the scenario's time axis, future included."""
         return self._tracks
 
-    def step(self, iteration: int, ego: np.ndarray) -> None:
-        """Nothing to do: the log goes on by itself."""
+    def step(self, iteration: int, ego: Float64[np.ndarray, "10"]) -> None:
+        """Do nothing: the tracks hold all frames from the start."""

@@ -1,7 +1,7 @@
-"""Which of equally near shapes shapely's STRtree calls the nearest.
+"""Ties of shapely's STRtree: which of equally near shapes does `nearest` return?
 
-Reactive agents often touch several others at once, all at distance 0, and follow the one that the tree
-hands out. So the tree is built here as in GEOS, and searched with the same heap.
+Reactive agents often overlap several shapes at once, all at distance 0, and follow the one that the tree returns.
+So the tree is built here as in GEOS, and searched with the same heap.
 
 Source:
     GEOS 3.11, `TemplateSTRtree`, `TemplateSTRtreeDistance`; libstdc++, `push_heap`, `pop_heap`. Sorting is stable
@@ -9,41 +9,57 @@ Source:
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64
 
 from simulation.geometry.compiling import njit
-from simulation.traffic.idm_shapes import bounds_gap
+from simulation.traffic.idm_shapes import MAX_X, MAX_Y, MIN_X, MIN_Y, bounds_gap
 
 NODE_CAPACITY = 10
 
 
+class _Nodes(NamedTuple):
+    """Nodes of the tree: leaves first, the root last."""
+
+    boxes: np.ndarray
+    """(nodes, 4)"""
+    item: np.ndarray
+    """(nodes,) index of the shape of a leaf, -1 for inner nodes."""
+    first_child: np.ndarray
+    """(nodes,) the children of an inner node are consecutive; -1 for leaves."""
+    num_children: np.ndarray
+
+
 @njit(cache=True)
-def nearest_in_tree(bounds: np.ndarray, distances: np.ndarray, own_bounds: np.ndarray) -> int:
+def nearest_in_tree(
+    bounds: Float64[np.ndarray, "shapes 4"],
+    distances: Float64[np.ndarray, "shapes"],
+    query_bounds: Float64[np.ndarray, "4"],
+) -> int:
     """Index of the shape that the tree's `nearest` returns.
 
     Args:
-        bounds: (n, 4) bounding boxes of the shapes, in the order in which they entered the tree.
-        distances: (n,) true distances from the own shape.
-        own_bounds: (4,) bounding box of the own shape.
+        bounds: Bounding boxes of the shapes, in the order of their insertion into the tree.
+        distances: Exact distances from the query shape [m].
+        query_bounds: Bounding box of the query shape.
     """
     num = len(distances)
     if num == 1:
         return 0
-    # A node is a leaf (first_child -1) or holds children first_child ... first_child + num_children - 1.
     capacity = 2 * num + 8
-    boxes = np.empty((capacity, 4))
-    item = np.full(capacity, -1)
-    first_child = np.full(capacity, -1)
-    num_children = np.zeros(capacity, dtype=np.int64)
+    nodes = _Nodes(
+        np.empty((capacity, 4)), np.full(capacity, -1), np.full(capacity, -1), np.zeros(capacity, dtype=np.int64)
+    )
     for i in range(num):
-        _copy_box(bounds, i, boxes, i)
-        item[i] = i
+        _copy_box(bounds, i, nodes.boxes, i)
+        nodes.item[i] = i
     begin, end = 0, num
     while end - begin > 1:
-        made = _make_parents(boxes, item, first_child, num_children, begin, end)
+        made = _make_parents(nodes, begin, end)
         begin, end = end, end + made
-    return _search(boxes, item, first_child, num_children, end - 1, distances, own_bounds)
+    return _search(nodes, end - 1, distances, query_bounds)
 
 
 @njit(cache=True)
@@ -53,52 +69,46 @@ def _copy_box(source: np.ndarray, i: int, target: np.ndarray, j: int) -> None:
 
 
 @njit(cache=True)
-def _sort_nodes(
-    boxes: np.ndarray,
-    item: np.ndarray,
-    first_child: np.ndarray,
-    num_children: np.ndarray,
-    lo: int,
-    hi: int,
-    axis: int,
-) -> None:
+def _sort_nodes(nodes: _Nodes, begin: int, end: int, axis: int) -> None:
+    """Sort a range of nodes by the centres of their boxes along an axis (0 for x, 1 for y)."""
+    boxes, item, first_child, num_children = nodes
     held = np.empty((1, 4))
-    for i in range(lo + 1, hi):
+    for i in range(begin + 1, end):
         _copy_box(boxes, i, held, 0)
-        what, child, number = item[i], first_child[i], num_children[i]
+        held_item, held_child, held_number = item[i], first_child[i], num_children[i]
         key = held[0, axis] + held[0, axis + 2]
         j = i - 1
-        while j >= lo and key < boxes[j, axis] + boxes[j, axis + 2]:
+        while j >= begin and key < boxes[j, axis] + boxes[j, axis + 2]:
             _copy_box(boxes, j, boxes, j + 1)
             item[j + 1], first_child[j + 1], num_children[j + 1] = item[j], first_child[j], num_children[j]
             j -= 1
         _copy_box(held, 0, boxes, j + 1)
-        item[j + 1], first_child[j + 1], num_children[j + 1] = what, child, number
+        item[j + 1], first_child[j + 1], num_children[j + 1] = held_item, held_child, held_number
 
 
 @njit(cache=True)
-def _make_parents(
-    boxes: np.ndarray, item: np.ndarray, first_child: np.ndarray, num_children: np.ndarray, begin: int, end: int
-) -> int:
+def _make_parents(nodes: _Nodes, begin: int, end: int) -> int:
+    """Append the parents of a level of nodes; return their number."""
+    boxes, item, first_child, num_children = nodes
     number = end - begin
     slices = math.ceil(math.sqrt(math.ceil(number / NODE_CAPACITY)))
     per_slice = math.ceil(number / slices)
-    _sort_nodes(boxes, item, first_child, num_children, begin, end, 0)
+    _sort_nodes(nodes, begin, end, 0)
     made = 0
     start = begin
     while start < end:
         stop = min(start + per_slice, end)
-        _sort_nodes(boxes, item, first_child, num_children, start, stop, 1)
+        _sort_nodes(nodes, start, stop, 1)
         child = start
         while child < stop:
             last = min(child + NODE_CAPACITY, stop)
             node = end + made
             _copy_box(boxes, child, boxes, node)
             for k in range(child + 1, last):
-                boxes[node, 0] = min(boxes[node, 0], boxes[k, 0])
-                boxes[node, 1] = min(boxes[node, 1], boxes[k, 1])
-                boxes[node, 2] = max(boxes[node, 2], boxes[k, 2])
-                boxes[node, 3] = max(boxes[node, 3], boxes[k, 3])
+                boxes[node, MIN_X] = min(boxes[node, MIN_X], boxes[k, MIN_X])
+                boxes[node, MIN_Y] = min(boxes[node, MIN_Y], boxes[k, MIN_Y])
+                boxes[node, MAX_X] = max(boxes[node, MAX_X], boxes[k, MAX_X])
+                boxes[node, MAX_Y] = max(boxes[node, MAX_Y], boxes[k, MAX_Y])
             item[node], first_child[node], num_children[node] = -1, child, last - child
             made += 1
             child = last
@@ -107,15 +117,8 @@ def _make_parents(
 
 
 @njit(cache=True)
-def _search(
-    boxes: np.ndarray,
-    item: np.ndarray,
-    first_child: np.ndarray,
-    num_children: np.ndarray,
-    root: int,
-    distances: np.ndarray,
-    own_bounds: np.ndarray,
-) -> int:
+def _search(nodes: _Nodes, root: int, distances: np.ndarray, query_bounds: np.ndarray) -> int:
+    boxes, item, first_child, num_children = nodes
     heap_keys = np.empty(len(boxes))
     heap_nodes = np.empty(len(boxes), dtype=np.int64)
     heap_keys[0], heap_nodes[0] = 0.0, root
@@ -130,7 +133,7 @@ def _search(
             best, found = key, item[node]
             continue
         for child in range(first_child[node], first_child[node] + num_children[node]):
-            gap = distances[item[child]] if item[child] >= 0 else bounds_gap(boxes[child], own_bounds)
+            gap = distances[item[child]] if item[child] >= 0 else bounds_gap(boxes[child], query_bounds)
             if best == np.inf or gap < best:
                 _sift_up(heap_keys, heap_nodes, size, gap, child)
                 size += 1
@@ -148,7 +151,7 @@ def _sift_up(keys: np.ndarray, nodes: np.ndarray, hole: int, key: float, node: i
 
 @njit(cache=True)
 def _pop(keys: np.ndarray, nodes: np.ndarray, size: int) -> int:
-    """Remove the first entry as `std::pop_heap` does: the hole sinks to the bottom, the last entry rises there."""
+    """Remove the first entry as `std::pop_heap` does: the hole sinks to the bottom, then the last entry rises."""
     size -= 1
     if size == 0:
         return 0

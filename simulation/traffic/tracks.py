@@ -1,36 +1,30 @@
-"""The road users of a rollout over the scenario's whole time axis, and the window of them that a planner sees."""
+"""Tracks of a rollout over the scenario's time axis, and the windows of them that planners receive."""
 
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float64, Int8, Int32
 
 from driving.agents import AgentTracks
 from simulation.geometry.compiling import njit
 
 
 class TrackArrays(NamedTuple):
-    """The arrays of an `AgentTracks`, N rows over T steps, in a form that compiled code takes."""
+    """The arrays of an `AgentTracks`, in a form that compiled code takes."""
 
-    kinds: np.ndarray
-    """(N,) int8."""
-    poses: np.ndarray
-    """(N, T, 3)."""
-    velocities: np.ndarray
-    """(N, T, 2)."""
-    sizes: np.ndarray
-    """(N, T, 2)."""
-    valid: np.ndarray
-    """(N, T) bool."""
-    order: np.ndarray
-    """(N, T) int32."""
-    heights: np.ndarray
-    """(N,)."""
-    z: np.ndarray
-    """(N, T)."""
+    kinds: Int8[np.ndarray, "tracks"]
+    poses: Float64[np.ndarray, "tracks time 3"]
+    velocities: Float64[np.ndarray, "tracks time 2"]
+    sizes: Float64[np.ndarray, "tracks time 2"]
+    valid: Bool[np.ndarray, "tracks time"]
+    order: Int32[np.ndarray, "tracks time"]
+    """Place in the list of a frame's boxes."""
+    heights: Float64[np.ndarray, "tracks"]
+    z: Float64[np.ndarray, "tracks time"]
 
 
 def arrays_of_tracks(agents: AgentTracks) -> TrackArrays:
-    """The arrays without copying them, unless their layout in memory is unusual."""
+    """The arrays of tracks; copies only where an array is not contiguous or has another type."""
     return TrackArrays(
         kinds=np.ascontiguousarray(agents.kinds, dtype=np.int8),
         poses=np.ascontiguousarray(agents.poses),
@@ -45,6 +39,7 @@ def arrays_of_tracks(agents: AgentTracks) -> TrackArrays:
 
 @njit(cache=True)
 def _window(tracks: TrackArrays, start: int, stop: int) -> tuple[np.ndarray, TrackArrays]:
+    """Rows of the tracks that are valid at some step from `start` to before `stop`, and their arrays there."""
     num_agents = len(tracks.valid)
     rows = np.empty(num_agents, dtype=np.int64)
     count = 0
@@ -80,7 +75,7 @@ def _window(tracks: TrackArrays, start: int, stop: int) -> tuple[np.ndarray, Tra
 
 
 class TrackWindow:
-    """Cuts steps out of the tracks, as copies and without the agents that are unseen there."""
+    """Copies steps of the tracks, without agents that are invalid at all of them."""
 
     def __init__(self, track_ids: tuple[str, ...], tracks: TrackArrays) -> None:
         self._track_ids = track_ids
@@ -89,7 +84,7 @@ class TrackWindow:
         self._last_ids: tuple[str, ...] = ()
 
     def steps(self, start: int, stop: int) -> AgentTracks:
-        """The same as `AgentTracks.steps`, an order of magnitude faster."""
+        """Equal to `AgentTracks.steps`, ten times faster."""
         rows, cut = _window(self._tracks, start, stop)
         key = rows.tobytes()
         if key != self._last_rows:

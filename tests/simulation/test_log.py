@@ -50,7 +50,7 @@ def _log(num_steps: int = 6) -> SimulationLog:
     )
 
 
-def test_what_was_saved_comes_back_bit_for_bit(tmp_path):
+def test_a_saved_log_loads_bit_for_bit(tmp_path):
     log = _log()
     log.save(tmp_path / "run.simlog")
     again = SimulationLog.load(tmp_path / "run.simlog")
@@ -64,11 +64,11 @@ def test_what_was_saved_comes_back_bit_for_bit(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run.simlog"]
 
 
-def _explained(log: SimulationLog) -> SimulationLog:
-    """With 3 candidates at even steps, and none at the others."""
+def _with_candidates(log: SimulationLog) -> SimulationLog:
+    """The log with 3 candidates at even steps and none at odd ones."""
     random = np.random.default_rng(2)
     ego = log.ego.rear_axle_poses[0]
-    told = [
+    reported = [
         Candidates(
             time_s=LOGGED_TIME_S,
             poses=ego[step] + random.normal(size=(3, len(LOGGED_TIME_S), 3)),
@@ -79,26 +79,26 @@ def _explained(log: SimulationLog) -> SimulationLog:
         else None
         for step in range(log.num_steps)
     ]
-    for one in told[::2]:
+    for one in reported[::2]:
         one.poses[..., 2] = random.normal(size=(3, len(LOGGED_TIME_S)))
-    told[0].poses[2, 5:] = np.nan
-    return replace(log, candidates=tuple(told))
+    reported[0].poses[2, 5:] = np.nan
+    return replace(log, candidates=tuple(reported))
 
 
-def test_candidates_come_back_to_the_millimetre(tmp_path):
-    log = _explained(_log())
+def test_candidates_load_to_the_millimetre(tmp_path):
+    log = _with_candidates(_log())
     log.save(tmp_path / "run.simlog")
     again = SimulationLog.load(tmp_path / "run.simlog")
     assert [one is None for one in again.candidates] == [False, True] * 3
-    for told, read in zip(log.candidates[::2], again.candidates[::2], strict=True):
-        assert read.poses == pytest.approx(told.poses, rel=0, abs=1e-3, nan_ok=True)
-        assert read.scores == pytest.approx(told.scores, rel=1e-6)
-        assert read.chosen == told.chosen
+    for written, read in zip(log.candidates[::2], again.candidates[::2], strict=True):
+        assert read.poses == pytest.approx(written.poses, rel=0, abs=1e-3, nan_ok=True)
+        assert read.scores == pytest.approx(written.scores, rel=1e-6)
+        assert read.chosen == written.chosen
     np.testing.assert_array_equal(again.plans[3].poses, log.plans[3].poses)
     assert again.to_bytes() == SimulationLog.from_bytes(again.to_bytes()).to_bytes() == log.to_bytes()
 
 
-def test_a_log_without_candidates_is_written_as_before():
+def test_a_log_without_candidates_has_no_arrays_for_them():
     names = log_module._arrays_of(_log())
     assert not [name for name in names if name.startswith("candidates")]
     assert SimulationLog.from_bytes(_log().to_bytes()).candidates == ()
@@ -106,10 +106,10 @@ def test_a_log_without_candidates_is_written_as_before():
 
 def test_candidates_of_some_steps_only_are_refused():
     with pytest.raises(ValueError, match="'candidates': 5"):
-        replace(_log(), candidates=_explained(_log()).candidates[:5])
+        replace(_log(), candidates=_with_candidates(_log()).candidates[:5])
 
 
-def test_an_empty_road_is_a_log_too(tmp_path):
+def test_a_log_without_agents_and_lights_loads(tmp_path):
     log = replace(_log(), agents=AgentTracks.none(6), traffic_lights=TrafficLights.none(6))
     log.save(tmp_path / "run.simlog")
     assert SimulationLog.load(tmp_path / "run.simlog").agents.num_agents == 0
@@ -123,7 +123,7 @@ def test_the_header_is_read_without_the_arrays(tmp_path):
 
 
 @pytest.mark.parametrize("keep", [0, 5, 40, 0.5, 0.99])
-def test_a_cut_off_file_is_called_damaged(tmp_path, keep):
+def test_a_truncated_file_is_reported_as_damaged(tmp_path, keep):
     path = tmp_path / "run.simlog"
     _log().save(path)
     content = path.read_bytes()
@@ -133,7 +133,7 @@ def test_a_cut_off_file_is_called_damaged(tmp_path, keep):
 
 
 @pytest.mark.parametrize("place", [0.3, 0.6, 0.8, 0.95])
-def test_a_flipped_byte_is_called_damaged(tmp_path, place):
+def test_a_flipped_byte_is_reported_as_damaged(tmp_path, place):
     path = tmp_path / "run.simlog"
     log = _log()
     log.save(path)
@@ -145,7 +145,7 @@ def test_a_flipped_byte_is_called_damaged(tmp_path, place):
         SimulationLog.load(path)
 
 
-def test_a_newer_format_asks_for_a_newer_program(tmp_path):
+def test_a_newer_format_is_refused(tmp_path):
     path = tmp_path / "run.simlog"
     text = json.dumps({"format_version": 99}).encode()
     path.write_bytes(log_module._HEAD.pack(log_module._MAGIC, len(text)) + text)

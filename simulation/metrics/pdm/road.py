@@ -14,10 +14,10 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 
 from simulation.ego.box import EgoBox, center_at, corners_around, half_diagonal
 from simulation.ego.dynamics import HEADING, X, Y
-from simulation.geometry.area_raster import AreaRaster, crossings_to, entry_holds, raster_cell
+from simulation.geometry.area_raster import AreaRaster, crossings_to, entry_holds
 from simulation.geometry.boxes import box_corners
 from simulation.geometry.compiling import njit
-from simulation.geometry.polygons import FlatPolygons, contains_point, overlaps_convex, rows_in_bounds
+from simulation.geometry.polygons import FlatPolygons, contains_point, grid_cell, overlaps_convex, rows_in_bounds
 from simulation.geometry.polylines import ChunkedLine, first_within, project_chunked
 
 LANE, DRIVABLE, ON_ROUTE, INTERSECTION = 1, 2, 4, 8
@@ -90,8 +90,8 @@ def ego_areas(
                     if kind == 0:
                         continue
                     if not covers[k]:
-                        mx, my = low_x + (i + 0.5) * cell_m, low_y + (j + 0.5) * cell_m
-                        crossings = crossings_to(points, edges, edge_spans[k, 0], edge_spans[k, 1], x, y, mx, my)
+                        middle = low_x + (i + 0.5) * cell_m, low_y + (j + 0.5) * cell_m
+                        crossings = crossings_to(points, edges, (edge_spans[k, 0], edge_spans[k, 1]), (x, y), middle)
                         inside = holds_middle[k] != (crossings % 2 == 1)
                         if not (contains_point(raster.areas, rows[k], x, y) if crossings < 0 else inside):
                             continue
@@ -132,7 +132,7 @@ def _touch(lanes: np.ndarray, touched: np.ndarray, count: int, row: int, corner:
 def is_in_intersection(classified: ClassifiedAreas, x: float, y: float) -> bool:
     """Whether a point is in a polygon of the kind `INTERSECTION`."""
     raster, kinds = classified
-    cell = raster_cell(raster, x, y)
+    cell = grid_cell(raster, x, y)
     if cell < 0:
         return False
     for k in range(raster.offsets[cell], raster.offsets[cell + 1]):

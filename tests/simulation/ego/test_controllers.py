@@ -17,7 +17,7 @@ def test_perfect_tracking_puts_the_ego_on_the_plan():
 
 
 def test_perfect_tracking_refuses_fifty_metres_a_second():
-    with pytest.raises(ValueError, match=r"asks for 50\.5 m/s"):
+    with pytest.raises(ValueError, match=r"needs 50\.5 m/s at iteration 0"):
         PerfectController(scene("straight_road")).next_state(0, np.zeros(STATE_SIZE), _plan(50.5))
 
 

@@ -9,6 +9,7 @@ from simulation.ego.dynamics import (
     STEERING,
     VELOCITY_X,
     YAW_RATE,
+    Commands,
     center_acceleration,
     center_accelerations,
     center_velocities,
@@ -22,7 +23,7 @@ from simulation.ego.dynamics import (
 
 def _step(state, accel, steering_rate, dt_s=0.1):
     out = np.empty(STATE_SIZE)
-    step_bicycle(state, accel, steering_rate, dt_s, PACIFICA.wheelbase_m, out)
+    step_bicycle(state, Commands(accel, steering_rate), dt_s, PACIFICA.wheelbase_m, out)
     return out
 
 

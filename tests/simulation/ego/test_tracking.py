@@ -14,7 +14,6 @@ from simulation.ego.tracking import (
     sample_plan,
     track_plan,
     track_proposals,
-    unwrapped,
 )
 from simulation.geometry.angles import wrap
 
@@ -85,13 +84,6 @@ def test_a_circle_is_fitted_with_its_own_curvature():
     speed, curvature = _fitted(_arc(60, 6.0, 0.3))
     np.testing.assert_allclose(speed, 6.0, rtol=1e-3)
     np.testing.assert_allclose(curvature, 0.05, rtol=1e-3)
-
-
-def test_headings_unwrap_as_in_numpy():
-    headings = np.random.default_rng(3).uniform(-20, 20, 200)
-    np.testing.assert_allclose(unwrapped(headings), np.unwrap(headings), atol=1e-12)
-    jumps = np.array([0.0, np.pi, 0.0, -np.pi, np.pi])
-    np.testing.assert_allclose(unwrapped(jumps), np.unwrap(jumps), atol=1e-12)
 
 
 def test_a_plan_is_sampled_between_its_poses():
@@ -183,12 +175,10 @@ def test_recorded_plans_give_the_devkits_drives(golden):
             plan_times = (plans[i, :, 0] - ego[i, 0]).astype(np.int64)
             poses = np.ascontiguousarray(plans[i, :, 1:])
             dt_s = (times[i + 1] - times[i]) / 1e6
-            step_bicycle(
-                ego[i, 1:], *track_plan(times[i], plan_times, poses, ego[i, 1:], WHEELBASE_M), dt_s, WHEELBASE_M, out
-            )
+            commands = track_plan(times[i], plan_times, poses, ego[i, 1:], WHEELBASE_M)
+            step_bicycle(ego[i, 1:], commands, dt_s, WHEELBASE_M, out)
             np.testing.assert_allclose(out, ego[i + 1, 1:], atol=1e-9, err_msg=f"{path} step {i}")
-            step_bicycle(
-                driven, *track_plan(times[i], plan_times, poses, driven, WHEELBASE_M), dt_s, WHEELBASE_M, out
-            )
+            commands = track_plan(times[i], plan_times, poses, driven, WHEELBASE_M)
+            step_bicycle(driven, commands, dt_s, WHEELBASE_M, out)
             driven = out.copy()
         np.testing.assert_allclose(driven, ego[-1, 1:], atol=1e-8, err_msg=str(path))

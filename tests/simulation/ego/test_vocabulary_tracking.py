@@ -1,12 +1,15 @@
-"""A vocabulary with fits done beforehand drives as its re-timed entries do."""
-
 import numpy as np
 import pytest
 
 from driving.geometry import poses_in_frame_of, poses_out_of_frame_of
 from simulation.ego.dynamics import VELOCITY_X
 from simulation.ego.tracking import track_proposals
-from simulation.ego.vocabulary_tracking import drive_vocabulary, driven_states, fit_vocabulary, retime_entries
+from simulation.ego.vocabulary_tracking import (
+    drive_vocabulary,
+    drive_whole_vocabulary,
+    fit_vocabulary,
+    retime_entries,
+)
 
 STATE = np.array([664_000.0, 3_999_000.0, 1.2, 9.0, 0.0, 0.5, 0.0, 0.02, 0.06, 0.0])
 
@@ -25,19 +28,19 @@ def arcs() -> np.ndarray:
     return poses
 
 
-def test_it_agrees_with_the_tracker_of_proposals():
+def test_simulated_entries_agree_with_tracked_proposals():
     fitted = fit_vocabulary(arcs())
     rows = np.array([2, 0, 1, 3])
     pose = STATE[:3]
     plans = poses_out_of_frame_of(retime_entries(fitted, STATE, rows), pose)
     expected = track_proposals(STATE, plans)[:, 5::5]
     driven = drive_vocabulary(fitted, STATE[np.newaxis], rows[np.newaxis])[0]
-    # The fit of a re-timed entry is not made anew.
+    # Profiles are fitted to the entry, not to the re-timed plan.
     assert driven[..., :2] == pytest.approx(poses_in_frame_of(expected[..., :3], pose)[..., :2], abs=0.15)
     assert driven[..., VELOCITY_X] == pytest.approx(expected[..., VELOCITY_X], abs=0.15)
 
 
-def test_entries_begin_with_the_speed_of_the_ego_and_keep_their_way():
+def test_retimed_entries_start_at_the_speed_of_the_ego_and_keep_their_path():
     fitted = fit_vocabulary(arcs())
     plans = retime_entries(fitted, STATE, np.arange(4))
     steps_m = np.hypot(*np.diff(plans[..., :2], axis=1).transpose(2, 0, 1))
@@ -48,7 +51,7 @@ def test_entries_begin_with_the_speed_of_the_ego_and_keep_their_way():
     assert np.hypot(plans[1, :, 0], plans[1, :, 1] - 50.0) == pytest.approx(np.full(41, 50.0), abs=0.05)
 
 
-def test_only_an_entry_that_brakes_hard_is_driven_hard():
+def test_only_entries_that_brake_hard_exceed_the_comfort_bounds():
     fitted = fit_vocabulary(arcs())
     plans = retime_entries(fitted, STATE, np.arange(4))
     speeds = np.hypot(*np.diff(plans[..., :2], axis=1).transpose(2, 0, 1)) / 0.1
@@ -60,9 +63,9 @@ def test_only_an_entry_that_brakes_hard_is_driven_hard():
     assert speeds[0, -1] < 0.2
 
 
-def test_driven_states_are_those_of_the_vocabulary_where_the_ego_is():
+def test_the_whole_vocabulary_is_simulated_in_the_global_frame():
     fitted = fit_vocabulary(arcs())
-    states = driven_states(fitted, STATE)
+    states = drive_whole_vocabulary(fitted, STATE)
     local = drive_vocabulary(fitted, STATE[np.newaxis], np.arange(4)[np.newaxis], stride=1)[0]
     assert np.array_equal(states[:, 0], np.tile(STATE, (4, 1)))
     assert poses_in_frame_of(states[:, 1:, :3], STATE[:3])[..., :2] == pytest.approx(local[..., :2], abs=1e-6)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driving.geometry import wrap_angle
-from simulation.geometry.angles import unwrapped, wrap, wrap_vectorized
+from simulation.geometry.angles import full_turns, unwrapped, wrap, wrap_vectorized
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,13 @@ def test_the_form_without_a_branch_differs_by_rounding_only(angle):
 def test_unwrapping_is_that_of_numpy(headings):
     values = np.array(headings)
     np.testing.assert_allclose(unwrapped(values), np.unwrap(values), atol=1e-12)
+
+
+def test_jumps_of_exactly_half_a_turn_unwrap_as_in_numpy():
+    jumps = np.array([0.0, np.pi, 0.0, -np.pi, np.pi])
+    np.testing.assert_array_equal(unwrapped(jumps), np.unwrap(jumps))
+
+
+@pytest.mark.parametrize(("angle", "turns"), [(3.0, 0), (-3.0, 0), (4.0, 1), (-4.0, -1), (10.0, 2)])
+def test_full_turns_are_multiples_of_two_pi(angle, turns):
+    assert full_turns(angle) == turns * 2.0 * np.pi

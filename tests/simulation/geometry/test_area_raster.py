@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import shapely
 
-from simulation.geometry.area_raster import entry_holds, raster_cell, rasterize
-from simulation.geometry.polygons import flatten_polygons
+from simulation.geometry.area_raster import entry_holds, rasterize
+from simulation.geometry.polygons import flatten_polygons, grid_cell
 
 ORIGIN = np.array([664_400.0, 3_997_400.0])
 
 
 def rows_at(raster, x, y):
-    cell = raster_cell(raster, x, y)
+    cell = grid_cell(raster, x, y)
     if cell < 0:
         return []
     entries = range(raster.offsets[cell], raster.offsets[cell + 1])

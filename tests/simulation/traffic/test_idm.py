@@ -14,12 +14,12 @@ from driving.trajectory import Trajectory
 from planning.stand_still import StandStillPlanner
 from simulation.ego.dynamics import states_of
 from simulation.rollout import Rollout, run_rollout
-from simulation.traffic.idm_roads import roads_of
-from simulation.traffic.idm_start import replayed_tracks, starting_agents, starting_place
+from simulation.traffic.idm_map import idm_map_of
+from simulation.traffic.idm_start import replayed_tracks, start_pose, starting_agents
 
 
 def _starting(scenario):
-    return starting_agents(scenario, roads_of(scenario.map), replayed_tracks(scenario))
+    return starting_agents(scenario, idm_map_of(scenario.map), replayed_tracks(scenario))
 
 
 def _with_kind(scenario, row, kind):
@@ -152,7 +152,7 @@ def test_vehicles_on_top_of_each_other_start_once():
 
 def test_a_place_off_the_road_has_no_lane():
     scenario = scene("queue")
-    assert starting_place(roads_of(scenario.map), np.array([0.0, 0.0, 0.0])) is None
+    assert start_pose(idm_map_of(scenario.map), np.array([0.0, 0.0, 0.0])) is None
 
 
 def test_an_agent_out_of_range_is_gone_for_good():

@@ -13,7 +13,7 @@ from planning.stand_still import StandStillPlanner
 from simulation.benchmark.settings import Traffic
 from simulation.metrics.score import CLOSED_LOOP, rule_for, score_simulation
 from simulation.rollout import TRAFFIC, Rollout, run_rollout
-from simulation.traffic.idm_roads import roads_of
+from simulation.traffic.idm_map import idm_map_of
 from simulation.traffic.idm_start import scripted_tracks, starting_agents
 
 STEPS = 150
@@ -202,10 +202,10 @@ def test_bicycles_and_parked_cars_stay():
     assert_follows_log(log, parked, 0)
     assert_follows_log(log, parked, 1)
     assert travelled_m(log, parked, 2) > 3.0
-    roads = roads_of(parked.map)
-    follows_log = scripted_tracks(parked, roads)
+    idm_map = idm_map_of(parked.map)
+    follows_log = scripted_tracks(parked, idm_map)
     assert follows_log.tolist() == [True, True, False]
-    assert [each.row for each in starting_agents(parked, roads, follows_log)] == [2]
+    assert [each.row for each in starting_agents(parked, idm_map, follows_log)] == [2]
 
 
 def test_bicycles_that_come_later_appear_and_cars_do_only_where_the_tag_is_about_them():

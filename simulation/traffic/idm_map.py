@@ -1,9 +1,10 @@
-"""What reactive agents need of a map: baselines, successors, limits and stop lines as flat arrays, once per map."""
+"""Map data of reactive agents as flat arrays, once per map: baselines, successors, speed limits and stop lines."""
 
 import weakref
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float64, Int64
 
 from driving.map import MapGraph
 from simulation.geometry.compiling import njit
@@ -14,29 +15,27 @@ from simulation.metrics.nuplan.flat_map import flat_map
 CURVATURE_SPAN_M = 2.0
 """nuPlan takes the curvature at the start of a line from its points at 0, 2 and 4 m."""
 HEADING_SPAN_M = 0.5
-"""nuPlan takes the heading of a place on a line from the place this far on."""
+"""nuPlan takes the heading at a point of a line from the point this far ahead."""
 
 
-class RoadArrays(NamedTuple):
-    """Lanes and lane connectors, L rows as in `MapGraph.lanes`, P points of all baselines one after the other."""
+class LaneArrays(NamedTuple):
+    """Lanes and lane connectors, in the rows of `MapGraph.lanes`; baselines are concatenated."""
 
-    offsets: np.ndarray
-    """(L + 1,) rows of `points`."""
-    points: np.ndarray
-    """(P, 2)."""
-    arc: np.ndarray
-    """(P,) arc length within the own baseline [m]."""
-    headings: np.ndarray
-    """(P,) from each point to the next, the last as the one before."""
-    speed_limit: np.ndarray
-    """(L,) [m/s]; 0 where the map has none."""
-    has_lights: np.ndarray
-    """(L,) bool."""
-    entry_curvature: np.ndarray
-    """(L,) without sign [1/m]."""
-    next_offsets: np.ndarray
-    """(L + 1,) rows of `next_rows`."""
-    next_rows: np.ndarray
+    offsets: Int64[np.ndarray, "lanes+1"]
+    """First row of each baseline in `points`."""
+    points: Float64[np.ndarray, "points 2"]
+    arc: Float64[np.ndarray, "points"]
+    """Arc length within its baseline [m]."""
+    headings: Float64[np.ndarray, "points"]
+    """Direction to the next point; the last repeats the one before."""
+    speed_limit: Float64[np.ndarray, "lanes"]
+    """[m/s]; 0 where the map has none."""
+    has_lights: Bool[np.ndarray, "lanes"]
+    entry_curvature: Float64[np.ndarray, "lanes"]
+    """Absolute curvature at the start [1/m]."""
+    next_offsets: Int64[np.ndarray, "lanes+1"]
+    """First row of each lane in `next_rows`."""
+    next_rows: Int64[np.ndarray, "successors"]
     """Successors, in the source's row order."""
     stop_lines: FlatPolygons
 
@@ -53,11 +52,11 @@ def _measure_lines(
         for k in range(start, stop - 1):
             headings[k] = np.arctan2(points[k + 1, 1] - points[k, 1], points[k + 1, 0] - points[k, 0])
         headings[stop - 1] = headings[stop - 2]
-        curvature[row] = _entry_curvature(points[start:stop], arc[start:stop])
+        curvature[row] = entry_curvature(points[start:stop], arc[start:stop])
 
 
 @njit(cache=True)
-def _entry_curvature(points: np.ndarray, arc: np.ndarray) -> float:
+def entry_curvature(points: Float64[np.ndarray, "points 2"], arc: Float64[np.ndarray, "points"]) -> float:
     """Inverse radius of the circle through the points at 0, 2 and 4 m, or start, middle and end of a shorter line.
 
     Source:
@@ -75,23 +74,25 @@ def _entry_curvature(points: np.ndarray, arc: np.ndarray) -> float:
 
 
 @njit(cache=True)
-def nearest_pose(points: np.ndarray, arc: np.ndarray, x: float, y: float) -> tuple[float, float, float, float]:
-    """Arc length, place and heading of the line's nearest place; the heading is that to the place half a metre on.
+def nearest_pose(
+    points: Float64[np.ndarray, "points 2"], arc: Float64[np.ndarray, "points"], x: float, y: float
+) -> tuple[float, float, float, float]:
+    """Arc length, position and heading of the line's nearest point; the heading is that to the point 0.5 m ahead.
 
     Source:
         nuPlan devkit, `NuPlanPolylineMapObject.get_nearest_pose_from_position`.
     """
     along = project(points, arc, x, y)
-    here_x, here_y, _ = interpolate(points, arc, along)
-    there_x, there_y, _ = interpolate(points, arc, along + HEADING_SPAN_M)
-    if here_x == there_x and here_y == there_y:
-        there_x, there_y, _ = interpolate(points, arc, along - HEADING_SPAN_M)
-        return along, here_x, here_y, np.arctan2(here_y - there_y, here_x - there_x)
-    return along, here_x, here_y, np.arctan2(there_y - here_y, there_x - here_x)
+    near_x, near_y, _ = interpolate(points, arc, along)
+    ahead_x, ahead_y, _ = interpolate(points, arc, along + HEADING_SPAN_M)
+    if near_x == ahead_x and near_y == ahead_y:
+        behind_x, behind_y, _ = interpolate(points, arc, along - HEADING_SPAN_M)
+        return along, near_x, near_y, np.arctan2(near_y - behind_y, near_x - behind_x)
+    return along, near_x, near_y, np.arctan2(ahead_y - near_y, ahead_x - near_x)
 
 
-class IdmRoads:
-    """The arrays of one map, and its stop lines by connector, looked up when first asked for."""
+class IdmMap:
+    """The arrays of one map, and its stop lines by connector, which are searched on first use."""
 
     def __init__(self, map_graph: MapGraph) -> None:
         # Weak, because the table below holds this object for as long as the map lives.
@@ -103,7 +104,7 @@ class IdmRoads:
         _measure_lines(
             shared.centerline_offsets, shared.centerline_points, shared.centerline_arc, headings, curvature
         )
-        self.arrays = RoadArrays(
+        self.lanes = LaneArrays(
             offsets=shared.centerline_offsets,
             points=shared.centerline_points,
             arc=shared.centerline_arc,
@@ -120,21 +121,21 @@ class IdmRoads:
         self.num_lanes = shared.num_lanes
 
     def stop_rows(self, connector_row: int) -> tuple[int, ...]:
-        """Rows of the stop lines that hold traffic when the connector's light is red."""
+        """Rows of the stop lines that apply when the connector's light is red."""
         rows = self._stop_rows.get(connector_row)
         if rows is None:
             map_graph = self._map()
-            assert map_graph is not None, "asked for the roads of a map that is gone"
+            assert map_graph is not None, "the map of these arrays no longer exists"
             rows = self._stop_rows[connector_row] = tuple(map_graph.stop_lines_of(connector_row))
         return rows
 
 
-_ROADS: weakref.WeakKeyDictionary[MapGraph, IdmRoads] = weakref.WeakKeyDictionary()
+_IDM_MAPS: weakref.WeakKeyDictionary[MapGraph, IdmMap] = weakref.WeakKeyDictionary()
 
 
-def roads_of(map_graph: MapGraph) -> IdmRoads:
-    """The roads of a map, the same object at each call."""
-    roads = _ROADS.get(map_graph)
-    if roads is None:
-        roads = _ROADS[map_graph] = IdmRoads(map_graph)
-    return roads
+def idm_map_of(map_graph: MapGraph) -> IdmMap:
+    """The arrays of a map, the same object at each call."""
+    found = _IDM_MAPS.get(map_graph)
+    if found is None:
+        found = _IDM_MAPS[map_graph] = IdmMap(map_graph)
+    return found
