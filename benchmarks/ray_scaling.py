@@ -23,6 +23,7 @@ from driving.nuplan.scenarios import list_scenarios
 from planning.registry import load_planner
 from simulation.benchmark.backends import make_backend
 from simulation.benchmark.jobs import Job, JobResult
+from simulation.benchmark.schedule import Batch
 from simulation.benchmark.settings import BenchmarkSettings
 from simulation.benchmark.worker import WorkerSetup
 
@@ -70,6 +71,7 @@ def run_all(arguments: Arguments, workers: int) -> tuple[float, float, list[JobR
         Job(planner=arguments.planner, traffic="nonreactive", entry=entries[i % len(entries)], seed=i // len(entries))
         for i in range(arguments.runs)
     ]
+    batches = [Batch(jobs=(job,), chunk=number) for number, job in enumerate(jobs)]
     settings = BenchmarkSettings(
         data=arguments.data,
         output=Path(tempfile.gettempdir()),
@@ -84,8 +86,8 @@ def run_all(arguments: Arguments, workers: int) -> tuple[float, float, list[JobR
     results: list[JobResult] = []
     started = time.perf_counter()
     with progress(arguments) as bar:
-        outcomes = bar.track(backend.run(jobs), total=len(jobs), description=f"{workers} workers")
-        results.extend(outcome.result for outcome in outcomes if outcome.result is not None)
+        outcomes = bar.track(backend.run(batches), total=len(batches), description=f"{workers} workers")
+        results.extend(result for outcome in outcomes for result in outcome.results or ())
     work_s = time.perf_counter() - started
     backend.close()
     return backend.startup_s, work_s, results

@@ -24,7 +24,7 @@ from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios
 from planning.registry import load_planner
 from simulation.benchmark.jobs import Job
-from simulation.benchmark.worker import Worker, WorkerSetup
+from simulation.benchmark.worker import BenchmarkWorker, WorkerSetup
 
 DEFAULT_PLANNERS = ("simple", "idm", "pdm_closed")
 STAGES = ("opening", "loading", "observation", "planning", "control", "traffic", "metrics", "packing")
@@ -47,7 +47,15 @@ def main(arguments: Arguments) -> None:
     entries = list_scenarios(DataRoot.find(arguments.data))[: arguments.limit]
     planners = arguments.planner or DEFAULT_PLANNERS
     traffics = ("nonreactive", "reactive")
-    worker = Worker(WorkerSetup(load_planner=load_planner, step_timeout_s=60.0, traffic=traffics, planners=planners))
+    worker = BenchmarkWorker(
+        WorkerSetup(
+            load_planner=load_planner,
+            step_timeout_s=60.0,
+            traffic=traffics,
+            planners=planners,
+            opened_scenarios=0,
+        )
+    )
     table = Table(title=f"Median seconds per scenario, {len(entries)} scenarios, one core")
     for name in ("planner", "traffic", "driving", "total", *STAGES):
         table.add_column(name, justify="right")
@@ -58,7 +66,7 @@ def main(arguments: Arguments) -> None:
     console.print(table)
 
 
-def measured(worker: Worker, planner: str, traffic: str, entries: list) -> list[str]:  # type: ignore[type-arg]
+def measured(worker: BenchmarkWorker, planner: str, traffic: str, entries: list) -> list[str]:  # type: ignore[type-arg]
     """Medians over the scenarios, as text.
 
     Raises:
@@ -67,8 +75,8 @@ def measured(worker: Worker, planner: str, traffic: str, entries: list) -> list[
     rows = []
     for entry in entries:
         job = Job(planner=planner, traffic=traffic, entry=entry, seed=0)
-        worker.run(job)
-        result = worker.run(job)
+        worker.run([job])
+        (result,) = worker.run([job])
         if result.status == "failed":
             raise ValueError(f"{planner} failed in {entry.token}: {result.reason}")
         times = result.stage_time_s

@@ -1,4 +1,4 @@
-"""What all commands share: quiet and verbose modes, progress, and errors as one sentence."""
+"""Shared by all commands: quiet and verbose modes, progress, and errors as one sentence."""
 
 import logging
 import sys
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import tyro
+from pydantic import ValidationError
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -15,8 +16,9 @@ Arguments = TypeVar("Arguments", bound="CommonArguments")
 
 # Tables in a file or a pipe are not squeezed into 80 columns.
 WIDE = 200
-console = Console(width=None if sys.stdout.isatty() else WIDE)
-errors = Console(stderr=True)
+# No emoji: `devkit:car:Class` is a planner.
+console = Console(width=None if sys.stdout.isatty() else WIDE, emoji=False)
+errors = Console(stderr=True, emoji=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +28,15 @@ class CommonArguments:
     quiet: bool = False
     """Print results and errors only, no progress."""
     verbose: bool = False
-    """Print what is done, and full tracebacks of errors."""
+    """Print each step, and full tracebacks of errors."""
 
 
 def run(arguments: type[Arguments], main: Callable[[Arguments], None], description: str | None) -> None:
     """Parse the command line, run `main`, and turn expected errors into a sentence and exit code 1."""
     parsed = tyro.cli(arguments, description=description)
     level = logging.DEBUG if parsed.verbose else logging.ERROR if parsed.quiet else logging.WARNING
-    logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(console=errors, show_path=False)])
+    handler = RichHandler(console=errors, show_path=False)
+    logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
     for noisy in ("matplotlib", "PIL", "numba"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
@@ -41,19 +44,34 @@ def run(arguments: type[Arguments], main: Callable[[Arguments], None], descripti
     except (OSError, ValueError, LookupError) as error:
         if parsed.verbose:
             raise
-        sentence = error.args[0] if isinstance(error, KeyError) and error.args else error
-        errors.print(f"[bold red]Error:[/] {type(error).__name__}: ", end="", highlight=False)
-        errors.print(str(sentence), markup=False, highlight=False, soft_wrap=True)
+        errors.print("[bold red]Error:[/] ", end="", highlight=False)
+        print_line(_sentence(error), errors)
         sys.exit(1)
     except KeyboardInterrupt:
         errors.print("Stopped.")
         sys.exit(130)
 
 
+def _sentence(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        parts = [
+            f"{'.'.join(str(place) for place in one['loc'])} = {one['input']!r}: {one['msg']}."
+            for one in error.errors(include_url=False)
+        ]
+        return f"ValueError: wrong settings: {' '.join(parts)}"
+    sentence = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return f"{type(error).__name__}: {sentence}"
+
+
+def print_line(text: str, target: Console | None = None) -> None:
+    """Print text as it is: names, paths and messages may hold characters that mark styles."""
+    (target or console).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def progress(arguments: CommonArguments) -> Progress:
-    """A progress bar with time left on stderr, invisible in quiet mode and when stderr is no terminal."""
+    """A progress bar with remaining time on stderr; hidden in quiet mode and when stderr is no terminal."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from command_line import CommonArguments, console, run
 
 from planning.registry import PLANNERS, load_planner
-from simulation.benchmark.worker import Worker, WorkerSetup
+from simulation.benchmark.worker import BenchmarkWorker, WorkerSetup
 from simulation.generation.town.generator import generate_town
 from simulation.generation.town.layout import small_town
 from simulation.rollout import TRAFFIC
@@ -26,7 +26,7 @@ def main(arguments: Arguments) -> None:
     """Plan, drive and score hand-made scenes, and make a small town."""
     started = time.perf_counter()
     traffic, planners = tuple(TRAFFIC), tuple(PLANNERS)
-    Worker(WorkerSetup(load_planner=load_planner, step_timeout_s=600.0, traffic=traffic, planners=planners))
+    BenchmarkWorker(WorkerSetup(load_planner=load_planner, step_timeout_s=600.0, traffic=traffic, planners=planners))
     generate_town(0, small_town())
     if not arguments.quiet:
         console.print(f"Kernels are ready after {time.perf_counter() - started:.0f} s.")

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from command_line import CommonArguments, console, errors, progress, run
+from command_line import CommonArguments, console, errors, print_line, progress, run
 from rich.markup import escape
 from rich.table import Table
 
@@ -65,7 +65,7 @@ def main(arguments: Arguments) -> None:
     _print_left_out(str(error) for error in selection.log_errors)
     selection.require_scenarios()
     for line in selection.sentences:
-        errors.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(line, errors)
     summaries: dict[str, ScenarioSummary] = {}
     reasons: list[str] = []
     with progress(arguments) as bar:
@@ -94,7 +94,7 @@ def main(arguments: Arguments) -> None:
 def _print_left_out(reasons: Iterable[str]) -> None:
     for reason in dict.fromkeys(reasons):
         errors.print("[bold red]Left out:[/] ", end="", highlight=False)
-        errors.print(reason, markup=False, highlight=False, soft_wrap=True)
+        print_line(reason, errors)
 
 
 def _read(entry: ScenarioEntry, arguments: Arguments) -> tuple[ScenarioSummary, dict[str, Any]]:

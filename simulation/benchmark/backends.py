@@ -1,34 +1,38 @@
-"""Where jobs run: in this process, in local processes, or on Ray. All give the same results.
+"""Where batches of jobs run: in this process, in local processes, or on Ray. All give the same results.
 
-A backend yields one outcome per job, in the order of completion. It says when a worker died or was killed
-over a job; what to do then is decided in one place, `simulation.benchmark.run`.
+A backend yields one outcome per batch, in the order of completion. It reports when a worker died or was killed;
+`simulation.benchmark.run` decides on a second attempt.
 """
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 from pebble import ProcessExpired, ProcessPool
 
+from simulation.benchmark.devices import worker_devices
 from simulation.benchmark.jobs import Job, JobResult
 from simulation.benchmark.outcome import Outcome
+from simulation.benchmark.schedule import Batch, WorkQueue
 from simulation.benchmark.settings import BenchmarkSettings
-from simulation.benchmark.worker import Worker, WorkerSetup
+from simulation.benchmark.worker import BenchmarkWorker, WorkerSetup
 
-IN_FLIGHT_PER_WORKER = 2
-"""One being worked on and one waiting, so that a worker never idles and the queue stays short."""
+JOBS_IN_FLIGHT = 2
+"""Per worker, a job in work and one in waiting, so that a worker never idles between short jobs."""
 
 
 class Backend(Protocol):
-    """Runs jobs."""
+    """Runs batches of jobs."""
 
     startup_s: float
-    """How long it took until workers were ready for their first job, apart from the work itself."""
+    """Time until the workers were ready for their first job; not part of the work."""
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """Run the jobs and yield their outcomes as they come."""
+    def run(self, batches: Iterable[Batch]) -> Iterator[Outcome]:
+        """Run the batches and yield their outcomes in the order of completion."""
         ...
 
     def close(self) -> None:
@@ -37,33 +41,33 @@ class Backend(Protocol):
 
 
 class SerialBackend:
-    """In this process: for debugging, and where a laptop has one core to give."""
+    """In this process: for debugging, and for machines with one core."""
 
     def __init__(self, setup: WorkerSetup) -> None:
         started = time.perf_counter()
-        self._worker = Worker(setup)
+        self._worker = BenchmarkWorker(setup)
         self.startup_s = time.perf_counter() - started
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """Run one job after the other."""
-        for job in jobs:
-            yield Outcome(job=job, result=self._worker.run(job))
+    def run(self, batches: Iterable[Batch]) -> Iterator[Outcome]:
+        """Run one batch after the other."""
+        for batch in batches:
+            yield Outcome(jobs=batch.jobs, results=self._worker.run(batch.jobs))
 
     def close(self) -> None:
         """Nothing to end."""
 
 
-_worker: Worker | None = None
+_worker: BenchmarkWorker | None = None
 
 
 def _start_worker(setup: WorkerSetup) -> None:
     global _worker
-    _worker = Worker(setup)
+    _worker = BenchmarkWorker(setup)
 
 
-def _run_job(job: Job) -> JobResult:
+def _run_jobs(jobs: tuple[Job, ...]) -> tuple[JobResult, ...]:
     assert _worker is not None
-    return _worker.run(job)
+    return _worker.run(jobs)
 
 
 def _is_ready() -> bool:
@@ -71,69 +75,86 @@ def _is_ready() -> bool:
 
 
 class ProcessBackend:
-    """In processes on this machine. A worker that dies or hangs costs its own job only."""
+    """In processes on this machine. A worker that dies or hangs costs its own batch only."""
 
-    def __init__(self, setup: WorkerSetup, workers: int, scenario_timeout_s: float) -> None:
+    def __init__(self, setups: Sequence[WorkerSetup], scenario_timeout_s: float) -> None:
+        """Start one process per setup; each process is a pool of its own, so that batches can be sent to it."""
         started = time.perf_counter()
-        self._workers = workers
         self._timeout_s = scenario_timeout_s
         # Spawned, not forked: compiled code and torch keep threads that do not survive a fork.
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPool(max_workers=workers, initializer=_start_worker, initargs=(setup,), context=context)
-        for future in [self._pool.schedule(_is_ready) for _ in range(workers)]:
+        self._pools = [
+            ProcessPool(max_workers=1, initializer=_start_worker, initargs=(setup,), context=context)
+            for setup in setups
+        ]
+        for future in [pool.schedule(_is_ready) for pool in self._pools]:
             future.result()
         self.startup_s = time.perf_counter() - started
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """Keep a bounded number of jobs in flight."""
-        waiting = iter(jobs)
-        running: dict[Future[JobResult], Job] = {}
+    def run(self, batches: Iterable[Batch]) -> Iterator[Outcome]:
+        """Keep a bounded number of jobs in flight per worker."""
+        queue = WorkQueue(batches)
+        running: dict[Future[tuple[JobResult, ...]], tuple[Batch, int]] = {}
+        in_flight: Counter[int] = Counter()
         while True:
-            for job in _next(waiting, self._workers * IN_FLIGHT_PER_WORKER - len(running)):
-                running[self._pool.schedule(_run_job, args=(job,), timeout=self._timeout_s)] = job
+            for worker, pool in enumerate(self._pools):
+                while in_flight[worker] < JOBS_IN_FLIGHT and (batch := queue.next_for(worker)) is not None:
+                    timeout_s = self._timeout_s * len(batch.jobs)
+                    running[pool.schedule(_run_jobs, args=(batch.jobs,), timeout=timeout_s)] = (batch, worker)
+                    in_flight[worker] += len(batch.jobs)
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             # In the order of submission, as `wait` gives a set.
             for future in [future for future in running if future in done]:
-                yield self._outcome(running.pop(future), future)
+                batch, worker = running.pop(future)
+                in_flight[worker] -= len(batch.jobs)
+                yield self._outcome(batch, future)
 
-    def _outcome(self, job: Job, future: "Future[JobResult]") -> Outcome:
+    def _outcome(self, batch: Batch, future: "Future[tuple[JobResult, ...]]") -> Outcome:
         try:
-            return Outcome(job=job, result=future.result())
+            return Outcome(jobs=batch.jobs, results=future.result())
         except ProcessExpired as death:
-            return Outcome(job=job, death=f"The worker process died (exit code {death.exitcode}).")
+            return Outcome(jobs=batch.jobs, death=f"The worker process died (exit code {death.exitcode}).")
         except TimeoutError:
-            return Outcome(job=job, death=f"The worker was killed after {self._timeout_s:g} s over one scenario.")
+            return Outcome(jobs=batch.jobs, death=killed_sentence(self._timeout_s, len(batch.jobs)))
 
     def close(self) -> None:
-        """End the workers at once; what is finished has been handed out."""
-        self._pool.stop()
-        self._pool.join()
+        """End the workers at once; finished results have been yielded."""
+        for pool in self._pools:
+            pool.stop()
+        for pool in self._pools:
+            pool.join()
 
 
-def _next(waiting: Iterator[Job], count: int) -> list[Job]:
-    return [job for _, job in zip(range(count), waiting, strict=False)]
+def killed_sentence(timeout_s: float, num_jobs: int) -> str:
+    """Why a worker was killed that exceeded the time limit of its batch."""
+    subject = "one scenario" if num_jobs == 1 else f"{num_jobs} scenarios in lockstep"
+    return f"The worker was killed after {timeout_s * num_jobs:g} s over {subject}."
 
 
-def make_backend(settings: BenchmarkSettings, setup: WorkerSetup) -> Backend:
+def make_backend(settings: BenchmarkSettings, setup: WorkerSetup, num_gpus: int = 0) -> Backend:
     """The backend that the settings name.
 
+    Args:
+        settings: Of the run.
+        setup: Of all workers; the device is set here.
+        num_gpus: GPUs of this machine that the planners can use. Ray counts those of its cluster.
+
     Raises:
-        ValueError: When GPUs are asked for without Ray, or the cluster lacks them.
+        ValueError: When the GPUs do not suffice, or device and share of a GPU contradict each other.
     """
-    if settings.gpus_per_worker > 0 and settings.backend != "ray":
-        raise ValueError(f"Shares of GPUs are handed out by Ray; --backend is {settings.backend}, use --backend ray.")
-    makers: dict[str, Callable[[], Any]] = {
-        "serial": lambda: SerialBackend(setup),
-        "process": lambda: ProcessBackend(setup, settings.workers, settings.scenario_timeout_s),
-        "ray": lambda: _ray_backend(settings, setup),
-    }
-    backend: Backend = makers[settings.backend]()
-    return backend
+    if settings.gpus_per_worker and settings.device == "cpu":
+        raise ValueError(f"--gpus-per-worker {settings.gpus_per_worker:g} contradicts --device cpu; drop one option.")
+    if settings.backend == "ray":
+        if settings.device == "cuda" and not settings.gpus_per_worker:
+            raise ValueError("On Ray, --device cuda needs a share of a GPU per worker: --gpus-per-worker 0.25.")
+        from simulation.benchmark.ray_backend import RayBackend
 
-
-def _ray_backend(settings: BenchmarkSettings, setup: WorkerSetup) -> Backend:
-    from simulation.benchmark.ray_backend import RayBackend
-
-    return RayBackend(settings, setup)
+        return RayBackend(settings, setup)
+    workers = 1 if settings.backend == "serial" else settings.workers
+    devices = worker_devices(settings.device, workers, settings.gpus_per_worker, num_gpus)
+    setups = [replace(setup, device=device) for device in devices]
+    if settings.backend == "serial":
+        return SerialBackend(setups[0])
+    return ProcessBackend(setups, settings.scenario_timeout_s)

@@ -1,4 +1,4 @@
-"""The unit of work: one planner in one scenario with one kind of traffic; and what comes back from it."""
+"""The unit of work: one planner in one scenario with one kind of traffic; and its result."""
 
 import hashlib
 import re
@@ -10,10 +10,12 @@ from driving.nuplan.entries import ScenarioEntry
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a worker is handed: a reference to a scenario, not the scenario."""
+    """A reference to a scenario, a planner and a kind of traffic; cheap to send to a worker."""
 
     planner: str
     """As named on the command line."""
+    arguments: tuple[str, ...] = ()
+    """The planner's arguments as `NAME=VALUE`."""
     traffic: str
     entry: ScenarioEntry
     seed: int
@@ -21,26 +23,31 @@ class Job:
     @property
     def key(self) -> str:
         """Name of the job in the results folder, safe as a file name."""
-        return f"{file_name(self.planner)}.{self.traffic}.{self.entry.token}"
+        return f"{file_name(self._planner_text)}.{self.traffic}.{self.entry.token}"
 
     @property
     def own_seed(self) -> int:
-        """A seed that depends on what is run, not on which worker runs it or when."""
-        text = f"{self.seed}/{self.planner}/{self.traffic}/{self.entry.token}"
+        """A seed that depends on the job only, not on the worker that runs it or on the time."""
+        text = f"{self.seed}/{self._planner_text}/{self.traffic}/{self.entry.token}"
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little")
+
+    @property
+    def _planner_text(self) -> str:
+        return "?".join([self.planner, *self.arguments])
 
 
 def file_name(planner: str) -> str:
-    """A planner's name as part of a file name; a digest keeps apart what the characters do not."""
+    """A planner's name as part of a file name; a digest distinguishes names that differ in other characters only."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", planner)
     if plain == planner:
         return plain
-    return f"{plain[-60:].strip('-')}-{hashlib.blake2b(planner.encode(), digest_size=3).hexdigest()}"
+    digest = hashlib.blake2b(planner.encode("utf-8", "surrogateescape"), digest_size=3).hexdigest()
+    return f"{plain[-60:].strip('-')}-{digest}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
-    """One row of the results: scores, or why there are none."""
+    """One row of the results: scores, or the reason of the failure."""
 
     planner: str
     scenario: str
@@ -49,26 +56,26 @@ class JobResult:
     traffic: str
     status: Literal["succeeded", "failed"]
     score: float | None = None
-    """Closed-loop or open-loop score; None when failed, and then it counts as 0."""
+    """Closed-loop or open-loop score; None when failed, which counts as 0."""
     metrics: dict[str, float | None] = field(default_factory=dict)
-    """Scores under nuPlan's metric names; None where a metric only measures."""
+    """Scores under nuPlan's metric names; None for metrics that only measure."""
     sentences: dict[str, str] = field(default_factory=dict)
-    """Why a point was lost, per metric that lost one."""
+    """First violation of each metric that lost a point."""
     violation_times_s: dict[str, float] = field(default_factory=dict)
-    """When it was first lost."""
+    """Time of that violation."""
     violation_tracks: dict[str, str] = field(default_factory=dict)
-    """Which agent it was first lost to, where one was."""
+    """Agent of that violation, if any."""
     reason: str = ""
     """Why the scenario failed, in a sentence."""
     traceback: str = ""
     stage_time_s: dict[str, float] = field(default_factory=dict)
-    """Seconds in opening, planning, control, traffic, metrics, and in whole."""
+    """Seconds in opening, planning, control, traffic, metrics, and in total."""
     worker_pid: int = 0
-    """Process that ran it; 0 when that process died."""
+    """Process that ran the job; 0 when that process died."""
     memory_mib: float = 0.0
-    """Resident memory of that process when it was done."""
+    """Resident memory of that process after the job."""
     log_bytes: bytes | None = None
-    """The `SimulationLog` file; the driver writes it, so that workers need no common disk."""
+    """The `SimulationLog` file; the main process writes it, so that workers need no common disk."""
 
 
 def failed(job: Job, reason: str, traceback: str = "") -> JobResult:

@@ -1,4 +1,4 @@
-"""What a backend reports of a job."""
+"""What a backend reports of a batch of jobs."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,10 @@ from simulation.benchmark.jobs import Job, JobResult
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a job: a result, or the death of its worker."""
+    """The results of a batch, or the death of its worker."""
 
-    job: Job
-    result: JobResult | None = None
+    jobs: tuple[Job, ...]
+    results: tuple[JobResult, ...] | None = None
+    """One per job, in their order; None when the worker died."""
     death: str = ""
     """How the worker ended, when it did."""

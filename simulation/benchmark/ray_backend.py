@@ -1,93 +1,108 @@
-"""Jobs on Ray, on this machine or on a cluster: one actor a worker, each with its planners and maps kept open."""
+"""Batches of jobs on Ray, on this machine or on a cluster: one actor per worker, with planners and scenarios kept."""
 
 import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError
 
+from simulation.benchmark.backends import killed_sentence
+from simulation.benchmark.devices import require_gpus
 from simulation.benchmark.jobs import Job, JobResult
 from simulation.benchmark.outcome import Outcome
+from simulation.benchmark.schedule import Batch, WorkQueue
 from simulation.benchmark.settings import BenchmarkSettings
-from simulation.benchmark.worker import Worker, WorkerSetup
+from simulation.benchmark.worker import BenchmarkWorker, WorkerSetup
 
 
 @ray.remote(num_cpus=1, max_restarts=0)
-class _RayWorker:
+class _WorkerActor:
     def __init__(self, setup: WorkerSetup) -> None:
-        self._worker = Worker(setup)
+        self._worker = BenchmarkWorker(setup)
 
     def is_ready(self) -> bool:
         return True
 
-    def run(self, job: Job) -> JobResult:
-        return self._worker.run(job)
+    def run(self, jobs: tuple[Job, ...]) -> tuple[JobResult, ...]:
+        return self._worker.run(jobs)
 
 
 class RayBackend:
-    """Actors that work on one job each. An actor that dies is replaced; its job is reported."""
+    """Actors that work on one batch each. An actor that dies is replaced; the death is reported with its batch."""
 
     def __init__(self, settings: BenchmarkSettings, setup: WorkerSetup) -> None:
-        """Start or join Ray and bring the actors up.
+        """Start or join Ray and start the actors.
+
+        Ray shows each actor its own GPU only, so that a planner's device is `cuda` on every actor with a share.
 
         Raises:
-            ValueError: When the cluster has fewer GPUs than the workers would take.
+            ValueError: When the cluster has fewer GPUs than the workers need.
         """
         started = time.perf_counter()
         self._settings = settings
-        self._setup = setup
+        self._setup = replace(setup, device="cuda" if settings.gpus_per_worker else "cpu")
         self._owns_ray = not ray.is_initialized()
         if self._owns_ray:
             start_ray(settings)
-        _require_gpus(settings)
-        self._actors = [self._new_actor() for _ in range(settings.workers)]
-        ray.get([actor.is_ready.remote() for actor in self._actors])
+        self._actors: list[Any] = []
+        try:
+            present = float(ray.cluster_resources().get("GPU", 0.0))
+            require_gpus(settings.workers, settings.gpus_per_worker, present, "the cluster")
+            self._actors = [self._new_actor() for _ in range(settings.workers)]
+            ray.get([actor.is_ready.remote() for actor in self._actors])
+        except Exception:
+            self.close()
+            raise
         self.startup_s = time.perf_counter() - started
 
     def _new_actor(self) -> Any:
-        return _RayWorker.options(num_gpus=self._settings.gpus_per_worker).remote(self._setup)  # type: ignore[attr-defined]
+        return _WorkerActor.options(num_gpus=self._settings.gpus_per_worker).remote(self._setup)  # type: ignore[attr-defined]
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """One job in flight per actor: results are small, and a queue on a dead actor would be lost."""
-        waiting = iter(jobs)
-        idle = list(self._actors)
-        running: dict[Any, tuple[Job, Any, float]] = {}
+    def run(self, batches: Iterable[Batch]) -> Iterator[Outcome]:
+        """One batch in flight per actor: results are small, and a queue on a dead actor would be lost."""
+        queue = WorkQueue(batches)
+        running: dict[Any, tuple[Batch, int, float]] = {}
+        starting: dict[Any, int] = {}
         while True:
-            while idle and (job := next(waiting, None)) is not None:
-                actor = idle.pop(0)
-                running[actor.run.remote(job)] = (job, actor, time.monotonic())
-            if not running:
+            busy = {worker for _, worker, _ in running.values()} | set(starting.values())
+            for worker in [worker for worker in range(len(self._actors)) if worker not in busy]:
+                if (batch := queue.next_for(worker)) is not None:
+                    running[self._actors[worker].run.remote(batch.jobs)] = (batch, worker, time.monotonic())
+            if not running and (queue.is_empty or not starting):
                 return
-            done, _ = ray.wait(list(running), num_returns=1, timeout=1.0)
+            done, _ = ray.wait([*running, *starting], num_returns=1, timeout=1.0)
             for reference in done or self._overdue(running):
-                job, actor, _ = running.pop(reference)
-                outcome, survivor = self._outcome(job, actor, reference, is_late=not done)
-                idle.append(survivor)
+                if reference in starting:
+                    del starting[reference]
+                    continue
+                batch, worker, _ = running.pop(reference)
+                outcome = self._outcome(batch, worker, reference, is_late=not done)
+                if outcome.results is None:
+                    # Its start-up does not count as time of its first batch.
+                    self._actors[worker] = self._new_actor()
+                    starting[self._actors[worker].is_ready.remote()] = worker
                 yield outcome
 
-    def _overdue(self, running: dict[Any, tuple[Job, Any, float]]) -> list[Any]:
-        limit = time.monotonic() - self._settings.scenario_timeout_s
-        return [reference for reference, (_, _, since) in running.items() if since < limit]
+    def _overdue(self, running: dict[Any, tuple[Batch, int, float]]) -> list[Any]:
+        limit_s, now = self._settings.scenario_timeout_s, time.monotonic()
+        return [
+            reference for reference, (batch, _, since) in running.items() if now - since > limit_s * len(batch.jobs)
+        ]
 
-    def _outcome(self, job: Job, actor: Any, reference: Any, *, is_late: bool) -> tuple[Outcome, Any]:
+    def _outcome(self, batch: Batch, worker: int, reference: Any, *, is_late: bool) -> Outcome:
         if is_late:
-            ray.kill(actor)
-            seconds = self._settings.scenario_timeout_s
-            death = f"The worker was killed after {seconds:g} s over one scenario."
-            return Outcome(job=job, death=death), self._replace(actor)
-        try:
-            return Outcome(job=job, result=ray.get(reference)), actor
-        except RayActorError as error:
-            death = f"The worker process died ({type(error).__name__})."
-            return Outcome(job=job, death=death), self._replace(actor)
-
-    def _replace(self, actor: Any) -> Any:
-        self._actors.remove(actor)
-        self._actors.append(self._new_actor())
-        return self._actors[-1]
+            ray.kill(self._actors[worker])
+            death = killed_sentence(self._settings.scenario_timeout_s, len(batch.jobs))
+        else:
+            try:
+                return Outcome(jobs=batch.jobs, results=ray.get(reference))
+            except RayActorError as error:
+                death = f"The worker process died ({type(error).__name__})."
+        return Outcome(jobs=batch.jobs, death=death)
 
     def close(self) -> None:
         """End the actors, and Ray if this run started it."""
@@ -97,9 +112,14 @@ class RayBackend:
             ray.shutdown()
 
 
-def start_ray(settings: BenchmarkSettings) -> None:
-    """Start Ray on this machine, or join the cluster that the settings name."""
-    # Workers import from where the driver does; one thread each, as there is one worker a core.
+def start_ray(settings: BenchmarkSettings, num_gpus: int | None = None) -> None:
+    """Start Ray on this machine, or join the cluster that the settings name.
+
+    Args:
+        settings: Of the run.
+        num_gpus: GPUs that Ray counts on this machine; None counts those present.
+    """
+    # Workers import the same modules as this process, and use one thread each, as there is one worker per core.
     environment = {name: os.environ[name] for name in ("CAMBER_CACHE",) if name in os.environ}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     environment |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -110,15 +130,5 @@ def start_ray(settings: BenchmarkSettings) -> None:
         "runtime_env": {"env_vars": environment},
     }
     if settings.ray_address is None:
-        options |= {"num_cpus": settings.workers, "include_dashboard": False}
+        options |= {"num_cpus": settings.workers, "num_gpus": num_gpus, "include_dashboard": False}
     ray.init(**options)
-
-
-def _require_gpus(settings: BenchmarkSettings) -> None:
-    wanted = settings.workers * settings.gpus_per_worker
-    present = float(ray.cluster_resources().get("GPU", 0.0))
-    if wanted > present:
-        raise ValueError(
-            f"{settings.workers} workers with {settings.gpus_per_worker:g} GPU each need {wanted:g} GPUs,"
-            f" the cluster has {present:g}. Lower --workers or --gpus-per-worker."
-        )

@@ -1,6 +1,6 @@
-"""What a benchmark found, to read: tables for machines, a summary for people, a page with plots.
+"""Reports of a benchmark run: tables for programs, a summary in Markdown, a page with plots.
 
-Failed scenarios count as 0 in every score that is called final, and are listed first.
+Failed scenarios count as 0 in every final score, and are listed first.
 """
 
 import csv
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from simulation.benchmark.jobs import JobResult
 from simulation.benchmark.report_page import html_page
 from simulation.benchmark.scores import Group, counted_score, reason_of, stage_order
-from simulation.benchmark.store import ResultStore
+from simulation.benchmark.store import ResultStore, storable
 from simulation.files import write_atomically
 
 FIRST_COLUMNS = ("planner", "scenario", "log_name", "scenario_type", "traffic", "status")
@@ -32,16 +32,16 @@ class Report:
 
     @classmethod
     def read(cls, store: ResultStore) -> "Report":
-        """Group what a results folder holds; an unfinished run gives a report of what is there.
+        """Group the rows of a results folder; the report of an unfinished run covers its finished scenarios.
 
         Raises:
             FileNotFoundError: When the folder holds no run.
-            ValueError: When no scenario is finished yet.
+            ValueError: When no scenario is finished yet, or a row is damaged.
         """
         run = store.read_run()
         results = store.read_all()
         if not results:
-            raise ValueError(f"{store.folder} holds no finished scenario yet. Go on with the run by --resume.")
+            raise ValueError(f"{store.folder} holds no finished scenario yet. Continue the run with --resume.")
         named = run["settings"]["planners"]
         order = {name: place for place, name in enumerate([*named, *run.get("probes", [])])}
         found: dict[tuple[str, str], list[JobResult]] = {}
@@ -67,11 +67,21 @@ class Report:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every scenario of every planner is there."""
+        """Whether every scenario of every planner is finished."""
         return sum(len(group.results) for group in self.groups) == self.expected
 
+    @property
+    def selection_lines(self) -> list[str]:
+        """What was lost between the request and the result: missing names, removed and left-out scenarios."""
+        return list(self.run.get("selection", {}).get("lines", []))
+
+    @property
+    def num_left_out(self) -> int:
+        """Logs and scenarios that the request covers and the run left out."""
+        return int(self.run.get("selection", {}).get("left_out", 0))
+
     def summary(self) -> dict[str, Any]:
-        """What `summary.json` holds."""
+        """The content of `summary.json`."""
         named = [group for group in self.groups if not group.is_probe]
         seconds = _pooled_seconds(named)
         keys = (
@@ -82,6 +92,7 @@ class Report:
             "hardware",
             "software",
             "scenarios",
+            "selection",
             "sessions",
             "settings",
         )
@@ -113,8 +124,8 @@ class Report:
                 write_atomically(folder / f"{stem}.csv", _csv(table).encode())
         summary = self.summary()
         write_atomically(folder / "summary.json", json.dumps(summary, indent=2).encode())
-        write_atomically(folder / "summary.md", summary_markdown(self).encode())
-        write_atomically(folder / "report.html", html_page(self.groups, self.run, summary).encode())
+        write_atomically(folder / "summary.md", storable(summary_markdown(self)).encode())
+        write_atomically(folder / "report.html", storable(html_page(self.groups, self.run, summary)).encode())
 
 
 def _group_summary(group: Group) -> dict[str, Any]:
@@ -140,9 +151,9 @@ def _pooled_seconds(groups: Sequence[Group]) -> dict[str, float]:
 
 
 def score_table(groups: Sequence[Group]) -> pa.Table:
-    """One row a scenario and planner; a column per metric under nuPlan's name; times are not in it.
+    """One row per scenario and planner, one column per metric under nuPlan's name.
 
-    Without times the table is the same, byte by byte, whatever the backend and number of workers.
+    The table holds no times: it is equal, byte by byte, for all backends and numbers of workers.
     """
     results = [result for group in groups for result in group.results]
     metrics = sorted({name for result in results for name in result.metrics})
@@ -166,20 +177,22 @@ def _csv(table: pa.Table) -> str:
 
 
 def summary_markdown(report: Report) -> str:
-    """The summary for people: failures, scores, types, times, and how to get them again."""
+    """The summary in Markdown: failures, scores, types, times, and how to repeat the run."""
     lines = ["# Benchmark", ""]
     if not report.is_complete:
         done = sum(len(group.results) for group in report.groups)
-        lines += [f"**Unfinished:** {done} of {report.expected} scenario runs. Go on with `--resume`.", ""]
+        lines += [f"**Unfinished:** {done} of {report.expected} scenario runs. Continue with `--resume`.", ""]
+    if report.selection_lines:
+        lines += ["## Selection of scenarios", "", *(f"- {_cell(line)}" for line in report.selection_lines), ""]
     failures = [(group, result) for group in report.groups for result in group.failed]
     if failures:
         lines += [f"## Failed: {len(failures)} (each counts as 0)", "", "| planner | traffic | scenario | reason |"]
         lines += ["|---|---|---|---|"]
-        lines += [f"| {g.planner} | {g.traffic} | {r.scenario} | {_cell(r.reason)} |" for g, r in failures[:50]]
+        lines += [_row([g.planner, g.traffic, r.scenario, r.reason]) for g, r in failures[:50]]
         lines += [f"| | | | and {len(failures) - 50} more |"] if len(failures) > 50 else []
         lines += [""]
     lines += ["## Scores", "", *_score_rows(report), ""]
-    lines += ["Probes are degenerate planners; a metric that they do well in can be gamed.", ""]
+    lines += ["Probes are degenerate planners; a metric in which they score high can be gamed.", ""]
     lines += ["## Score by scenario type", "", *_type_rows(report), ""]
     lines += ["## Median seconds per scenario", "", *_time_rows(report), ""]
     run = report.run
@@ -187,7 +200,7 @@ def summary_markdown(report: Report) -> str:
     lines += [
         "## How it was made",
         "",
-        f"- Command: `{run['command']}`",
+        f"- Command: `{_cell(run['command'])}`",
         f"- Commit: {run['commit']}; seed {run['seed']}; data version {run['data_version']}"
         f" ({run['scenarios']} scenarios)",
         f"- Hardware: {hardware['cpu']}, {hardware['cores']} cores, {hardware['memory_gib']} GiB",
@@ -196,31 +209,35 @@ def summary_markdown(report: Report) -> str:
     return "\n".join(lines)
 
 
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return " ".join(text.replace("|", "\\|").split())
 
 
 def _score_rows(report: Report) -> list[str]:
     metrics = sorted({name for group in report.groups for name in group.metric_means()})
     head = ["planner", "traffic", "score", "scenarios", "failed", *metrics]
-    rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows = [_row(head), "|" + "---|" * len(head)]
     for group in report.groups:
         means = group.metric_means()
         name = f"{group.planner} (probe)" if group.is_probe else group.planner
         cells = [name, group.traffic, f"**{group.final_score:.4f}**", str(len(group.results)), str(len(group.failed))]
         cells += [f"{means[metric]:.3f}" if metric in means else "" for metric in metrics]
-        rows.append("| " + " | ".join(cells) + " |")
+        rows.append(_row(cells))
     return rows
 
 
 def _type_rows(report: Report) -> list[str]:
     types = sorted({name for group in report.groups for name in group.by_type()})
     head = ["scenario type", *(f"{group.planner} {group.traffic}" for group in report.groups)]
-    rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows = [_row(head), "|" + "---|" * len(head)]
     scores = [group.by_type() for group in report.groups]
     for name in types:
         cells = [f"{score[name]:.3f}" if name in score else "" for score in scores]
-        rows.append(f"| {name} | " + " | ".join(cells) + " |")
+        rows.append(_row([name, *cells]))
     return rows
 
 
@@ -228,8 +245,8 @@ def _time_rows(report: Report) -> list[str]:
     seconds = [group.seconds() for group in report.groups]
     stages = sorted({stage for times in seconds for stage in times}, key=stage_order)
     head = ["planner", "traffic", *stages]
-    rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows = [_row(head), "|" + "---|" * len(head)]
     for group, times in zip(report.groups, seconds, strict=True):
         cells = [f"{times[stage]:.4f}" if stage in times else "" for stage in stages]
-        rows.append("| " + " | ".join([group.planner, group.traffic, *cells]) + " |")
+        rows.append(_row([group.planner, group.traffic, *cells]))
     return rows

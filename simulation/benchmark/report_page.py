@@ -1,4 +1,4 @@
-"""The report as one page that opens from disk without a network: plots inside, failures first."""
+"""The report as one HTML file that needs no network: plots embedded, failures first."""
 
 import base64
 import io
@@ -49,7 +49,13 @@ def _embedded(figure: Figure) -> str:
 
 
 def _label(group: Group) -> str:
-    return f"{group.planner}{' (probe)' if group.is_probe else ''}, {group.traffic}"
+    """The group in a plot; `$` starts no formula, and a leading `_` does not hide the label from the legend."""
+    label = _plain(f"{group.planner}{' (probe)' if group.is_probe else ''}, {group.traffic}")
+    return f" {label}" if label.startswith("_") else label
+
+
+def _plain(text: str) -> str:
+    return text.replace("$", r"\$")
 
 
 def _scores_by_type(groups: Sequence[Group]) -> Figure:
@@ -70,7 +76,7 @@ def _scores_by_type(groups: Sequence[Group]) -> Figure:
             linewidth=0.3,
             label=_label(group),
         )
-    axes.set_yticks(places, types)
+    axes.set_yticks(places, [_plain(name) for name in types])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.set_xlabel("score, failed scenarios counted as 0")

@@ -1,41 +1,46 @@
-"""A benchmark from settings to report: list, hand out, keep, resume, sum up."""
+"""A benchmark run: list scenarios, hand out batches of jobs, store results, resume."""
 
-import platform
-import shlex
-import subprocess
-import sys
+import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from driving.nuplan.data import DataRoot
-from driving.nuplan.entries import ScenarioEntry
-from driving.nuplan.filters import ScenarioFilter
-from driving.nuplan.scenarios import list_scenarios
-from driving.planner import Planner
 from simulation.benchmark.backends import Backend, make_backend
 from simulation.benchmark.data_version import data_version
 from simulation.benchmark.jobs import Job, JobResult, failed
-from simulation.benchmark.outcome import Outcome
+from simulation.benchmark.listing import RunScenarios, list_run
+from simulation.benchmark.provenance import provenance
+from simulation.benchmark.schedule import Batch, batches_of, chunks_of_jobs
 from simulation.benchmark.settings import BenchmarkSettings
 from simulation.benchmark.store import ResultStore
-from simulation.benchmark.worker import WorkerSetup
+from simulation.benchmark.worker import PlannerLoader, WorkerSetup
+
+logger = logging.getLogger(__name__)
 
 MAX_DEATHS = 2
-"""A job whose worker died so often is to blame; the first death may have come from outside."""
+"""A job whose worker died this often is called failed; the cause of a single death may lie outside the job."""
 
-RESUME_MUST_MATCH = ("data", "maps", "filter", "planners", "probes", "traffic", "seed", "limit")
+RESUME_MUST_MATCH = (
+    "data",
+    "maps",
+    "filter",
+    "planners",
+    "planner_arguments",
+    "probes",
+    "traffic",
+    "seed",
+    "limit",
+    "allow_short",
+)
 """Settings that decide what the results are. How they are computed may change on resuming."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a run is."""
+    """The state of a run."""
 
     done: int
     total: int
@@ -45,46 +50,59 @@ class Progress:
 
 def run_benchmark(
     settings: BenchmarkSettings,
-    load_planner: Callable[[str], Planner],
+    load_planner: PlannerLoader,
     on_progress: Callable[[Progress], None] = lambda _progress: None,
+    num_gpus: int = 0,
 ) -> ResultStore:
-    """Run what is not finished yet and return the results folder; the report is made from it afterwards.
+    """Run all unfinished jobs and return the results folder; the report is made from it afterwards.
+
+    Args:
+        settings: Of the run.
+        load_planner: Makes the planners, here once for a check and in each worker.
+        on_progress: Called after each finished job.
+        num_gpus: GPUs of this machine that the planners can use.
 
     Raises:
         FileExistsError: When the folder holds a run and `resume` is not set.
-        ValueError: When no scenario is left by the filter, a planner is unknown, or a run is resumed with
-            settings that would mix different results.
+        ValueError: When no scenario passes the filter, a planner is unknown, or a run is resumed with settings that
+            would mix different results.
     """
-    for name in (*settings.planners, *settings.probe_planners):
-        load_planner(name)  # An unknown name is said now and not once per scenario.
+    # A wrong name or argument is reported here and not once per scenario.
+    batch_sizes = {}
+    for name in settings.all_planners:
+        planner = load_planner(name, device="cpu", arguments=settings.planner_arguments.get(name, ()))
+        batch_sizes[name] = settings.batch_size(is_batched=hasattr(planner, "plan_batch"))
     started = time.perf_counter()
-    entries = _list_entries(settings)
+    scenarios = list_run(settings)
     listing_s = time.perf_counter() - started
     store = ResultStore(settings.output)
-    run = _prepare(store, settings, entries)
-    jobs = _jobs(settings, entries)
-    if settings.retry_failed:
-        _forget_failed(store, jobs)
+    run = _prepare(store, settings, scenarios)
+    chunks = chunks_of_jobs(
+        scenarios.entries, batch_sizes, settings.planner_arguments, settings.traffic, settings.seed
+    )
+    jobs = [job for chunk in chunks for job in chunk]
     if settings.backend == "serial":
-        _give_up_on_killers(store, jobs)
-    finished = store.finished()
-    pending = [job for job in jobs if job.key not in finished]
-
-    num_failed = sum(store.read(job.key).status == "failed" for job in jobs if job.key in finished)
-    done = len(jobs) - len(pending)
+        _fail_jobs_that_end_the_process(store, jobs)
+    finished = _finished(store, jobs, retry_failed=settings.retry_failed)
+    done, num_failed = len(finished), sum(is_failed for is_failed in finished.values())
     on_progress(Progress(done=done, total=len(jobs), failed=num_failed, newest=None))
     startup_s, work_s = 0.0, 0.0
-    if pending:
+    if done < len(jobs):
         setup = WorkerSetup(
             load_planner=load_planner,
             step_timeout_s=settings.step_timeout_s,
+            planners=settings.all_planners,
             traffic=settings.traffic,
-            planners=(*settings.planners, *settings.probe_planners),
+            arguments=settings.planner_arguments,
+            opened_scenarios=max(batch_sizes.values()),
+            allow_short=settings.allow_short,
         )
-        backend = make_backend(settings, setup)
+        backend = make_backend(settings, setup, num_gpus)
         startup_s, started = backend.startup_s, time.perf_counter()
+        alone = set(_starts(store))
+        batches = batches_of(chunks, batch_sizes, finished=finished, alone=alone)
         try:
-            for job, result in _finish(backend, _started(store, pending, settings)):
+            for job, result in _finish(backend, _noted(store, batches, settings)):
                 store.write(job.key, result)
                 done, num_failed = done + 1, num_failed + (result.status == "failed")
                 on_progress(Progress(done=done, total=len(jobs), failed=num_failed, newest=result))
@@ -94,7 +112,9 @@ def run_benchmark(
     session = {
         "backend": settings.backend,
         "workers": settings.workers,
-        "jobs": len(pending),
+        "device": settings.device,
+        "batch": max(batch_sizes.values()),
+        "jobs": len(jobs) - len(finished),
         "listing_s": listing_s,
         "startup_s": startup_s,
         "work_s": work_s,
@@ -103,107 +123,95 @@ def run_benchmark(
     return store
 
 
-def _list_entries(settings: BenchmarkSettings) -> list[ScenarioEntry]:
-    root = DataRoot.find(settings.data, settings.maps)
-    scenario_filter = None if settings.filter is None else ScenarioFilter.from_yaml(settings.filter)
-    entries = list_scenarios(root, scenario_filter)
-    entries = entries[: settings.limit]
-    if not entries:
-        raise ValueError(
-            f"No scenario to run: {settings.data} holds none"
-            + (f" that {settings.filter} lets through." if settings.filter else " of nuPlan's known types.")
-        )
-    return entries
-
-
-def _jobs(settings: BenchmarkSettings, entries: list[ScenarioEntry]) -> list[Job]:
-    return [
-        Job(planner=planner, traffic=traffic, entry=entry, seed=settings.seed)
-        for planner in (*settings.planners, *settings.probe_planners)
-        for traffic in settings.traffic
-        for entry in entries
-    ]
-
-
-def _forget_failed(store: ResultStore, jobs: list[Job]) -> None:
-    finished = store.finished()
+def _finished(store: ResultStore, jobs: list[Job], *, retry_failed: bool) -> dict[str, bool]:
+    """By key of each finished job: whether it failed. A damaged row, and on request a failed one, is removed."""
+    there, finished = store.finished(), {}
     for job in jobs:
-        if job.key in finished and store.read(job.key).status == "failed":
+        if job.key not in there:
+            continue
+        try:
+            is_failed = store.read(job.key).status == "failed"
+        except (OSError, ValueError) as error:
+            logger.warning("Row %s is damaged and its scenario is run again: %s", job.key, error)
             store.remove(job.key)
+            continue
+        if is_failed and retry_failed:
+            store.remove(job.key)
+        else:
+            finished[job.key] = is_failed
+    return finished
 
 
 def _journal(store: ResultStore) -> Path:
     return store.folder / "started.txt"
 
 
-def _started(store: ResultStore, jobs: Iterable[Job], settings: BenchmarkSettings) -> Iterator[Job]:
-    """Hand out jobs; in serial mode note their start, so that one that ends this process is known on resuming."""
-    for job in jobs:
+def _starts(store: ResultStore) -> Counter[str]:
+    """How often each unfinished job was started in this process."""
+    journal = _journal(store)
+    lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
+    finished = store.finished()
+    return Counter(key for key in lines if key not in finished)
+
+
+def _noted(store: ResultStore, batches: Iterable[Batch], settings: BenchmarkSettings) -> Iterator[Batch]:
+    """Hand out batches; in serial mode note their start, to find a job that ends this process on resuming."""
+    for batch in batches:
         if settings.backend == "serial":
             with _journal(store).open("a", encoding="utf-8") as file:
-                file.write(job.key + "\n")
-        yield job
+                file.writelines(job.key + "\n" for job in batch.jobs)
+        yield batch
 
 
-def _give_up_on_killers(store: ResultStore, jobs: list[Job]) -> None:
-    """Call the jobs failed in whose midst this process ended too often."""
-    journal = _journal(store)
-    starts = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
-    finished = store.finished()
+def _fail_jobs_that_end_the_process(store: ResultStore, jobs: list[Job]) -> None:
+    """Give a failed row to each job that was running when this process ended, `MAX_DEATHS` times."""
+    starts = _starts(store)
     for job in jobs:
-        if job.key not in finished and starts.count(job.key) >= MAX_DEATHS:
-            store.write(job.key, failed(job, f"The process ended {MAX_DEATHS} times in the midst of it."))
+        if starts[job.key] >= MAX_DEATHS:
+            store.write(job.key, failed(job, f"The process ended {MAX_DEATHS} times during this job."))
 
 
-def _finish(backend: Backend, jobs: Iterable[Job]) -> Iterator[tuple[Job, JobResult]]:
-    """Give a job whose worker died another try on a new worker; then call it failed."""
-    deaths: dict[str, int] = {}
-    again: list[Job] = []
-    waiting = jobs
+def _finish(backend: Backend, batches: Iterable[Batch]) -> Iterator[tuple[Job, JobResult]]:
+    """Repeat the jobs of a batch whose worker died one by one on a new worker; a second death fails the job."""
+    deaths: Counter[str] = Counter()
+    waiting = batches
     while True:
+        again: list[Batch] = []
         for outcome in backend.run(waiting):
-            result = _settled(outcome, deaths)
-            if result is None:
-                again.append(outcome.job)
-            else:
-                yield outcome.job, result
+            if outcome.results is not None:
+                yield from zip(outcome.jobs, outcome.results, strict=True)
+                continue
+            for job in outcome.jobs:
+                deaths[job.key] += 1
+                if deaths[job.key] < MAX_DEATHS:
+                    again.append(Batch(jobs=(job,), chunk=len(again)))
+                else:
+                    yield job, failed(job, f"{outcome.death} It happened {MAX_DEATHS} times.")
         if not again:
             return
-        waiting, again = again, []
+        waiting = again
 
 
-def _settled(outcome: Outcome, deaths: dict[str, int]) -> JobResult | None:
-    if outcome.result is not None:
-        return outcome.result
-    key = outcome.job.key
-    deaths[key] = deaths.get(key, 0) + 1
-    if deaths[key] < MAX_DEATHS:
-        return None
-    return failed(outcome.job, f"{outcome.death} It happened {MAX_DEATHS} times.")
-
-
-def _prepare(store: ResultStore, settings: BenchmarkSettings, entries: list[ScenarioEntry]) -> dict[str, Any]:
+def _prepare(store: ResultStore, settings: BenchmarkSettings, scenarios: RunScenarios) -> dict[str, Any]:
     run = {
         "format_version": 1,
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "settings": settings.as_dict(),
         "probes": list(settings.probe_planners),
-        "commit": _commit(),
         "seed": settings.seed,
-        "data_version": data_version(entries),
-        "scenarios": len(entries),
-        "hardware": _hardware(),
-        "software": {name: version(name) for name in ("camber", "numpy", "numba", "shapely", "pyarrow")}
-        | {"python": platform.python_version()},
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "data_version": data_version(scenarios.entries),
+        "scenarios": len(scenarios.entries),
+        "selection": scenarios.as_dict(),
         "sessions": [],
+        **provenance(),
     }
     if not (settings.resume and store.run_file.exists()):
         store.create(run)
         return run
     before = store.read_run()
     for name in RESUME_MUST_MATCH:
-        old, new = before["settings"][name], settings.as_dict()[name]
+        # Runs of earlier versions lack some settings, which then had their defaults.
+        new = settings.as_dict()[name]
+        old = before["settings"].get(name, {"planner_arguments": {}, "allow_short": False}.get(name))
         if old != new:
             raise ValueError(
                 f"{settings.output} was run with {name} = {old!r}, now it is {new!r}. Results of both would mix:"
@@ -212,31 +220,3 @@ def _prepare(store: ResultStore, settings: BenchmarkSettings, entries: list[Scen
     if before["data_version"] != run["data_version"]:
         raise ValueError(f"The data of {settings.output} has changed since its first run. Name another --output.")
     return before
-
-
-def _commit() -> str:
-    folder = Path(__file__).resolve().parent
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return "unknown (not a git checkout)"
-    return found.stdout.strip()
-
-
-def _hardware() -> dict[str, Any]:
-    return {
-        "cpu": _cpu_name(),
-        "cores": psutil.cpu_count(logical=True),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": f"{platform.system()} {platform.machine()}",
-    }
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or "unknown"

@@ -29,7 +29,7 @@ class Group:
     traffic: str
     results: tuple[JobResult, ...]
     is_probe: bool
-    """A degenerate planner that stands beside the others to show what a metric can be gamed by."""
+    """Whether it is a degenerate planner, whose score shows how far a metric can be gamed."""
 
     @property
     def final_score(self) -> float:
@@ -38,7 +38,7 @@ class Group:
 
     @property
     def failed(self) -> tuple[JobResult, ...]:
-        """The scenarios that gave no score."""
+        """The scenarios without a score."""
         return tuple(result for result in self.results if result.status == "failed")
 
     def by_type(self) -> dict[str, float]:
@@ -59,7 +59,7 @@ class Group:
         return {name: float(np.mean(scores)) for name, scores in values.items()}
 
     def seconds(self) -> dict[str, float]:
-        """Median seconds per scenario in each stage: the first one of a worker also loads compiled code."""
+        """Median seconds per scenario in each stage."""
         stages: dict[str, list[float]] = {}
         for result in self.results:
             if result.status == "succeeded":
@@ -79,8 +79,8 @@ def stage_order(stage: str) -> tuple[int, str]:
 
 
 def reason_of(result: JobResult) -> str:
-    """Why a scenario failed or lost points, in sentences; empty where nothing was lost."""
+    """Why a scenario failed or lost points, in sentences; empty when nothing was lost."""
     texts = dict.fromkeys(result.sentences[name] for name in sorted(result.sentences))
-    # Comfort repeats what its parts say.
-    told = [text for text in texts if not any(text in other for other in texts if other != text)]
-    return result.reason or "; ".join(told)
+    # The sentence of comfort repeats those of its parts.
+    kept = [text for text in texts if not any(text in other for other in texts if other != text)]
+    return result.reason or "; ".join(kept)

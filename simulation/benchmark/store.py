@@ -1,11 +1,11 @@
-"""The results folder: a row file and a simulation log per finished scenario, written as soon as it is finished.
+"""The results folder: a row and a simulation log per finished job, written when the job finishes.
 
-    run.json                what was run, on what, by which command
-    rows/<job>.parquet      one row each; what is there is finished and is never run again
-    logs/<job>.simlog       the drive
+    run.json                settings, command, data version, hardware
+    rows/<job>.parquet      one row each; a job with a row is finished and does not run again
+    logs/<job>.simlog       the simulation log
     scores.parquet ...      the report, made from the rows
 
-Nothing in it names its own place, so that the folder can be moved.
+No file names its own place, so that the folder can be moved.
 """
 
 import json
@@ -52,7 +52,7 @@ class ResultStore:
 
     @property
     def run_file(self) -> Path:
-        """What was run."""
+        """The description of the run."""
         return self.folder / "run.json"
 
     def create(self, run: dict[str, Any]) -> None:
@@ -63,18 +63,18 @@ class ResultStore:
         """
         if self.run_file.exists():
             raise FileExistsError(
-                f"{self.folder} holds a run already. Go on with it by --resume, or name another --output."
+                f"{self.folder} holds a run already. Continue it with --resume, or name another --output."
             )
         self.rows_folder.mkdir(parents=True, exist_ok=True)
         self.logs_folder.mkdir(exist_ok=True)
         self.write_run(run)
 
     def write_run(self, run: dict[str, Any]) -> None:
-        """Keep what was run."""
+        """Write the description of the run."""
         write_atomically(self.run_file, json.dumps(run, indent=2).encode())
 
     def read_run(self) -> dict[str, Any]:
-        """What was run.
+        """Read the description of the run.
 
         Raises:
             FileNotFoundError: When the folder holds no run.
@@ -89,42 +89,56 @@ class ResultStore:
         return {path.stem for path in self.rows_folder.glob("*.parquet")}
 
     def write(self, key: str, result: JobResult) -> None:
-        """Keep a finished job: first the drive, then the row that says it is there."""
+        """Store a finished job: first its simulation log, then the row that marks it as finished."""
         if result.log_bytes is not None:
             write_atomically(self.log_file(key), result.log_bytes)
-        values = {name: [getattr(result, name)] for name in _SCHEMA.names}
-        for name in _MAPS:
-            values[name] = [list(values[name][0].items())]
+        values = {name: [_stored(getattr(result, name))] for name in _SCHEMA.names}
         sink = pa.BufferOutputStream()
-        # One row gains nothing from packing, and a listing of thousands of such files is quicker without.
+        # Compression saves nothing on one row, and reading thousands of such files is faster without.
         table = pa.table(values, schema=_SCHEMA)
         pq.write_table(table, sink, compression="none", use_dictionary=False, write_statistics=False)
         write_atomically(self.rows_folder / f"{key}.parquet", sink.getvalue().to_pybytes())
 
     def remove(self, key: str) -> None:
-        """Forget a job, so that it is run again."""
+        """Delete a job, so that it runs again."""
         (self.rows_folder / f"{key}.parquet").unlink(missing_ok=True)
         self.log_file(key).unlink(missing_ok=True)
 
     def read(self, key: str) -> JobResult:
-        """One finished job, without its drive."""
-        return self._results_of(pq.read_table(self.rows_folder / f"{key}.parquet"))[0]
+        """One finished job, without its simulation log.
+
+        Raises:
+            OSError: When the row cannot be read.
+            ValueError: When it is damaged.
+        """
+        return _read_row(self.rows_folder / f"{key}.parquet")
 
     def read_all(self) -> list[JobResult]:
         """All finished jobs, ordered by their keys."""
-        paths = sorted(self.rows_folder.glob("*.parquet"))
-        return [self._results_of(pq.read_table(path))[0] for path in paths]
+        return [_read_row(path) for path in sorted(self.rows_folder.glob("*.parquet"))]
 
     def log_file(self, key: str) -> Path:
-        """Where the drive of a job is."""
+        """The file of a job's simulation log."""
         return self.logs_folder / f"{key}.simlog"
 
-    @staticmethod
-    def _results_of(table: pa.Table) -> list[JobResult]:
-        rows = table.to_pylist()
-        for row in rows:
-            row.update({name: dict(row[name]) for name in _MAPS})
-        return [JobResult(**row) for row in rows]
+
+def storable(text: str) -> str:
+    """The text without characters that no file can store: an exception or a file name may hold lone surrogates."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, dict):
+        return [(name, _stored(entry)) for name, entry in value.items()]
+    return storable(value) if isinstance(value, str) else value
+
+
+def _read_row(path: Path) -> JobResult:
+    try:
+        (row,) = pq.read_table(path).to_pylist()
+        return JobResult(**{**row, **{name: dict(row[name]) for name in _MAPS}})
+    except (pa.ArrowException, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}). Delete it and continue the run with --resume.") from error
 
 
 assert set(_SCHEMA.names) == {field.name for field in fields(JobResult)} - {"log_bytes"}

@@ -1,17 +1,18 @@
-"""Planners that fail in all the ways a planner can, and one that does not."""
+"""Planners that fail in many ways, and some that work."""
 
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from driving import Candidates, MapGraph, Observation, Route, Trajectory
+from driving import Candidates, MapGraph, Observation, Route, Scenario, Trajectory
 
 
 class Straight:
-    """Drives straight on at constant speed, and tells so: a planner that works."""
+    """Drives straight on at constant speed and reports one candidate: a planner that works."""
 
     name = "straight"
 
@@ -23,12 +24,78 @@ class Straight:
         x, y, heading = observation.ego_now.rear_axle_pose
         ahead = observation.ego_now.speed_mps * time_s
         poses = np.stack([x + ahead * np.cos(heading), y + ahead * np.sin(heading), np.full_like(ahead, heading)], -1)
-        self.plan_before = Trajectory(time_s=time_s, poses=poses)
-        return self.plan_before
+        self.last_plans = [Trajectory(time_s=time_s, poses=poses)]
+        return self.last_plans[0]
 
     def candidates(self) -> list[Candidates | None]:
-        only = self.plan_before
-        return [Candidates(time_s=only.time_s, poses=only.poses[np.newaxis], scores=np.ones(1), chosen=0)]
+        return [
+            Candidates(time_s=plan.time_s, poses=plan.poses[np.newaxis], scores=np.ones(1), chosen=0)
+            for plan in self.last_plans
+        ]
+
+
+class StraightBatched(Straight):
+    """The same for many scenarios per query."""
+
+    name = "straight_batched"
+
+    def plan_batch(self, observations: Sequence[Observation]) -> list[Trajectory]:
+        plans = [self.plan(observation) for observation in observations]
+        self.last_plans = plans
+        return plans
+
+
+class WithArguments(StraightBatched):
+    """Needs an argument; its device and arguments are its name."""
+
+    def __init__(self, checkpoint: Path, device: str, scale: float = 1.0, parts: tuple[str, ...] = ()) -> None:
+        self.name = f"{checkpoint}|{device}|{scale}|{','.join(parts)}"
+        self.device = device
+
+
+class ReportsItsDevice(Straight):
+    """Fails with its device and what Ray or the parent process lets it see."""
+
+    name = "reports_its_device"
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+
+    def plan(self, observation: Observation) -> Trajectory:
+        raise RuntimeError(f"runs on {self.device}, visible {os.environ.get('CUDA_VISIBLE_DEVICES')}")
+
+
+class FailsOnEmptyRoads(StraightBatched):
+    """Fails at step 2 of a scenario without agents."""
+
+    name = "fails_on_empty_roads"
+
+    def plan(self, observation: Observation) -> Trajectory:
+        if observation.iteration == 2 and observation.agents.num_agents == 0:
+            raise RuntimeError("nothing to see")
+        return super().plan(observation)
+
+
+class KillsOnEmptyRoads(StraightBatched):
+    """Ends its process in a scenario without agents."""
+
+    name = "kills_on_empty_roads"
+
+    def plan(self, observation: Observation) -> Trajectory:
+        if observation.agents.num_agents == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().plan(observation)
+
+
+class WritesIntoItsScenario(Straight):
+    """Moves the logged ego of the scenario that it receives."""
+
+    name = "writes_into_its_scenario"
+
+    def reset_with_scenario(self, scenario: Scenario) -> None:
+        scenario.ego.rear_axle_poses[...] += 1000.0
+        scenario.route.centerline[...] = 0.0
+        raise RuntimeError(f"the ego starts at {scenario.logged_ego_pose(0)[0]:.1f}")
 
 
 class Throws(Straight):
@@ -36,7 +103,7 @@ class Throws(Straight):
 
     def plan(self, observation: Observation) -> Trajectory:
         if observation.iteration == 3:
-            raise RuntimeError("the engine fell out")
+            raise RuntimeError("the engine failed")
         return super().plan(observation)
 
 
@@ -99,7 +166,7 @@ class KillsItsProcess(Straight):
 
 
 class KilledOnce(Straight):
-    """Is killed as if from outside, the first time; a file in the cache folder remembers that."""
+    """Is killed the first time, as if from outside; a file in the cache folder marks that."""
 
     name = "killed_once"
 
