@@ -11,8 +11,8 @@ recording that it left out, changed or assumed, and for short recordings; --stri
 short ones). The rules that hold for every recording (speed limits, traffic lights, ...) are stated in
 docs/importing.md and printed with --verbose.
 
-A recording that cannot be imported is left out, named and counted; the others are imported. The exit code is 1 if
-nothing was imported, and with --strict also if a recording was left out.
+A recording that cannot be imported is left out, named and counted; all other recordings are imported. The exit code
+is 1 if nothing was imported, and with --strict also if a recording was left out.
 """
 
 import sys

@@ -1,10 +1,10 @@
-"""Write a world to start in: towns with traffic, as nuPlan data.
+"""Write generated towns with traffic as nuPlan data.
 
     python scripts/make_worlds.py --output worlds
     python scripts/make_worlds.py --output worlds --towns 2 --scenarios 120 --seed 0
 
-The folder is a nuPlan data root: maps/ and nuplan-v1.1/splits/mini/. All 14 scenario types of nuPlan's challenge
-occur from 14 scenarios on. Equal arguments give equal files.
+The folder is a nuPlan data root: maps/ and nuplan-v1.1/splits/mini/. With 14 or more scenarios, all 14 scenario types
+of nuPlan's challenge occur. Equal arguments give equal files.
 """
 
 import os
@@ -24,25 +24,25 @@ from simulation.generation.town.generator import generate_town, quotas_of_towns,
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to write."""
+    """Number and kind of the towns."""
 
     output: Path
-    """Folder to write to; a world in it is extended."""
+    """Output folder. A data root in it is extended."""
     towns: int = 2
-    """Number of towns, each with a map of its own."""
+    """Number of towns, each with its own map."""
     scenarios: int = 120
-    """Tagged scenarios, over all towns."""
+    """Number of tagged scenarios over all towns."""
     seed: int = 0
-    """Seed of the first town; the others count on from it."""
+    """Seed of the first town; the next towns take the following numbers."""
     small: bool = False
-    """Towns of a quarter of the size, made in a second; good for a few scenarios each."""
+    """Towns of a quarter of the size for a few scenarios each, generated in about one second."""
     processes: int = 0
-    """Towns made at the same time; 0 for as many as there are processors. The files do not depend on it."""
+    """Number of processes; 0 for one per processor. The files do not depend on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One town to be written."""
+    """One town to generate and write."""
 
     seed: int
     number: int
@@ -52,7 +52,7 @@ class Job:
 
 
 _writing: AbstractContextManager = nullcontext()
-"""Held while files are written: all towns enter their map into one list."""
+"""Lock for writing, as all towns add their map to one list."""
 
 
 def _share(lock: AbstractContextManager) -> None:
@@ -61,7 +61,7 @@ def _share(lock: AbstractContextManager) -> None:
 
 
 def write_town(job: Job) -> list[tuple[str, str]]:
-    """Make and write one town; gives map name and type of each scenario."""
+    """Generate and write one town. Returns map name and type of each scenario."""
     settings = replace(town_settings(job.number, is_small=job.is_small), scenarios=sum(job.quotas.values()))
     recordings = generate_town(job.seed, settings, job.quotas)
     with _writing:
@@ -70,7 +70,7 @@ def write_town(job: Job) -> list[tuple[str, str]]:
 
 
 def main(arguments: Arguments) -> None:
-    """Write the towns, in parallel, and print what there is."""
+    """Write the towns in parallel, and print a table of their scenario types."""
     if arguments.towns < 1 or arguments.scenarios < arguments.towns:
         raise ValueError(
             f"Need at least one town and one scenario per town, got --towns {arguments.towns}"
@@ -95,7 +95,7 @@ def main(arguments: Arguments) -> None:
                 found += write_town(job)
                 bar.advance(task)
         else:
-            # Spawned, as forked copies of a process with threads can hang.
+            # Spawned, as a forked process with threads may hang.
             context = get_context("spawn")
             with ProcessPoolExecutor(processes, context, initializer=_share, initargs=(context.Lock(),)) as pool:
                 for tags in pool.map(write_town, jobs):

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from driving.agents import AgentKind, AgentTracks, static_mask
 from driving.importers.notes import ImportNotes, NoteKind
+from driving.importers.numbers import MAX_MAGNITUDE, usable
 from driving.importers.sampling import MAX_INTERVAL_US, bridged_gap_us, sampling_interval_us
 from driving.timing import STEP_S
 
@@ -57,7 +58,7 @@ def tracks_on_grid(
 ) -> AgentTracks:
     """Agents at the grid times: poses and sizes linear in time, velocities by central differences.
 
-    An agent is unobserved between two observations whose gap exceeds the larger of 0.25 s and 1.5 sampling intervals.
+    An agent is unobserved between two observations with a gap above 0.25 s and above 1.5 sampling intervals.
     The sampling interval is the median interval between two observations of an agent, or between two frames when that
     is longer than 1 s. Static objects have velocity 0.
 
@@ -70,11 +71,11 @@ def tracks_on_grid(
     Raises:
         ValueError: When the frames are more than 1 s apart.
     """
-    usable = [track for track in (_usable(track, notes) for track in tracks) if len(track.time_us)]
-    gap_us = bridged_gap_us(_interval_us(usable, frame_us, notes))
+    cleaned = [track for track in (_cleaned(track, notes) for track in tracks) if len(track.time_us)]
+    gap_us = bridged_gap_us(_interval_us(cleaned, frame_us, notes))
     columns = [
         (track, _observed(time_us, track.time_us, gap_us) | track.is_standing)
-        for track in _with_unique_ids(usable, notes)
+        for track in _with_unique_ids(cleaned, notes)
     ]
     for track, observed in columns:
         _note_gaps(track, observed, gap_us, notes)
@@ -106,10 +107,10 @@ def tracks_on_grid(
     )
 
 
-def _usable(track: TrackSamples, notes: ImportNotes) -> TrackSamples:
+def _cleaned(track: TrackSamples, notes: ImportNotes) -> TrackSamples:
     """A track without observations that have no box or no time of their own."""
-    finite = np.isfinite(track.poses).all(axis=1) & np.isfinite(track.sizes).all(axis=1)
-    solid = (np.nan_to_num(track.sizes) > 0).all(axis=1)
+    finite = usable(track.poses).all(axis=1) & usable(track.sizes).all(axis=1)
+    solid = (track.sizes > 0).all(axis=1)
     for kept, reason in ((finite, "without a finite pose and size"), (solid | ~finite, "of zero length or width")):
         if not kept.all():
             notes.add(NoteKind.LEFT_OUT, f"observations of agents {reason}", track.track_id, count=int((~kept).sum()))
@@ -123,10 +124,10 @@ def _usable(track: TrackSamples, notes: ImportNotes) -> TrackSamples:
             count=int((~rising).sum()),
         )
         track = track.only(rising)
-    if not np.isfinite(track.z_m).all() or not np.isfinite(track.height_m):
+    if not usable(track.z_m).all() or not abs(track.height_m) <= MAX_MAGNITUDE:
         notes.add(NoteKind.ASSUMED, f"agents without height: z = 0 m, {DEFAULT_HEIGHT_M} m high", track.track_id)
-        height_m = track.height_m if np.isfinite(track.height_m) else DEFAULT_HEIGHT_M
-        track = replace(track, z_m=np.nan_to_num(track.z_m, posinf=0.0, neginf=0.0), height_m=height_m)
+        height_m = track.height_m if abs(track.height_m) <= MAX_MAGNITUDE else DEFAULT_HEIGHT_M
+        track = replace(track, z_m=np.where(usable(track.z_m), track.z_m, 0.0), height_m=height_m)
     return track
 
 

@@ -24,6 +24,7 @@ from driving.importers.assemble import heading_of, recording_of
 from driving.importers.ego_path import ego_motion, observed_stretch
 from driving.importers.naming import file_name
 from driving.importers.notes import ImportNotes, NoteKind
+from driving.importers.numbers import usable
 from driving.importers.places import Place
 from driving.importers.sampling import grid_times, interpolated_poses
 from driving.recording import Recording
@@ -52,7 +53,7 @@ BOX_COLUMNS = ("timestamp_ns", "track_uuid", "category", "length_m", "width_m", 
 
 
 def find_logs(source: Path) -> list[Path]:
-    """Log folders in a folder at any depth, or the one log whose folder or file is named.
+    """Log folders in a folder at any depth, or the one log of a named folder or file.
 
     Raises:
         FileNotFoundError: When there is none.
@@ -125,15 +126,15 @@ def _observed_poses(poses: dict[str, np.ndarray], log: Path, notes: ImportNotes)
     """The ego poses in order of time, over their longest stretch without a gap."""
     order = np.argsort(poses["timestamp_ns"], kind="stable")
     columns = np.stack([poses[name][order] for name in POSE_COLUMNS], axis=-1).astype(np.float64)
-    rotations = np.linalg.norm(columns[:, :4], axis=1)
-    usable = np.isfinite(columns).all(axis=1) & (rotations > 0)
-    usable &= np.diff(poses["timestamp_ns"][order], prepend=-1) > 0
-    if not usable.all():
-        sentence = "ego poses without a finite position, a rotation and a time of their own"
-        notes.add(NoteKind.LEFT_OUT, sentence, count=int((~usable).sum()))
-    if not usable.any():
+    known = usable(columns).all(axis=1)
+    known[known] = np.linalg.norm(columns[known, :4], axis=1) > 0
+    known &= np.diff(poses["timestamp_ns"][order], prepend=-1) > 0
+    if not known.all():
+        sentence = "ego poses without a finite pose and a time of their own"
+        notes.add(NoteKind.LEFT_OUT, sentence, count=int((~known).sum()))
+    if not known.any():
         raise ValueError(f"Log {log} has no usable ego pose.")
-    order = order[usable]
+    order = order[known]
     stretch = observed_stretch(poses["timestamp_ns"][order] // 1000, notes)
     return {name: column[order[stretch]] for name, column in poses.items()}
 
@@ -220,16 +221,17 @@ def _tracks(
 def _placeable(
     boxes: dict[str, np.ndarray], pose_ns: Int64[np.ndarray, "poses"], notes: ImportNotes
 ) -> dict[str, np.ndarray]:
-    """The boxes of known categories with a rotation, at the time of an ego pose."""
+    """The boxes of known categories with a finite pose, at the time of an ego pose."""
     known = np.isin(boxes["category"], [*KIND_OF_CATEGORY, EGO_CATEGORY])
     timed = np.isin(boxes["timestamp_ns"], pose_ns)
-    quaternions = np.stack([boxes[name] for name in POSE_COLUMNS[:4]], axis=-1).astype(np.float64)
-    rotated = np.isfinite(quaternions).all(axis=1) & (np.linalg.norm(quaternions, axis=1) > 0)
+    columns = np.stack([boxes[name] for name in POSE_COLUMNS], axis=-1).astype(np.float64)
+    placed = usable(columns).all(axis=1)
+    placed[placed] = np.linalg.norm(columns[placed, :4], axis=1) > 0
     kept = np.ones(len(timed), dtype=bool)
     for mask, reason in (
         (known, "boxes of unknown category"),
         (timed, "boxes without an ego pose of their time"),
-        (rotated, "boxes without a rotation"),
+        (placed, "boxes without a finite pose"),
     ):
         for name in np.unique(boxes["category"][kept & ~mask]).tolist():
             count = int((kept & ~mask & (boxes["category"] == name)).sum())
@@ -264,7 +266,9 @@ def _cameras(log: Path, poses: dict[str, np.ndarray], place: Place, notes: Impor
             if path.stem.isdecimal():
                 images.append((int(path.stem), camera, f"sensors/cameras/{name}/{path.name}"))
             else:
-                notes.add(NoteKind.LEFT_OUT, "images whose name is no time in nanoseconds", f"{name}/{path.name}")
+                notes.add(
+                    NoteKind.LEFT_OUT, "images with a name that is no time in nanoseconds", f"{name}/{path.name}"
+                )
     images.sort()
     times_ns = np.array([time_ns for time_ns, _, _ in images], dtype=np.int64)
     nearest = np.clip(np.searchsorted(poses["timestamp_ns"], times_ns), 0, len(poses["timestamp_ns"]) - 1)

@@ -39,7 +39,7 @@ DATE_FORMATS = ("%Y-%m-%d", "%d-%b-%Y")
 """Dates of 2018b and 2020a, and of 2017a."""
 
 LEFT_HAND_TRAFFIC = "AUS CYP GBR HKG IDN IMN IND IRL JAM JEY JPN KEN MAC MLT MYS NPL NZL PAK SGP THA ZAF"
-"""Countries whose traffic keeps to the left.
+"""Countries with left-hand traffic.
 
 Source: commonroad-io, `LEFT_HAND_TRAFFIC`."""
 
@@ -88,8 +88,7 @@ def import_recording(source: Path, ego: str | None = None) -> Recording:
     rear_axles = shifted_along_heading(place.poses_to_global(path.poses), -PACIFICA.rear_axle_to_center_m)
     graph = read_map(root, name, place, rear_axles, notes)
     smoothed = ego_motion(path.time_us, rear_axles, path.interval_us)
-    last_step = max(float(obstacle.steps[-1]) for obstacle in obstacles)
-    frame_us = start_us + step_us * np.arange(int(last_step) + 1, dtype=np.int64)
+    frame_us = start_us + step_us * np.arange(2, dtype=np.int64)
     agents = [obstacle.samples(start_us, step_us, place) for obstacle in obstacles if obstacle is not chosen]
     return recording_of(
         log_name=f"commonroad-{name}",

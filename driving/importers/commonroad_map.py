@@ -83,7 +83,7 @@ def read_map(
         elif "sidewalk" in kinds:
             walkways.append(piece.polygon)
         elif key in pieces:
-            notes.add(NoteKind.LEFT_OUT, "lanelets whose id another lanelet has", key)
+            notes.add(NoteKind.LEFT_OUT, "lanelets with the id of an earlier lanelet", key)
         elif not kinds & FOOT_TYPES:
             pieces[key] = piece
     lanes = _with_inner_pieces([*pieces.values()]) if pieces else []

@@ -76,7 +76,7 @@ class Obstacle:
 
 
 def read_obstacles(root: ElementTree.Element, notes: ImportNotes) -> list[Obstacle]:
-    """All obstacles of a file that can be read. The others are noted as left out, with the reason."""
+    """The readable obstacles of a file. Unreadable ones are noted as left out, with the reason."""
     obstacles = []
     for element in root:
         if element.tag == "phantomObstacle":

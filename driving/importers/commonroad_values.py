@@ -8,6 +8,7 @@ import shapely
 from jaxtyping import Float64
 
 from driving.geometry import box_corners, global_from_local, local_from_global
+from driving.importers.numbers import MAX_MAGNITUDE
 
 SHAPES = ("rectangle", "circle", "polygon")
 """Elements of a shape or of an inexact position."""
@@ -26,7 +27,7 @@ class Box(NamedTuple):
 
 
 def number(text: str | None, where: str) -> float:
-    """A finite number of the file.
+    """A number of the file, finite and of at most `MAX_MAGNITUDE`.
 
     Raises:
         ValueError: When the text is none.
@@ -35,8 +36,8 @@ def number(text: str | None, where: str) -> float:
         value = float(text or "")
     except ValueError as error:
         raise ValueError(f"expected a number in the {where}, got {text!r}") from error
-    if not np.isfinite(value):
-        raise ValueError(f"expected a finite number in the {where}, got {text!r}")
+    if not abs(value) <= MAX_MAGNITUDE:
+        raise ValueError(f"expected a number of at most {MAX_MAGNITUDE:.0e} in the {where}, got {text!r}")
     return value
 
 

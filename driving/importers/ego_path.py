@@ -12,6 +12,7 @@ from scipy.signal import savgol_filter
 
 from driving.ego import EgoMotion
 from driving.importers.notes import ImportNotes, NoteKind
+from driving.importers.numbers import usable
 from driving.importers.sampling import (
     NOTED_INTERVAL_US,
     bridged_gap_us,
@@ -23,7 +24,7 @@ from driving.importers.sampling import (
 from driving.timing import STEP_S, STEP_US
 
 JITTER_MPS2 = 8.0
-"""A path whose plain differences exceed this acceleration in 1 % of the steps is smoothed."""
+"""A path with plain differences above this acceleration in 1 % of the steps is smoothed."""
 
 SMOOTHING_STEPS, SMOOTHING_ORDER = 11, 3
 """Window and order of the smoothing polynomial: a cubic over 1.1 s."""
@@ -77,8 +78,12 @@ def ego_on_grid(
         notes: Receives gaps and low sampling rates.
 
     Raises:
-        ValueError: When the ego is given less often than once per second.
+        ValueError: When a pose is not finite, or the ego is given less often than once per second.
     """
+    unusable = np.flatnonzero(~usable(poses).all(axis=1))
+    if len(unusable):
+        sample = int(unusable[0])
+        raise ValueError(f"The ego's poses must be finite; that of sample {sample} is {poses[sample].tolist()}.")
     stretch = observed_stretch(known_us, notes)
     known_us, poses = known_us[stretch], poses[stretch]
     time_us = grid_times(int(known_us[0]), int(known_us[-1]))
@@ -121,13 +126,10 @@ def ego_motion(
         interval_us: Sampling interval of the source. A path from samples more than 0.15 s apart has corners.
 
     Raises:
-        ValueError: With fewer than 3 poses, or poses that are not finite.
+        ValueError: With fewer than 3 poses.
     """
     if len(poses) < 3:
         raise ValueError(f"The ego's motion needs at least 3 poses, got {len(poses)}.")
-    if not np.isfinite(poses).all():
-        step = int(np.argmax(~np.isfinite(poses).all(axis=1)))
-        raise ValueError(f"The ego's poses must be finite; that of step {step} is {poses[step].tolist()}.")
     unwrapped = np.column_stack([poses[:, :2], np.unwrap(poses[:, 2])])
     jitter_mps2 = float(np.percentile(np.hypot(*np.diff(unwrapped[:, :2], n=2, axis=0).T) / STEP_S**2, 99))
     if (jitter_mps2 > JITTER_MPS2 or interval_us > NOTED_INTERVAL_US) and len(poses) >= SMOOTHING_STEPS:

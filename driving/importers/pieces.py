@@ -13,6 +13,7 @@ from jaxtyping import Float64
 
 from driving.geometry import Polyline, arc_lengths
 from driving.importers.notes import ImportNotes, NoteKind
+from driving.importers.numbers import usable
 
 STATION_STEP_M = 2.0
 """Largest distance between the points of computed centerlines and boundaries."""
@@ -115,7 +116,7 @@ def piece_along(
     predecessors: Iterable[str] = (),
     speed_limit_mps: float | None = None,
 ) -> Piece:
-    """A piece around a centerline, whose width is linear between the widths at both ends."""
+    """A piece around a centerline. Its width is linear between the widths at both ends."""
     centerline = _clean_boundary(centerline, key)
     along = arc_lengths(centerline)
     half_m = np.interp(along / along[-1], [0.0, 1.0], widths_m)[:, np.newaxis] / 2
@@ -216,6 +217,8 @@ def built_areas(
     for key, read in outlines.items():
         try:
             outline = read()
+            if not usable(shapely.get_coordinates(outline)).all():
+                raise ValueError("points that are not finite")
             if not shapely.make_valid(outline).area > 0:
                 raise ValueError("no area")
             areas.append(outline)
@@ -297,7 +300,7 @@ def _normals(line: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "poin
 
 
 def _clean_boundary(line: Float64[np.ndarray, "points 2"], key: str) -> Float64[np.ndarray, "kept 2"]:
-    if not np.isfinite(line).all():
+    if not usable(line).all():
         raise ValueError(f"A boundary of road piece {key!r} has points that are not finite.")
     line = without_repeats(line)
     if len(line) < 2:

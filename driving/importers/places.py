@@ -34,7 +34,7 @@ class Place:
 
 
 def place_at(latitude: float, longitude: float, note: str) -> Place:
-    """A frame whose origin is a known point, in the UTM zone of that point.
+    """A frame with its origin at a known point, in the UTM zone of that point.
 
     Raises:
         ValueError: When the point is not on earth.

@@ -85,7 +85,7 @@ def scenario_type_at(frame: int, ego: EgoMotion, agents: AgentTracks, changes_la
 
 
 def lead_at(frame: int, ego: EgoMotion, agents: AgentTracks) -> Lead | None:
-    """The nearest vehicle whose centre lies in the corridor of the ego's future path."""
+    """The nearest vehicle with its centre in the corridor of the ego's future path."""
     rows = np.flatnonzero(agents.valid[:, frame] & (agents.kinds == AgentKind.VEHICLE))
     if not len(rows):
         return None

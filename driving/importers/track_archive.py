@@ -26,6 +26,7 @@ from driving.importers.assemble import recording_of
 from driving.importers.ego_path import ego_motion, ego_on_grid, steps_before_trailing_jump
 from driving.importers.naming import file_name
 from driving.importers.notes import ImportNotes, NoteKind
+from driving.importers.numbers import usable
 from driving.importers.places import Place
 from driving.importers.track_archive_map import read_json, read_map
 from driving.recording import Recording
@@ -242,7 +243,7 @@ def _read_images(frames: list[Path], root: Path, notes: ImportNotes) -> list[_Im
 
 def _matrix(rows: list[Any], size: int) -> Float64[np.ndarray, "rows columns"]:
     matrix = np.array(rows, dtype=np.float64)
-    if matrix.shape != (size, size) or not np.isfinite(matrix).all():
+    if matrix.shape != (size, size) or not usable(matrix).all():
         raise ValueError(f"expected {size} x {size} numbers, got the shape {matrix.shape}")
     return matrix
 

@@ -34,7 +34,7 @@ NUSCENES_ORIGINS = {
 Source: `nuscenes/scripts/export_poses.py` of the data set's API."""
 
 DEFAULT_WIDTH_M = 3.5
-"""Width of connectors whose lanes have no polygon either."""
+"""Width of connectors between lanes without polygon."""
 
 MIN_WIDTH_M, MAX_WIDTH_M = 2.8, 4.5
 """Bounds of the width of connectors without polygon, which follows from the mean width of their lanes."""

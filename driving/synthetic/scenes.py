@@ -247,7 +247,7 @@ def _recording(
     agents: Sequence[ScriptedTrack] = (),
     lights: Mapping[int, Sequence[tuple[float, LightStatus]]] | None = None,
 ) -> Recording:
-    """The recording of a scene whose route follows a chain of the site."""
+    """The recording of a scene with a route along a chain of the site."""
     return SceneScript(
         name=name,
         number=list(SCENES).index(name),

@@ -48,7 +48,7 @@ def test_boxes_move_from_the_ego_to_the_global_frame(av2_log):
     assert (agents.velocities_mps[1] == 0).all()
 
 
-def test_the_ego_is_no_agent_of_itself(av2_log):
+def test_the_box_of_the_ego_is_no_agent(av2_log):
     assert "ego" not in argoverse2.import_recording(av2_log).agents.track_ids
 
 
@@ -70,14 +70,14 @@ def test_segments_become_lanes_connectors_and_roadblocks(av2_log):
     assert graph.lanes.roadblock_ids[graph.lane_rows_at(at(15, 10))[0]] != graph.lanes.roadblock_ids[left[0]]
 
 
-def test_bike_lanes_are_only_ground(av2_log):
+def test_bike_lanes_are_drivable_area_only(av2_log):
     graph = argoverse2.import_recording(av2_log).map
     point = at(15, -1)
     assert len(graph.lane_rows_at(point)) == 0
     assert graph.drivable_area.contains(point[np.newaxis]).all()
 
 
-def test_the_route_is_what_the_ego_passed(av2_log):
+def test_the_route_has_the_roadblocks_of_the_ego_path(av2_log):
     recording = argoverse2.import_recording(av2_log)
     graph = recording.map
     before, behind = (int(graph.lanes.roadblock_ids[graph.lane_rows_at(at(x, 2))[0]]) for x in (15, 60))
@@ -85,7 +85,7 @@ def test_the_route_is_what_the_ego_passed(av2_log):
     np.testing.assert_array_equal(recording.missions[0].goal_pose, recording.ego.rear_axle_poses[0, -1])
 
 
-def test_a_short_log_gives_a_short_scenario_and_says_so(av2_log):
+def test_a_short_log_gives_a_short_scenario_with_a_hint(av2_log):
     recording = argoverse2.import_recording(av2_log)
     (scenario,) = recording.scenarios()
     check_scenario(scenario, recorded=True)
@@ -104,7 +104,7 @@ def test_assumptions_are_stated(av2_log):
     assert len(recording.traffic_lights.statuses) == 0
 
 
-def test_a_gap_of_one_frame_is_bridged_and_a_longer_one_is_not(av2_log):
+def test_a_gap_of_one_frame_is_interpolated_and_a_longer_one_is_not(av2_log):
     path = av2_log / "annotations.feather"
 
     def without_some(columns):
@@ -154,7 +154,7 @@ def test_logs_are_found_by_folder_or_file(av2_log):
     assert argoverse2.find_logs(av2_log / "annotations.feather") == [av2_log]
 
 
-def test_a_folder_without_logs_says_what_a_log_is(tmp_path):
+def test_a_folder_without_logs_raises_an_error_with_the_expected_files(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No Argoverse 2 sensor log in .* a log is a folder with"):
         argoverse2.find_logs(tmp_path)
 
@@ -267,7 +267,7 @@ def test_ego_poses_without_a_rotation_are_left_out_with_a_note(av2_log):
 
     rewrite(av2_log / "city_SE3_egovehicle.feather", without_rotation)
     (note,) = differences(argoverse2.import_recording(av2_log))
-    assert note == "left out: ego poses without a finite position, a rotation and a time of their own"
+    assert note == "left out: ego poses without a finite pose and a time of their own"
 
 
 def test_boxes_outside_the_time_of_all_ego_poses_are_refused(av2_log):
@@ -309,7 +309,7 @@ def test_a_map_without_lanes_for_cars_is_refused(av2_log):
         argoverse2.import_recording(av2_log)
 
 
-def test_a_log_that_is_too_short_says_how_long_it_must_be(av2_log):
+def test_a_log_that_is_too_short_is_refused_with_the_required_length(av2_log):
     def first_second(columns):
         last = min(columns["timestamp_ns"]) + 1_000_000_000
         kept = [row for row, time in enumerate(columns["timestamp_ns"]) if time <= last]

@@ -88,7 +88,7 @@ def test_files_are_found_by_folder_or_name(commonroad_file):
     assert commonroad.find_scenarios(commonroad_file.parent) == [commonroad_file]
 
 
-def test_a_folder_without_scenarios_says_so(tmp_path):
+def test_a_folder_without_scenarios_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No CommonRoad scenario \(\*.xml\)"):
         commonroad.find_scenarios(tmp_path)
 

@@ -70,8 +70,8 @@ def test_the_lowest_of_several_limits_holds():
         (lanelet(3, (5, 5), 10.0), "3 (A boundary of road piece '3' needs at least 2 distinct points, got 1.)"),
         (lanelet(3, (0,), 10.0), "3 (its leftBound needs at least 2 points, got 1)"),
         (lanelet(3, ("x", 5), 10.0), "3 (expected a number in the leftBound, got 'x')"),
-        (lanelet(3, (0, "inf"), 10.0), "3 (expected a finite number in the leftBound, got 'inf')"),
-        (lanelet(3, (0, 1e300), 10.0), "3 (A boundary of road piece '3' is longer than 100 km.)"),
+        (lanelet(3, (0, "inf"), 10.0), "3 (expected a number of at most 1e+09 in the leftBound, got 'inf')"),
+        (lanelet(3, (0, 1e8), 10.0), "3 (A boundary of road piece '3' is longer than 100 km.)"),
         ('<lanelet id="3"/>', "3 (its leftBound needs at least 2 points, got 0)"),
     ],
 )
@@ -84,7 +84,7 @@ def test_a_broken_lanelet_is_left_out_with_a_note(broken, reason):
 def test_a_second_lanelet_of_one_id_is_left_out_with_a_note():
     graph, notes = read(lanelet(2, (0, 50), 30.0))
     assert graph.lanes.num_lanes == 2
-    assert notes == ["left out: lanelets whose id another lanelet has: 2"]
+    assert notes == ["left out: lanelets with the id of an earlier lanelet: 2"]
 
 
 def test_a_self_intersecting_lanelet_keeps_a_valid_polygon():

@@ -106,7 +106,7 @@ def test_the_polygon_of_a_moving_obstacle_gets_a_box_along_its_x_axis():
     np.testing.assert_allclose(car.sizes, [[4.0, 2.0]])
 
 
-def test_states_without_orientation_look_along_the_motion():
+def test_states_without_orientation_have_headings_along_the_motion():
     states = "".join(state(step, 5 - step, heading="") for step in range(3))
     (car,), notes = read(obstacle(f"<trajectory>{states}</trajectory>"))
     np.testing.assert_allclose(np.abs(car.poses[:, 2]), np.pi)

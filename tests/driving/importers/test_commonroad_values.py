@@ -20,7 +20,14 @@ SQUARE = polygon((0, 0), (2, 0), (2, 2), (0, 2))
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"), [("ten", "got 'ten'"), ("", "got ''"), (None, "got None"), ("nan", "finite number")]
+    ("text", "sentence"),
+    [
+        ("ten", "got 'ten'"),
+        ("", "got ''"),
+        (None, "got None"),
+        ("nan", "number of at most 1e.09"),
+        ("1e10", "number of at most 1e.09"),
+    ],
 )
 def test_texts_that_are_no_numbers_are_refused(text, sentence):
     with pytest.raises(ValueError, match=sentence):

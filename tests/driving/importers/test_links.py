@@ -5,8 +5,8 @@ import shapely
 from driving.importers.links import lane_network
 from driving.importers.pieces import piece_between
 
-NOBODY = np.zeros((1, 3)) - 1e3
-"""A drive that touches no lane."""
+AWAY = np.zeros((1, 3)) - 1e3
+"""A pose that is on no lane."""
 
 
 def piece(key, start, end, *, width=4.0, is_connector=False, **links):
@@ -43,13 +43,13 @@ def test_a_link_that_one_side_names_holds_for_both():
             piece("j", (40, 0), (50, 0), is_connector=True, predecessors=["a"]),
             piece("b", (50, 0), (90, 0), predecessors=["j"]),
         ],
-        NOBODY,
+        AWAY,
     )
     assert ends(network) == [("a", "b")]
     assert length_m(network, "a", "b") == pytest.approx(10.0)
 
 
-def test_junction_pieces_in_a_row_are_one_connector():
+def test_consecutive_junction_pieces_are_one_connector():
     network = lane_network(
         [
             piece("a", (0, 0), (40, 0), successors=["j"]),
@@ -59,13 +59,13 @@ def test_junction_pieces_in_a_row_are_one_connector():
             piece("b", (60, 0), (90, 0)),
             piece("c", (60, 5), (90, 5)),
         ],
-        NOBODY,
+        AWAY,
     )
     assert ends(network) == [("a", "b"), ("a", "c")]
     assert length_m(network, "a", "b") == pytest.approx(20.0)
 
 
-def test_lanes_in_a_row_give_their_ends_to_a_connector():
+def test_the_ends_of_consecutive_lanes_become_a_connector():
     network = lane_network(
         [
             piece("a", (0, 0), (40, 0), successors=["b"], left_neighbor="c"),
@@ -73,7 +73,7 @@ def test_lanes_in_a_row_give_their_ends_to_a_connector():
             # Beside a, and cut like it, though nothing follows.
             piece("c", (0, 4), (40, 4), right_neighbor="a"),
         ],
-        NOBODY,
+        AWAY,
     )
     assert ends(network) == [("a", "b")]
     assert names(network) == [["c", "a"], ["b"]]
@@ -87,14 +87,14 @@ def test_a_junction_piece_that_leads_out_of_the_map_ends_in_a_stub():
             piece("a", (0, 0), (40, 0), successors=["j", "elsewhere"]),
             piece("j", (40, 0), (60, 0), is_connector=True, successors=["elsewhere"]),
         ],
-        NOBODY,
+        AWAY,
     )
     assert ends(network) == [("a", "behind j")]
     assert network.num_stubs == 1
     assert length_m(network, "a", "behind j") == pytest.approx(15.0)
 
 
-def test_junction_pieces_that_begin_together_share_their_stub():
+def test_junction_pieces_with_one_start_share_their_stub():
     network = lane_network(
         [
             piece("j", (0, 0), (20, 0), is_connector=True, successors=["a"]),
@@ -102,7 +102,7 @@ def test_junction_pieces_that_begin_together_share_their_stub():
             piece("a", (20, 0), (60, 0)),
             piece("b", (20, 4), (60, 4)),
         ],
-        NOBODY,
+        AWAY,
     )
     assert ends(network) == [("before j", "a"), ("before j", "b")]
     for connection in network.connections:
@@ -118,7 +118,7 @@ def test_lanes_that_fork_over_each_other_become_connectors():
             piece("b", (60, 2), (90, 2)),
             piece("c", (60, -2), (90, -2)),
         ],
-        NOBODY,
+        AWAY,
     )
     assert ends(network) == [("a", "b"), ("a", "c")]
     assert network.num_overlaid == 2
@@ -148,7 +148,7 @@ def test_a_neighbor_in_another_direction_is_no_group():
             piece("b", (0, 4), (40, 4), right_neighbor="a", left_neighbor="x"),
             piece("c", (40, 0), (80, 0), left_neighbor="a"),
         ],
-        NOBODY,
+        AWAY,
     )
     # Each lane is in one group only, whatever neighbors a source names.
     keys = [key for group in names(network) for key in group]
@@ -162,7 +162,7 @@ def test_connectors_begin_and_end_where_their_lanes_do():
             piece("j", (40.4, 0.3), (50, 3), is_connector=True, successors=["b"]),
             piece("b", (52, 4), (90, 4)),
         ],
-        NOBODY,
+        AWAY,
     )
     (connection,) = network.connections
     np.testing.assert_allclose(connection.piece.centerline[[0, -1]], [[40, 0], [52, 4]])
@@ -170,7 +170,7 @@ def test_connectors_begin_and_end_where_their_lanes_do():
 
 def test_a_map_of_junctions_only_is_refused():
     with pytest.raises(ValueError, match="no lane for vehicles"):
-        lane_network([piece("j", (0, 0), (9, 0), is_connector=True)], NOBODY)
+        lane_network([piece("j", (0, 0), (9, 0), is_connector=True)], AWAY)
 
 
 def test_a_boundary_of_one_point_is_refused():

@@ -70,7 +70,7 @@ def test_the_logged_ego_stays_on_the_road_and_on_its_route(recording):
 
 
 @scenes()
-def test_lanes_share_no_ground_and_connectors_join_two(recording):
+def test_lanes_do_not_overlap_and_connectors_join_two_lanes(recording):
     lanes = recording.map.lanes
     polygons = lanes.areas.polygons[: lanes.num_lanes]
     first, second = shapely.STRtree(polygons).query(polygons, predicate="overlaps")
@@ -80,7 +80,7 @@ def test_lanes_share_no_ground_and_connectors_join_two(recording):
 
 
 @scenes("0061", "0103", "0655", "0796", "1077")
-def test_jittery_paths_become_drivable(recording):
+def test_paths_with_jitter_become_drivable(recording):
     assert np.percentile(np.hypot(*recording.ego.accelerations_mps2[0].T), 99) < 4.0
 
 

@@ -57,7 +57,7 @@ def type_of(ego, *agents, changes_lane=False):
         (0.0, "stationary"),
     ],
 )
-def test_an_ego_alone_is_told_by_its_speed(speed_mps, scenario_type):
+def test_an_ego_alone_has_a_type_by_its_speed(speed_mps, scenario_type):
     assert type_of(ego_along(speed_mps)) == scenario_type
 
 
@@ -65,7 +65,7 @@ def test_an_ego_alone_is_told_by_its_speed(speed_mps, scenario_type):
     ("turn_rad", "scenario_type"),
     [(np.pi / 2, "starting_left_turn"), (-np.pi / 2, "starting_right_turn"), (np.pi, "starting_u_turn")],
 )
-def test_turns_are_told_by_the_change_of_heading(turn_rad, scenario_type):
+def test_turns_follow_from_the_change_of_heading(turn_rad, scenario_type):
     turning = (TIME_S >= 4) & (TIME_S < 8)
     assert type_of(ego_along(4.0, np.where(turning, turn_rad / 4, 0.0))) == scenario_type
 
@@ -83,7 +83,7 @@ def test_a_lead_in_the_lane_is_followed():
     assert type_of(ego, agent(here - 20, velocity=(8.0, 0.0))) == "medium_magnitude_speed"
 
 
-def test_a_long_lead_nearby_is_told_first():
+def test_a_long_lead_nearby_has_priority():
     ego = ego_along(8.0)
     here = float(ego.rear_axle_poses[0, FRAME, 0])
     truck = agent(here + 20, velocity=(8.0, 0.0), length_m=12.0)
@@ -105,7 +105,7 @@ def test_standing_behind_a_lead_or_before_a_pedestrian():
     assert type_of(ego, agent(8.0, -1.0, kind=AgentKind.PEDESTRIAN)) == "stationary"
 
 
-def test_a_lane_change_is_told_when_there_is_no_turn():
+def test_a_lane_change_counts_when_there_is_no_turn():
     assert type_of(ego_along(8.0), changes_lane=True) == "changing_lane"
 
 

@@ -50,7 +50,7 @@ def test_a_scene_becomes_a_recording(scene):
     check_scenario(recording.scenarios()[0], recorded=True)
 
 
-def test_agents_are_there_while_they_are_valid(scene):
+def test_agents_are_observed_while_they_are_valid(scene):
     agents = track_archive.import_recording(scene).agents
     assert agents.track_ids == ("parked", "walker")
     assert agents.kinds.tolist() == [AgentKind.VEHICLE, AgentKind.PEDESTRIAN]
@@ -60,7 +60,7 @@ def test_agents_are_there_while_they_are_valid(scene):
     assert np.isnan(agents.poses[1, 11:]).all()
 
 
-def test_lanes_end_with_their_centerline_and_connectors_get_the_rest(scene):
+def test_lanes_end_with_their_centerline_and_connectors_get_the_remainder(scene):
     graph = track_archive.import_recording(scene).map
     (row,) = graph.lane_rows_at(at(15, 2))
     # Lane a is drawn up to x = 34, but its centerline ends at 30.
@@ -69,7 +69,7 @@ def test_lanes_end_with_their_centerline_and_connectors_get_the_rest(scene):
     assert graph.lanes.areas.polygons[connector].area == pytest.approx(20 * 4.0)
 
 
-def test_lanes_beside_each_other_are_one_roadblock(scene):
+def test_adjacent_lanes_are_one_roadblock(scene):
     graph = track_archive.import_recording(scene).map
     (left,), (right,) = graph.lane_rows_at(at(80, 5.5)), graph.lane_rows_at(at(80, 2))
     assert graph.left_neighbor(int(right)) == int(left)
@@ -81,7 +81,7 @@ def test_the_drivable_area_is_kept_around_the_lanes_only(scene):
     np.testing.assert_allclose(shapely.bounds(area) - np.tile(ORIGIN, 2), [-30, -1, 190, 8])
 
 
-def test_a_scene_without_drivable_area_says_so(scene, archive):
+def test_the_metadata_states_a_missing_drivable_area(scene, archive):
     (archive / "maps" / "drivable_area_testville.geojson").unlink()
     recording = track_archive.import_recording(scene)
     assert recording.map.metadata["drivable_area"] == "the source has none: lanes and intersections only"
@@ -158,7 +158,7 @@ def test_scenes_are_found_in_the_archive_or_its_folder(archive, scene):
     assert track_archive.find_scenes(scene) == [scene]
 
 
-def test_a_folder_without_scenes_says_what_it_should_hold(tmp_path):
+def test_a_folder_without_scenes_raises_an_error_with_the_expected_files(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No track archive in .*: it holds tracks/"):
         track_archive.find_scenes(tmp_path)
 
@@ -175,7 +175,7 @@ def test_a_missing_array_is_named(scene):
         track_archive.import_recording(scene)
 
 
-def test_arrays_must_fit_each_other(scene):
+def test_arrays_of_different_shapes_are_refused(scene):
     rewrite(scene, heading=np.zeros((3, 7)))
     with pytest.raises(ValueError, match=r"heading must have the shape \(3, 40\), got \(3, 7\)"):
         track_archive.import_recording(scene)
@@ -202,7 +202,7 @@ def test_poses_that_are_not_finite_are_refused(scene):
         position = arrays["position"].copy()
     position[0, 12] = np.nan
     rewrite(scene, position=position)
-    with pytest.raises(ValueError, match="The ego's poses must be finite; that of step 12"):
+    with pytest.raises(ValueError, match="The ego's poses must be finite; that of sample 12"):
         track_archive.import_recording(scene)
 
 

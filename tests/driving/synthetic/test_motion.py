@@ -32,7 +32,7 @@ def test_a_smooth_path_has_the_curvature_of_its_circle():
     np.testing.assert_allclose(np.hypot(*path.poses(along)[:, :2].T), 20.0, atol=0.01)
 
 
-def test_a_path_goes_straight_on_beyond_its_ends():
+def test_a_path_is_straight_beyond_its_ends():
     path = SmoothPath(np.array([[0.0, 0.0], [0.0, 10.0]]), smoothing_m=2.0)
     np.testing.assert_allclose(
         path.poses(np.array([-5.0, 12.0])), [[0.0, -5.0, np.pi / 2], [0.0, 12.0, np.pi / 2]], atol=1e-9
@@ -47,7 +47,7 @@ def test_rounding_a_line_makes_its_curvature_gradual():
     assert np.abs(np.diff(round_.curvature(along))).max() < 0.5 * np.abs(np.diff(sharp.curvature(along))).max()
 
 
-def test_a_shift_aside_is_half_done_after_half_the_way():
+def test_a_lateral_shift_is_half_complete_after_half_the_distance():
     line = shifted_aside(straight((0.0, 0.0), (100.0, 0.0)), 20.0, 40.0, -2.0)
     heights = np.interp([10.0, 20.0, 40.0, 60.0, 90.0], line[:, 0], line[:, 1])
     np.testing.assert_allclose(heights, [0.0, 0.0, -1.0, -2.0, -2.0], atol=1e-9)

@@ -38,7 +38,7 @@ def test_ids_are_unique_over_all_layers():
     ("chain", "turn"),
     [("south_to_west", TurnKind.LEFT), ("south_to_east", TurnKind.RIGHT), ("south_to_north", TurnKind.STRAIGHT)],
 )
-def test_connectors_know_which_way_they_turn(chain, turn):
+def test_connectors_have_turn_kind_lights_and_intersection(chain, turn):
     ground = proving_ground()
     (connector,) = ground.sites["crossroads"].connectors(chain)
     row = ground.map.lane_row(connector)
@@ -49,7 +49,7 @@ def test_connectors_know_which_way_they_turn(chain, turn):
 
 @pytest.mark.parametrize("start", ARMS)
 @pytest.mark.parametrize("end", ARMS)
-def test_every_way_through_the_roundabout_is_connected(start, end):
+def test_every_path_through_the_roundabout_is_connected(start, end):
     ground = proving_ground()
     rows = [ground.map.lane_row(lane_id) for lane_id in ground.sites["roundabout"].chains[f"{start}_to_{end}"]]
     for before, after in pairwise(rows):

@@ -199,7 +199,7 @@ def test_the_challenge_types_are_known_types():
     assert set(CHALLENGE_SCENARIO_TYPES) <= KNOWN_SCENARIO_TYPES
 
 
-def test_scenes_can_be_held_as_scenarios_of_one_map():
+def test_all_scenes_share_one_map():
     maps = {id(scene(name).map) for name in SCENES}
     assert len(maps) == 1
     assert isinstance(scene("queue"), Scenario)
