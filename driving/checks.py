@@ -12,9 +12,10 @@ import shapely
 from jaxtyping import Bool, Float64
 
 from driving.agents import static_mask
-from driving.findings import MEASURED_KINDS, Finding, FindingKind, listed
+from driving.findings import MEASURED_KINDS, Finding, FindingKind
 from driving.geometry import box_overlap_m
 from driving.map_checks import map_findings
+from driving.names import listed
 from driving.routing import route_gaps
 from driving.scenario import Scenario
 from driving.scenario_types import KNOWN_SCENARIO_TYPES, UNKNOWN_SCENARIO_TYPE

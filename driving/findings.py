@@ -1,11 +1,7 @@
 """Findings of the checks of maps and scenarios."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-
-SHOWN_ITEMS = 3
-"""Examples in one sentence."""
 
 
 class FindingKind(StrEnum):
@@ -47,10 +43,3 @@ class Finding:
     message: str
     """A sentence."""
     is_error: bool = True
-
-
-def listed(items: Sequence[str] | Sequence[int]) -> str:
-    """The first items, and the number of further ones."""
-    more = len(items) - SHOWN_ITEMS
-    first = ", ".join(str(item) for item in items[:SHOWN_ITEMS])
-    return f"{first} and {more} more" if more > 0 else first

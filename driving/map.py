@@ -5,7 +5,7 @@ rows. Traffic lights belong to the scenario and not to the map. Everything is im
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
@@ -238,8 +238,13 @@ class MapGraph:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         if self.source is not None:
             return _open_source, (self.source,)
-        names = MapGraph.__dataclass_fields__
-        return _map_from_fields, ({name: getattr(self, name) for name in names},)
+        return _map_from_fields, ({item.name: getattr(self, item.name) for item in fields(self)},)
+
+    @property
+    def area_layers(self) -> dict[str, AreaLayer]:
+        """All layers of areas except lanes, by field name."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, AreaLayer)}
 
     # ------------------------------------------------------------------ ids and rows
 
@@ -416,8 +421,8 @@ class MapGraph:
         return default if np.isnan(limit) else limit
 
 
-def _map_from_fields(fields: dict[str, Any]) -> MapGraph:
-    return MapGraph(**fields)
+def _map_from_fields(values: dict[str, Any]) -> MapGraph:
+    return MapGraph(**values)
 
 
 def polygon_array(polygons: Iterable[Any]) -> np.ndarray:

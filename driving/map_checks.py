@@ -6,8 +6,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from jaxtyping import Int64
 
-from driving.findings import Finding, FindingKind, listed
+from driving.findings import Finding, FindingKind
 from driving.map import MapGraph
+from driving.names import listed
 
 MAX_LANE_GAP_M = 1.0
 """Largest distance between the end of a centerline and the start of the next one."""

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from driving.names import listed
+
 PREFIX = "import note "
 """Metadata keys of notes start with this."""
-
-SHOWN_ITEMS = 3
-"""Items that a sentence names."""
 
 
 class NoteKind(StrEnum):
@@ -87,10 +86,7 @@ class ImportNotes:
 
 
 def _with_items(sentence: str, items: list[str]) -> str:
-    if not items:
-        return sentence
-    more = f" and {len(items) - SHOWN_ITEMS} more" if len(items) > SHOWN_ITEMS else ""
-    return f"{sentence}: {', '.join(items[:SHOWN_ITEMS])}{more}"
+    return f"{sentence}: {listed(items)}" if items else sentence
 
 
 def is_note(key: str) -> bool:

@@ -17,6 +17,7 @@ import shapely
 from jaxtyping import Bool, Int64
 
 from driving.map import Ragged
+from driving.names import listed
 
 MIN_LINE_M = 1e-3
 """A shorter line is unusable."""
@@ -24,8 +25,6 @@ MIN_MEAN_WIDTH_M = 1e-3
 """A polygon with a smaller ratio of area to boundary length is unusable. So is one that is as thin in degrees."""
 DEGREE_M = 1e5
 """About the length of a degree."""
-SHOWN_IDS = 5
-"""Ids in a note or error."""
 
 _ENVELOPE_BYTES = (0, 32, 48, 48, 64)
 """By the envelope code of the header's flags."""
@@ -142,7 +141,7 @@ class LayerReader:
         if len(ids):
             key = f"{effect} {layer}"
             said = f"{self.notes[key]}; " if key in self.notes else f"layer `{layer}`: "
-            self.notes[key] = f"{said}{sentence} ({_listed(ids, what)})"
+            self.notes[key] = f"{said}{sentence} ({what} {listed(ids)})"
 
     def note_dangling(self, layer: Layer, column: str, target: Int64[np.ndarray, "targets"]) -> None:
         """Note rows with a reference that is NULL or no fid of the other layer."""
@@ -228,7 +227,7 @@ class LayerReader:
         damaged = shapely.is_missing(geometries) & np.array([blob is not None for blob in given])
         if damaged.any():
             raise ValueError(
-                f"{self.path}: layer `{layer}` has a damaged geometry ({_listed(ids[damaged])}). Get the file again."
+                f"{self.path}: layer `{layer}` has damaged geometries (fid {listed(ids[damaged])}). Get it again."
             )
         geometries[~np.isfinite(_sum_of_coordinates(geometries))] = None
         epsg = self._epsg_of(given)
@@ -239,7 +238,7 @@ class LayerReader:
         outside = ~np.isfinite(_sum_of_coordinates(geometries))
         if outside.any():
             raise ValueError(
-                f"{self.path}: layer `{layer}` has coordinates outside of EPSG:{self.epsg} ({_listed(ids[outside])})."
+                f"{self.path}: layer `{layer}` is outside of EPSG:{self.epsg} (fid {listed(ids[outside])})."
             )
         geometries[~_is_usable(geometries, shape, 1.0)] = None
         return geometries
@@ -272,13 +271,6 @@ class LayerReader:
                     f" converted into each other ({error})."
                 ) from error
         return self._transformers[epsg]
-
-
-def _listed(ids: Sequence[int] | Int64[np.ndarray, "rows"], what: str = "fid") -> str:
-    """`fid 3, 4 and 7 more`."""
-    shown = ", ".join(str(int(one)) for one in ids[:SHOWN_IDS])
-    more = len(ids) - SHOWN_IDS
-    return f"{what} {shown} and {more} more" if more > 0 else f"{what} {shown}"
 
 
 def _sum_of_coordinates(geometries: np.ndarray) -> np.ndarray:

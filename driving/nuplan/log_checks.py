@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from driving.names import listed
 from driving.nuplan.database import has_index, has_table, reading
 
 logger = logging.getLogger(__name__)
 
 MASTER_CHANNEL = "MergedPointCloud"
 """The lidar of nuPlan's frames: each sweep is a frame."""
-SHOWN_ROWS = 3
-"""Rows that a sentence names."""
 OPTIONAL_TABLES = ("scenario_tag", "traffic_light_status", "camera", "image", "recording_metadata")
 """A log without them can be opened and driven."""
 
@@ -157,8 +156,7 @@ def _failing(connection: sqlite3.Connection, rule: _Rule) -> list[str]:
 def _apply(path: Path, rule: _Rule, rows: list[str]) -> None:
     if not rows:
         return
-    more = f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else ""
-    sentence = f"{path}: table `{rule.table}`: rows {rule.sentence} ({', '.join(rows[:SHOWN_ROWS])}{more})."
+    sentence = f"{path}: table `{rule.table}`: rows {rule.sentence} ({listed(rows)})."
     if rule.refuses:
         raise ValueError(f"{sentence} Leave this log out, or get it again.")
     logger.warning("%s", sentence)

@@ -88,7 +88,7 @@ def _to_arrays(map_graph: MapGraph) -> dict[str, Any]:
         "roadblock_edges": map_graph.roadblock_edges,
         "metadata": np.array(json.dumps(map_graph.metadata)),
     }
-    layers = {"lanes": lanes.areas, **{name: getattr(map_graph, name) for name in _AREAS}}
+    layers = {"lanes": lanes.areas, **map_graph.area_layers}
     for name, layer in layers.items():
         blobs = shapely.to_wkb(layer.polygons).tolist()
         arrays[f"area.{name}.ids"] = layer.ids

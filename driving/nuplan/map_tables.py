@@ -34,18 +34,7 @@ class _FreshIds:
     """Ids of boundaries, baselines and nodes, which have none in a map graph."""
 
     def __init__(self, map_graph: MapGraph) -> None:
-        layers = (
-            map_graph.lanes.areas,
-            map_graph.roadblocks,
-            map_graph.roadblock_connectors,
-            map_graph.intersections,
-            map_graph.stop_lines,
-            map_graph.crosswalks,
-            map_graph.walkways,
-            map_graph.carparks,
-            map_graph.road_segments,
-            map_graph.generic_drivable_areas,
-        )
+        layers = (map_graph.lanes.areas, *map_graph.area_layers.values())
         self._next = 1 + max((int(layer.ids.max()) for layer in layers if len(layer)), default=0)
 
     def take(self, count: int) -> list[int]:

@@ -1,14 +1,12 @@
 """What a filter selected, what it removed, and which requested names the data lacks."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
+from driving.names import listed
 from driving.nuplan.entries import ScenarioEntry
-
-MAX_NAMED = 3
-"""Names that a sentence lists before it gives only their number."""
 
 NOUNS = {
     "scenario_tokens": "tokens",
@@ -60,7 +58,7 @@ class MissingNames:
         """For reports: `8 of 10 tokens are not in the data: ...`."""
         verb = "is" if len(self.names) == 1 else "are"
         counts = f"{len(self.names)} of {self.requested} {NOUNS[self.condition]} {verb} not in {self.place}"
-        return f"{counts}: {named(self.names)}."
+        return f"{counts}: {listed(self.names)}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +114,3 @@ class ConditionTally:
             ConditionCount(condition=name, removed=self._removed[name], left=left)
             for name, left in self._left.items()
         )
-
-
-def named(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")

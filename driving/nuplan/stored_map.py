@@ -5,7 +5,7 @@ moves a coordinate by up to 3e-9 m: enough to decide whether a point on the line
 A generated recording therefore holds the map in the form that its file gives back.
 """
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -72,7 +72,6 @@ def _round_trip(map_graph: MapGraph, source: StoredForm) -> MapGraph:
         return replace(lines, values=moved(lines.values)) if len(lines.values) else lines
 
     lanes = map_graph.lanes
-    values = {field.name: getattr(map_graph, field.name) for field in fields(map_graph)}
-    layers: dict[str, Any] = {name: area(value) for name, value in values.items() if isinstance(value, AreaLayer)}
+    layers: dict[str, Any] = {name: area(layer) for name, layer in map_graph.area_layers.items()}
     moved_lines: dict[str, Any] = {name: line(getattr(lanes, name)) for name in _LINES}
     return replace(map_graph, lanes=replace(lanes, areas=area(lanes.areas), **moved_lines), **layers, source=source)

@@ -125,17 +125,8 @@ def check_map(map_graph: MapGraph) -> None:
                 f"Map {what} {text!r} is not a valid folder name. Use letters, digits, '.', '-', '_', but no '.gpkg'."
             )
     lanes = map_graph.lanes
-    layers = {
-        "lanes and lane connectors": lanes.areas,
-        "roadblocks": map_graph.roadblocks,
-        "roadblock connectors": map_graph.roadblock_connectors,
-        "intersections": map_graph.intersections,
-        "stop lines": map_graph.stop_lines,
-        "crosswalks": map_graph.crosswalks,
-        "walkways": map_graph.walkways,
-        "car parks": map_graph.carparks,
-        "road segments": map_graph.road_segments,
-        "generic drivable areas": map_graph.generic_drivable_areas,
+    layers = {"lanes and lane connectors": lanes.areas} | {
+        name.replace("_", " "): layer for name, layer in map_graph.area_layers.items()
     }
     for what, layer in layers.items():
         _check_layer(map_graph, what, layer)

@@ -84,14 +84,13 @@ def test_a_polygon_needs_a_mean_width_of_a_millimetre(path, set_geometry, width_
     assert layer.has_geometry.tolist() == [is_usable]
 
 
-def test_notes_list_five_ids(reader):
+def test_notes_list_three_ids(reader):
     reader.note(Effect.IGNORED, "walkways", [], "no usable polygon")
     assert reader.notes == {}
     reader.note(Effect.IGNORED, "walkways", [1, 2, 3, 4, 5, 6, 7], "no usable polygon")
     reader.note(Effect.IGNORED, "walkways", [8], "no usable kind")
     assert reader.notes == {
-        "ignored walkways": "layer `walkways`: no usable polygon (fid 1, 2, 3, 4, 5 and 2 more);"
-        " no usable kind (fid 8)"
+        "ignored walkways": "layer `walkways`: no usable polygon (fid 1, 2, 3 and 4 more); no usable kind (fid 8)"
     }
 
 

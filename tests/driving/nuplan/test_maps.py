@@ -200,7 +200,7 @@ def test_a_missing_layer_is_named(gpkg, layer):
         ("UPDATE meta SET value = 'somewhere'", "must name projectedCoordSystem.* got somewhere"),
         ("DELETE FROM meta", "got nothing"),
         ("UPDATE crosswalks SET geom = x'00'", "`crosswalks` has a geometry that is not in GeoPackage form"),
-        ("UPDATE crosswalks SET geom = x'47500001e61000000101'", "`crosswalks` has a damaged geometry"),
+        ("UPDATE crosswalks SET geom = x'47500001e61000000101'", "`crosswalks` has damaged geometries"),
         (
             "UPDATE lanes_polygons SET lane_group_fid = 'ten'",
             r"`lanes_polygons`, fid 20: lane_group_fid .* got 'ten'",

@@ -8,7 +8,7 @@ import pytest
 from driving.nuplan.data import DataRoot
 from driving.nuplan.filters import ScenarioFilter
 from driving.nuplan.scenarios import list_scenarios, select_scenarios
-from driving.nuplan.selection_counts import MissingNames, Selection, named
+from driving.nuplan.selection_counts import MissingNames, Selection
 from driving.nuplan.writer import write_world
 from driving.synthetic.scenes import SCENES
 
@@ -117,8 +117,3 @@ def test_missing_names_are_those_of_the_request_without_repetition():
     (missing,) = MissingNames.of("log_names", ("b", "a", "b"), {"a"})
     assert (missing.requested, missing.names) == (2, ("b",))
     assert MissingNames.of("log_names", None, set()) == []
-
-
-def test_long_lists_of_names_are_cut():
-    assert named(("a", "b", "c")) == "a, b, c"
-    assert named(("a", "b", "c", "d")) == "a, b, c and 1 more"
