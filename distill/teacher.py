@@ -31,7 +31,7 @@ from simulation.metrics.pdm.agents import ScoredAgents
 from simulation.metrics.pdm.areas import red_rows_by_step
 from simulation.metrics.pdm.closing import closing_scores
 from simulation.metrics.pdm.road import ClassifiedAreas, ScoredMotions, enters_areas
-from simulation.metrics.pdm.rules import PDMS_RULES
+from simulation.metrics.pdm.rules import PDMS_RULES, PdmWeights
 from simulation.metrics.pdm.scorer import Centerline, PdmScene, PdmScores, reached_region, score_motions
 from simulation.metrics.rules import MAX_OVERSPEED_MPS
 
@@ -48,7 +48,7 @@ RULES = replace(
     compares_allowed_progress=False,
     plan_s=4.0,
     # Lights and the time to collision have scores of their own.
-    weights=(5.0, 0.0, 2.0, 2.0),
+    weights=PdmWeights(time_to_collision=0.0, lane_keeping=2.0),
 )
 """NAVSIM v2's sub-scores on nuPlan's drivable area; driving against traffic counts in intersections, too."""
 

@@ -24,8 +24,8 @@ class ScoringAreas:
         layers = (map_graph.lanes.areas, map_graph.carparks, map_graph.intersections, map_graph.roadblocks)
         self.flat: FlatPolygons = flatten_polygons(np.concatenate([layer.polygons for layer in layers]))
         self.starts: list[int] = np.cumsum([0, *(len(layer) for layer in layers)]).tolist()
-        self.lane_ids: Int64[np.ndarray, lanes] = map_graph.lanes.ids
-        self.carpark_ids: Int64[np.ndarray, carparks] = map_graph.carparks.ids
+        self.lane_ids: Int64[np.ndarray, " lanes"] = map_graph.lanes.ids
+        self.carpark_ids: Int64[np.ndarray, " carparks"] = map_graph.carparks.ids
         blocks, connectors = map_graph.roadblocks, map_graph.roadblock_connectors
         self._blocks: FlatPolygons = flatten_polygons(np.concatenate([blocks.polygons, connectors.polygons]))
         # Lanes without a roadblock in the map have the row after the last.
@@ -53,17 +53,17 @@ class ScoringAreas:
             is_on_route: Of `on_route`.
             rules: Define which polygons are drivable, and the radius.
         """
-        lanes, others = self.near(center, rules.radius_m)
+        lanes, areas = self.near(center, rules.radius_m)
         kinds = np.zeros(len(self.flat.bounds), dtype=np.uint8)
         first_carpark, first_intersection, first_roadblock = self.starts[1:4]
         if rules.lanes_are_road:
             kinds[:first_carpark][lanes] = LANE | DRIVABLE
-            kinds[first_carpark:first_intersection][others[first_carpark:first_intersection]] = LANE | DRIVABLE
+            kinds[first_carpark:first_intersection][areas[first_carpark:first_intersection]] = LANE | DRIVABLE
             kinds[is_on_route & (kinds > 0)] |= ON_ROUTE
         else:
             kinds[:first_carpark][lanes] = LANE
             kinds[:first_carpark][is_on_route[:first_carpark] & lanes] |= ON_ROUTE
-            kinds[first_carpark:][others[first_carpark:]] = DRIVABLE
+            kinds[first_carpark:][areas[first_carpark:]] = DRIVABLE
         kinds[first_intersection:first_roadblock] |= INTERSECTION
         return kinds
 

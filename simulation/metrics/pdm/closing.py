@@ -30,6 +30,30 @@ _STRIDE = 2
 """Every second pose of a motion is tested."""
 
 
+_X, _Y, _REACH, _WAY = range(4)
+"""Columns of agents [m]: box centre, distance of centres at which boxes may touch, way of the longest test time."""
+
+
+@njit(cache=True)
+def _present_agents(
+    agents: ScoredAgents, speeds: np.ndarray, ego_reach: float, num_steps: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows (T, N) and number (T,) of the agents at each tested instant, and their columns (T, N, 4)."""
+    num_agents = len(agents.speeds)
+    rows, columns = np.empty((num_steps, num_agents), dtype=np.int64), np.empty((num_steps, num_agents, 4))
+    counts = np.zeros(num_steps, dtype=np.int64)
+    for t in range(0, num_steps, _STRIDE):
+        for n in range(num_agents):
+            if agents.valid[t, n] and not agents.is_ignored[n]:
+                k = counts[t]
+                rows[t, k] = n
+                columns[t, k, _X], columns[t, k, _Y] = agents.poses[t, n, 0], agents.poses[t, n, 1]
+                columns[t, k, _REACH] = ego_reach + 0.5 * math.hypot(agents.sizes[t, n, 0], agents.sizes[t, n, 1])
+                columns[t, k, _WAY] = TEST_S[-1] * speeds[t, n]
+                counts[t] += 1
+    return rows, counts, columns
+
+
 @njit(cache=True)
 def closing_scores(
     motions: ScoredMotions,
@@ -48,21 +72,8 @@ def closing_scores(
     states, areas, box = motions
     num_motions, num_steps = areas.shape
     scores = np.ones(num_motions)
-    ego_reach = half_diagonal(box)
     longest_s = TEST_S[-1]
-    num_agents = len(agents.speeds)
-    # Agents at each instant: row, and centre (x, y), distance that may touch, distance covered in the longest time.
-    counts = np.zeros(num_steps, dtype=np.int64)
-    rows, circles = np.empty((num_steps, num_agents), dtype=np.int64), np.empty((num_steps, num_agents, 4))
-    for t in range(0, num_steps, _STRIDE):
-        for n in range(num_agents):
-            if agents.valid[t, n] and not agents.is_ignored[n]:
-                k = counts[t]
-                rows[t, k] = n
-                circles[t, k, 0], circles[t, k, 1] = agents.poses[t, n, 0], agents.poses[t, n, 1]
-                circles[t, k, 2] = ego_reach + 0.5 * math.hypot(agents.sizes[t, n, 0], agents.sizes[t, n, 1])
-                circles[t, k, 3] = longest_s * speeds[t, n]
-                counts[t] += 1
+    rows, counts, circles = _present_agents(agents, speeds, half_diagonal(box), num_steps)
     for m in range(num_motions):
         for t in range(0, num_steps, _STRIDE):
             speed = math.hypot(states[m, t, VELOCITY_X], states[m, t, VELOCITY_Y])
@@ -71,8 +82,8 @@ def closing_scores(
             rear = MovingPoint(states[m, t, X], states[m, t, Y], states[m, t, HEADING], speed)
             ego = straight_ego(rear, box)
             for k in range(counts[t]):
-                x, y, reach = circles[t, k, 0], circles[t, k, 1], circles[t, k, 2]
-                far = reach + longest_s * speed + circles[t, k, 3]
+                x, y, reach = circles[t, k, _X], circles[t, k, _Y], circles[t, k, _REACH]
+                far = reach + longest_s * speed + circles[t, k, _WAY]
                 if (x - ego.x) ** 2 + (y - ego.y) ** 2 > far * far:
                     continue
                 n = rows[t, k]

@@ -1,6 +1,19 @@
 """The published definitions of the PDM score."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+
+class PdmWeights(NamedTuple):
+    """Weights of the sub-scores that are not multiplied."""
+
+    progress: float = 5.0
+    time_to_collision: float = 5.0
+    comfort: float = 2.0
+    lane_keeping: float = 0.0
+
+
+DEFAULT_WEIGHTS = PdmWeights()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +39,7 @@ class PdmRules:
     """Whether the time to collision includes the last 0.9 s, which need agents beyond the motion."""
     plan_s: float
     """Horizon within which PDM-Closed finds leading objects under these rules."""
-    weights: tuple[float, float, float, float] = (5.0, 5.0, 2.0, 0.0)
-    """Weights of progress, time to collision, comfort and lane keeping."""
+    weights: PdmWeights = DEFAULT_WEIGHTS
 
 
 TUPLAN_RULES = PdmRules(
@@ -68,6 +80,6 @@ EPDMS_RULES = replace(
     multiplies_lights=True,
     compares_allowed_progress=False,
     looks_beyond=False,
-    weights=(5.0, 5.0, 2.0, 2.0),
+    weights=PdmWeights(lane_keeping=2.0),
 )
 """NAVSIM v2, without the two-frame comfort, which needs a second plan."""

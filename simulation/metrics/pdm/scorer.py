@@ -32,6 +32,7 @@ from simulation.metrics.pdm.road import (
 )
 from simulation.metrics.pdm.rules import TUPLAN_RULES, PdmRules
 from simulation.metrics.rules import PDM_TTC_STEPS, direction_scores
+from simulation.metrics.weighting import weighted_sum
 
 STRAY_STEPS = 20
 """A motion with at least this many poses in a row off the centerline does not keep the lane."""
@@ -121,7 +122,7 @@ def score_motions(
     grid = near_grid(states, agents, box)
     no_collision, collision_step = no_collision_scores(motions, agents, grid)
     in_time, ttc_step = np.ones(len(states)), np.full(len(states), -1)
-    if rules.weights[1] > 0.0:
+    if rules.weights.time_to_collision > 0.0:
         in_time, ttc_step = time_to_collision_scores(motions, agents, grid, classified, ttc_steps)
     road = np.where((motions.areas & OFF_ROAD).any(axis=1), 0.0, 1.0)
     direction = direction_scores(oncoming_distances(motions, rules.oncoming_window, rules.spares_intersections))
@@ -130,7 +131,7 @@ def score_motions(
         comfort = comfort_scores(states, comfort_filters(num_steps))
     line = scene.centerline.arrays
     lane_keeping = np.ones(len(states))
-    if rules.weights[3] > 0.0:
+    if rules.weights.lane_keeping > 0.0:
         near = np.flatnonzero(((line.chunks[:, :2] <= high) & (line.chunks[:, 2:] >= low)).all(axis=1))
         lane_keeping[longest_stray(motions, line, near) >= STRAY_STEPS] = 0.0
     progress_m = progress_along(states, line, box)
@@ -138,20 +139,22 @@ def score_motions(
     if rules.multiplies_direction:
         allowed = allowed * direction
     progress = relative_progress(progress_m, allowed, rules)
-    parts = (progress, in_time, comfort, lane_keeping)
-    weighted = sum(weight * part for weight, part in zip(rules.weights, parts, strict=True))
+    parts = {
+        "progress": progress,
+        "time_to_collision": in_time,
+        "comfort": comfort,
+        "lane_keeping": lane_keeping,
+    }
+    weighted, total = weighted_sum(parts, rules.weights._asdict())
     return PdmScores(
         no_collision=no_collision,
         drivable_area=road,
         driving_direction=direction,
-        time_to_collision=in_time,
         traffic_lights=lights,
-        comfort=comfort,
-        lane_keeping=lane_keeping,
-        progress=progress,
+        **parts,
         progress_m=progress_m,
         allowed=allowed,
-        score=allowed * (weighted / sum(rules.weights)),
+        score=allowed * (weighted / total),
         collision_step=collision_step,
         ttc_step=ttc_step,
         areas=motions.areas,

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import shapely
 
 from driving.agents import AgentKind
+from driving.geometry import box_corners
 from simulation.metrics.nuplan.collision import collisions, no_ego_at_fault_collisions
 from simulation.metrics.rules import CollisionKind
 from tests.support.drives import (
@@ -108,3 +110,37 @@ def test_recorded_velocities_of_static_objects_do_not_count():
     found = collisions(drive(steady(8.0), cones))
     assert found.kinds[0, 0] == CollisionKind.STOPPED_TRACK
     assert found.impacts_mps[0, 0] == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_first_contacts_are_those_of_shapely(seed):
+    rng = np.random.default_rng(seed)
+    starts = rng.uniform([20.0, -7.0], [40.0, 3.0], (4, 2))
+    speeds = rng.uniform(2.0, 9.0, (4, 1))
+    heading = rng.normal(0.0, 0.1, (4, 1)) + np.zeros(STEPS)
+    ways = speeds * TIME_S
+    ego = motion(starts[:, :1] + ways * np.cos(heading), starts[:, 1:] + ways * np.sin(heading), heading)
+    rows = [
+        {"x": rng.uniform(20.0, 120.0), "y": rng.uniform(-8.0, 4.0), "heading": rng.uniform(-3.0, 3.0)}
+        for _ in range(6)
+    ]
+    rows = [{**row, "speed": rng.uniform(0.0, 5.0), "seen": rng.uniform(0.0, 3.0) < TIME_S} for row in rows]
+    scene = drive(ego, agents(*rows))
+    boxes = shapely.polygons(scene.corners)
+    expected = np.full((4, 6), -1)
+    for n in range(6):
+        agent = shapely.polygons(box_corners(scene.agents.poses[n], scene.agents.sizes[n]))
+        touches = shapely.intersects(boxes, agent) & scene.agents.valid[n]
+        expected[:, n] = np.where(touches.any(axis=1), touches.argmax(axis=1), -1)
+    found = collisions(scene)
+    assert found.steps.tolist() == expected.tolist()
+    assert (expected >= 0).any()
+    np.testing.assert_array_equal(np.isnan(found.impacts_mps), expected < 0)
+    np.testing.assert_array_equal(found.kinds < 0, expected < 0)
+
+
+def test_the_impact_is_half_the_relative_speed():
+    # Both at 6 m/s, at a right angle: the relative speed is 6 * sqrt(2).
+    crossing = {"x": CENTER_X + 2.0, "y": LEFT_LANE_Y - 1.0, "speed": 6.0, "heading": np.pi / 2}
+    found = collisions(drive(motion(20.0 + 6.0 * TIME_S, LEFT_LANE_Y), agents(crossing)))
+    assert found.impacts_mps[0, 0] == pytest.approx(3.0 * np.sqrt(2.0))

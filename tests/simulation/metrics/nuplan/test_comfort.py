@@ -1,15 +1,19 @@
 import numpy as np
 import pytest
 
-from simulation.ego.dynamics import ACCEL_X, HEADING, STATE_SIZE, motion_of
+from driving.agents import AgentTracks
+from simulation.ego.dynamics import ACCEL_X, HEADING, STATE_SIZE, YAW_ACCEL, YAW_RATE, motion_of
 from simulation.metrics.nuplan.comfort import (
     COMFORT_QUANTITIES,
     OPEN_STEPS,
+    UNBOUNDED_QUANTITIES,
     closest_percentile_90,
     comfortable_motions,
     ego_is_comfortable,
 )
-from tests.support.drives import STEPS, TIME_S, drive, motion
+from simulation.metrics.nuplan.drive import Drive
+from tests.support.drives import STEPS, TIME_S, drive, motion, straight_map
+from tests.support.random_motions import random_states
 
 QUANTITIES = {quantity.name: quantity for quantity in COMFORT_QUANTITIES}
 
@@ -63,3 +67,36 @@ def test_the_end_of_a_motion_can_be_left_open():
     states[0, -3:, ACCEL_X] = -3.9
     assert not comfortable_motions(states)[0]
     assert comfortable_motions(states, last=OPEN_STEPS)[0]
+
+
+@pytest.mark.parametrize("sharpness", [2.0, 3.0])
+def test_steady_instants_continue_the_first_state_backwards(sharpness):
+    """The compiled test with `steady` equals the metric on motions extended by hand."""
+    steady = 15
+    states = random_states(np.random.default_rng(3), 60, 41, np.zeros(3), sharpness)
+    before = np.repeat(states[:, :1], steady, axis=1)
+    before[..., HEADING] += states[:, :1, YAW_RATE] * 0.1 * np.arange(-steady, 0)
+    before[..., YAW_ACCEL] = 0.0
+    whole = np.concatenate([before, states], axis=1)
+    time_us = np.arange(whole.shape[1]) * 100_000
+    extended = Drive(motion=motion_of(time_us, whole), agents=AgentTracks.none(len(time_us)), map=straight_map())
+    expected = [result.score == 1.0 for result in ego_is_comfortable(extended)]
+    assert comfortable_motions(states, steady=steady).tolist() == expected
+    assert {True, False} == set(expected)
+
+
+def test_the_compiled_test_has_the_bounds_of_the_metric():
+    time_us = np.arange(STEPS) * 100_000
+    for seed in range(4):
+        states = random_states(np.random.default_rng(seed), 50, STEPS, np.zeros(3), sharpness=0.8)
+        batch = Drive(motion=motion_of(time_us, states), agents=AgentTracks.none(STEPS), map=straight_map())
+        expected = [result.score == 1.0 for result in ego_is_comfortable(batch)]
+        assert comfortable_motions(states).tolist() == expected
+
+
+def test_quantities_without_bounds_never_violate():
+    wild = motion(0.5 * 8.0 * TIME_S**2, 0.0)
+    for quantity in UNBOUNDED_QUANTITIES:
+        result = quantity(drive(wild))[0]
+        assert (result.score, result.violations) == (None, ())
+        assert set(result.statistics) == {f"{part}_{quantity.name}" for part in ("max", "min", "avg", "p90")}
