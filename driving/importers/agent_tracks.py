@@ -19,6 +19,9 @@ EDGE_US = 60_000
 DEFAULT_HEIGHT_M = 1.6
 """Box height where the source has none."""
 
+POSE, SIZE, Z = slice(0, 3), slice(3, 5), 5
+"""Columns of interpolated observations."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrackSamples:
@@ -84,26 +87,27 @@ def tracks_on_grid(
         return AgentTracks.none(len(time_us))
     valid = np.stack([observed for _, observed in columns])
     kinds = np.array([track.kind for track, _ in columns], dtype=np.int8)
-    values = np.full((len(columns), len(time_us), 6), np.nan)
+    values = np.full((len(columns), len(time_us), Z + 1), np.nan)
     for row, (track, observed) in enumerate(columns):
         headings = np.unwrap(track.poses[:, 2])
-        samples = [track.poses[:, 0], track.poses[:, 1], headings, track.sizes[:, 0], track.sizes[:, 1], track.z_m]
-        for column, sample in enumerate(samples):
+        samples = np.column_stack([track.poses[:, :2], headings, track.sizes, track.z_m])
+        for column, sample in enumerate(samples.T):
             values[row, observed, column] = np.interp(time_us[observed], track.time_us, sample)
-    velocities = central_differences(values[..., :2], valid, STEP_S)
+    poses = values[..., POSE]
+    velocities = central_differences(poses[..., :2], valid, STEP_S)
     velocities[static_mask(kinds)[:, np.newaxis] & valid] = 0.0
     for row, step in np.argwhere(isolated(valid) & ~static_mask(kinds)[:, np.newaxis]):
         track = columns[row][0]
-        velocities[row, step] = _isolated_velocity(track, int(time_us[step]), float(values[row, step, 2]), notes)
+        velocities[row, step] = _isolated_velocity(track, int(time_us[step]), float(poses[row, step, 2]), notes)
     return AgentTracks(
         track_ids=tuple(track.track_id for track, _ in columns),
         kinds=kinds,
-        poses=values[..., :3],
+        poses=poses,
         velocities_mps=velocities,
-        sizes=values[..., 3:5],
+        sizes=values[..., SIZE],
         valid=valid,
         heights_m=np.array([track.height_m for track, _ in columns]),
-        z_m=values[..., 5],
+        z_m=values[..., Z],
     )
 
 

@@ -88,11 +88,10 @@ def map_of(
     roadblocks = _layer(
         ids.take(len(group_rows)), [one_polygon(polygons[row] for row in rows) for rows in group_rows]
     )
-    block_of_lane = np.zeros(len(lanes), dtype=np.int64)
-    index_of_lane = np.zeros(len(lanes), dtype=np.int64)
-    for block, rows in zip(roadblocks.ids, group_rows, strict=True):
-        block_of_lane[rows] = block
-        index_of_lane[rows] = np.arange(len(rows))
+    # The lanes are in the order of their groups.
+    sizes = [len(rows) for rows in group_rows]
+    block_of_lane = np.repeat(roadblocks.ids, sizes)
+    index_of_lane = np.concatenate([np.arange(size, dtype=np.int64) for size in sizes])
 
     ends = np.array(
         [(row_of[connection.start], row_of[connection.end]) for connection in network.connections], dtype=np.int64

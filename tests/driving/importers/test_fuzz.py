@@ -179,3 +179,43 @@ def test_files_with_changed_bytes(commonroad_file, archive, av2_log, seed):
     for name, (source, files) in sources.items():
         mutate_bytes(files[rng.integers(len(files))], rng)
         check_import(name, source)
+
+
+@pytest.mark.parametrize("name", ["drive.npz", "mini.xml", "annotations.feather"])
+def test_an_empty_file_is_refused_by_name(commonroad_file, archive, av2_log, name):
+    formats = {
+        "drive.npz": ("track_archive", archive / "tracks" / name, archive / "tracks" / name),
+        "mini.xml": ("commonroad", commonroad_file, commonroad_file),
+        "annotations.feather": ("argoverse2", av2_log, av2_log / name),
+    }
+    format_name, source, path = formats[name]
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match=rf"{name} is no complete \w+ file"):
+        IMPORTERS[format_name].read(source)
+
+
+def test_paths_with_odd_characters_are_read(commonroad_file, archive, av2_log, tmp_path):
+    folder = tmp_path / "ä [1] {x} *?'\" 💥"
+    folder.mkdir()
+    (archive / "tracks" / "drive.npz").rename(archive / "tracks" / "drive [0].npz")
+    (archive / "maps" / "drive.json").rename(archive / "maps" / "drive [0].json")
+    sources = {"commonroad": commonroad_file, "track_archive": archive, "argoverse2": av2_log}
+    for name, source in sources.items():
+        moved = source.rename(folder / source.name)
+        (found,) = IMPORTERS[name].find(moved)
+        recording = IMPORTERS[name].read(found)
+        check_log(recording)
+        check_map(recording.map)
+        assert recording.agents.num_agents == 2
+
+
+def test_an_archive_without_agents_is_read(archive):
+    path = archive / "tracks" / "drive.npz"
+    with np.load(path) as old:
+        arrays = dict(old)
+    for name in ("track_id", "type", "position", "heading", "valid", "size_lwh"):
+        arrays[name] = arrays[name][:1]
+    np.savez(path, **arrays)
+    recording = IMPORTERS["track_archive"].read(path)
+    assert recording.agents.num_agents == 0
+    check_scenario(recording.scenarios()[0], recorded=True)
