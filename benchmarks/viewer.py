@@ -50,7 +50,8 @@ from simulation.generation.town.layout import TownSettings
 from simulation.log import SimulationLog
 from simulation.viewer.rows import DriveRow
 from simulation.viewer.server import PAGE_FOLDER, make_app
-from simulation.viewer.sources import ResultsSource, Source
+from simulation.viewer.source import Source
+from simulation.viewer.sources import ResultsSource
 
 PLANNERS = ("pdm_closed", "idm", "simple")
 TOWN_SCENARIOS = 14

@@ -17,7 +17,8 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from simulation.files import write_atomically
 from simulation.viewer.rows import DriveRow
-from simulation.viewer.sources import Source, open_sources
+from simulation.viewer.source import Source
+from simulation.viewer.sources import open_sources
 from simulation.viewer.video import MEDIA_TYPES, Shot, encode, shot_of
 
 

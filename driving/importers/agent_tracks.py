@@ -113,8 +113,8 @@ def tracks_on_grid(
 
 def _cleaned(track: TrackSamples, notes: ImportNotes) -> TrackSamples:
     """A track without observations that have no box or no time of their own."""
-    finite = usable(track.poses).all(axis=1) & usable(track.sizes).all(axis=1)
-    solid = (track.sizes > 0).all(axis=1)
+    finite = np.all(usable(track.poses), axis=1) & np.all(usable(track.sizes), axis=1)
+    solid = np.all(track.sizes > 0, axis=1)
     for kept, reason in ((finite, "without a finite pose and size"), (solid | ~finite, "of zero length or width")):
         if not kept.all():
             notes.add(NoteKind.LEFT_OUT, f"observations of agents {reason}", track.track_id, count=int((~kept).sum()))

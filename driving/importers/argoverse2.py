@@ -126,7 +126,7 @@ def _observed_poses(poses: dict[str, np.ndarray], log: Path, notes: ImportNotes)
     """The ego poses in order of time, over their longest stretch without a gap."""
     order = np.argsort(poses["timestamp_ns"], kind="stable")
     columns = np.stack([poses[name][order] for name in POSE_COLUMNS], axis=-1).astype(np.float64)
-    known = usable(columns).all(axis=1)
+    known = np.all(usable(columns), axis=1)
     known[known] = np.linalg.norm(columns[known, :4], axis=1) > 0
     known &= np.diff(poses["timestamp_ns"][order], prepend=-1) > 0
     if not known.all():
@@ -225,7 +225,7 @@ def _placeable(
     known = np.isin(boxes["category"], [*KIND_OF_CATEGORY, EGO_CATEGORY])
     timed = np.isin(boxes["timestamp_ns"], pose_ns)
     columns = np.stack([boxes[name] for name in POSE_COLUMNS], axis=-1).astype(np.float64)
-    placed = usable(columns).all(axis=1)
+    placed = np.all(usable(columns), axis=1)
     placed[placed] = np.linalg.norm(columns[placed, :4], axis=1) > 0
     kept = np.ones(len(timed), dtype=bool)
     for mask, reason in (

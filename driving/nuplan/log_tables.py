@@ -234,11 +234,11 @@ def _ego_pose_rows(
     still = (0.0,) * 9
     goals = {scene.goal_token: scene.goal_pose for scene in scenes if scene.goal_pose is not None}
     for goal_token, pose in goals.items():
-        values = (*pose[:2].tolist(), 0.0, *quaternions_of(pose[2:])[0].tolist())
-        yield (goal_token, int(time_us[-1]), *values, *still, epsg, keys.log)
+        placed = (*pose[:2].tolist(), 0.0, *quaternions_of(pose[2:])[0].tolist())
+        yield (goal_token, int(time_us[-1]), *placed, *still, epsg, keys.log)
     if images is not None:
-        for token, time, values in images.own_poses():
-            yield (token, time, *values, *still, epsg, keys.log)
+        for token, time, placed in images.own_poses():
+            yield (token, time, *placed, *still, epsg, keys.log)
 
 
 def quaternions_of(headings: Float64[np.ndarray, "poses"]) -> Float64[np.ndarray, "poses 4"]:
