@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from driving.timing import INSTANT_S
+from driving.timing import INSTANT_S, STEP_S
 from driving.vehicle import PACIFICA
 from planning.forecasting.constant_velocity import INSTANTS_S, constant_velocity
 from planning.lane_sampling import SPACING_M
@@ -30,6 +30,7 @@ from planning.neural.tokens import (
 )
 from simulation.ego.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
 from simulation.geometry.compiling import lesser, njit
+from simulation.metrics.rules import PDM_TTC_STEPS
 
 MOTION_X, MOTION_Y, MOTION_COS, MOTION_SIN, SPEED, ACCEL = range(6)
 """Columns of a candidate's own motion."""
@@ -66,8 +67,8 @@ _BOX_X, _BOX_Y, _BOX_VX, _BOX_VY, _BOX_COS, _BOX_SIN, _HALF_LENGTH, _HALF_WIDTH,
 _LANES = 16
 """Boxes per vector instruction; the number of columns of a table is filled up to a multiple."""
 
-LOOK_AHEAD_S = 0.9
-"""Just below nuPlan's bound of 0.95 s on the time to collision."""
+LOOK_AHEAD_S = PDM_TTC_STEPS[-1] * STEP_S
+"""The last tested time below nuPlan's bound on the time to collision."""
 _NEAR_M, _FAR_M, _FREE_M, _LATERAL_RANGE_M = 45.0, 12.0, 36.0, 20.0
 _SLOW_MPS, _LONGEST_S = 0.1, 4.0
 _POINTS_BACK, _POINTS_AHEAD = 2, 10

@@ -1,4 +1,4 @@
-"""Time to collision by nuPlan's rule, of many motions among agents whose future is known.
+"""Time to collision by nuPlan's rule, of many motions among agents with a known future.
 
 At each instant the ego and all agents are moved ahead straight, at constant velocity. A score that moves agents along
 their true future instead lets the ego approach a leader that is about to accelerate, and loses nuPlan's metric.
@@ -25,7 +25,7 @@ from simulation.metrics.pdm.straight_motion import (
 from simulation.metrics.rules import BESIDE, TTC_STOPPED_SPEED_MPS, MovingPoint, counts_for_ttc, relative_position
 
 CLOSE_SCORE = 0.5
-"""Score of a motion whose time to collision is beyond nuPlan's bound, but at most 1.5 s."""
+"""Score for a time to collision beyond nuPlan's bound, but at most 1.5 s."""
 _STRIDE = 2
 """Every second pose of a motion is tested."""
 
@@ -61,7 +61,7 @@ def closing_scores(
     speeds: Float64[np.ndarray, "instants agents"],
     classified: ClassifiedAreas,
 ) -> Float64[np.ndarray, "motions"]:
-    """1 for motions whose time to collision stays above 1.5 s, 1/2 for those above 0.95 s, else 0.
+    """1 for times to collision above 1.5 s throughout, 1/2 for those above 0.95 s, else 0.
 
     Args:
         motions: Motions with their areas.

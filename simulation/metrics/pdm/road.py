@@ -236,7 +236,7 @@ def touches_areas(
     rows: Int64[np.ndarray, "time closed"],
     box: EgoBox,
 ) -> Bool[np.ndarray, "motions"]:
-    """Motions whose ego box touches a closed area; `rows` are the areas closed at each step, -1 for none."""
+    """Motions that touch a closed area with the ego box; `rows` are the areas closed at each step, -1 for none."""
     num_motions, num_steps = states.shape[:2]
     touched = np.zeros(num_motions, dtype=np.bool_)
     reach = half_diagonal(box)

@@ -1,10 +1,10 @@
-"""The PDM score of many short motions of the ego among agents whose future is given.
+"""The PDM score of many short motions of the ego among agents with a given future.
 
 The rule-based planner scores its 15 proposals with it at each step, `planning.rule_based.navsim` a plan, and the
 teacher a vocabulary of thousands of trajectories.
 
 Source:
-    tuPlan garage b51d5d0, `PDMScorer`, whose thresholds are the defaults here.
+    tuPlan garage b51d5d0, `PDMScorer`; its thresholds are the defaults here.
 """
 
 from dataclasses import dataclass

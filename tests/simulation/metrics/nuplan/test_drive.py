@@ -32,7 +32,7 @@ def test_a_preset_result_is_not_computed():
     assert ego.cached(len) == 7
 
 
-def test_one_motion_keeps_everything_but_the_others_motions():
+def test_one_motion_keeps_all_inputs_but_the_other_motions():
     whole = three_motions()
     alone = whole.one(1)
     assert (alone.num_motions, alone.num_steps) == (1, STEPS)
