@@ -1,11 +1,15 @@
-"""How hard the corner suite is: scores of the simple planners, kind by kind.
+"""Difficulty of the corner suite: scores of planners by kind.
 
-    python benchmarks/corner_suite.py                          # the whole suite: 256 scenarios, 5 planners
-    python benchmarks/corner_suite.py --per-kind 1 --part test
+    python benchmarks/corner_suite.py                          # the test part: 80 scenarios, 5 planners
+    python benchmarks/corner_suite.py --per-kind 1 --part both
     python benchmarks/corner_suite.py --traffic reactive_scripted --planner idm --output results/corners
+    python benchmarks/corner_suite.py --compare-file-and-memory --planner idm --planner pdm_closed
 
-Corner cases are written to OUTPUT/data and driven through the benchmark, whose results are kept in OUTPUT/runs. Both
-are used again by the next call with the same output.
+Corner cases are written to OUTPUT/data and driven through the benchmark, whose results are stored in OUTPUT/runs. A
+later call with the same output reuses both.
+
+`--compare-file-and-memory` drives each scenario from its file and from memory instead, compares all metric scores to
+the last digit, and ends with exit code 1 when one differs.
 """
 
 import sys
@@ -23,37 +27,49 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 from command_line import CommonArguments, console, progress, run
 from kept_runs import drive_kept
 
+from driving.nuplan.data import DataRoot
+from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.nuplan.writer import write_world
+from driving.recording import Recording
+from driving.scenario import Scenario
+from planning.registry import load_planner
 from simulation.benchmark.scores import counted_score
-from simulation.generation.corner_cases.generator import corner_kind_of
+from simulation.generation.corner_cases.generator import corner_kind_of, make_member
 from simulation.generation.corner_cases.kinds import CORNER_KINDS
-from simulation.generation.corner_cases.suite import SUITE_VERSION, Part, make_member, suite_members
+from simulation.generation.corner_cases.suite import SUITE_VERSION, Part, suite_members
+from simulation.metrics.score import score_simulation
+from simulation.rollout import run_rollout
 
 DEFAULT_PLANNERS = ("log_future", "stand_still", "constant_velocity", "idm", "pdm_closed")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to drive."""
+    """Scenarios and planners."""
 
     output: Path = Path("corner_suite")
     """Folder for data and results."""
     per_kind: int | None = None
-    """Only so many corner cases of each kind and part."""
+    """Number of corner cases per kind and part."""
     part: Literal["train", "test", "both"] = "test"
     """Part of the suite."""
     planner: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME")] = ()
     """Planners; by default log_future, stand_still, constant_velocity, idm and pdm_closed."""
     traffic: Literal["nonreactive", "reactive", "reactive_scripted"] = "nonreactive"
-    """Whether the others answer to the ego: nobody, all vehicles, or all but those whom the case is about."""
+    """Agents that react to the ego: none, all vehicles, or all vehicles except the one that the case is about."""
     workers: int = 1
-    """Processes."""
+    """Number of processes."""
+    compare_file_and_memory: bool = False
+    """Compare the scores of scenarios from files and from memory."""
 
 
 def main(arguments: Arguments) -> None:
     """Write, drive, and print a table of kinds and planners."""
     planners = arguments.planner or DEFAULT_PLANNERS
     parts: tuple[Part, ...] = ("train", "test") if arguments.part == "both" else (arguments.part,)
+    if arguments.compare_file_and_memory:
+        are_equal = [compare(arguments, part, planners) for part in parts]
+        sys.exit(0 if all(are_equal) else 1)
     scores: dict[tuple[str, str], list[float]] = defaultdict(list)
     for part in parts:
         data = written(arguments, part)
@@ -63,16 +79,52 @@ def main(arguments: Arguments) -> None:
     console.print(table_of(scores, planners, arguments))
 
 
-def written(arguments: Arguments, part: Part) -> Path:
-    """The data root of a part, made unless it is there."""
-    amount = "all" if arguments.per_kind is None else str(arguments.per_kind)
-    data = arguments.output / "data" / f"v{SUITE_VERSION}-{part}-{amount}"
-    if data.exists():
-        return data
-    members = [member for member in suite_members(arguments.per_kind) if member.part == part]
+def made(arguments: Arguments, part: Part) -> list[Recording]:
+    """The recordings of a part."""
+    members = suite_members(arguments.per_kind, part)
     with progress(arguments) as bar:
-        write_world([make_member(one) for one in bar.track(members, description=f"staging {part}")], data)
+        return [make_member(one) for one in bar.track(members, description=f"generating {part}")]
+
+
+def data_folder(arguments: Arguments, part: Part) -> Path:
+    """Folder of a part's data."""
+    amount = "all" if arguments.per_kind is None else str(arguments.per_kind)
+    return arguments.output / "data" / f"v{SUITE_VERSION}-{part}-{amount}"
+
+
+def written(arguments: Arguments, part: Part) -> Path:
+    """The data root of a part, written by the first call."""
+    data = data_folder(arguments, part)
+    if not data.exists():
+        write_world(made(arguments, part), data)
     return data
+
+
+def compare(arguments: Arguments, part: Part, planners: tuple[str, ...]) -> bool:
+    """Whether all scores of a part are equal from files and from memory."""
+    recordings = made(arguments, part)
+    data = data_folder(arguments, part)
+    write_world(recordings, data)
+    from_file = {entry.log_name: entry for entry in list_scenarios(DataRoot.find(data))}
+    differing = 0
+    with progress(arguments) as bar:
+        for planner in planners:
+            for recording in bar.track(recordings, description=f"{planner}, file and memory"):
+                scenarios = recording.scenarios()[0], open_scenario(from_file[recording.log_name])
+                memory, file = (scores_of(scenario, planner, arguments.traffic) for scenario in scenarios)
+                unequal = {name: (memory[name], file[name]) for name in memory if memory[name] != file[name]}
+                if unequal:
+                    differing += 1
+                    console.print(f"{planner}, {recording.log_name}: memory and file differ in {unequal}")
+    total = len(planners) * len(recordings)
+    console.print(f"{part}: {total - differing} of {total} drives have equal scores from memory and from the file.")
+    return not differing
+
+
+def scores_of(scenario: Scenario, planner: str, traffic: str) -> dict[str, float | None]:
+    """Score of each metric and of the scenario."""
+    result = score_simulation(run_rollout(scenario, load_planner(planner), traffic=traffic), scenario)
+    return {"score": result.score, **{name: metric.score for name, metric in result.metrics.items()}}
 
 
 def driven(arguments: Arguments, data: Path, planner: str) -> list[tuple[str, float]]:
@@ -95,7 +147,7 @@ def driven(arguments: Arguments, data: Path, planner: str) -> list[tuple[str, fl
 
 
 def table_of(scores: dict[tuple[str, str], list[float]], planners: tuple[str, ...], arguments: Arguments) -> Table:
-    """Mean scores, one row a kind."""
+    """Mean scores, one row per kind."""
     first = planners[0]
     total = sum(len(values) for (_, planner), values in scores.items() if planner == first)
     table = Table(

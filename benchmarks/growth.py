@@ -1,11 +1,11 @@
-"""How the time of a step grows with the number of agents and with the size of the map.
+"""Growth of the time per step with the number of agents and the size of the map.
 
     python benchmarks/growth.py
     python benchmarks/growth.py --planner none --output growth.png
 
-Cars on all lanes of one map around the ego: 10, 50 and 200 of them on a map of 2,000 polygons, and 50 of them on maps
-of 1,000 to 20,000. Prints the time per step and the exponent between the first and the last (1 is linear), draws
-both, and ends with exit code 1 when something grows faster than linearly.
+Cars drive on all lanes around the ego: 10, 50 and 200 cars on a map of 2,000 polygons, and 50 cars on maps of 1,000
+to 20,000 polygons. Prints the time per step and the exponent between the first and the last count (1 is linear),
+plots both, and ends with exit code 1 when an exponent is above 1.1.
 """
 
 import sys
@@ -40,24 +40,24 @@ FIRST_ROAD = 2
 SPEED_MPS = 4.0
 SPACING_M = 12.0
 LINEAR = 1.1
-"""Exponents up to here count as linear: timings scatter."""
+"""Largest exponent that counts as linear, because timings scatter."""
 STAGES = ("observation", "planning", "control", "traffic")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to measure."""
+    """Planner and number of drives."""
 
     planner: str = "idm"
-    """A planner's name, or `none` for one that keeps its speed and costs nothing."""
+    """A planner's name, or `none` for a constant velocity."""
     repeats: int = 3
     """Drives of each scenario; the fastest counts."""
     output: Path = Path("growth.png")
-    """Where the plot goes."""
+    """File of the plot."""
 
 
 def main(arguments: Arguments) -> None:
-    """Measure, print, draw, and tell by the exit code whether growth is linear at most."""
+    """Measure, print, plot; the exit code is 1 for growth faster than linear."""
     planner = "constant_velocity" if arguments.planner == "none" else arguments.planner
     cases = [("agents", count, count, USUAL_POLYGONS) for count in AGENTS]
     cases += [("polygons", count, USUAL_AGENTS, count) for count in POLYGONS]
@@ -142,7 +142,7 @@ def route(row: int) -> tuple[int, ...]:
 
 
 def fastest(scenario: Scenario, traffic: str, planner: str, repeats: int) -> list[float]:
-    """Milliseconds per step in each stage, of the drive with the least time in whole."""
+    """Milliseconds per step in each stage, of the fastest drive."""
     return min((drive(scenario, traffic, planner) for _ in range(repeats + 1)), key=sum)
 
 

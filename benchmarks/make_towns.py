@@ -1,10 +1,10 @@
-"""Make towns of many seeds and hold every scenario against the checks that all scenarios must pass.
+"""Generate towns of many seeds and check every scenario by `check_scenario`.
 
     python benchmarks/make_towns.py --seeds 100
-    python benchmarks/make_towns.py --seeds 3 --full        # towns as large as those of scripts/make_worlds.py
+    python benchmarks/make_towns.py --seeds 3 --full        # towns of the size of scripts/make_worlds.py
 
-Small towns are made by the same code: 4 by 3 junctions, 110 vehicles, one recording of 40 s or a few. With
-`--twice` each town is made a second time, and both must be equal to the last bit.
+Small towns have 4 by 3 junctions, 110 vehicles, and one or a few recordings of 40 s. With `--twice` each town is
+generated a second time, and both must be equal to the last bit.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from simulation.generation.town.layout import TownSettings, small_town
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """Which towns to make."""
+    """Towns to generate."""
 
     seeds: int = 100
     """Number of seeds."""
@@ -37,11 +37,11 @@ class Arguments(CommonArguments):
     full: bool = False
     """Towns of full size."""
     twice: bool = False
-    """Make each town twice and compare."""
+    """Generate each town twice and compare."""
 
 
 def main(arguments: Arguments) -> None:
-    """Print each town that fails, and the count of those that pass."""
+    """Print each town that fails, and the number of towns that pass."""
     settings = TownSettings() if arguments.full else small_town()
     passed, types, seconds = 0, Counter[str](), []
     with progress(arguments) as bar:
@@ -54,7 +54,7 @@ def main(arguments: Arguments) -> None:
                         check_scenario(scenario)
                         types[scenario.scenario_type] += 1
                 if arguments.twice and fingerprint(recordings) != fingerprint(generate_town(seed, settings)):
-                    raise ValueError("The town differs when it is made again.")
+                    raise ValueError("The second generation of the town differs from the first.")
                 passed += 1
             except ValueError as error:
                 console.print(f"seed {seed}: {error}")
@@ -69,7 +69,7 @@ def main(arguments: Arguments) -> None:
 
 
 def fingerprint(recordings: list[Recording]) -> str:
-    """A hash of everything that is written of a town's recordings."""
+    """A digest of the recordings of a town."""
     digest = hashlib.sha256()
     for one in recordings:
         lanes = one.map.lanes

@@ -1,4 +1,4 @@
-"""Write corner cases as nuPlan data: rare and dangerous situations, each with a known way out.
+"""Write corner cases as nuPlan data: rare and dangerous situations, each with a feasible solution.
 
     python scripts/make_corner_cases.py --kind cut_in --count 10 --speed 8..14 --seed 3 --output corner_cases
     python scripts/make_corner_cases.py --kind all --count 2 --output corner_cases
@@ -6,8 +6,8 @@
     python scripts/make_corner_cases.py --suite --output corner_suite
     python scripts/make_corner_cases.py --list
 
-The output is a nuPlan data root, `--suite` makes two of them, OUTPUT/train and OUTPUT/test. The kind stands in the
-name of each log. Equal arguments give equal files. docs/corner_cases.md describes the kinds.
+The output is a nuPlan data root; `--suite` writes two of them, OUTPUT/train and OUTPUT/test. The name of each log
+contains the kind. Equal arguments give equal files. docs/corner_cases.md describes the kinds.
 """
 
 import json
@@ -22,19 +22,19 @@ from driving.nuplan.data import DataRoot
 from driving.nuplan.maps import open_map
 from driving.nuplan.writer import write_world
 from driving.recording import Recording
-from simulation.generation.corner_cases.generator import make_corner_case
-from simulation.generation.corner_cases.grounds import ground
+from simulation.generation.corner_cases.corner_maps import corner_map
+from simulation.generation.corner_cases.generator import make_corner_case, make_member
 from simulation.generation.corner_cases.kinds import CORNER_KINDS, corner_kind
-from simulation.generation.corner_cases.places import NoPlaceError
-from simulation.generation.corner_cases.suite import make_member, suite_members
+from simulation.generation.corner_cases.sites import NoSiteError
+from simulation.generation.corner_cases.suite import Part, suite_members
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to write."""
+    """Corner cases to write."""
 
     output: Path = Path("corner_cases")
-    """Folder to write to; a world in it is extended."""
+    """Folder to write to; an existing world in it is extended."""
     kind: str = "all"
     """A kind of corner case, or `all`: then `--count` of each."""
     count: int = 1
@@ -42,22 +42,22 @@ class Arguments(CommonArguments):
     speed: str = "8..13"
     """Range of the ego's speed [m/s], or one speed."""
     seed: int = 0
-    """Seed of all that is drawn."""
+    """Seed of all random numbers."""
     maps: int = 2
-    """Grounds to use, one after the other, from the number of the seed on."""
+    """Number of generated maps, used in turn. The first one has the number of the seed."""
     map_from: Path | None = None
-    """Use the maps of this data root instead."""
+    """Use the maps of this data root instead of generated ones."""
     suite: bool = False
-    """Write the fixed corner suite; kind, count, speed, seed and maps are then given."""
+    """Write the fixed corner suite; kind, count, speed, seed and maps have no effect."""
     list: bool = False
     """List the kinds and write nothing."""
 
 
 def speed_range(text: str) -> tuple[float, float]:
-    """The range that `8..14` or `10` names.
+    """The range of `8..14` or `10`.
 
     Raises:
-        ValueError: When it is something else.
+        ValueError: For another text.
     """
     low, dots, high = text.partition("..")
     try:
@@ -65,7 +65,7 @@ def speed_range(text: str) -> tuple[float, float]:
     except ValueError:
         raise ValueError(f"A speed is a number or a range such as 8..14, got {text!r}.") from None
     if not 0.0 < speeds[0] <= speeds[1]:
-        raise ValueError(f"Speeds are above 0 and rise, got {text!r}.")
+        raise ValueError(f"A range of speeds is above 0 and ascending, got {text!r}.")
     return speeds
 
 
@@ -73,7 +73,7 @@ def maps_of(root: Path) -> list[MapGraph]:
     """The maps of a data root that have lanes.
 
     Raises:
-        ValueError: When none has.
+        ValueError: When no map has lanes.
     """
     maps_root = DataRoot.find(root).maps_root
     index = json.loads((maps_root / "nuplan-maps-v1.0.json").read_text(encoding="utf-8"))
@@ -85,7 +85,7 @@ def maps_of(root: Path) -> list[MapGraph]:
 
 
 def make_cases(arguments: Arguments) -> list[Recording]:
-    """The corner cases that are asked for; kinds that no map has a place for are left out and named."""
+    """The corner cases of the arguments. With `--kind all`, kinds without a site are skipped with a line."""
     kinds = list(CORNER_KINDS) if arguments.kind == "all" else [arguments.kind]
     for kind in kinds:
         corner_kind(kind)
@@ -100,10 +100,10 @@ def make_cases(arguments: Arguments) -> list[Recording]:
             for number in range(arguments.count):
                 try:
                     made.append(_make(arguments, kind, number, speeds_mps, maps))
-                except NoPlaceError as error:
+                except NoSiteError as error:
                     if arguments.kind != "all":
                         raise
-                    console.print(f"Left out: {error}", markup=False, highlight=False, soft_wrap=True)
+                    console.print(f"Skipped: {error}", markup=False, highlight=False, soft_wrap=True)
                 bar.advance(task)
     return made
 
@@ -111,22 +111,21 @@ def make_cases(arguments: Arguments) -> list[Recording]:
 def _make(
     arguments: Arguments, kind: str, number: int, speeds_mps: tuple[float, float], maps: list[MapGraph] | None
 ) -> Recording:
+    """A corner case on a generated map, or on the first of `maps` with a site for it."""
     if maps is None:
-        map_graph = ground(arguments.seed + number % arguments.maps)
-        return make_corner_case(kind, arguments.seed, number=number, map_graph=map_graph, speeds_mps=speeds_mps)
-    missing: NoPlaceError | None = None
+        maps = [corner_map(arguments.seed + number % arguments.maps)]
+    errors: list[NoSiteError] = []
     for turn in range(len(maps)):
         map_graph = maps[(number + turn) % len(maps)]
         try:
             return make_corner_case(kind, arguments.seed, number=number, map_graph=map_graph, speeds_mps=speeds_mps)
-        except NoPlaceError as error:
-            missing = error
-    assert missing is not None
-    raise missing
+        except NoSiteError as error:
+            errors.append(error)
+    raise errors[-1]
 
 
 def main(arguments: Arguments) -> None:
-    """Make, write, and say what there is."""
+    """Make, write, and print a table."""
     if arguments.list:
         console.print(_kinds_table())
         return
@@ -135,21 +134,16 @@ def main(arguments: Arguments) -> None:
         return
     made = make_cases(arguments)
     if not made:
-        raise ValueError("No map has a place for any of the kinds.")
+        raise ValueError("No map has a site for any of the kinds.")
     write_world(made, arguments.output)
     console.print(_table(made))
 
 
 def _write_suite(arguments: Arguments) -> None:
-    members = suite_members()
+    parts: tuple[Part, ...] = ("train", "test")
     with progress(arguments) as bar:
-        task = bar.add_task("Corner suite", total=len(members))
-        for part in ("train", "test"):
-            made = []
-            for member in members:
-                if member.part == part:
-                    made.append(make_member(member))
-                    bar.advance(task)
+        for part in parts:
+            made = [make_member(one) for one in bar.track(suite_members(part=part), description=f"suite, {part}")]
             write_world(made, arguments.output / part)
             console.print(f"{part}: {len(made)} corner cases in {arguments.output / part}", highlight=False)
 
@@ -173,7 +167,7 @@ def _table(made: list[Recording]) -> Table:
 
 def _kinds_table() -> Table:
     table = Table(title=f"{len(CORNER_KINDS)} kinds of corner cases")
-    for name in ("kind", "what happens", "scenario type", "in reactive traffic"):
+    for name in ("kind", "situation", "scenario type", "in reactive traffic"):
         table.add_column(name)
     for name, kind in CORNER_KINDS.items():
         table.add_row(name, kind.description, kind.scenario_type, kind.reactive)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from driving.agents import AgentKind, AgentTracks, LightStatus, TrafficLights
+from driving.agents import AgentTracks, LightStatus, TrafficLights
 from driving.ego import EgoMotion
 from driving.map import MapGraph
 from driving.recording import ANCHOR_OFFSET_S, Mission, Recording, Tag
-from driving.synthetic.motion import SmoothPath, SpeedProfile
+from driving.synthetic.scripted_track import SIZES_M, ScriptedTrack
 from driving.timing import STEP_S
 
 BEGIN_S = -3.0
@@ -23,52 +23,8 @@ END_S = 24.0
 START_TIME_US = 1_622_548_800_000_000
 """2021-06-01 12:00:00 UTC."""
 
-SIZES_M = {
-    AgentKind.VEHICLE: (4.8, 2.0),
-    AgentKind.BICYCLE: (1.8, 0.7),
-    AgentKind.PEDESTRIAN: (0.8, 0.8),
-    AgentKind.TRAFFIC_CONE: (0.4, 0.4),
-    AgentKind.BARRIER: (2.0, 0.5),
-    AgentKind.CZONE_SIGN: (0.6, 0.6),
-    AgentKind.GENERIC_OBJECT: (1.0, 1.0),
-}
-"""Default length and width of a box."""
-
 TIME_TOLERANCE_S = 5e-4
 """Decimal steps such as -2.2 s are not exact in binary."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScriptedTrack:
-    """Motion along a path: of the ego's rear axle, or of an agent's box centre."""
-
-    path: SmoothPath
-    start_m: float
-    """Arc length at time 0."""
-    speed: SpeedProfile
-    kind: AgentKind = AgentKind.VEHICLE
-    size_m: tuple[float, float] | None = None
-    """Length and width; None takes those of `SIZES_M`."""
-    seen_s: tuple[float, float] = (-np.inf, np.inf)
-    """Interval in which the agent is observed."""
-
-    def poses(self, time_s: Float64[np.ndarray, "time"]) -> Float64[np.ndarray, "time 3"]:
-        """Poses in the frame of the path."""
-        return self.path.poses(self.start_m + self.speed.distance_m(time_s))
-
-
-def standing_track(
-    x_m: float,
-    y_m: float,
-    heading: float = 0.0,
-    kind: AgentKind = AgentKind.VEHICLE,
-    size_m: tuple[float, float] | None = None,
-) -> ScriptedTrack:
-    """A track at rest."""
-    ahead = np.array([[x_m, y_m], [x_m + np.cos(heading), y_m + np.sin(heading)]])
-    return ScriptedTrack(
-        path=SmoothPath(ahead), start_m=0.0, speed=SpeedProfile(start_mps=0.0), kind=kind, size_m=size_m
-    )
 
 
 def track_id(number: int) -> str:

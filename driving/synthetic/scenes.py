@@ -14,7 +14,8 @@ from driving.recording import Recording
 from driving.scenario import Scenario
 from driving.synthetic.motion import SmoothPath, SpeedChange, SpeedProfile, shifted_aside
 from driving.synthetic.proving_ground import Site, proving_ground
-from driving.synthetic.scene_script import SceneScript, ScriptedTrack, standing_track
+from driving.synthetic.scene_script import SceneScript
+from driving.synthetic.scripted_track import ScriptedTrack, standing_track
 
 WEST_END_M = 120.0
 """Arc length at x = 0 on the eastbound lanes of the straight sites."""

@@ -1,1 +1,1 @@
-"""Scenarios that nobody recorded: generators and their registry."""
+"""Generators of scenarios, and their registry."""

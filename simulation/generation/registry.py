@@ -1,4 +1,4 @@
-"""Generators of scenarios by name. An entry is a small function that imports what it needs when it is called."""
+"""Generators of scenarios by name. A registry entry imports its generator when it is called."""
 
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
@@ -9,17 +9,17 @@ from driving.scenario import Scenario
 
 @runtime_checkable
 class ScenarioGenerator(Protocol):
-    """Makes scenarios that nobody recorded."""
+    """Generates scenarios from seeds."""
 
     def generate(self, seed: int, condition: str | None = None) -> Scenario:
         """One scenario.
 
         Args:
-            seed: The same seed and condition give the same scenario.
-            condition: What shall happen in it, in the generator's words; None leaves that to the seed.
+            seed: Equal seeds and conditions give equal scenarios.
+            condition: The wanted situation, in the generator's terms; None leaves the choice to the seed.
 
         Raises:
-            ValueError: When the generator does not know the condition.
+            ValueError: For an unknown condition.
         """
         ...
 
@@ -37,14 +37,14 @@ def _corner_case() -> ScenarioGenerator:
 
 
 GENERATORS: dict[str, Callable[[], ScenarioGenerator]] = {"town": _town, "corner_case": _corner_case}
-"""Name to loader."""
+"""Loader by name."""
 
 
 def scenario_generator(name: str) -> ScenarioGenerator:
     """The generator of a name.
 
     Raises:
-        KeyError: When there is none, with the nearest known name.
+        KeyError: For an unknown name, with the nearest known one.
     """
     if name not in GENERATORS:
         raise KeyError(unknown_name("scenario generator named", name, GENERATORS))

@@ -1,1 +1,1 @@
-"""Corner cases: rare and dangerous situations from templates, each with a known way out."""
+"""Corner cases: rare situations from templates, each with a feasible solution as its logged ego."""

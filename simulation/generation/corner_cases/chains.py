@@ -1,4 +1,4 @@
-"""Lanes that follow on each other, as one smooth path to drive along and to place things beside."""
+"""Chains of lanes as smooth paths: paths of agents and of the ego, and positions beside them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,16 +11,16 @@ from driving.map import MapGraph
 from driving.synthetic.motion import PATH_SPACING_M, SmoothPath
 
 SMOOTHING_M = 1.5
-"""How much the joints of lanes are rounded, so that the steering wheel turns gradually."""
+"""Smoothing of the path, so that the curvature does not jump at the joints of lanes."""
 MAX_ROWS = 60
-"""Lanes and connectors in one chain: more means that the map runs in a circle."""
+"""Maximum number of lanes and connectors of a chain: the map may contain a cycle."""
 EDGE_STEP_M = 0.1
 EDGE_REACH_M = 12.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shift:
-    """A move to the side between two places of a path: a quintic, without jumps in curvature."""
+class LateralShift:
+    """A lateral movement between two arc lengths of a path: a quintic, without jumps in curvature."""
 
     begin_m: float
     length_m: float
@@ -28,17 +28,17 @@ class Shift:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Chain:
+class LaneChain:
     """Lanes and connectors in driving order. Arc lengths are those of `path`."""
 
     map: MapGraph
     rows: tuple[int, ...]
     origin: tuple[float, float]
-    """Origin of the site frame [m, global]: everything is staged there, as global numbers are large."""
+    """Global position of the site frame's origin [m]. Paths are in the site frame, because its numbers are small."""
 
     @cached_property
     def path(self) -> SmoothPath:
-        """The rounded centerline, in the site frame."""
+        """The smoothed centerline, in the site frame."""
         line = np.concatenate([self.map.lanes.centerlines[row] for row in self.rows]) - np.array(self.origin)
         moved = np.concatenate([[True], np.hypot(*np.diff(line, axis=0).T) > 1e-3])
         return SmoothPath(line[moved], SMOOTHING_M)
@@ -61,7 +61,7 @@ class Chain:
 
     @cached_property
     def speed_limits_mps(self) -> Float64[np.ndarray, "samples"]:
-        """Speed limit at each vertex of `line`; infinite where the map has none."""
+        """Speed limit at each vertex of `line`; infinite on lanes without one."""
         limits = np.empty(len(self.line.points))
         starts = [self.project(self.map.lanes.centerlines[row][0] - np.array(self.origin))[0] for row in self.rows]
         row_of = np.maximum(np.searchsorted(starts, self.line.arc_length_m, side="right") - 1, 0)
@@ -74,13 +74,17 @@ class Chain:
         along, left = self.line.project(point[np.newaxis])[0]
         return float(along), float(left)
 
+    def project_global(self, point: Float64[np.ndarray, "2"]) -> tuple[float, float]:
+        """Arc length and offset to the left [m] of a global point."""
+        return self.project(point - np.array(self.origin))
+
     def beside(self, along_m: float, left_m: float = 0.0) -> Float64[np.ndarray, "3"]:
-        """The pose `left_m` to the left of the path, in its direction."""
+        """The pose `left_m` to the left of the path, with the heading of the path."""
         pose = self.path.poses(np.array([along_m]))[0]
         return np.array([pose[0] - left_m * np.sin(pose[2]), pose[1] + left_m * np.cos(pose[2]), pose[2]])
 
-    def shifted(self, shifts: tuple[Shift, ...] = (), start_left_m: float = 0.0) -> SmoothPath:
-        """The path beside the path, from `start_left_m` on, moved by each shift."""
+    def shifted(self, shifts: tuple[LateralShift, ...] = (), start_left_m: float = 0.0) -> SmoothPath:
+        """A path with the lateral offset `start_left_m` from this one, changed by each shift."""
         along = self.line.arc_length_m
         left = np.full(len(along), start_left_m)
         for shift in shifts:
@@ -101,33 +105,31 @@ class Chain:
         inside = self.map.drivable_area.contains(points)
         return float(steps[np.argmin(inside)]) if not inside.all() else EDGE_REACH_M
 
-    def row_at(self, along_m: float) -> int:
-        """Row of the lane or connector at an arc length."""
-        point = self.path.poses(np.array([along_m]))[0, :2] + np.array(self.origin)
-        offsets = [abs(self.map.centerline(row).project(point[np.newaxis])[0, 1]) for row in self.rows]
-        return self.rows[int(np.argmin(offsets))]
-
 
 def chain_through(
     map_graph: MapGraph, rows: tuple[int, ...], before_m: float, after_m: float, origin: tuple[float, float]
-) -> Chain:
-    """Lanes through the given ones, as far back and ahead as asked or as the map leads, as straight as can be."""
-    lengths = map_graph.lanes.centerlines
+) -> LaneChain:
+    """The straightest chain through given lanes.
+
+    Args:
+        map_graph: The map.
+        rows: Consecutive lanes and connectors of the chain.
+        before_m: Length of the lanes before them, as far as the map continues.
+        after_m: Length of the lanes behind them, as far as the map continues.
+        origin: Of the site frame.
+    """
+    lanes = map_graph.lanes
     chain = list(rows)
-    for links, at_end, wanted_m in (
-        (map_graph.lanes.predecessors, False, before_m),
-        (map_graph.lanes.successors, True, after_m),
-    ):
-        gone_m = 0.0
-        while gone_m < wanted_m and len(chain) < MAX_ROWS:
-            here = chain[-1] if at_end else chain[0]
-            options = [int(row) for row in links[here] if int(row) not in chain]
+    for links, at_end, wanted_m in ((lanes.predecessors, False, before_m), (lanes.successors, True, after_m)):
+        length_m = 0.0
+        while length_m < wanted_m and len(chain) < MAX_ROWS:
+            options = [int(row) for row in links[chain[-1] if at_end else chain[0]] if int(row) not in chain]
             if not options:
                 break
             row = min(options, key=lambda option: _turn_rad(map_graph, option))
             chain.insert(len(chain) if at_end else 0, row)
-            gone_m += float(np.hypot(*np.diff(lengths[row], axis=0).T).sum())
-    return Chain(map=map_graph, rows=tuple(chain), origin=origin)
+            length_m += float(np.hypot(*np.diff(lanes.centerlines[row], axis=0).T).sum())
+    return LaneChain(map=map_graph, rows=tuple(chain), origin=origin)
 
 
 def _turn_rad(map_graph: MapGraph, row: int) -> float:
@@ -135,8 +137,8 @@ def _turn_rad(map_graph: MapGraph, row: int) -> float:
     return abs(float(wrap_angle(headings[-1] - headings[0])))
 
 
-def oncoming_row(chain: Chain, along_m: float) -> int | None:
-    """Row of the lane left of the path's lane that runs against it; None when there is none."""
+def oncoming_row(chain: LaneChain, along_m: float) -> int | None:
+    """Row of the lane left of the path with the opposite direction; None for no such lane."""
     pose = chain.beside(along_m)
     for left_m in (3.0, 3.5, 4.0):
         point = chain.beside(along_m, left_m)[:2] + np.array(chain.origin)

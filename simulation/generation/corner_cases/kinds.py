@@ -1,39 +1,39 @@
-"""The kinds of corner cases by name, with what each becomes in nuPlan's words and in reactive traffic."""
+"""The kinds of corner cases by name, with their scenario type and their outcome in reactive traffic."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from driving.names import unknown_name
 from simulation.generation.corner_cases import kinds_junction, kinds_lanes, kinds_street
-from simulation.generation.corner_cases.places import Scout
-from simulation.generation.corner_cases.staging import Staged
+from simulation.generation.corner_cases.sites import SiteSearch
+from simulation.generation.corner_cases.staging import StagedCase
 
 
 @dataclass(frozen=True, kw_only=True)
 class CornerKind:
     """One kind of corner case."""
 
-    stage: Callable[[Scout], Staged]
-    """Draws one from a map; what happens is in its docstring."""
+    stage: Callable[[SiteSearch], StagedCase]
+    """Draws a case on a map. The docstring describes the situation."""
     scenario_type: str
-    """nuPlan's word for it, so that nuPlan's filters list it."""
+    """nuPlan's scenario type that fits best, so that nuPlan's filters list the case."""
     reactive: str
-    """What nuPlan's reactive traffic makes of it."""
+    """Outcome in nuPlan's reactive traffic."""
 
     @property
     def description(self) -> str:
-        """What happens, in a sentence."""
+        """The situation in one sentence."""
         return (self.stage.__doc__ or "").strip()
 
 
-_PEOPLE = "the same: pedestrians follow the log"
-_KEEPS_LANE = "the car keeps to its lane, as reactive vehicles do not change lanes"
+_KEEPS_LANE = "the car keeps its lane, because reactive vehicles do not change lanes"
+_MAKES_ROOM = "unchanged; vehicles behind the ego make room"
 
 CORNER_KINDS: dict[str, CornerKind] = {
     "pedestrian_between_cars": CornerKind(
         stage=kinds_street.pedestrian_between_cars,
         scenario_type="near_multiple_pedestrians",
-        reactive=f"{_PEOPLE}; the parked cars are gone, as only vehicles on lanes are kept",
+        reactive="the pedestrian follows the log; the parked cars disappear, because only vehicles on lanes are kept",
     ),
     "cyclist_crossing": CornerKind(
         stage=kinds_street.cyclist_crossing,
@@ -43,78 +43,72 @@ CORNER_KINDS: dict[str, CornerKind] = {
     "hard_braking_leader": CornerKind(
         stage=kinds_lanes.hard_braking_leader,
         scenario_type="stopping_with_lead",
-        reactive="the leader drives on at its own pace and does not brake",
+        reactive="the leader drives at its own desired speed and does not brake",
     ),
     "cut_in": CornerKind(stage=kinds_lanes.cut_in, scenario_type="changing_lane_with_lead", reactive=_KEEPS_LANE),
     "cut_out": CornerKind(
         stage=kinds_lanes.cut_out,
         scenario_type="following_lane_with_lead",
-        reactive="the leader stops behind the standing car, which stays; one has to get round both",
+        reactive="the leader stops behind the standing car; the ego has to pass both",
     ),
     "broken_down_in_lane": CornerKind(
         stage=kinds_street.broken_down_in_lane,
         scenario_type="near_multiple_vehicles",
-        reactive="the same: what lies before the car keeps it from driving off; the others react",
+        reactive="the standing car stays behind the object in front of it; moving vehicles react",
     ),
     "broken_down_half_in_lane": CornerKind(
         stage=kinds_street.broken_down_half_in_lane,
         scenario_type="stationary_in_traffic",
-        reactive="the car is put on the middle of its lane and stays; it has to be passed through the oncoming lane",
+        reactive="the car is moved to the middle of its lane and stays; the ego has to use the oncoming lane",
     ),
     "construction": CornerKind(
         stage=kinds_street.construction,
         scenario_type="near_construction_zone_sign",
-        reactive="the same: static objects follow the log; the others react",
+        reactive="static objects follow the log; vehicles react",
     ),
     "red_light_runner": CornerKind(
         stage=kinds_junction.red_light_runner,
         scenario_type="starting_straight_traffic_light_intersection_traversal",
-        reactive="the other one stops at the red light",
+        reactive="the crossing vehicle stops at the red light",
     ),
     "oncoming_in_lane": CornerKind(
         stage=kinds_street.oncoming_in_lane,
         scenario_type="near_high_speed_vehicle",
-        reactive="the oncoming car keeps to its lane and stops behind the truck, or the truck drives off",
+        reactive="the oncoming car keeps its lane and stops behind the truck, or the truck drives off",
     ),
     "blocked_junction": CornerKind(
         stage=kinds_junction.blocked_junction,
         scenario_type="traversing_intersection",
-        reactive="the other one clears the junction at once",
+        reactive="the crossing vehicles clear the junction at once",
     ),
     "lane_change_light": CornerKind(
-        stage=kinds_lanes.lane_change_light,
-        scenario_type="changing_lane",
-        reactive="the same, and the others make room behind the ego",
+        stage=kinds_lanes.lane_change_light, scenario_type="changing_lane", reactive=_MAKES_ROOM
     ),
     "lane_change_medium": CornerKind(
-        stage=kinds_lanes.lane_change_medium,
-        scenario_type="changing_lane_with_trail",
-        reactive="the same, and the others make room behind the ego",
+        stage=kinds_lanes.lane_change_medium, scenario_type="changing_lane_with_trail", reactive=_MAKES_ROOM
     ),
     "lane_change_dense": CornerKind(
-        stage=kinds_lanes.lane_change_dense,
-        scenario_type="changing_lane_to_left",
-        reactive="the same, and the others make room behind the ego",
+        stage=kinds_lanes.lane_change_dense, scenario_type="changing_lane_to_left", reactive=_MAKES_ROOM
     ),
     "ramp_merge": CornerKind(
         stage=kinds_lanes.ramp_merge,
         scenario_type="near_multiple_vehicles",
-        reactive="the same, and the others brake for the ego once it is before them",
+        reactive="unchanged; vehicles on the road brake for an ego ahead of them",
     ),
     "unprotected_left": CornerKind(
         stage=kinds_junction.unprotected_left,
         scenario_type="starting_unprotected_cross_turn",
-        reactive="the same; the others brake for an ego that is before them",
+        reactive="unchanged; oncoming vehicles brake for an ego ahead of them",
     ),
 }
-"""Name to kind."""
+"""By name."""
 
 
 def corner_kind(name: str) -> CornerKind:
     """A kind by name.
 
     Raises:
-        KeyError: When there is none, with the nearest known name.
+        KeyError: For an unknown name, with the nearest known one.
     """
     if name not in CORNER_KINDS:
         raise KeyError(unknown_name("kind of corner case named", name, CORNER_KINDS))

@@ -1,32 +1,37 @@
-"""Which of many motions touch nobody: a quick look before motions are judged by the metrics."""
+"""Collision check of many motions against all agents, before the metrics score the remaining motions."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float64
 
 from simulation.geometry.boxes import box_corners, convex_overlap
 from simulation.geometry.compiling import njit
 
 
+class AgentBoxes(NamedTuple):
+    """Boxes of agents over time."""
+
+    poses: Float64[np.ndarray, "agents time 3"]
+    sizes: Float64[np.ndarray, "agents time 2"]
+    """Length and width."""
+    valid: Bool[np.ndarray, "agents time"]
+
+
 @njit(cache=True)
-def untouched(
-    centers: np.ndarray,
-    length_m: float,
-    width_m: float,
-    poses: np.ndarray,
-    sizes: np.ndarray,
-    valid: np.ndarray,
-) -> np.ndarray:
-    """Whether each motion (M,) stays clear of all agents at all times.
+def collision_free(
+    centers: Float64[np.ndarray, "motions time 3"], length_m: float, width_m: float, agents: AgentBoxes
+) -> Bool[np.ndarray, "motions"]:
+    """Whether each motion is free of overlaps with all agents at all times.
 
     Args:
-        centers: (M, T, 3) poses of the ego's box.
+        centers: Poses of the ego's box centre.
         length_m: Of the ego's box, margin included.
         width_m: Of the ego's box, margin included.
-        poses: (N, T, 3) of the agents' boxes.
-        sizes: (N, T, 2) lengths and widths.
-        valid: (N, T) whether the agent is there.
+        agents: Boxes of the agents.
     """
+    poses, sizes, valid = agents
     num_motions, num_steps = centers.shape[:2]
     num_agents = len(poses)
     corners = np.zeros((num_agents, num_steps, 4, 2))

@@ -1,14 +1,14 @@
-"""A dense search for the way out of a corner case: ways aside times speeds, driven, and judged by nuPlan's metrics.
+"""Search for the solutions of a corner case: lateral manoeuvres times speed profiles, driven and scored.
 
-Each candidate is a path and a speed over time. All are driven through tracker and bicycle; those that touch nobody
-and get farthest are judged by the full metrics. The best becomes the logged ego, so that scores are relative to a
-drive that was possible.
+Each candidate is a path and a speed profile. All candidates are driven by tracker and bicycle model. Of those without
+a collision the ones that get farthest are scored by nuPlan's metrics. The best one becomes the logged ego, so that
+scores of planners are relative to a feasible drive.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from driving.agents import AgentTracks
 from driving.ego import EgoMotion
@@ -19,98 +19,102 @@ from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
 from simulation.ego.dynamics import HEADING, STATE_SIZE, STEERING, VELOCITY_X, YAW_RATE, X, motion_of
 from simulation.ego.tracking import track_proposals
-from simulation.generation.corner_cases.overlaps import untouched
-from simulation.generation.corner_cases.staging import Approach, Staged, changed, sample_times, speed_caps, steady
+from simulation.generation.corner_cases.overlaps import AgentBoxes, collision_free
+from simulation.generation.corner_cases.staging import (
+    NominalEgo,
+    StagedCase,
+    changing_speed,
+    constant_speed,
+    sample_times,
+    speed_caps,
+)
 from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.score import compute_metrics
 
 MARGIN_M = (1.4, 0.5)
-"""Added to length and width of the ego's box in the quick look."""
-JUDGED = 48
-"""Candidates that the full metrics judge."""
+"""Added to length and width of the ego's box in the collision check."""
+NUM_SCORED = 48
+"""Candidates that the metrics score."""
 MULTIPLIERS = (
     "no_ego_at_fault_collisions",
     "drivable_area_compliance",
     "driving_direction_compliance",
 )
-"""Those that can fail; progress is relative to the drive that is looked for."""
-TIME_LEFT = "time_to_collision_within_bound"
-WEIGHTS = {TIME_LEFT: 5.0, "speed_limit_compliance": 4.0, "ego_is_comfortable": 2.0}
+"""Multipliers that can fail; progress is relative to the solution itself."""
+TIME_TO_COLLISION = "time_to_collision_within_bound"
+WEIGHTS = {TIME_TO_COLLISION: 5.0, "speed_limit_compliance": 4.0, "ego_is_comfortable": 2.0}
 PROGRESS_WEIGHT = 5.0
-CALM_S, CALM_BONUS = 2.5, 0.05
-"""Of equal scores the one with more time to collisions is taken: it bears being driven again, if not quite alike."""
+TTC_BONUS, TTC_BONUS_S = 0.05, 2.5
+"""Bonus for time to collision, and the time from which it is full: such a solution tolerates tracking errors."""
 MIN_DRIVEN_M = 12.0
-"""A way out leads somewhere: less than this within the scenario is none."""
+"""Distance that a solution drives in the scenario, at least."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class Solution:
-    """The way out."""
+    """A drive that passes all multipliers."""
 
     ego: EgoMotion
     """Over all frames of the corner case, M = 1."""
     score: float
-    """By nuPlan's weights, progress relative to the best that was found, and a bonus for calm."""
-    lateral: int
-    """Which way aside it took, 0 for none."""
+    """By nuPlan's weights, with progress relative to the farthest candidate and the bonus for time to collision."""
     candidates: int
-    """How many motions were looked at ..."""
+    """Candidates that were driven."""
     clear: int
-    """... of which so many touched nobody ..."""
+    """Candidates without a collision."""
     passing: int
-    """... and so many, of those judged, passed all multipliers."""
+    """Scored candidates that pass all multipliers."""
 
 
 def speed_profiles(speed_mps: float, *, may_speed_up: bool) -> list[SpeedProfile]:
-    """Keep on, slow down for a while or for good, speed up where that is allowed: the first keeps on."""
-    made = [steady(speed_mps)]
+    """Speed profiles of the candidates: constant, slower for a while or for good, optionally faster."""
+    made = [constant_speed(speed_mps)]
     for begin_s in (0.0, 1.0, 2.5) if may_speed_up else ():
         for faster in (1.15, 1.35):
-            made.append(changed(speed_mps, (begin_s, 1.2, speed_mps * faster)))
+            made.append(changing_speed(speed_mps, (begin_s, 1.2, speed_mps * faster)))
     for begin_s in (0.0, 0.7, 1.5, 2.4, 3.4, 4.8, 6.4):
         for share in (0.8, 0.6, 0.4, 0.2, 0.0):
             for brake_mps2 in (1.3, 2.3):
                 slow_mps = speed_mps * share
                 slow_from_s = begin_s + (speed_mps - slow_mps) / brake_mps2
-                made.append(changed(speed_mps, (begin_s, brake_mps2, slow_mps)))
+                made.append(changing_speed(speed_mps, (begin_s, brake_mps2, slow_mps)))
                 for hold_s in (0.3, 1.5, 3.0, 5.0, 7.5):
                     again = (slow_from_s + hold_s, 1.2, speed_mps)
-                    made.append(changed(speed_mps, (begin_s, brake_mps2, slow_mps), again))
+                    made.append(changing_speed(speed_mps, (begin_s, brake_mps2, slow_mps), again))
     return made
 
 
-def solve(staged: Staged, draft: Scenario) -> list[Solution]:
-    """Find motions of the ego that get through, the best first; none when one gets through without minding.
+def find_solutions(staged: StagedCase, draft: Scenario) -> list[Solution]:
+    """Solutions of a case, the best first; none for a case that an ego without reaction passes.
 
     Args:
-        staged: The situation.
-        draft: It as a scenario, with the nominal ego as its log.
+        staged: The case.
+        draft: The case as a scenario, with the nominal ego as its log.
     """
-    frames = draft.num_frames
-    seen = draft.agents.steps(draft.frames.start, draft.frames.stop)
-    paths = [staged.approach.chain.shifted(shifts, staged.approach.start_left_m) for shifts in staged.laterals]
-    start = _start_state(staged.approach)
+    ego, frames = staged.ego, draft.num_frames
+    agents = draft.agents.steps(draft.frames.start, draft.frames.stop)
+    paths = [ego.chain.shifted(shifts, ego.start_left_m) for shifts in staged.manoeuvres]
+    start = _start_state(ego)
     if not staged.nominal_may_pass:
-        careless = track_proposals(start, _plans(staged.approach, paths[0], _careless_profiles(staged.approach)))
-        if _clear(careless[:, :frames], seen, margin_m=(0.0, 0.0)).any():
+        careless = track_proposals(start, _plans(ego, paths[0], _careless_profiles(ego)))
+        if _is_clear(careless[:, :frames], agents, margin_m=(0.0, 0.0)).any():
             return []
-    profiles = speed_profiles(staged.approach.speed_mps, may_speed_up=staged.may_speed_up)
-    plans = np.concatenate([_plans(staged.approach, path, profiles) for path in paths])
+    profiles = speed_profiles(ego.speed_mps, may_speed_up=staged.may_speed_up)
+    plans = np.concatenate([_plans(ego, path, profiles) for path in paths])
     driven = track_proposals(start, plans)
-    clear = _clear(driven[:, :frames], seen, margin_m=MARGIN_M)
-    gone_m = driven[:, :frames, VELOCITY_X].sum(axis=1) * STEP_S
-    goal_m = max(MIN_DRIVEN_M, staged.goal_m - float(staged.approach.at(0.0)[0]))
-    found = np.flatnonzero(clear & (gone_m >= goal_m))
+    clear = _is_clear(driven[:, :frames], agents, margin_m=MARGIN_M)
+    driven_m = driven[:, :frames, VELOCITY_X].sum(axis=1) * STEP_S
+    goal_m = max(MIN_DRIVEN_M, staged.goal_m - float(ego.at(0.0)[0]))
+    found = np.flatnonzero(clear & (driven_m >= goal_m))
     if not len(found):
         return []
-    chosen = _most_promising(found, gone_m, len(profiles))
-    scores, passes = _judged(driven[chosen, :frames], draft, seen, gone_m[chosen])
+    chosen = _most_promising(found, driven_m, len(profiles))
+    scores, passes = _scored(driven[chosen, :frames], draft, agents, driven_m[chosen])
     order = np.argsort(-np.where(passes, scores, -1.0), kind="stable")[: int(passes.sum())]
     return [
         Solution(
-            ego=_whole(staged.approach, driven[chosen[place]], draft),
+            ego=_whole_motion(ego, driven[chosen[place]]),
             score=float(scores[place]),
-            lateral=int(chosen[place]) // len(profiles),
             candidates=len(plans),
             clear=int(clear.sum()),
             passing=len(order),
@@ -119,20 +123,20 @@ def solve(staged: Staged, draft: Scenario) -> list[Solution]:
     ]
 
 
-def _careless_profiles(approach: Approach) -> list[SpeedProfile]:
-    """Keep on, or speed up to the limit as planners do on a free road: who minds nobody shall not get through."""
-    limit_mps = float(approach.chain.speed_limits_mps.min())
-    if not approach.speed_mps < limit_mps < np.inf:
-        return [steady(approach.speed_mps)]
-    return [steady(approach.speed_mps), changed(approach.speed_mps, (0.0, 1.0, limit_mps))]
+def _careless_profiles(ego: NominalEgo) -> list[SpeedProfile]:
+    """Profiles without reaction to agents: constant speed, and acceleration to the limit as on a free road."""
+    limit_mps = float(ego.chain.speed_limits_mps.min())
+    if not ego.speed_mps < limit_mps < np.inf:
+        return [constant_speed(ego.speed_mps)]
+    return [constant_speed(ego.speed_mps), changing_speed(ego.speed_mps, (0.0, 1.0, limit_mps))]
 
 
-def nominal_ego(approach: Approach) -> EgoMotion:
-    """The drive of an ego that minds nobody, over all frames, M = 1, global."""
+def nominal_motion(ego: NominalEgo) -> EgoMotion:
+    """The drive of the nominal ego over all frames, M = 1, global."""
     time_s = sample_times()
-    path = approach.chain.shifted((), approach.start_left_m)
-    along = _on_path(approach, path, approach.at(time_s))
-    poses = path.poses(along) + np.array([*approach.chain.origin, 0.0])
+    path = ego.chain.shifted((), ego.start_left_m)
+    along = _on_path(ego, path, ego.at(time_s))
+    poses = path.poses(along) + np.array([*ego.chain.origin, 0.0])
     speed = np.gradient(along, STEP_S)
     return EgoMotion.from_log(
         time_us=np.round((time_s - time_s[0]) * 1e6).astype(np.int64),
@@ -142,23 +146,18 @@ def nominal_ego(approach: Approach) -> EgoMotion:
     )
 
 
-def _on_path(
-    approach: Approach, path: SmoothPath, along_m: Float64[np.ndarray, "time"]
-) -> Float64[np.ndarray, "time"]:
-    """Arc lengths on a path beside the chain: in bends it is longer or shorter."""
-    return along_m * (path.length_m / approach.chain.length_m)
+def _on_path(ego: NominalEgo, path: SmoothPath, along_m: Float64[np.ndarray, "time"]) -> Float64[np.ndarray, "time"]:
+    """Arc lengths on a path beside the chain, which is longer or shorter in curves."""
+    return along_m * (path.length_m / ego.chain.length_m)
 
 
-def _plans(
-    approach: Approach, path: SmoothPath, profiles: list[SpeedProfile]
-) -> Float64[np.ndarray, "profiles time 3"]:
-    """Poses from time 0 on for each speed profile, slowed where the path does not allow the speed."""
+def _plans(ego: NominalEgo, path: SmoothPath, profiles: list[SpeedProfile]) -> Float64[np.ndarray, "profiles time 3"]:
+    """Global poses from time 0 on for each speed profile, limited to the maximum speed on the path."""
     times = sample_times()
     times = times[times > -STEP_S / 2]
-    limits = approach.chain.speed_limits_mps
-    along, caps = speed_caps(path, limits)
+    along, caps = speed_caps(path, ego.chain.speed_limits_mps)
     wanted = np.array([profile.speed_mps(times) for profile in profiles])
-    here = np.full(len(profiles), _on_path(approach, path, approach.at(0.0))[0])
+    here = np.full(len(profiles), _on_path(ego, path, ego.at(0.0))[0])
     places = np.empty(wanted.shape)
     spacing = along[1]
     for step in range(len(times)):
@@ -166,14 +165,14 @@ def _plans(
         nearest = np.clip(np.rint(here / spacing).astype(np.int64), 0, len(along) - 1)
         here = here + np.minimum(wanted[:, step], caps[nearest]) * STEP_S
     poses = path.poses(places.reshape(-1)).reshape(*places.shape, 3)
-    return poses + np.array([*approach.chain.origin, 0.0])
+    return poses + np.array([*ego.chain.origin, 0.0])
 
 
-def _start_state(approach: Approach) -> Float64[np.ndarray, "10"]:
-    path = approach.chain.shifted((), approach.start_left_m)
-    along = _on_path(approach, path, approach.at(np.array([0.0, STEP_S])))
+def _start_state(ego: NominalEgo) -> Float64[np.ndarray, "10"]:
+    path = ego.chain.shifted((), ego.start_left_m)
+    along = _on_path(ego, path, ego.at(np.array([0.0, STEP_S])))
     state = np.zeros(STATE_SIZE)
-    state[X : HEADING + 1] = path.poses(along[:1])[0] + np.array([*approach.chain.origin, 0.0])
+    state[X : HEADING + 1] = path.poses(along[:1])[0] + np.array([*ego.chain.origin, 0.0])
     state[VELOCITY_X] = (along[1] - along[0]) / STEP_S
     bend = float(path.curvature(along[:1])[0])
     state[STEERING] = np.arctan(bend * PACIFICA.wheelbase_m)
@@ -181,68 +180,66 @@ def _start_state(approach: Approach) -> Float64[np.ndarray, "10"]:
     return state
 
 
-def _clear(
+def _is_clear(
     driven: Float64[np.ndarray, "motions time 10"], agents: AgentTracks, margin_m: tuple[float, float]
 ) -> Bool[np.ndarray, "motions"]:
     centers = shifted_along_heading(driven[..., X : HEADING + 1], PACIFICA.rear_axle_to_center_m)
-    return untouched(
-        centers,
-        PACIFICA.length_m + margin_m[0],
-        PACIFICA.width_m + margin_m[1],
-        agents.poses,
-        agents.sizes,
-        agents.valid,
-    )
+    boxes = AgentBoxes(agents.poses, agents.sizes, agents.valid)
+    return collision_free(centers, PACIFICA.length_m + margin_m[0], PACIFICA.width_m + margin_m[1], boxes)
 
 
-def _most_promising(found: np.ndarray, gone_m: np.ndarray, num_profiles: int) -> np.ndarray:
-    """The farthest of each way aside in turn, and others evenly from all the rest."""
-    ordered = found[np.argsort(-gone_m[found], kind="stable")]
-    if len(ordered) <= JUDGED:
+def _most_promising(
+    found: Int64[np.ndarray, "found"], driven_m: Float64[np.ndarray, "motions"], num_profiles: int
+) -> Int64[np.ndarray, "chosen"]:
+    """The farthest candidates of each manoeuvre in turn, and an even sample of the others."""
+    ordered = found[np.argsort(-driven_m[found], kind="stable")]
+    if len(ordered) <= NUM_SCORED:
         return ordered
-    laterals = ordered // num_profiles
+    manoeuvres = ordered // num_profiles
     rank = np.zeros(len(ordered), dtype=np.int64)
-    for lateral in np.unique(laterals):
-        rank[laterals == lateral] = np.arange((laterals == lateral).sum())
+    for manoeuvre in np.unique(manoeuvres):
+        rank[manoeuvres == manoeuvre] = np.arange((manoeuvres == manoeuvre).sum())
     ordered = ordered[np.argsort(rank, kind="stable")]
-    first, rest = ordered[: JUDGED // 2], ordered[JUDGED // 2 :]
-    return np.concatenate([first, rest[np.linspace(0, len(rest) - 1, JUDGED // 2).astype(np.int64)]])
+    first, rest = ordered[: NUM_SCORED // 2], ordered[NUM_SCORED // 2 :]
+    return np.concatenate([first, rest[np.linspace(0, len(rest) - 1, NUM_SCORED // 2).astype(np.int64)]])
 
 
-def _judged(
-    driven: Float64[np.ndarray, "motions time 10"], draft: Scenario, seen: AgentTracks, gone_m: np.ndarray
+def _scored(
+    driven: Float64[np.ndarray, "motions time 10"],
+    draft: Scenario,
+    agents: AgentTracks,
+    driven_m: Float64[np.ndarray, "motions"],
 ) -> tuple[Float64[np.ndarray, "motions"], Bool[np.ndarray, "motions"]]:
-    time_us = draft.time_us[draft.frames]
-    drive = Drive(motion=motion_of(time_us, driven), agents=seen, map=draft.map)
-    results = compute_metrics(drive, (*MULTIPLIERS, *WEIGHTS))
-    values = {name: np.array([float(row[name].score or 0.0) for row in results]) for name in (*MULTIPLIERS, *WEIGHTS)}
+    """Scores with the bonus for time to collision, and whether all multipliers pass."""
+    names = (*MULTIPLIERS, *WEIGHTS)
+    drive = Drive(motion=motion_of(draft.time_us[draft.frames], driven), agents=agents, map=draft.map)
+    results = compute_metrics(drive, names)
+    values = {name: np.array([float(row[name].score or 0.0) for row in results]) for name in names}
     passes = np.all([values[name] == 1.0 for name in MULTIPLIERS], axis=0)
-    best_m = max(float(gone_m[passes].max()), 1.0) if passes.any() else 1.0
-    total = PROGRESS_WEIGHT * np.clip(gone_m / best_m, 0.0, 1.0)
+    best_m = max(float(driven_m[passes].max()), 1.0) if passes.any() else 1.0
+    total = PROGRESS_WEIGHT * np.clip(driven_m / best_m, 0.0, 1.0)
     for name, weight in WEIGHTS.items():
         total = total + weight * values[name]
     total = total / (PROGRESS_WEIGHT + sum(WEIGHTS.values()))
-    ahead_s = np.array([row[TIME_LEFT].statistics["min_time_to_collision"] for row in results])
-    return total + CALM_BONUS * np.clip(ahead_s / CALM_S, 0.0, 1.0), passes
+    ttc_s = np.array([row[TIME_TO_COLLISION].statistics["min_time_to_collision"] for row in results])
+    return total + TTC_BONUS * np.clip(ttc_s / TTC_BONUS_S, 0.0, 1.0), passes
 
 
-def _whole(approach: Approach, driven: Float64[np.ndarray, "time 10"], draft: Scenario) -> EgoMotion:
+def _whole_motion(ego: NominalEgo, driven: Float64[np.ndarray, "time 10"]) -> EgoMotion:
     """The nominal history and, from time 0 on, the driven motion."""
-    history = nominal_ego(approach)
+    history = nominal_motion(ego)
     start = int(np.argmin(np.abs(sample_times())))
     motion = motion_of(history.time_us[start:], driven[np.newaxis])
     speed = np.maximum(motion.velocities_mps[..., 0], 0.0)
-    sideways = speed * motion.yaw_rate_radps
-    forward = np.stack([speed, np.zeros_like(speed)], axis=-1)
+    velocities = np.stack([speed, np.zeros_like(speed)], axis=-1)
+    accelerations = np.stack([motion.accelerations_mps2[..., 0], speed * motion.yaw_rate_radps], axis=-1)
+
+    def joined(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        return np.concatenate([before[:, :start], after], axis=1)
+
     return replace(
         history,
-        rear_axle_poses=np.concatenate([history.rear_axle_poses[:, :start], motion.rear_axle_poses], axis=1),
-        velocities_mps=np.concatenate([history.velocities_mps[:, :start], forward], axis=1),
-        accelerations_mps2=np.concatenate(
-            [
-                history.accelerations_mps2[:, :start],
-                np.stack([motion.accelerations_mps2[..., 0], sideways], axis=-1),
-            ],
-            axis=1,
-        ),
+        rear_axle_poses=joined(history.rear_axle_poses, motion.rear_axle_poses),
+        velocities_mps=joined(history.velocities_mps, velocities),
+        accelerations_mps2=joined(history.accelerations_mps2, accelerations),
     )

@@ -1,4 +1,4 @@
-"""What a corner case is made of before anybody has found the way out: the nominal ego, the cast, the choices."""
+"""Staging of a corner case before its solution is known: the nominal ego, the other agents, the manoeuvres to try."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,23 +9,21 @@ from jaxtyping import Float64
 
 from driving.agents import AgentKind, LightStatus
 from driving.synthetic.motion import SmoothPath, SpeedChange, SpeedProfile
-from driving.synthetic.scene_script import SIZES_M, ScriptedTrack, standing_track
+from driving.synthetic.scripted_track import ScriptedTrack, standing_track
 from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
-from simulation.generation.corner_cases.chains import Chain, Shift
+from simulation.generation.corner_cases.chains import LaneChain, LateralShift
 
 BEGIN_S, END_S = -3.2, 24.0
-"""From before the history of a scenario to behind its open-loop future; time 0 is iteration 0."""
+"""Interval of the recording: history, scenario and open-loop future. Time 0 is iteration 0."""
 FRONT_M = PACIFICA.rear_axle_to_center_m + PACIFICA.length_m / 2
 """From the rear axle to the front bumper."""
-REAR_M = PACIFICA.length_m / 2 - PACIFICA.rear_axle_to_center_m
-"""From the rear axle to the rear bumper."""
 CURVE_ACCEL_MPS2 = 2.4
-"""How fast curves are taken."""
+"""Lateral acceleration in curves."""
 EASE_MPS2 = 1.4
-"""How hard is braked before curves and sped up after them."""
+"""Deceleration before curves and acceleration behind them."""
 END_MARGIN_M = 12.0
-"""Where lanes end, the ego stops so much before."""
+"""Distance from the end of the lanes at which the ego stops."""
 BELOW_LIMIT_MPS = 0.3
 NEVER_S = 1e6
 
@@ -38,11 +36,11 @@ def sample_times() -> Float64[np.ndarray, "time"]:
 def speed_caps(
     path: SmoothPath, limits_mps: Float64[np.ndarray, "samples"]
 ) -> tuple[Float64[np.ndarray, "samples"], Float64[np.ndarray, "samples"]]:
-    """Arc lengths along a path, and the speed there that its curves, its end and the speed limits allow.
+    """Arc lengths along a path, and the maximum speed there by curvature, end of the path and speed limit.
 
     Args:
-        path: To be driven.
-        limits_mps: Speed limits at even distances along it.
+        path: The path.
+        limits_mps: Speed limits at equal distances along it.
     """
     along = np.linspace(0.0, path.length_m, len(limits_mps))
     bend = np.abs(path.curvature(along))
@@ -58,17 +56,17 @@ def speed_caps(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Approach:
-    """The nominal ego: it keeps to its lane and speed, slower only in curves, and minds nobody."""
+class NominalEgo:
+    """An ego that keeps its lane and speed, slows only in curves, and ignores all agents."""
 
-    chain: Chain
+    chain: LaneChain
     speed_mps: float
     event_m: float
-    """Arc length where its front bumper is ..."""
+    """Arc length of the event. The front bumper is there ..."""
     event_s: float
     """... at this time."""
     start_left_m: float = 0.0
-    """Offset from the path at the start, where the ego does not start in the chain's own lane."""
+    """Offset from the path at the start, for an ego that does not start in the chain's own lane."""
 
     @cached_property
     def _timetable(self) -> tuple[Float64[np.ndarray, "samples"], Float64[np.ndarray, "samples"]]:
@@ -87,66 +85,60 @@ class Approach:
         """Arc length of the front bumper."""
         return float(self.at(time_s)[0]) + FRONT_M
 
-    def rear_m(self, time_s: float) -> float:
-        """Arc length of the rear bumper."""
-        return float(self.at(time_s)[0]) - REAR_M
-
     def time_s(self, along_m: float) -> float:
-        """When the front bumper is at an arc length."""
+        """Time at which the front bumper is at an arc length."""
         along, times = self._timetable
         return float(np.interp(along_m - FRONT_M, along, times))
 
     @property
     def starts_on_road(self) -> bool:
-        """Whether the lanes reach back to where the ego is first seen."""
+        """Whether the chain reaches back to the position in the first frame."""
         return float(self._timetable[1][0]) <= BEGIN_S
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Staged:
-    """A situation that is still to be solved."""
+class StagedCase:
+    """A situation whose solution is still to be found."""
 
-    approach: Approach
-    cast: Sequence[ScriptedTrack]
-    laterals: Sequence[tuple[Shift, ...]] = ((),)
-    """Ways to move aside; the first is what the nominal ego does."""
+    ego: NominalEgo
+    agents: Sequence[ScriptedTrack]
+    manoeuvres: Sequence[tuple[LateralShift, ...]] = ((),)
+    """Lateral manoeuvres to try; the first is the nominal ego's."""
     goal_m: float = 0.0
-    """Arc length that the rear axle has to reach within the scenario."""
+    """Arc length that the rear axle must reach within the scenario."""
     nominal_may_pass: bool = False
-    """Whether the case is one although the nominal ego touches nobody, for example because it misses its route."""
+    """Whether the nominal ego may be free of collisions, for example because it misses its route."""
     may_speed_up: bool = False
-    """Whether driving faster than before is a way out: into a gap it is, ahead of somebody who crosses it is not."""
+    """Whether solutions may be faster than the nominal speed: into a gap, but not ahead of crossing traffic."""
     about: int | None = 0
-    """Place in the cast of the agent that it is about."""
+    """Index of the agent that the case is about."""
     lights: Mapping[int, Sequence[tuple[float, LightStatus]]] = field(default_factory=dict)
-    """Per lane connector: from when on it shows what."""
+    """Phases per lane connector: start time [s] and status."""
     drawn: Mapping[str, float] = field(default_factory=dict)
-    """The numbers that the seed drew, for the metadata."""
+    """Random numbers of the case, for the metadata."""
 
 
-def following(
-    chain: Chain,
+def track_along(
+    chain: LaneChain,
     along_m: float,
     time_s: float,
     speed: SpeedProfile,
     *,
-    shifts: tuple[Shift, ...] = (),
-    start_left_m: float = 0.0,
-    kind: AgentKind = AgentKind.VEHICLE,
-    size_m: tuple[float, float] | None = None,
+    shifts: tuple[LateralShift, ...] = (),
+    size_m: tuple[float, float],
 ) -> ScriptedTrack:
-    """Somebody whose box centre is at an arc length of a chain at a time; unseen where the chain does not reach."""
-    path = chain.shifted(shifts, start_left_m)
+    """A vehicle whose box centre is at an arc length of a chain at a given time; unobserved beyond the chain."""
+    path = chain.shifted(shifts)
     start_m = along_m - float(speed.distance_m(np.array([time_s]))[0])
     times = sample_times()
     places = start_m + speed.distance_m(times)
     on_chain = times[(places >= 0.0) & (places <= path.length_m)]
     seen_s = (float(on_chain[0]), float(on_chain[-1])) if len(on_chain) else (NEVER_S, NEVER_S)
-    return ScriptedTrack(path=path, start_m=start_m, speed=speed, kind=kind, size_m=size_m, seen_s=seen_s)
+    return ScriptedTrack(path=path, start_m=start_m, speed=speed, size_m=size_m, seen_s=seen_s)
 
 
-def standing_beside(
-    chain: Chain,
+def object_beside(
+    chain: LaneChain,
     along_m: float,
     left_m: float,
     *,
@@ -154,56 +146,58 @@ def standing_beside(
     size_m: tuple[float, float] | None = None,
     turn_rad: float = 0.0,
 ) -> ScriptedTrack:
-    """Something that stands beside (or on) a path."""
+    """An object at rest beside or on a path, turned by `turn_rad` from the direction of the path."""
     x, y, heading = chain.beside(along_m, left_m).tolist()
     return standing_track(x, y, heading + turn_rad, kind, size_m)
 
 
-def crossing(
-    chain: Chain,
+def track_across(
+    chain: LaneChain,
     along_m: float,
-    from_left_m: float,
-    to_left_m: float,
+    lefts_m: tuple[float, float],
     speed: SpeedProfile,
     arrival_s: float,
     *,
     kind: AgentKind,
     size_m: tuple[float, float] | None = None,
     skew_rad: float = 0.0,
-    seen_from_s: float = -np.inf,
 ) -> ScriptedTrack:
-    """Somebody who crosses a path, being on it at `arrival_s`, in a straight line from one side to the other."""
+    """An agent that crosses a path in a straight line and is on the path at `arrival_s`.
+
+    Args:
+        chain: The chain to cross.
+        along_m: Arc length of the crossing.
+        lefts_m: Offsets from the path, left positive, at the start and at the end.
+        speed: Speed over time.
+        arrival_s: Time on the path.
+        kind: Of the agent.
+        size_m: Of the agent's box.
+        skew_rad: Deviation from the perpendicular direction.
+    """
     x, y, heading = chain.beside(along_m).tolist()
-    side = float(np.sign(to_left_m - from_left_m))
+    side = float(np.sign(lefts_m[1] - lefts_m[0]))
     direction = heading + side * (np.pi / 2 + skew_rad)
     along = np.array([np.cos(direction), np.sin(direction)])
-    start, stop = (np.array([x, y]) + along * side * left_m / np.cos(skew_rad) for left_m in (from_left_m, to_left_m))
-    way_m = abs(from_left_m) / np.cos(skew_rad)
+    start, stop = (np.array([x, y]) + along * side * left_m / np.cos(skew_rad) for left_m in lefts_m)
+    way_m = abs(lefts_m[0]) / np.cos(skew_rad)
     start_m = way_m - float(speed.distance_m(np.array([arrival_s]))[0])
     path = SmoothPath(np.array([start, stop]))
     times = sample_times()
-    there = times[start_m + speed.distance_m(times) <= path.length_m]
-    until_s = float(there[-1]) if len(there) else seen_from_s
-    return ScriptedTrack(
-        path=path, start_m=start_m, speed=speed, kind=kind, size_m=size_m, seen_s=(seen_from_s, until_s)
-    )
+    before_end = times[start_m + speed.distance_m(times) <= path.length_m]
+    until_s = float(before_end[-1]) if len(before_end) else -np.inf
+    return ScriptedTrack(path=path, start_m=start_m, speed=speed, kind=kind, size_m=size_m, seen_s=(-np.inf, until_s))
 
 
-def steady(speed_mps: float) -> SpeedProfile:
-    """Always the same speed."""
+def constant_speed(speed_mps: float) -> SpeedProfile:
+    """A constant speed."""
     return SpeedProfile(start_mps=speed_mps)
 
 
-def changed(speed_mps: float, *changes: tuple[float, float, float]) -> SpeedProfile:
-    """A speed and changes of it: begin [s], mean acceleration (unsigned) [m/s^2], speed afterwards [m/s]."""
+def changing_speed(speed_mps: float, *changes: tuple[float, float, float]) -> SpeedProfile:
+    """A speed with changes: start time [s], mean acceleration (unsigned) [m/s^2], speed afterwards [m/s]."""
     made, before = [], speed_mps
     for begin_s, accel_mps2, after in changes:
         duration_s = max(abs(after - before) / accel_mps2, 0.2)
         made.append(SpeedChange(begin_s=begin_s, duration_s=duration_s, speed_mps=after))
         before = after
     return SpeedProfile(start_mps=speed_mps, changes=tuple(made))
-
-
-def length_m(driver: ScriptedTrack) -> float:
-    """Length of somebody's box."""
-    return (driver.size_m or SIZES_M[driver.kind])[0]

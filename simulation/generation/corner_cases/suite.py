@@ -1,22 +1,19 @@
-"""The fixed corner suite: every kind with the same seeds on the same maps, split into train and test.
+"""The fixed corner suite: all kinds with fixed seeds and maps, split into a training and a test part.
 
-Train and test share neither a seed nor a map. Results are comparable as long as `SUITE_VERSION` is equal.
+The two parts share neither a seed nor a map. Results are comparable between suites of equal `SUITE_VERSION`.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from driving.recording import Recording
-from simulation.generation.corner_cases.generator import make_corner_case
-from simulation.generation.corner_cases.grounds import ground
 from simulation.generation.corner_cases.kinds import CORNER_KINDS
 
-SUITE_VERSION = 2
-"""Goes up whenever a member changes."""
+SUITE_VERSION = 3
+"""Raised whenever a member changes."""
 TRAIN_SEEDS = range(100, 111)
 TEST_SEEDS = range(200, 205)
-TRAIN_GROUNDS = (100, 101, 102, 103, 104, 105)
-TEST_GROUNDS = (200, 201, 202)
+TRAIN_MAPS = (100, 101, 102, 103, 104, 105)
+TEST_MAPS = (200, 201, 202)
 SPEEDS_MPS = (8.0, 13.0)
 
 Part = Literal["train", "test"]
@@ -29,28 +26,24 @@ class SuiteMember:
     part: Part
     kind: str
     seed: int
-    ground_number: int
+    map_number: int
 
 
-def suite_members(per_kind: int | None = None) -> list[SuiteMember]:
-    """All members, train first, kind by kind.
+def suite_members(per_kind: int | None = None, part: Part | None = None) -> list[SuiteMember]:
+    """Members of the suite, the training part first, kind by kind.
 
     Args:
-        per_kind: Only so many of each kind and part.
+        per_kind: Number of members per kind and part; None for all.
+        part: One of the parts; None for both.
     """
-    members = []
     parts: tuple[tuple[Part, range, tuple[int, ...]], ...] = (
-        ("train", TRAIN_SEEDS, TRAIN_GROUNDS),
-        ("test", TEST_SEEDS, TEST_GROUNDS),
+        ("train", TRAIN_SEEDS, TRAIN_MAPS),
+        ("test", TEST_SEEDS, TEST_MAPS),
     )
-    for part, seeds, grounds in parts:
-        for kind in CORNER_KINDS:
-            for place, seed in enumerate(seeds[:per_kind]):
-                number = grounds[place % len(grounds)]
-                members.append(SuiteMember(part=part, kind=kind, seed=seed, ground_number=number))
-    return members
-
-
-def make_member(member: SuiteMember) -> Recording:
-    """The recording of a member; the same on every machine and run."""
-    return make_corner_case(member.kind, member.seed, map_graph=ground(member.ground_number), speeds_mps=SPEEDS_MPS)
+    return [
+        SuiteMember(part=name, kind=kind, seed=seed, map_number=maps[place % len(maps)])
+        for name, seeds, maps in parts
+        if part in (None, name)
+        for kind in CORNER_KINDS
+        for place, seed in enumerate(seeds[:per_kind])
+    ]

@@ -3,7 +3,8 @@ import numpy as np
 from driving import AgentKind, LightStatus
 from driving.synthetic.motion import SmoothPath, SpeedProfile
 from driving.synthetic.proving_ground import proving_ground
-from driving.synthetic.scene_script import SIZES_M, SceneScript, ScriptedTrack, standing_track, track_id
+from driving.synthetic.scene_script import SceneScript, track_id
+from driving.synthetic.scripted_track import SIZES_M, ScriptedTrack, standing_track
 
 EAST = SmoothPath(np.array([[0.0, 0.0], [100.0, 0.0]]))
 

@@ -14,7 +14,7 @@ def test_an_unknown_name_is_answered_by_the_nearest():
         scenario_generator("twon")
 
 
-def test_a_town_shows_what_is_asked_for():
+def test_a_town_contains_the_wanted_type():
     scenario = scenario_generator("town").generate(4, "starting_left_turn")
     assert scenario.scenario_type == "starting_left_turn"
     assert scenario.num_frames == 151
@@ -22,6 +22,6 @@ def test_a_town_shows_what_is_asked_for():
     check_scenario(scenario)
 
 
-def test_a_condition_that_no_town_knows_is_answered_by_the_nearest():
+def test_an_unknown_condition_is_answered_by_the_nearest():
     with pytest.raises(ValueError, match=r"named 'left_turn'. Did you mean 'starting_left_turn'"):
         scenario_generator("town").generate(0, "left_turn")

@@ -12,7 +12,8 @@ from driving.nuplan.filters import ScenarioFilter
 from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.nuplan.writer import write_world
 from planning.registry import load_planner
-from simulation.generation.corner_cases.suite import make_member, suite_members
+from simulation.generation.corner_cases.generator import make_member
+from simulation.generation.corner_cases.suite import suite_members
 from simulation.metrics.score import score_simulation
 from simulation.rollout import run_rollout
 

@@ -1,15 +1,28 @@
-"""Chains, shifts and the cast are where one would put them by hand."""
-
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from driving.agents import AgentKind
-from driving.map_checks import map_findings
 from driving.synthetic.proving_ground import proving_ground
-from simulation.generation.corner_cases.chains import Shift, chain_through, oncoming_row
-from simulation.generation.corner_cases.grounds import ground
-from simulation.generation.corner_cases.overlaps import untouched
-from simulation.generation.corner_cases.staging import Approach, changed, crossing, following, speed_caps, steady
+from simulation.generation.corner_cases.chains import LateralShift, chain_through
+from simulation.generation.corner_cases.staging import (
+    BEGIN_S,
+    CURVE_ACCEL_MPS2,
+    END_S,
+    FRONT_M,
+    NEVER_S,
+    NominalEgo,
+    changing_speed,
+    constant_speed,
+    object_beside,
+    sample_times,
+    speed_caps,
+    track_across,
+    track_along,
+)
+
+CAR_M = (4.6, 1.9)
 
 
 @pytest.fixture(scope="module")
@@ -21,29 +34,31 @@ def chain():
     return chain_through(map_graph, (row,), 0.0, 500.0, site.builder.origin)
 
 
-def test_a_chain_leads_on_to_the_end_of_the_road(chain):
-    assert chain.length_m == pytest.approx(560.0, abs=0.1)
-    np.testing.assert_allclose(chain.beside(120.0, 1.0), [0.0, -0.75, 0.0], atol=1e-6)
-    assert chain.project(np.array([10.0, 0.0])) == pytest.approx((130.0, 1.75))
-
-
-def test_the_edges_and_the_oncoming_lane_are_found(chain):
-    assert chain.edge_m(120.0, -1) == pytest.approx(1.75 + 2.5, abs=0.11)
-    assert chain.edge_m(120.0, 1) == pytest.approx(1.75 + 3.5 + 2.5, abs=0.11)
-    assert oncoming_row(chain, 120.0) is not None
-
-
-def test_a_shift_moves_the_path_aside(chain):
-    path = chain.shifted((Shift(begin_m=100.0, length_m=40.0, left_m=3.0),))
-    np.testing.assert_allclose(path.poses(np.array([90.0, 300.0]))[:, 1], [-1.75, 1.25], atol=1e-3)
+def test_the_frames_cover_history_scenario_and_open_loop_future():
+    times = sample_times()
+    assert (times[0], times[-1]) == (BEGIN_S, END_S)
+    assert 0.0 in times.tolist()
+    assert np.diff(times) == pytest.approx(0.1)
 
 
 def test_the_front_of_the_nominal_ego_is_at_the_event_in_time(chain):
-    approach = Approach(chain=chain, speed_mps=10.0, event_m=200.0, event_s=6.0)
-    assert approach.front_m(6.0) == pytest.approx(200.0, abs=1e-6)
-    assert approach.front_m(0.0) == pytest.approx(140.0, abs=1e-6)
-    assert approach.time_s(210.0) == pytest.approx(7.0, abs=1e-6)
-    assert approach.starts_on_road
+    ego = NominalEgo(chain=chain, speed_mps=10.0, event_m=200.0, event_s=6.0)
+    assert ego.front_m(6.0) == pytest.approx(200.0, abs=1e-6)
+    assert ego.front_m(0.0) == pytest.approx(140.0, abs=1e-6)
+    assert ego.at(0.0)[0] == pytest.approx(140.0 - FRONT_M, abs=1e-6)
+    assert ego.time_s(210.0) == pytest.approx(7.0, abs=1e-6)
+    assert ego.starts_on_road
+
+
+def test_an_ego_whose_lanes_are_too_short_does_not_start_on_the_road(chain):
+    assert not NominalEgo(chain=chain, speed_mps=10.0, event_m=60.0, event_s=6.0).starts_on_road
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(4.0, 13.0), st.floats(180.0, 300.0), st.floats(4.0, 9.0), st.floats(-1.0, 12.0))
+def test_time_and_position_of_the_nominal_ego_are_inverse(chain, speed_mps, event_m, event_s, time_s):
+    ego = NominalEgo(chain=chain, speed_mps=speed_mps, event_m=event_m, event_s=event_s)
+    assert ego.time_s(ego.front_m(time_s)) == pytest.approx(time_s, abs=1e-6)
 
 
 def test_the_ego_slows_before_its_lanes_end(chain):
@@ -53,36 +68,57 @@ def test_the_ego_slows_before_its_lanes_end(chain):
     assert (np.diff(caps[along > 480.0]) <= 1e-9).all()
 
 
-def test_somebody_who_crosses_is_on_the_path_in_time(chain):
-    walker = crossing(chain, 120.0, -8.0, 8.0, steady(1.5), 5.0, kind=AgentKind.PEDESTRIAN)
-    poses = walker.poses(np.array([5.0, 7.0]))
-    np.testing.assert_allclose(poses[:, :2], [[0.0, -1.75], [0.0, 1.25]], atol=1e-6)
+def test_the_speed_in_a_curve_is_bounded_by_the_lateral_acceleration(chain):
+    shifted = chain.shifted((LateralShift(begin_m=200.0, length_m=15.0, left_m=3.0),))
+    along, caps = speed_caps(shifted, chain.speed_limits_mps)
+    lateral_mps2 = caps**2 * np.abs(shifted.curvature(along))
+    assert lateral_mps2.max() == pytest.approx(CURVE_ACCEL_MPS2, rel=0.02)
+    rise = np.diff(caps**2) / (2 * (along[1] - along[0]))
+    assert np.abs(rise[along[1:] < 540.0]).max() <= 1.4 + 1e-9
 
 
-def test_somebody_is_unseen_where_the_road_has_ended(chain):
-    car = following(chain, 500.0, 0.0, steady(10.0))
+def test_a_vehicle_is_at_its_place_in_time_and_moves_by_its_speed(chain):
+    car = track_along(chain, 200.0, 4.0, constant_speed(8.0), size_m=CAR_M)
+    np.testing.assert_allclose(car.poses(np.array([4.0, 6.0]))[:, :2], [[80.0, -1.75], [96.0, -1.75]], atol=1e-6)
+    assert car.size_m == CAR_M
+
+
+def test_a_vehicle_is_unobserved_beyond_the_end_of_the_road(chain):
+    car = track_along(chain, 500.0, 0.0, constant_speed(10.0), size_m=CAR_M)
     assert car.seen_s[1] == pytest.approx(6.0, abs=0.11)
+    assert track_along(chain, -900.0, 0.0, constant_speed(1.0), size_m=CAR_M).seen_s == (NEVER_S, NEVER_S)
 
 
-def test_changes_of_speed_take_as_long_as_their_acceleration_asks():
-    profile = changed(10.0, (2.0, 2.5, 0.0))
+def test_an_object_beside_the_path_is_turned_and_at_rest(chain):
+    barrier = object_beside(chain, 120.0, -2.0, kind=AgentKind.BARRIER, turn_rad=0.1)
+    poses = barrier.poses(np.array([0.0, 9.0]))
+    np.testing.assert_allclose(poses, [[0.0, -3.75, 0.1]] * 2, atol=1e-6)
+
+
+@pytest.mark.parametrize(("lefts_m", "direction"), [((-8.0, 8.0), 1.0), ((8.0, -8.0), -1.0)])
+def test_a_crossing_agent_is_on_the_path_in_time(chain, lefts_m, direction):
+    walker = track_across(chain, 120.0, lefts_m, constant_speed(1.5), 5.0, kind=AgentKind.PEDESTRIAN)
+    poses = walker.poses(np.array([5.0, 7.0]))
+    np.testing.assert_allclose(poses[:, :2], [[0.0, -1.75], [0.0, -1.75 + direction * 3.0]], atol=1e-6)
+    assert poses[0, 2] == pytest.approx(direction * np.pi / 2)
+
+
+def test_a_crossing_agent_is_unobserved_behind_its_end(chain):
+    walker = track_across(chain, 120.0, (-8.0, 4.0), constant_speed(2.0), 5.0, kind=AgentKind.PEDESTRIAN)
+    assert walker.seen_s == (-np.inf, pytest.approx(7.0, abs=0.11))
+
+
+def test_a_skewed_crossing_still_meets_the_path_in_time(chain):
+    cyclist = track_across(chain, 120.0, (-8.0, 8.0), constant_speed(3.0), 5.0, kind=AgentKind.BICYCLE, skew_rad=0.3)
+    pose = cyclist.poses(np.array([5.0]))[0]
+    np.testing.assert_allclose(pose, [0.0, -1.75, np.pi / 2 + 0.3], atol=1e-6)
+
+
+def test_a_change_of_speed_has_the_given_mean_acceleration():
+    profile = changing_speed(10.0, (2.0, 2.5, 0.0))
     np.testing.assert_allclose(profile.speed_mps(np.array([2.0, 4.0, 6.0])), [10.0, 5.0, 0.0], atol=1e-9)
 
 
-def test_only_motions_that_touch_nobody_are_clear():
-    centers = np.zeros((2, 3, 3))
-    centers[0, :, 0] = [0.0, 5.0, 10.0]
-    centers[1, :, 1] = 4.0
-    poses = np.tile(np.array([10.0, 0.0, 0.0]), (1, 3, 1))
-    sizes = np.tile(np.array([4.0, 2.0]), (1, 3, 1))
-    seen = np.ones((1, 3), dtype=bool)
-    assert untouched(centers, 4.0, 2.0, poses, sizes, seen).tolist() == [False, True]
-    assert untouched(centers, 4.0, 2.0, poses, sizes, ~seen).tolist() == [True, True]
-
-
-@pytest.mark.parametrize("number", range(3))
-def test_grounds_are_sound_and_differ(number):
-    map_graph = ground(number)
-    assert map_findings(map_graph) == []
-    assert map_graph.name == f"corners-{number:04d}"
-    assert not np.array_equal(map_graph.lanes.speed_limit_mps, ground(number + 1).lanes.speed_limit_mps)
+def test_changes_of_speed_follow_on_each_other():
+    profile = changing_speed(8.0, (1.0, 2.0, 4.0), (5.0, 1.0, 8.0))
+    np.testing.assert_allclose(profile.speed_mps(np.array([0.0, 3.0, 4.9, 9.0])), [8.0, 4.0, 4.0, 8.0], atol=1e-9)
