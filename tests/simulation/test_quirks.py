@@ -1,7 +1,7 @@
 import re
 
 
-def test_every_quirk_of_the_code_is_explained_and_the_other_way_round(repository):
+def test_documentation_and_code_name_the_same_quirks(repository):
     code = {
         name
         for package in ("simulation", "planning")

@@ -34,7 +34,7 @@ def _state(**columns):
     return state
 
 
-def test_a_car_without_commands_rolls_straight_on():
+def test_a_car_without_commands_keeps_its_speed_and_heading():
     state = _step(_state(speed=10.0, heading=np.pi / 2), 0.0, 0.0)
     np.testing.assert_allclose(state[:4], [0.0, 1.0, np.pi / 2, 10.0], atol=1e-15)
 
@@ -60,7 +60,7 @@ def test_steering_stops_at_sixty_degrees():
     assert _step(_state(steering=1.0), 0.0, 50.0)[STEERING] == pytest.approx(np.pi / 3)
 
 
-def test_braking_on_leads_backwards_as_in_nuplan():
+def test_a_braking_car_reverses_as_in_nuplan():
     assert _step(_state(speed=0.1, accel=-3.0), -3.0, 0.0)[VELOCITY_X] == pytest.approx(-0.2)
 
 
@@ -72,7 +72,7 @@ def test_states_and_motions_convert_into_each_other():
     np.testing.assert_array_equal(state_array(motion.state(2, motion=1)), states[1, 2])
 
 
-def test_the_centre_moves_by_nuplans_formula():
+def test_velocity_and_acceleration_of_the_centre_follow_nuplans_formula():
     states = np.zeros((1, 1, STATE_SIZE))
     states[..., 3:] = [8.0, 0.0, 1.0, 0.5, 0.1, 0.2, 0.3]
     motion: EgoMotion = motion_of(np.zeros(1, dtype=np.int64), states)
@@ -80,7 +80,7 @@ def test_the_centre_moves_by_nuplans_formula():
     np.testing.assert_allclose(center_accelerations(motion)[0, 0], [1.0 + 1.461 * (0.04 + 0.3), 0.5])
 
 
-def test_the_acceleration_of_the_centre_is_the_same_compiled_and_for_arrays():
+def test_the_acceleration_of_the_centre_is_equal_compiled_and_plain():
     values = np.random.default_rng(0).normal(size=(500, 3))
     together = center_acceleration(*values.T, 1.461)
     assert [center_acceleration(*row, 1.461) for row in values.tolist()] == together.tolist()

@@ -11,25 +11,25 @@ from simulation.geometry.angles import full_turns, unwrapped, wrap, wrap_vectori
     ("angle", "expected"),
     [(0.0, 0.0), (np.pi, -np.pi), (-np.pi, -np.pi), (1.5 * np.pi, -0.5 * np.pi), (7.0, 7.0 - 2 * np.pi)],
 )
-def test_angles_are_brought_into_the_half_open_turn(angle, expected):
+def test_wrapped_angles_lie_in_the_half_open_interval(angle, expected):
     assert wrap(angle) == pytest.approx(expected, abs=1e-12)
 
 
 @settings(deadline=None)
 @given(st.floats(-50.0, 50.0))
-def test_the_compiled_and_the_plain_form_are_equal_to_the_last_digit(angle):
+def test_compiled_and_plain_wrapping_are_equal_to_the_last_digit(angle):
     assert wrap(angle) == wrap_angle(angle)
 
 
 @settings(deadline=None)
 @given(st.floats(-50.0, 50.0))
-def test_the_form_without_a_branch_differs_by_rounding_only(angle):
+def test_wrapping_without_a_branch_differs_by_rounding_only(angle):
     assert abs(wrap(wrap_vectorized(angle) - wrap(angle))) < 1e-12
 
 
 @settings(deadline=None)
 @given(st.lists(st.floats(-np.pi, np.pi), min_size=1, max_size=30))
-def test_unwrapping_is_that_of_numpy(headings):
+def test_unwrapping_equals_that_of_numpy(headings):
     values = np.array(headings)
     np.testing.assert_allclose(unwrapped(values), np.unwrap(values), atol=1e-12)
 

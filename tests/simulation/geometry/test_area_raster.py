@@ -1,5 +1,3 @@
-"""The raster answers as the polygons themselves would."""
-
 import numpy as np
 import pytest
 import shapely
@@ -35,7 +33,7 @@ def polygons():
     return array
 
 
-def test_each_point_is_in_the_polygons_that_contain_it(polygons):
+def test_containment_of_points_equals_that_of_shapely(polygons):
     raster = rasterize(flatten_polygons(polygons), ORIGIN - 30, ORIGIN + 30)
     for x, y in ORIGIN + np.random.default_rng(4).uniform(-29, 29, (3000, 2)):
         expected = np.flatnonzero(shapely.contains_xy(polygons, x, y)).tolist()
@@ -51,7 +49,7 @@ def test_points_on_a_border_or_outside_of_the_region_belong_to_no_polygon(polygo
     assert rows_at(raster, ORIGIN[0] + 40.0, ORIGIN[1]) == []
 
 
-def test_a_large_region_gets_coarser_cells_and_the_same_answers(polygons):
+def test_a_large_region_has_coarser_cells_and_the_same_results(polygons):
     raster = rasterize(flatten_polygons(polygons), ORIGIN - 600, ORIGIN + 600)
     assert raster.cell_m > 1.5
     for x, y in ORIGIN + np.random.default_rng(5).uniform(-29, 29, (500, 2)):

@@ -11,7 +11,7 @@ def digest_of(path: Path) -> str:
 
 
 def kernels(root: Path, constant: str) -> Path:
-    """A kernel that calls one of another file, which takes a constant from a third."""
+    """A kernel that calls a kernel of another file, which imports a constant of a third."""
     folder = root / "simulation"
     folder.mkdir(exist_ok=True)
     (folder / "constants.py").write_text(f"STEP = {constant}\n")
@@ -21,7 +21,7 @@ def kernels(root: Path, constant: str) -> Path:
     return folder
 
 
-def test_a_change_two_files_away_names_another_cache_folder(tmp_path, monkeypatch):
+def test_a_change_two_imports_away_changes_the_cache_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(compiling, "_ROOT", tmp_path)
     folder = kernels(tmp_path, "1")
     before, apart = digest_of(folder / "outer.py"), digest_of(folder / "apart.py")
@@ -30,6 +30,6 @@ def test_a_change_two_files_away_names_another_cache_folder(tmp_path, monkeypatc
     assert digest_of(folder / "apart.py") == apart
 
 
-def test_kernels_are_compiled_from_the_function_itself_and_cached_under_the_digest_of_their_module():
+def test_kernels_are_cached_under_the_digest_of_their_module():
     assert boxes.box_corners.py_func.__name__ == "box_corners"
     assert compiling.source_digest(Path(boxes.__file__)) == Path(boxes.box_corners.stats.cache_path).name

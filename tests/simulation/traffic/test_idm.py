@@ -15,7 +15,7 @@ from planning.stand_still import StandStillPlanner
 from simulation.ego.dynamics import states_of
 from simulation.rollout import Rollout, run_rollout
 from simulation.traffic.idm_map import idm_map_of
-from simulation.traffic.idm_start import replayed_tracks, start_pose, starting_agents
+from simulation.traffic.idm_start import replayed_tracks, starting_agents
 
 
 def _starting(scenario):
@@ -73,7 +73,7 @@ def test_a_car_follows_its_lane_and_stops_behind_the_queue():
     log = run_rollout(scenario, StandStillPlanner(), traffic="reactive")
     vehicles = np.flatnonzero(log.agents.kinds == AgentKind.VEHICLE)
     assert len(vehicles) == 3
-    # The front one has a free road and drives off, the others follow it with a gap.
+    # The front vehicle has a free road and drives off; the other two follow it with a gap.
     assert (log.agents.poses[vehicles, 60, 0] > log.agents.poses[vehicles, 0, 0] + 3.0).all()
     for step in range(0, 61, 10):
         boxes = shapely.polygons(box_corners(log.agents.poses[vehicles, step], log.agents.sizes[vehicles, step]))
@@ -111,7 +111,7 @@ def test_agents_wait_at_a_red_light_and_pass_on_green():
     assert x[-1] > np.nanmax(x[:90]) + 3.0
 
 
-def test_bicycles_and_cars_off_the_lanes_are_in_no_reactive_world():
+def test_bicycles_and_cars_off_the_lanes_are_absent_from_reactive_traffic():
     scenario = scene("queue")
     agents = scenario.agents
     rows = agents.rows_at(scenario.first_frame)
@@ -139,7 +139,7 @@ def test_pedestrians_follow_the_log():
         np.testing.assert_array_equal(log.agents.poses[row], scenario.agents.poses[source, frames])
 
 
-def test_vehicles_on_top_of_each_other_start_once():
+def test_of_overlapping_vehicles_only_the_first_starts():
     scenario = scene("queue")
     rows = scenario.agents.rows_at(scenario.first_frame)
     poses = scenario.agents.poses.copy()
@@ -150,12 +150,7 @@ def test_vehicles_on_top_of_each_other_start_once():
     assert rows[1] not in found
 
 
-def test_a_place_off_the_road_has_no_lane():
-    scenario = scene("queue")
-    assert start_pose(idm_map_of(scenario.map), np.array([0.0, 0.0, 0.0])) is None
-
-
-def test_an_agent_out_of_range_is_gone_for_good():
+def test_an_agent_out_of_range_never_returns():
     scenario = scene("queue")
     rows = scenario.agents.rows_at(scenario.first_frame)
     poses = scenario.agents.poses.copy()
@@ -172,7 +167,7 @@ def test_an_agent_out_of_range_is_gone_for_good():
 
 
 @pytest.mark.parametrize("name", ["queue", "t_junction", "roundabout"])
-def test_turning_and_moving_the_world_changes_no_drive(name):
+def test_rotating_and_moving_the_world_changes_no_drive(name):
     scenario = scene(name)
     pose = np.array([300.0, -200.0, 0.7])
     log = run_rollout(scenario, StandStillPlanner(), traffic="reactive")
@@ -185,7 +180,7 @@ def test_turning_and_moving_the_world_changes_no_drive(name):
 
 
 class Replay(StandStillPlanner):
-    """Feeds recorded plans back."""
+    """Returns recorded plans."""
 
     def __init__(self, plans):
         self.plans = plans
@@ -198,11 +193,11 @@ class Replay(StandStillPlanner):
         return Trajectory(time_s=(plan[:, 0] - plan[0, 0]) * 1e-6, poses=plan[:, 1:].copy())
 
 
-def _assert_shown(agents, run):
-    shown = run["obs"]
+def _assert_observed(agents, run):
+    observed = run["obs"]
     tracks = [str(track) for track in run["tracks"]]
     for step in range(agents.num_steps):
-        expected = shown[shown[:, 0] == step]
+        expected = observed[observed[:, 0] == step]
         rows = agents.rows_at(step)
         assert [agents.track_ids[row] for row in rows] == [tracks[int(number)] for number in expected[:, 1]]
         np.testing.assert_array_equal(agents.kinds[rows], expected[:, 2])
@@ -212,7 +207,7 @@ def _assert_shown(agents, run):
         np.testing.assert_allclose(ours, expected[:, 3:], atol=1e-6)
 
 
-def test_recorded_plans_give_the_devkits_worlds(golden):
+def test_recorded_plans_reproduce_ego_and_agents_of_the_devkit(golden):
     world = golden / "world1"
     scenarios = {entry.token: open_scenario(entry) for entry in list_scenarios(DataRoot.find(world))}
     folders = {
@@ -229,4 +224,4 @@ def test_recorded_plans_give_the_devkits_worlds(golden):
             log = run_rollout(scenarios[path.stem], Replay(arrays["plans"]), traffic=traffic)
             np.testing.assert_array_equal(log.ego.time_us, arrays["ego"][:, 0].astype(np.int64))
             np.testing.assert_allclose(states_of(log.ego)[0], arrays["ego"][:, 1:], atol=1e-8)
-            _assert_shown(log.agents, arrays)
+            _assert_observed(log.agents, arrays)

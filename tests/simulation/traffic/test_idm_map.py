@@ -45,11 +45,11 @@ CORNER = np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0]])
         ((12.0, 14.0), (20.0, 10.0, 10.0, np.pi / 2)),
     ],
 )
-def test_the_nearest_pose_looks_half_a_metre_ahead(point, expected):
+def test_the_heading_of_the_nearest_pose_is_that_to_the_point_half_a_metre_ahead(point, expected):
     assert nearest_pose(CORNER, arc_lengths(CORNER), *point) == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_map_has_one_set_of_arrays_which_goes_with_it():
+def test_a_map_has_one_set_of_arrays_of_the_same_lifetime():
     map_graph = replace(scene("queue").map)
     arrays = weakref.ref(idm_map_of(map_graph))
     assert idm_map_of(map_graph) is arrays()

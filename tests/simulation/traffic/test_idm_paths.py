@@ -41,21 +41,21 @@ def test_two_points_stay_a_path():
     np.testing.assert_allclose(path[:count, [PROGRESS, X]], [[0, 0], [5, 5]])
 
 
-def test_headings_run_on_across_the_half_turn():
+def test_headings_do_not_jump_at_half_a_turn():
     path, count = _path([[0, 0], [-5, 1], [-10, 0], [-15, 0], [-16, 0]])
     assert np.abs(np.diff(path[:count, HEADING])).max() < 1.0
     halfway = (path[1, PROGRESS] + path[2, PROGRESS]) / 2
     assert pose_on_path(path, count, halfway)[2] == pytest.approx((path[1, HEADING] + path[2, HEADING]) / 2)
 
 
-def test_what_is_ahead_starts_between_vertices():
+def test_the_path_to_go_starts_between_vertices():
     path, count = _path([[0, 0], [1, 0], [2, 0], [3, 0]])
     line = np.empty((8, 3))
     assert path_to_go(path, count, 0.25, line) == 3
     np.testing.assert_allclose(line[:3, 0], [0.25, 1, 2])
 
 
-def test_at_the_end_of_the_path_the_last_two_vertices_are_ahead():
+def test_at_the_end_of_a_path_its_last_two_vertices_are_the_path_to_go():
     path, count = _path([[0, 0], [1, 0], [2, 0], [3, 0]])
     line = np.empty((8, 3))
     assert path_to_go(path, count, clamped(path, count, 9.0), line) == 2
@@ -63,7 +63,7 @@ def test_at_the_end_of_the_path_the_last_two_vertices_are_ahead():
 
 
 @pytest.mark.parametrize(("start", "end", "expected"), [(0.5, 1.5, [0.5, 1, 1.5]), (2, 2, [1, 2]), (0, 0, [0, 1])])
-def test_pieces_of_a_path(start, end, expected):
+def test_a_piece_of_a_path_ends_at_interpolated_points(start, end, expected):
     path, count = _path([[0, 0], [1, 0], [2, 0], [3, 0]])
     line = np.empty((8, 3))
     num = path_between(path, count, start, end, line)

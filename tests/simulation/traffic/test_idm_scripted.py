@@ -1,4 +1,4 @@
-"""Reactive traffic in which the agent that the tag is about, bicycles and parked cars keep to the log."""
+"""Scripted traffic: the agent that the tag is about, bicycles and parked cars follow the log."""
 
 from dataclasses import replace
 from typing import get_args
@@ -28,7 +28,7 @@ def about(scenario, row):
 
 
 def moved(scenario, row, by_m):
-    """The scenario with one agent elsewhere, [x, y] (m), at all times."""
+    """The scenario with one agent moved by [x, y] (m) at all times."""
     poses = scenario.agents.poses.copy()
     poses[row, :, :2] += by_m
     return replace(scenario, agents=replace(scenario.agents, poses=poses))
@@ -41,7 +41,7 @@ def of_kind(scenario, row, kind):
 
 
 def seen_from(scenario, row, step):
-    """The scenario in which one agent is first seen at a step of the time axis."""
+    """The scenario with one agent invalid before a step of the time axis."""
     agents = scenario.agents
     hidden = np.zeros_like(agents.valid)
     hidden[row, :step] = True
@@ -72,19 +72,19 @@ def assert_same_world(log, other):
 
 
 def travelled_m(log, scenario, row):
-    """Up to where the agent was last seen: reactive ones are gone 100 m from the ego."""
+    """Distance up to the last valid step: reactive agents disappear 100 m from the ego."""
     x = log.agents.poses[row_of(log, scenario, row), :, 0]
     return np.nanmax(x) - x[0]
 
 
-def test_the_names_of_the_settings_are_those_of_the_rollout():
+def test_the_settings_name_the_traffic_of_the_rollout():
     assert set(get_args(Traffic)) == set(TRAFFIC)
     assert rule_for("reactive_scripted") is CLOSED_LOOP
     with pytest.raises(KeyError, match=r"Did you mean 'reactive_scripted'\? Known: .*'reactive_scripted'"):
         Rollout(scene("queue"), traffic="reactive_script")
 
 
-def test_whom_the_tag_is_about_follows_the_log_while_the_others_react():
+def test_the_agent_of_the_tag_follows_the_log_while_other_agents_react():
     # The scene's car changes to the ego's lane; as an IDM driver it would keep to its own.
     scenario = about(scene("cut_in"), 0)
     log = driven(scenario)
@@ -95,7 +95,7 @@ def test_whom_the_tag_is_about_follows_the_log_while_the_others_react():
     assert left_m == pytest.approx(3.5, abs=0.3)
 
 
-def test_a_follower_brakes_for_the_scripted_car_that_it_would_follow_off_otherwise():
+def test_a_follower_brakes_behind_a_scripted_car_that_stands():
     # Three cars stand in a queue with a free road before them: the front one drives off unless it is scripted.
     queue = scene("queue")
     front = int(np.argmax(queue.agents.poses[:, queue.first_frame, 0]))
@@ -168,33 +168,33 @@ def test_a_follower_keeps_the_speed_of_the_scripted_one_before_it(kind):
     assert 15.5 < free_m[-1] < 16.0
 
 
-def test_a_follower_takes_a_scripted_pedestrian_as_standing():
+def test_a_scripted_pedestrian_counts_as_standing():
     # Of a standing lead the model wants 5 * 5 / (2 * sqrt(2)) = 8.8 m more: that is more than there is.
     speed_mps, free_m = followed(AgentKind.PEDESTRIAN, 5.0)
     assert 4.0 < speed_mps.min() < 4.5
     assert 23.0 < free_m[-1] < 25.0
 
 
-def test_a_scripted_car_whose_speed_is_not_logged_is_taken_as_standing():
+def test_a_scripted_car_without_logged_speed_counts_as_standing():
     unknown, _ = followed(AgentKind.VEHICLE, 5.0, logged_velocity=[np.nan, np.nan])
     standing, _ = followed(AgentKind.VEHICLE, 5.0, logged_velocity=[0.0, 0.0])
     np.testing.assert_array_equal(unknown, standing)
     assert 4.0 < unknown.min() < 4.5
 
 
-def test_a_scripted_car_that_backs_up_is_taken_as_coming_nearer():
+def test_a_scripted_car_that_reverses_has_a_negative_speed():
     backing, _ = followed(AgentKind.VEHICLE, 0.0, logged_velocity=[-1.0, 0.0])
     standing, _ = followed(AgentKind.VEHICLE, 0.0)
     assert backing[20] < standing[20] - 0.1
 
 
 @pytest.mark.parametrize("kind", [AgentKind.BICYCLE, AgentKind.PEDESTRIAN, AgentKind.GENERIC_OBJECT])
-def test_whatever_kind_the_tag_is_about_follows_the_log(kind):
+def test_the_agent_of_the_tag_follows_the_log_whatever_its_kind(kind):
     scenario = about(of_kind(scene("cut_in"), 0, kind), 0)
     assert_follows_log(driven(scenario), scenario, 0)
 
 
-def test_bicycles_and_parked_cars_stay():
+def test_bicycles_and_parked_cars_follow_the_log():
     queue = scene("queue")
     bicycle = of_kind(queue, 0, AgentKind.BICYCLE)
     parked = moved(bicycle, 1, [0.0, 60.0])
@@ -208,7 +208,7 @@ def test_bicycles_and_parked_cars_stay():
     assert [each.row for each in starting_agents(parked, idm_map, follows_log)] == [2]
 
 
-def test_bicycles_that_come_later_appear_and_cars_do_only_where_the_tag_is_about_them():
+def test_of_tracks_that_appear_later_only_bicycles_and_the_agent_of_the_tag_are_present():
     queue = scene("queue")
     late = seen_from(queue, 0, queue.first_frame + 40)
     track_id = queue.agents.track_ids[0]
@@ -218,7 +218,7 @@ def test_bicycles_that_come_later_appear_and_cars_do_only_where_the_tag_is_about
     assert_follows_log(driven(bicycle), bicycle, 0)
 
 
-def test_a_car_that_would_touch_the_scripted_one_does_not_start():
+def test_a_car_that_would_overlap_the_scripted_one_does_not_start():
     queue = scene("queue")
     # Row 1 is on top of row 0, which comes first in the frame: as reactive agents 0 starts and 1 does not.
     by_m = queue.agents.poses[0, queue.first_frame, :2] - queue.agents.poses[1, queue.first_frame, :2]
@@ -230,18 +230,18 @@ def test_a_car_that_would_touch_the_scripted_one_does_not_start():
 
 
 @pytest.mark.parametrize("name", ["queue", "t_junction", "pedestrian_crossing", "construction"])
-def test_without_tag_agent_bicycles_and_parked_cars_it_is_the_reactive_world(name):
+def test_without_scripted_tracks_the_traffic_equals_reactive_traffic(name):
     scenario = scene(name)
     assert scenario.about_track is None
     assert_same_world(driven(scenario), driven(scenario, "reactive"))
 
 
-def test_reactive_traffic_does_not_ask_whom_the_tag_is_about():
+def test_reactive_traffic_ignores_the_agent_of_the_tag():
     scenario = scene("cut_in")
     assert_same_world(driven(about(scenario, 0), "reactive"), driven(scenario, "reactive"))
 
 
-def test_boxes_are_listed_agents_first_and_then_kind_by_kind():
+def test_boxes_are_listed_agents_first_then_replayed_tracks_by_kind():
     queue = scene("queue")
     mixed = about(of_kind(of_kind(queue, 0, AgentKind.PEDESTRIAN), 1, AgentKind.BICYCLE), 2)
     agents = driven(mixed).agents
@@ -255,7 +255,7 @@ def test_boxes_are_listed_agents_first_and_then_kind_by_kind():
     assert shown == [queue.agents.track_ids[row] for row in (1, 2, 0)]
 
 
-def test_the_planner_sees_scripted_agents_where_the_log_has_them():
+def test_the_planner_observes_scripted_agents_at_their_logged_poses():
     scenario = about(scene("cut_in"), 0)
     rollout = Rollout(scenario, traffic="reactive_scripted")
     while not rollout.is_finished:
@@ -268,7 +268,7 @@ def test_the_planner_sees_scripted_agents_where_the_log_has_them():
         rollout.advance(StandStillPlanner().plan(observation))
 
 
-def test_running_into_a_scripted_car_is_the_egos_fault():
+def test_a_collision_with_a_scripted_car_ahead_is_at_fault():
     class Ahead(StandStillPlanner):
         def plan(self, observation):
             pose = observation.ego_now.rear_axle_pose
