@@ -9,7 +9,6 @@ import signal
 import time
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import ray
@@ -17,7 +16,7 @@ from benchmark_runs import STRAIGHT, STRAIGHT_BATCHED, run, settings
 from odd_planners import Straight
 
 from planning.registry import load_planner
-from simulation.benchmark.comparison import bootstrap_interval, compare_reports
+from simulation.benchmark.comparison import compare_reports
 from simulation.benchmark.ray_backend import start_ray
 from simulation.benchmark.report import Report
 from simulation.benchmark.run import run_benchmark
@@ -299,13 +298,6 @@ def test_the_single_planners_of_two_folders_are_paired(world, tmp_path):
     expected = sum(y - x for x, y in zip(*scores, strict=True)) / 3
     assert comparison.difference == pytest.approx(expected)
     assert abs(comparison.changes[0].difference) == max(abs(y - x) for x, y in zip(*scores, strict=True))
-
-
-def test_the_interval_covers_the_mean_of_differences():
-    differences = np.random.default_rng(1).normal(0.1, 0.2, 400)
-    low, high = bootstrap_interval(differences, seed=0)
-    assert low < differences.mean() < high
-    assert high - low == pytest.approx(2 * 1.96 * differences.std() / 20, rel=0.1)
 
 
 def test_probes_have_a_table_of_their_own(world, tmp_path):
