@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 DATA ?= ../shared/data
 DEMO ?= demo
 
-# Torch and OpenMP spin on a busy machine unless told not to.
+# Without these settings the threads of Torch and OpenMP spin on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: setup demo test lint types format clean

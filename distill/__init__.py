@@ -1,1 +1,1 @@
-"""Who taught us: a rule-based teacher that judges every trajectory of a vocabulary."""
+"""Distillation: a rule-based teacher scores every trajectory of a vocabulary, and a student learns these scores."""

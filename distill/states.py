@@ -55,7 +55,7 @@ class State:
 
 
 def scenario_states(scenario: Scenario, settings: StateSettings) -> Iterator[State]:
-    """States on the log and shifted ones beside them; those that touch somebody are left out.
+    """States on the log and shifted ones beside them; shifted states that overlap an agent are left out.
 
     Which ones depends on the scenario and the seed only, not on what was labelled before.
     """

@@ -65,7 +65,7 @@ def wait_for_all() -> None:
 
 
 def leave_process_group() -> None:
-    """Wait at a barrier, then destroy the process group: a process that exits early aborts the others."""
+    """Wait at a barrier, then destroy the process group: a process that exits early aborts all."""
     if torch.distributed.is_initialized():
         barrier()
         destroy_process_group()

@@ -84,7 +84,7 @@ def load_planner(spec: str, *, device: str = "cpu", arguments: Sequence[str] = (
         spec: A name of `PLANNERS`; `package.module:Class` for a user's class; `recorded:DIR` for plans stored as
             `DIR/<scenario id>.npz`; `devkit:package.module:Class` for a planner written for nuPlan's devkit;
             `student:DIR` for a trained student.
-        device: In torch's names, for planners whose constructor has a parameter `device`.
+        device: In torch's names; passed to constructors with a parameter `device`.
         arguments: Of the constructor, as `NAME=VALUE`; values are converted by its annotations.
 
     Raises:

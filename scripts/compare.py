@@ -3,7 +3,7 @@
     python scripts/compare.py results/before results/after
     python scripts/compare.py results/idm results/pdm_closed --most 30
 
-The interval tells what drawing other scenarios of the same kind would give in 95 of 100 cases; when it holds 0,
+The interval covers the difference of 95 of 100 samples of scenarios of the same kind; when it holds 0,
 the two may as well be equal.
 """
 

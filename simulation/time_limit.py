@@ -15,7 +15,7 @@ class StepTimeoutError(TimeoutError):
 
 @contextmanager
 def time_limit(seconds: float, subject: str) -> Iterator[None]:
-    """Raise when the body takes longer: in its midst where that is possible, else at its end.
+    """Raise when the body takes longer: during the body where that is possible, otherwise at its end.
 
     The alarm signal interrupts Python code in a process's main thread. Compiled code returns first, and other threads
     are not interrupted: for them the time is checked at the end. A body that never returns is stopped only by the end

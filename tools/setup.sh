@@ -23,7 +23,7 @@ fi
 echo "Setting up .venv (once, about a minute) ..."
 [[ -x .venv/bin/python ]] || "$PYTHON" -m venv .venv
 .venv/bin/python -m pip install --quiet "uv>=0.5"
-# uv looks into a local wheel folder only when told to; pip reads the variable by itself.
+# uv reads a local wheel folder only from its option; pip reads it from the variable.
 links=()
 [[ -n "${PIP_FIND_LINKS:-}" ]] && links=(--find-links "$PIP_FIND_LINKS")
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet "${links[@]}" --editable . --group dev

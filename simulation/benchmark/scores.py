@@ -29,7 +29,7 @@ class Group:
     traffic: str
     results: tuple[JobResult, ...]
     is_probe: bool
-    """Whether it is a degenerate planner, whose score shows how far a metric can be gamed."""
+    """Whether it is a degenerate planner; its score shows how far a metric can be gamed."""
 
     @property
     def final_score(self) -> float:

@@ -1,4 +1,4 @@
-"""Planners that look at the ego only."""
+"""Planners that use only the state of the ego."""
 
 from dataclasses import replace
 

@@ -89,7 +89,7 @@ def test_an_empty_result_is_an_error(world, tmp_path, call):
     assert "No scenario passes the filter" in err
 
 
-def test_what_is_cut_off_is_left_out_and_said(world, tmp_path, call):
+def test_scenarios_that_the_log_cuts_off_are_left_out_with_a_line(world, tmp_path, call):
     with sqlite3.connect(log_of(tmp_path)) as connection:
         later = world.time_us[world.tags[1].frame] + 11_950_000
         connection.execute("DELETE FROM lidar_pc WHERE timestamp > ?", (int(later),))
@@ -103,7 +103,7 @@ def test_what_is_cut_off_is_left_out_and_said(world, tmp_path, call):
     assert (code, len(out.splitlines())) == (0, 2)
 
 
-def test_poses_that_are_no_numbers_are_said(world, tmp_path, call):
+def test_scenarios_with_missing_poses_are_left_out_with_a_line(world, tmp_path, call):
     with sqlite3.connect(log_of(tmp_path)) as connection:
         connection.execute("UPDATE ego_pose SET y = NULL")
     code, out, err = call("--data", tmp_path, "--json")
@@ -112,7 +112,7 @@ def test_poses_that_are_no_numbers_are_said(world, tmp_path, call):
     assert err.count("Left out") == 2
 
 
-def test_one_bad_log_does_not_hide_the_others(world, tmp_path, call):
+def test_an_unreadable_log_does_not_hide_the_scenarios_of_other_logs(world, tmp_path, call):
     log = log_of(tmp_path)
     log.with_name("2021.01.01.bad.db").write_bytes(log.read_bytes()[:50_000])
     code, out, err = call("--data", tmp_path, "--json")

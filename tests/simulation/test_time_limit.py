@@ -7,7 +7,7 @@ import pytest
 from simulation.time_limit import StepTimeoutError, time_limit
 
 
-def test_python_code_is_interrupted_in_its_midst():
+def test_python_code_is_interrupted_while_it_runs():
     reached = []
 
     def work():

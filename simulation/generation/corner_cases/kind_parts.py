@@ -16,7 +16,7 @@ Manoeuvre = tuple[LateralShift, ...]
 
 
 def ego_at(search: SiteSearch, site: LaneSite, event_s: float) -> NominalEgo:
-    """The nominal ego whose front bumper reaches the event of a site at a given time."""
+    """The nominal ego; its front bumper reaches the event of a site at a given time."""
     return NominalEgo(chain=site.chain, speed_mps=search.speed_mps, event_m=site.event_m, event_s=event_s)
 
 

@@ -96,8 +96,8 @@ def find_solutions(staged: StagedCase, draft: Scenario) -> list[Solution]:
     paths = [ego.chain.shifted(shifts, ego.start_left_m) for shifts in staged.manoeuvres]
     start = _start_state(ego)
     if not staged.nominal_may_pass:
-        careless = track_proposals(start, _plans(ego, paths[0], _careless_profiles(ego)))
-        if _is_clear(careless[:, :frames], agents, margin_m=(0.0, 0.0)).any():
+        unreactive = track_proposals(start, _plans(ego, paths[0], _unreactive_profiles(ego)))
+        if _is_clear(unreactive[:, :frames], agents, margin_m=(0.0, 0.0)).any():
             return []
     profiles = speed_profiles(ego.speed_mps, may_speed_up=staged.may_speed_up)
     plans = np.concatenate([_plans(ego, path, profiles) for path in paths])
@@ -123,7 +123,7 @@ def find_solutions(staged: StagedCase, draft: Scenario) -> list[Solution]:
     ]
 
 
-def _careless_profiles(ego: NominalEgo) -> list[SpeedProfile]:
+def _unreactive_profiles(ego: NominalEgo) -> list[SpeedProfile]:
     """Profiles without reaction to agents: constant speed, and acceleration to the limit as on a free road."""
     limit_mps = float(ego.chain.speed_limits_mps.min())
     if not ego.speed_mps < limit_mps < np.inf:

@@ -98,7 +98,7 @@ class NominalEgo:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StagedCase:
-    """A situation whose solution is still to be found."""
+    """A situation before the search for its solution."""
 
     ego: NominalEgo
     agents: Sequence[ScriptedTrack]
@@ -127,7 +127,7 @@ def track_along(
     shifts: tuple[LateralShift, ...] = (),
     size_m: tuple[float, float],
 ) -> ScriptedTrack:
-    """A vehicle whose box centre is at an arc length of a chain at a given time; unobserved beyond the chain."""
+    """A vehicle with its box centre at an arc length of a chain at a given time; unobserved beyond the chain."""
     path = chain.shifted(shifts)
     start_m = along_m - float(speed.distance_m(np.array([time_s]))[0])
     times = sample_times()

@@ -17,7 +17,7 @@ def light_statuses(rng: np.random.Generator, town: TownMap, steps: int) -> Light
     """`LightStatus` of every connector with lights over a number of steps, in row order.
 
     Each junction has a fixed cycle. Half of the junctions serve one arm at a time, so that left turns are protected;
-    the others serve opposite arms together, and vehicles that turn left yield to oncoming traffic.
+    the other half serves opposite arms together, and vehicles that turn left yield to oncoming traffic.
     """
     lit = [move for move in town.movements if town.plan.junctions[move.junction].kind == JunctionKind.SIGNAL]
     row_of = {move.lane_id: row for row, move in enumerate(lit)}

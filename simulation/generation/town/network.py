@@ -29,7 +29,7 @@ from simulation.geometry.compiling import njit
 CLEARANCE_M = 2.8
 """Connectors whose centerlines come closer than this cannot be driven at the same time."""
 ALONG_BELOW_RAD = 0.5
-"""Connectors that meet at a smaller angle merge or diverge; the others cross."""
+"""Connectors that meet at a smaller angle merge or diverge; at a larger angle they cross."""
 STREET_RANK_LIMITS_MPS = (13.0, 16.0)
 """Speed limits that separate the ranks of streets."""
 

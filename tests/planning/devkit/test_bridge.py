@@ -29,7 +29,7 @@ def test_a_class_without_settings_is_made_without_arguments():
     assert make_from_class("collections:OrderedDict") == {}
 
 
-def test_a_class_whose_arguments_nobody_gives_says_how_to_give_them():
+def test_a_class_with_missing_arguments_raises_with_the_way_to_give_them():
     with pytest.raises(ValueError, match="no planner YAML of its package names it"):
         make_from_class("datetime:date")
 

@@ -1,4 +1,4 @@
-"""The student that comes along drives the hand-made scenes, which it has never seen, as one would wish."""
+"""The shipped student drives the hand-made scenes, which were not in its training data, without violations."""
 
 import pytest
 
@@ -20,6 +20,6 @@ def results() -> dict[str, SimulationScore]:
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_it_touches_nobody_stays_on_the_road_and_gets_on(results, name):
+def test_all_multipliers_of_the_closed_loop_score_are_1(results, name):
     scores = {metric: results[name].metrics[metric].score for metric in CLOSED_LOOP.multipliers}
     assert scores == dict.fromkeys(CLOSED_LOOP.multipliers, 1.0)

@@ -47,7 +47,7 @@ def share(
 
 
 def ahead_by(gap_m: float, y_m: float = 0.1) -> tuple[float, float, float]:
-    """Pose of an agent whose rear end is a gap ahead of the ego's front."""
+    """Pose of an agent with its rear end at a gap ahead of the ego's front."""
     return FRONT_M + gap_m + LENGTH_M / 2, y_m, 0.0
 
 

@@ -16,7 +16,7 @@ def straight(*speeds_mps: float) -> np.ndarray:
     return motions
 
 
-def test_the_first_entry_stands_still_and_the_others_were_driven():
+def test_the_first_entry_stands_still_and_all_later_entries_are_given_motions():
     motions = straight(*np.linspace(1.0, 15.0, 200))
     vocabulary = build_vocabulary(motions, 8, seed=3)
     assert len(vocabulary) == 8

@@ -84,6 +84,6 @@ def test_short_plans_and_logs_are_refused(road):
         pdms(road, NOW, Trajectory(time_s=np.array([0.0, 1.0, 2.0]), poses=poses))
     last = road.num_frames - 1
     if road.first_frame + last + 50 < len(road.time_us):
-        pytest.skip("the scene's log goes on long enough")
+        pytest.skip("the log of the scene is long enough")
     with pytest.raises(ValueError, match="too early to score a plan"):
         pdms(road, last, plan_of("constant_velocity", road, last))

@@ -170,7 +170,7 @@ def _run_that_ends_its_process(world, output):
     run_benchmark(settings(world, output, "odd_planners:KillsOnEmptyRoads", resume=True), load_planner)
 
 
-def test_a_run_killed_in_the_midst_ends_in_the_same_report_after_resuming(world, reference, tmp_path):
+def test_a_run_killed_halfway_ends_in_the_same_report_after_resuming(world, reference, tmp_path):
     output = tmp_path / "r"
     process = multiprocessing.get_context("spawn").Process(target=_run_to_be_killed, args=(world, output))
     process.start()

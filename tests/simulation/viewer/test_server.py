@@ -165,7 +165,7 @@ def test_the_built_page_matches_its_sources_and_names_no_host():
     for name in ("app.js", "view3d.js"):
         code = (PAGE_FOLDER / name).read_text()
         hosts = set(re.findall(r"https?://[a-z0-9.-]+", code))
-        assert hosts <= {"http://www.w3.org"}, "only XML namespaces may look like addresses"
+        assert hosts <= {"http://www.w3.org"}, "only XML namespaces may have the form of addresses"
         size += len(gzip.compress(code.encode()))
     assert size < 1e6
 

@@ -50,7 +50,7 @@ def test_the_front_of_the_nominal_ego_is_at_the_event_in_time(chain):
     assert ego.starts_on_road
 
 
-def test_an_ego_whose_lanes_are_too_short_does_not_start_on_the_road(chain):
+def test_an_ego_on_lanes_that_are_too_short_does_not_start_on_the_road(chain):
     assert not NominalEgo(chain=chain, speed_mps=10.0, event_m=60.0, event_s=6.0).starts_on_road
 
 

@@ -211,8 +211,8 @@ def test_a_pedestrian_that_has_passed_does_not_stop_a_vehicle():
     traffic = make_traffic(with_crosswalk(), EASTBOUND_CAR)
     assert crosswalk_wall(traffic, walker(9.0, 1.2), 0, EASTBOUND) == np.inf
     assert crosswalk_wall(traffic, walker(3.0, -1.2), 0, EASTBOUND) == np.inf
-    nobody = Walkers(np.array([0]), np.zeros((1, 1)), np.zeros((1, 1)))
-    assert crosswalk_wall(traffic, nobody, 0, EASTBOUND) == np.inf
+    no_walkers = Walkers(np.array([0]), np.zeros((1, 1)), np.zeros((1, 1)))
+    assert crosswalk_wall(traffic, no_walkers, 0, EASTBOUND) == np.inf
 
 
 def test_a_pedestrian_at_the_kerb_stops_a_vehicle_only_without_lights():

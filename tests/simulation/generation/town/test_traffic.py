@@ -85,7 +85,7 @@ def test_accelerations_are_the_changes_of_speed_and_stay_within_the_emergency_bo
     assert a.max() < 2.5
 
 
-def test_vehicles_go_on_only_along_connectors_and_neighbouring_lanes(observed):
+def test_vehicles_change_rows_only_to_connectors_and_neighbouring_lanes(observed):
     net, lane = observed.net, observed.history.lane
     step, vehicle = np.nonzero(lane[1:] != lane[:-1])
     before, after = lane[step, vehicle], lane[step + 1, vehicle]
