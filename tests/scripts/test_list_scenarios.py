@@ -129,7 +129,7 @@ def test_an_unreadable_log_does_not_hide_the_scenarios_of_other_logs(world, tmp_
         (lambda folder: log_of(folder).unlink(), "No logs in"),
     ],
 )
-def test_a_spoiled_data_root_is_said_in_one_sentence(world, tmp_path, call, spoil, sentence):
+def test_an_unusable_data_root_gives_one_sentence(world, tmp_path, call, spoil, sentence):
     spoil(tmp_path)
     code, out, err = call("--data", tmp_path, "--json")
     assert (code, out) == (1, "")

@@ -36,7 +36,7 @@ def test_what_is_written_comes_back(command, tmp_path):
     assert open_scenario(entries[0]).num_frames == 151
 
 
-def test_a_speed_that_is_no_speed_is_said(command, tmp_path):
+def test_an_invalid_speed_range_is_refused(command, tmp_path):
     done = command("--kind", "cut_in", "--speed", "fast", "--output", tmp_path)
     assert done.returncode == 1
     assert "A speed is a number or a range such as 8..14, got 'fast'." in done.stderr.replace("\n", " ")

@@ -77,7 +77,7 @@ def test_scenarios_are_dealt_out_evenly():
     assert sum(quotas_of_towns(17, 3)[k]["changing_lane"] for k in range(3)) == 1
 
 
-def test_what_a_town_cannot_show_is_said(settings):
+def test_scenario_types_without_occurrence_in_a_town_are_named(settings):
     with pytest.raises(ValueError, match="towns of seed 2 did not contain 500 scenarios"):
         generate_town(2, settings, {"starting_left_turn": 500})
 
