@@ -43,6 +43,7 @@ def drive_kept(
     output: Path,
     workers: int = 1,
     limit: int | None = None,
+    without: str | None = None,
 ) -> KeptRun:
     """Drive the scenarios without results, with a progress bar.
 
@@ -55,17 +56,20 @@ def drive_kept(
         output: Folder of all results; each data, planner and traffic gets a folder below `runs`.
         workers: Processes; 1 means this process.
         limit: Maximum number of scenarios.
+        without: Part of the student that is turned off, a name of `StudentSettings` or "all".
 
     Raises:
         ValueError: When the kept results are of other data or settings.
         FileNotFoundError: When the data or the student does not exist.
     """
     few = "" if limit is None else f"-first{limit}"
-    folder = output / "runs" / f"{file_name(name)}{few}-{file_name(planner)}{checkpoint_digest(planner)}-{traffic}"
+    driver = f"{file_name(planner)}{checkpoint_digest(planner)}{f'-without-{without}' if without else ''}"
+    folder = output / "runs" / f"{file_name(name)}{few}-{driver}-{traffic}"
     settings = BenchmarkSettings(
         data=data,
         output=folder,
         planners=(planner,),
+        planner_arguments={planner: (f"without={without}",)} if without else {},
         traffic=(traffic,),
         backend="serial" if workers == 1 else "process",
         workers=workers,
@@ -74,13 +78,19 @@ def drive_kept(
         resume=(folder / "run.json").exists(),
     )
     with progress(arguments) as bar:
-        task = bar.add_task(f"{planner} on {name}, {traffic}", total=None)
+        title = f"{planner}{f' without {without}' if without else ''} on {name}, {traffic}"
+        task = bar.add_task(title, total=None)
 
         def show(state: Progress) -> None:
             bar.update(task, completed=state.done, total=state.total)
 
         report = Report.read(run_benchmark(settings, load_planner, show))
     return KeptRun(group=report.groups[0], commit=str(report.run["commit"]), folder=folder)
+
+
+def is_student(planner: str) -> bool:
+    """Whether a planner is a student, which has parts to turn off."""
+    return planner == "student" or planner.startswith(STUDENT)
 
 
 def checkpoint_digest(planner: str) -> str:

@@ -11,6 +11,8 @@ from simulation.benchmark.settings import Traffic
 from simulation.generation.corner_cases.generator import corner_kind_of
 from simulation.generation.corner_cases.kinds import CORNER_KINDS
 
+COMPLETE = "complete"
+"""Name of a student with all parts, in an ablation."""
 _SHORT: dict[Traffic, str] = {
     "nonreactive": "CLS-NR",
     "reactive": "CLS-R",
@@ -32,6 +34,11 @@ class Column:
         """Column title in tables."""
         return f"{self.data}, {_SHORT[self.traffic]}"
 
+    @property
+    def sized_title(self) -> str:
+        """Column title with the number of scenarios."""
+        return f"{self.title} ({self.contenders[0].num_scenarios})"
+
     def named(self, name: str) -> Contender:
         """The contender of a name."""
         return next(one for one in self.contenders if one.name == name)
@@ -39,10 +46,9 @@ class Column:
 
 def score_table(columns: list[Column]) -> TextTable:
     """Mean ± standard deviation over seeds, one row per contender."""
-    sizes = [f"{column.title} ({column.contenders[0].num_scenarios})" for column in columns]
     table = TextTable(
         title="Score: mean ± standard deviation over training seeds (scenarios in brackets)",
-        head=("planner", "seeds", *sizes, "failed"),
+        head=("planner", "seeds", *(column.sized_title for column in columns), "failed"),
     )
     for place, contender in enumerate(columns[0].contenders):
         found = [column.contenders[place] for column in columns]
@@ -65,6 +71,21 @@ def gap_table(columns: list[Column], against: str) -> TextTable:
                 units = "" if gap.in_deviations is None else f" ({gap.in_deviations:+.1f} sd)"
                 cells.append(f"{gap.points:+.1f}{units}")
             table.add(contender.name, *cells)
+    return table
+
+
+def ablation_table(columns: list[Column], student: str) -> TextTable:
+    """Score of a student without some of its parts, and the difference to the complete student."""
+    table = TextTable(
+        title=f"Ablation of {student}: score, and difference to the complete student in points of 100",
+        head=("student", *(column.sized_title for column in columns)),
+    )
+    for place, contender in enumerate(columns[0].contenders):
+        cells = [_score(column.contenders[place]) for column in columns]
+        if contender.name != COMPLETE:
+            gaps = [gap_between(column.contenders[place], column.named(COMPLETE)).points for column in columns]
+            cells = [f"{cell} ({gap:+.1f})" for cell, gap in zip(cells, gaps, strict=True)]
+        table.add(contender.name, *cells)
     return table
 
 

@@ -1,31 +1,46 @@
-r"""Students of several training seeds beside each other and beside the rule-based planners, in closed loop.
+r"""Students of several training seeds and rule-based planners in closed loop, and ablations of the student.
 
     python benchmarks/students.py --data towns=worlds_test --data corners=corner_suite/test --workers 2 \
         --group distilled=ck/d0,ck/d1,ck/d2 --group imitation=ck/i0,ck/i1,ck/i2 --planner idm --planner pdm_closed \
         --against imitation --against pdm_closed --traffic nonreactive --traffic reactive --output results/students
     python benchmarks/students.py ... --list-failures --threshold 0.3
+    python benchmarks/students.py --data towns=worlds_test --planner student --without each --output results/ablation
 
 Each member of a group is one training seed: a checkpoint folder, or a planner as scripts/benchmark.py takes it. The
 score of a group is the mean over its seeds, ± the standard deviation over them (of a sample). Drives are kept in
 OUTPUT/runs and used again by the next call with the same output; failed scenarios count as 0. Prints the tables and
 writes them to OUTPUT/students.md and, with all figures, OUTPUT/students.json.
+
+`--without TERM` also drives each student with one exact term turned off (`planning/neural/exact_terms.py`), and
+`--without each` with each part in turn: every exact term, the network, and all exact terms together. The ablation
+table gives scores and the difference to the complete student in points of 100.
 """
 
 import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
 from command_line import CommonArguments, console, run
-from kept_runs import STUDENT, KeptRun, drive_kept
-from student_tables import Column, failure_table, gap_table, kind_table, metric_table, score_table
+from kept_runs import STUDENT, KeptRun, drive_kept, is_student
+from student_tables import (
+    COMPLETE,
+    Column,
+    ablation_table,
+    failure_table,
+    gap_table,
+    kind_table,
+    metric_table,
+    score_table,
+)
 from tyro.conf import UseAppendAction, arg
 
+from planning.neural.exact_terms import PARTS, StudentSettings
 from simulation.benchmark.scores import counted_score, reason_of
 from simulation.benchmark.seeds import Contender, as_values, gap_between
 from simulation.benchmark.settings import Traffic
@@ -35,7 +50,7 @@ from simulation.generation.corner_cases.generator import corner_kind_of
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to compare, on what."""
+    """Planners and data."""
 
     output: Path
     """Folder for drives and tables."""
@@ -44,13 +59,15 @@ class Arguments(CommonArguments):
     group: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME=DIR,DIR,...")] = ()
     """Checkpoint folders of one kind of student, one per training seed; may be repeated."""
     planner: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME")] = ()
-    """A planner to stand beside them; may be repeated."""
+    """A planner to compare with; may be repeated."""
     traffic: Annotated[UseAppendAction[tuple[Traffic, ...]], arg()] = ()
-    """Whether the others answer to the ego; may be repeated. [nonreactive]"""
+    """Whether agents react to the ego; may be repeated. [nonreactive]"""
     against: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME")] = ()
-    """Group or planner that the others are compared with; may be repeated."""
+    """Group or planner to compute differences to; may be repeated."""
+    without: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TERM")] = ()
+    """Also drive the students without this part, "all" exact terms or "each" part in turn; may be repeated."""
     list_failures: bool = False
-    """Also list the scenarios in which the first member of each group does badly."""
+    """Also list the scenarios with a low score of the first member of each group."""
     threshold: float = 0.5
     """Scenarios below this score are listed."""
     limit: int | None = None
@@ -65,22 +82,74 @@ def main(arguments: Arguments) -> None:
     planners = members_of(arguments)
     if not roots or not planners:
         raise ValueError("Name at least one --data NAME=DIR, and one --group NAME=DIR,... or --planner NAME.")
-    strangers = [name for name in arguments.against if name not in planners]
-    if strangers:
-        raise ValueError(f"--against {strangers[0]}: no group or planner has that name. Known: {sorted(planners)}.")
-    columns, runs = [], []
+    unknown = [name for name in arguments.against if name not in planners]
+    if unknown:
+        raise ValueError(f"--against {unknown[0]}: no group or planner has that name. Known: {sorted(planners)}.")
+    parts = parts_of(arguments.without)
+    students = [name for name, members in planners.items() if parts and all(map(is_student, members))]
+    if parts and not students:
+        raise ValueError("--without needs a student: name a --group NAME=DIR,... or --planner student.")
+    columns: list[Column] = []
+    ablations: dict[str, list[Column]] = {name: [] for name in students}
+    runs: list[KeptRun] = []
     for data_name, root in roots.items():
         for traffic in arguments.traffic or ("nonreactive",):
-            driven = {
-                name: [drive(arguments, data_name, root, member, traffic) for member in members]
-                for name, members in planners.items()
-            }
-            contenders = tuple(
-                Contender(name=name, members=tuple(kept.group for kept in found)) for name, found in driven.items()
+            drives = Drives(arguments=arguments, data=data_name, root=root, traffic=traffic, runs=runs)
+            complete = {name: drives.contender(name, members) for name, members in planners.items()}
+            columns.append(Column(data=data_name, traffic=traffic, contenders=tuple(complete.values())))
+            for name in students:
+                reduced = [drives.contender(reduced_name(part), planners[name], part) for part in parts]
+                contenders = (replace(complete[name], name=COMPLETE), *reduced)
+                ablations[name].append(Column(data=data_name, traffic=traffic, contenders=contenders))
+    write(arguments, columns, ablations, runs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drives:
+    """Drives through one data root under one kind of traffic."""
+
+    arguments: Arguments
+    data: str
+    root: Path
+    traffic: Traffic
+    runs: list[KeptRun]
+    """Receives all runs."""
+
+    def contender(self, name: str, members: list[str], without: str | None = None) -> Contender:
+        """Drive the members of a contender, or take kept results."""
+        kept = [
+            drive_kept(
+                self.arguments,
+                name=self.data,
+                data=self.root,
+                planner=member,
+                traffic=self.traffic,
+                output=self.arguments.output,
+                workers=self.arguments.workers,
+                limit=self.arguments.limit,
+                without=without,
             )
-            columns.append(Column(data=data_name, traffic=traffic, contenders=contenders))
-            runs += [kept for found in driven.values() for kept in found]
-    write(arguments, columns, runs)
+            for member in members
+        ]
+        self.runs.extend(kept)
+        return Contender(name=name, members=tuple(one.group for one in kept))
+
+
+def parts_of(without: Sequence[str]) -> list[str]:
+    """The parts of the student to turn off, one after the other.
+
+    Raises:
+        ValueError: When a name is unknown.
+    """
+    parts = [part for name in without for part in ((*PARTS, "all") if name == "each" else (name,))]
+    for part in parts:
+        StudentSettings.without((part,))
+    return list(dict.fromkeys(parts))
+
+
+def reduced_name(part: str) -> str:
+    """Name of a student without a part, for the ablation table."""
+    return f"without {'all exact terms' if part == 'all' else part.replace('_', ' ')}"
 
 
 def named(option: str, texts: Sequence[str]) -> dict[str, str]:
@@ -115,24 +184,13 @@ def members_of(arguments: Arguments) -> dict[str, list[str]]:
     return found
 
 
-def drive(arguments: Arguments, data_name: str, root: Path, planner: str, traffic: Traffic) -> KeptRun:
-    """Drive one planner through one data root, or take what is kept."""
-    return drive_kept(
-        arguments,
-        name=data_name,
-        data=root,
-        planner=planner,
-        traffic=traffic,
-        output=arguments.output,
-        workers=arguments.workers,
-        limit=arguments.limit,
-    )
-
-
-def write(arguments: Arguments, columns: list[Column], runs: list[KeptRun]) -> None:
+def write(
+    arguments: Arguments, columns: list[Column], ablations: dict[str, list[Column]], runs: list[KeptRun]
+) -> None:
     """Print the tables and write both files."""
     tables = [score_table(columns)]
     tables += [gap_table(columns, name) for name in arguments.against]
+    tables += [ablation_table(found, name) for name, found in ablations.items()]
     tables += [table for column in columns if (table := kind_table(column)) is not None]
     tables += [metric_table(column) for column in columns]
     if arguments.list_failures:
@@ -143,7 +201,18 @@ def write(arguments: Arguments, columns: list[Column], runs: list[KeptRun]) -> N
     made = how_it_was_made(runs)
     text = "\n".join(["# Students in closed loop", "", *(table.markdown() for table in tables), *made, ""])
     write_atomically(arguments.output / "students.md", text.encode())
-    values = {"command": command(), "commits": commits(runs), "columns": [values_of(arguments, c) for c in columns]}
+    values = {
+        "command": command(),
+        "commits": commits(runs),
+        "columns": [values_of(arguments, column) for column in columns],
+        "ablations": {
+            name: [
+                {"data": one.data, "traffic": one.traffic, "contenders": [as_values(c, {}) for c in one.contenders]}
+                for one in found
+            ]
+            for name, found in ablations.items()
+        },
+    }
     write_atomically(arguments.output / "students.json", json.dumps(values, indent=2).encode())
     console.print(f"Written: {arguments.output / 'students.md'} and students.json", soft_wrap=True)
 
@@ -172,17 +241,17 @@ def values_of(arguments: Arguments, column: Column) -> dict[str, object]:
 
 
 def how_it_was_made(runs: list[KeptRun]) -> list[str]:
-    """What a reader needs to get the tables again."""
+    """Command and commits that reproduce the tables."""
     return ["## How it was made", "", f"- Command: `{command()}`", f"- Driven at commit: {', '.join(commits(runs))}"]
 
 
 def command() -> str:
-    """As it was called."""
+    """The command line of this process."""
     return shlex.join(["python", "benchmarks/students.py", *sys.argv[1:]])
 
 
 def commits(runs: list[KeptRun]) -> list[str]:
-    """States of the project that drove; more than one where kept drives are older."""
+    """Commits that the drives were made at; several if some kept drives are older."""
     return sorted({kept.commit for kept in runs})
 
 
