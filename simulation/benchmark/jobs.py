@@ -74,6 +74,8 @@ class JobResult:
     """Process that ran the job; 0 when that process died."""
     memory_mib: float = 0.0
     """Resident memory of that process after the job."""
+    warnings: tuple[str, ...] = ()
+    """About unusable records of the log and the map, from opening the scenario; stored once per run, not per row."""
     log_bytes: bytes | None = None
     """The `SimulationLog` file; the main process writes it, so that workers need no common disk."""
 

@@ -80,6 +80,11 @@ class Report:
         """Logs and scenarios that the request covers and the run left out."""
         return int(self.run.get("selection", {}).get("left_out", 0))
 
+    @property
+    def data_warnings(self) -> list[str]:
+        """What was ignored in logs and maps that were read."""
+        return list(self.run.get("data_warnings", []))
+
     def summary(self) -> dict[str, Any]:
         """The content of `summary.json`."""
         named = [group for group in self.groups if not group.is_probe]
@@ -93,6 +98,7 @@ class Report:
             "software",
             "scenarios",
             "selection",
+            "data_warnings",
             "sessions",
             "settings",
         )
@@ -184,6 +190,13 @@ def summary_markdown(report: Report) -> str:
         lines += [f"**Unfinished:** {done} of {report.expected} scenario runs. Continue with `--resume`.", ""]
     if report.selection_lines:
         lines += ["## Selection of scenarios", "", *(f"- {_cell(line)}" for line in report.selection_lines), ""]
+    if report.data_warnings:
+        lines += [
+            "## Unusable records of logs and maps",
+            "",
+            *(f"- {_cell(line)}" for line in report.data_warnings),
+            "",
+        ]
     failures = [(group, result) for group in report.groups for result in group.failed]
     if failures:
         lines += [f"## Failed: {len(failures)} (each counts as 0)", "", "| planner | traffic | scenario | reason |"]

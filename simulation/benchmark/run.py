@@ -10,6 +10,7 @@ from typing import Any
 
 from simulation.benchmark.backends import Backend, make_backend
 from simulation.benchmark.data_version import data_version
+from simulation.benchmark.data_warnings import collected_warnings
 from simulation.benchmark.jobs import Job, JobResult, failed
 from simulation.benchmark.listing import RunScenarios, list_run
 from simulation.benchmark.provenance import provenance
@@ -73,10 +74,13 @@ def run_benchmark(
         planner = load_planner(name, device="cpu", arguments=settings.planner_arguments.get(name, ()))
         batch_sizes[name] = settings.batch_size(is_batched=hasattr(planner, "plan_batch"))
     started = time.perf_counter()
-    scenarios = list_run(settings)
+    warnings: list[str] = []
+    with collected_warnings(warnings, propagate=True):
+        scenarios = list_run(settings)
     listing_s = time.perf_counter() - started
     store = ResultStore(settings.output)
     run = _prepare(store, settings, scenarios)
+    _note_warnings(store, run, warnings)
     chunks = chunks_of_jobs(
         scenarios.entries, batch_sizes, settings.planner_arguments, settings.traffic, settings.seed
     )
@@ -103,6 +107,8 @@ def run_benchmark(
         batches = batches_of(chunks, batch_sizes, finished=finished, alone=alone)
         try:
             for job, result in _finish(backend, _noted(store, batches, settings)):
+                for line in _note_warnings(store, run, result.warnings):
+                    logger.warning("%s", line)
                 store.write(job.key, result)
                 done, num_failed = done + 1, num_failed + (result.status == "failed")
                 on_progress(Progress(done=done, total=len(jobs), failed=num_failed, newest=result))
@@ -121,6 +127,16 @@ def run_benchmark(
     }
     store.write_run({**run, "sessions": [*run["sessions"], session]})
     return store
+
+
+def _note_warnings(store: ResultStore, run: dict[str, Any], lines: Iterable[str]) -> list[str]:
+    """Add warnings about the data to the description of the run; returns those that are new."""
+    known = run.setdefault("data_warnings", [])
+    new = [line for line in dict.fromkeys(lines) if line not in known]
+    if new:
+        known += new
+        store.write_run(run)
+    return new
 
 
 def _finished(store: ResultStore, jobs: list[Job], *, retry_failed: bool) -> dict[str, bool]:

@@ -19,6 +19,7 @@ from driving.planner import Planner, reset_planner
 from driving.scenario import Scenario
 from driving.synthetic.scenes import scene
 from driving.trajectory import Trajectory
+from simulation.benchmark.data_warnings import collected_warnings
 from simulation.benchmark.jobs import Job, JobResult, failed
 from simulation.benchmark.opened_scenarios import OpenedScenarios
 from simulation.metrics.score import SimulationScore, score_simulation
@@ -119,7 +120,7 @@ class BenchmarkWorker:
         drives = [_Drive(job) for job in jobs]
         _seed_everything(jobs[0].own_seed)
         for drive in drives:
-            with drive.stage("opening"):
+            with collected_warnings(drive.warnings), drive.stage("opening"):
                 drive.scenario = self._scenarios.open(drive.job.entry)
         self._drive_together([drive for drive in drives if drive.error is None])
         for drive in drives:
@@ -129,7 +130,10 @@ class BenchmarkWorker:
             # A planner that failed may be left in any state: the next scenario gets a new one.
             self._planners.pop(jobs[0].planner, None)
         memory_mib = psutil.Process().memory_info().rss / 2**20
-        return tuple(replace(drive.result(), worker_pid=os.getpid(), memory_mib=memory_mib) for drive in drives)
+        return tuple(
+            replace(drive.result(), worker_pid=os.getpid(), memory_mib=memory_mib, warnings=tuple(drive.warnings))
+            for drive in drives
+        )
 
     def _drive_together(self, drives: "list[_Drive]") -> None:
         """Load the planner and drive; time that the drives share is divided among them."""
@@ -176,6 +180,7 @@ class _Drive:
         self.rollout: Rollout | None = None
         self.error: BaseException | None = None
         self.times: dict[str, float] = {}
+        self.warnings: list[str] = []
         self._log_bytes: bytes | None = None
         self._score: SimulationScore | None = None
 
