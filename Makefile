@@ -1,7 +1,7 @@
-# Two commands: `make demo` shows what camber does, `make test` checks that it does it right.
+# `make demo` generates scenarios and drives planners through them; `make test` runs lint, types and tests.
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-# A folder with real recordings; absent on most machines, and then the demo does without.
+# A folder with real recordings. Without it the demo uses generated scenarios only.
 DATA ?= ../shared/data
 DEMO ?= demo
 

@@ -1,4 +1,4 @@
-"""Checks of a map: unique ids, and a consistent lane graph, and centerlines that continue each other."""
+"""Checks of a map: unique ids, a consistent lane graph, and centerlines that continue each other."""
 
 from collections.abc import Iterator
 from weakref import WeakKeyDictionary

@@ -22,9 +22,9 @@ class Observation:
     ego: EgoMotion
     """M = 1, over H steps up to now."""
     agents: AgentTracks
-    """Over the same H steps."""
+    """Agents in the same H steps."""
     traffic_lights: TrafficLights
-    """Of the present step only (T = 1), as in nuPlan's planner input."""
+    """Lights of the present step only (T = 1), as in nuPlan's planner input."""
     route: Route
     map: MapGraph
     cameras: CameraFrames | None = None

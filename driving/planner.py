@@ -1,4 +1,4 @@
-"""The interface of planners, and a checker that names the rule which a planner breaks."""
+"""The interface of planners, and a checker that names the violated rule."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""Where the ego is meant to go: roadblocks in order, the goal, and the lanes' centerline between."""
+"""The route of the ego: roadblocks in order, the goal, and the centerline along the lanes between."""
 
 from dataclasses import dataclass
 

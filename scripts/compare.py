@@ -21,7 +21,7 @@ from simulation.benchmark.store import ResultStore
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """What to compare."""
+    """Results to compare."""
 
     a: Positional[Path]
     """Results folder before."""
@@ -30,7 +30,7 @@ class Arguments(CommonArguments):
     most: int = 15
     """How many changed scenarios to list."""
     seed: int = 0
-    """Of the bootstrap."""
+    """Seed of the bootstrap."""
 
 
 def main(arguments: Arguments) -> None:

@@ -19,7 +19,7 @@ from simulation.rollout import TRAFFIC
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments):
-    """Nothing to choose."""
+    """Common arguments only."""
 
 
 def main(arguments: Arguments) -> None:

@@ -1,1 +1,1 @@
-"""How the world answers: closed-loop simulation, scores and scenario generation."""
+"""Closed-loop simulation, metrics, benchmark, scenario generation and viewer."""

@@ -342,7 +342,7 @@ def _answers(
     step_timeout_s: float,
     errors: dict[Rollout, BaseException],
 ) -> dict[Rollout, _Answer]:
-    """The planner's answer to each observation; rollouts whose own query fails are missing and stand in `errors`."""
+    """The planner's answer to each observation; the error of a failed query is in `errors`."""
     if len(observations) > 1:
         try:
             return dict(zip(observations, _query(planner, list(observations.values()), step_timeout_s), strict=True))

@@ -12,7 +12,7 @@ class Place:
     """The frame of a source (x east, y north [m]) in a UTM zone. Coordinates are shifted, not turned or scaled."""
 
     epsg: int
-    """Of the UTM zone, for example 32617 for 17N."""
+    """Code of the UTM zone, for example 32617 for 17N."""
     offset_m: tuple[float, float]
     """Easting and northing of the frame's origin."""
     note: str

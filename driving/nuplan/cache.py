@@ -24,7 +24,7 @@ def cache_folder() -> Path:
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file under a temporary name in its folder, and rename it when the block ends without an error.
 
-    Readers see the old file or the new one, never a part of it. Of two writers the last one to finish wins.
+    Readers see the old file or the new one, never a part of it. With two writers the last one to finish wins.
 
     Raises:
         PermissionError: When the folder may not be written to.

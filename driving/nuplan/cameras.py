@@ -1,4 +1,4 @@
-"""The cameras of a nuPlan log: calibration, and where the images are.
+"""The cameras of a nuPlan log: calibration, and paths of the images.
 
 No run needs them to drive: cameras and images with NULL in a column are ignored with a warning.
 """

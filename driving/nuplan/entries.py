@@ -37,7 +37,7 @@ class ScenarioEntry:
     maps_root: str
     sensor_root: str
     time_us: int
-    """Of the tagged frame."""
+    """Time of the tagged frame."""
     is_single_frame: bool = False
     """Whether the scenario is its tagged frame alone, as the devkit's expanded scenarios."""
 

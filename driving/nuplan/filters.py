@@ -1,4 +1,4 @@
-"""Which of a data set's scenarios are wanted, in the words of the devkit's filter files."""
+"""Filters of a data set's scenarios, with the fields of the devkit's filter files."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -51,7 +51,7 @@ class ScenarioFilter:
     """[m] A lane of the route is within this distance of the ego's first pose."""
     shuffle: bool = False
     seed: int = 0
-    """Of the shuffling and of random choices, which are made only with `shuffle`."""
+    """Seed of the shuffling and of random choices, which are made only with `shuffle`."""
 
     def __post_init__(self) -> None:
         if self.num_scenarios_per_type is not None and self.num_scenarios_per_type < 1:

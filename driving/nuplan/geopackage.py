@@ -47,7 +47,7 @@ _TYPES = {
 
 
 class Effect(StrEnum):
-    """What happened to rows that cannot be used as they are; the first word of a note's key."""
+    """Treatment of rows that cannot be used unchanged; the first word of a note's key."""
 
     IGNORED = "ignored"
     REPAIRED = "repaired"

@@ -37,7 +37,7 @@ def _refers(column: str, table: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Rule:
-    """What the rows of a table must fulfil, and what follows for those that do not."""
+    """Requirement on the rows of a table, and the effect of its violation."""
 
     table: str
     condition: str

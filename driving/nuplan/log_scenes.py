@@ -25,7 +25,7 @@ class SceneRow:
     token: bytes
     name: str
     roadblock_ids: str
-    """Separated by spaces, as the devkit reads them; its documentation says commas."""
+    """Separated by spaces, as the devkit reads them; its documentation has commas."""
     goal_token: bytes | None
     goal_pose: Float64[np.ndarray, "3"] | None
     """None without a goal, or when `goal_token` names the pose of a frame."""

@@ -137,7 +137,7 @@ def log_keys(recording: Recording) -> LogKeys:
 
 
 def track_token(log_name: str, track_id: str) -> bytes:
-    """The token of a track: its id where that is one (16 lower-case hex digits), else a hash of log and id."""
+    """The token of a track: its id if it is one (16 lower-case hex digits), else a hash of log and id."""
     if _HEX_TOKEN.fullmatch(track_id):
         return bytes.fromhex(track_id)
     return hashlib.blake2b(f"{log_name}/track/{track_id}".encode(), digest_size=8).digest()

@@ -39,7 +39,7 @@ class LogIndex:
     stamp: tuple[int, int]
     """Size and modification time of the file, to notice a change."""
     time_us: Int64[np.ndarray, "rows"]
-    """Of all frames at 20 Hz, increasing."""
+    """Times of all frames at 20 Hz, increasing."""
     row_ids: Int64[np.ndarray, "rows"]
     """SQLite's rowids of the same frames."""
     kinds: dict[bytes, int]
@@ -216,7 +216,7 @@ def read_tags(connection: sqlite3.Connection) -> list[tuple[bytes, str]]:
 def read_about_track(connection: sqlite3.Connection, frame_token: bytes, scenario_type: str) -> str | None:
     """Track id of the agent that a frame's tag of a type refers to; None where it refers to none.
 
-    Of several such tags the smallest track token is returned, independent of the order of rows.
+    The smallest track token of several such tags is returned, independent of the order of rows.
     """
     if not has_table(connection, "scenario_tag"):
         return None

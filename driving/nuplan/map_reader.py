@@ -37,7 +37,7 @@ MIDLINE_STEP_M = 1.0
 """About the distance between the vertices of a line in the middle of two boundaries."""
 
 _TECHNICAL_KEYS = ("projectedCoordSystem", "geographicCoordSystem", "creator")
-"""Entries of a map's `meta` table that say nothing about the origin of its content."""
+"""Entries of a map's `meta` table without information on the origin of its content."""
 
 _SPEED_LIMIT = Column(missing=float("nan"), is_nullable=True, is_positive=True)
 _BOUNDARIES = {"left_boundary_fid": REFERENCE, "right_boundary_fid": REFERENCE}

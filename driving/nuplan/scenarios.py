@@ -246,7 +246,7 @@ class _Frame(NamedTuple):
     map_name: str
     scene: bytes
     scenario_type: str | None
-    """Of several wanted tags on one frame the alphabetically last."""
+    """The alphabetically last one of several wanted tags on one frame."""
 
 
 def _frames(connection: sqlite3.Connection, chosen: ScenarioFilter, found: FoundNames) -> list[_Frame]:

@@ -1,4 +1,4 @@
-"""What a filter selected, what it removed, and which requested names the data lacks."""
+"""Counts of a filter: selected and removed scenarios, and requested names that are not in the data."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -14,7 +14,7 @@ NOUNS = {
     "map_names": "map names",
     "log_names": "log names",
 }
-"""What the settings of a filter that list names are called in sentences."""
+"""Words for the settings of a filter that list names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class MissingNames:
     requested: int
     names: tuple[str, ...]
     place: str = "the data"
-    """Where they were looked for: `the data`, or `the selected logs`."""
+    """Place of the search: `the data`, or `the selected logs`."""
 
     @classmethod
     def of(
@@ -75,7 +75,7 @@ class Selection:
 
     @property
     def sentences(self) -> list[str]:
-        """What was lost between the request and the result: missing names, and conditions that removed something."""
+        """Losses between request and result: missing names, and conditions that removed scenarios."""
         conditions = [count.sentence for count in self.counts if count.removed]
         return [*(missing.sentence for missing in self.missing), *conditions]
 

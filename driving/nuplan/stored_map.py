@@ -30,7 +30,7 @@ def degrees_and_meters(epsg: int) -> tuple[Transformer, Transformer]:
 
 
 class StoredForm:
-    """Where a map in stored form comes from. Workers and the map writer receive the original map."""
+    """Source of a map in stored form. Workers and the map writer receive the original map."""
 
     def __init__(self, original: MapGraph) -> None:
         self.original = original

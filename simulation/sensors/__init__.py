@@ -1,1 +1,1 @@
-"""What the planner observes at each step of a rollout."""
+"""Sensors: the observation of the planner at each step of a rollout."""

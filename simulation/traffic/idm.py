@@ -64,7 +64,7 @@ class _Frame(NamedTuple):
     """Input of one step."""
 
     step: int
-    """Of the new frame on the scenario's time axis."""
+    """Index of the new frame on the scenario's time axis."""
     dt_s: float
     """Time since the frame before."""
     ego: Float64[np.ndarray, "10"]

@@ -13,7 +13,7 @@ from simulation.geometry.polygons import any_contains, rows_containing
 from simulation.traffic.idm_map import IdmMap, nearest_pose
 
 TARGET_SPEED_MPS = 10.0
-"""Where the map has no speed limit."""
+"""Target speed on lanes without a speed limit."""
 # quirk: no_bicycles (they are neither reactive nor replayed)
 REPLAYED_KINDS = (
     AgentKind.PEDESTRIAN,
@@ -53,16 +53,16 @@ class StartingAgent:
     length_m: float
     width_m: float
     corners: Float64[np.ndarray, "4 2"]
-    """Of the box moved onto the baseline."""
+    """Corners of the box after it is moved onto the baseline."""
 
 
 def replayed_tracks(scenario: Scenario) -> Bool[np.ndarray, "agents"]:
-    """Which of the scenario's agents follow the log in nuPlan's reactive traffic."""
+    """Mask of the scenario's agents that follow the log in nuPlan's reactive traffic."""
     return np.isin(scenario.agents.kinds, REPLAYED_KINDS)
 
 
 def scripted_tracks(scenario: Scenario, idm_map: IdmMap) -> Bool[np.ndarray, "agents"]:
-    """Which of the scenario's agents follow the log in scripted traffic.
+    """Mask of the scenario's agents that follow the log in scripted traffic.
 
     These are nuPlan's kinds; the track that the scenario's tag is about, of any kind and from any frame on; bicycles;
     and vehicles that are on no lane at the first frame (they are parked).

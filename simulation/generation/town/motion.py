@@ -25,11 +25,11 @@ class VehicleMotions(NamedTuple):
     poses: Float64[np.ndarray, "time vehicles 3"]
     """Box centres."""
     velocities: Float64[np.ndarray, "time vehicles 2"]
-    """Of the box centres [m/s]."""
+    """Velocities of the box centres [m/s]."""
     slip: Float64[np.ndarray, "time vehicles"]
     """Direction of travel of the box centre relative to the heading [rad]."""
     speed: Float64[np.ndarray, "time vehicles"]
-    """Of the box centres [m/s]; beside a curved centerline it differs from the speed along the lane."""
+    """Speeds of the box centres [m/s]; beside a curved centerline it differs from the speed along the lane."""
 
     def since(self, step: int) -> "VehicleMotions":
         """The motion from a step on."""
