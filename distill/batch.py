@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from planning.neural.candidate_features import CandidateGeometry
@@ -12,7 +12,7 @@ from planning.neural.candidate_features import CandidateGeometry
 class Batch:
     """B states with A candidates each."""
 
-    features: dict[str, Tensor]
+    features: dict[str, Shaped[Tensor, "states ..."]]
     """Fields of `Features`, stacked."""
     candidates: Int[Tensor, "states candidates"]
     """Rows of the vocabulary."""

@@ -19,7 +19,7 @@ from distill.states import State
 from driving.geometry import poses_in_frame_of
 from driving.observation import Observation
 from planning.neural.features import FEATURE_NAMES, FeatureBuilder, Features, nearest_agents
-from planning.neural.tokens import MAX_AGENTS, VERSION
+from planning.neural.tokens import MAX_AGENTS, VERSION, StackedFeatures
 from planning.neural.vocabulary import NUM_POSES
 from simulation.ego.dynamics import state_array
 
@@ -79,8 +79,7 @@ class LabelledStates:
     """Logged rear-axle poses in the ego frame, the imitation target; NaN for states without one."""
     agents_ahead: Float32[np.ndarray, "states agents 8 2"]
     """Future positions of the agents of the tokens every half second [m], ego frame; NaN where unobserved."""
-    features: dict[str, np.ndarray]
-    """Fields of `Features`, stacked."""
+    features: StackedFeatures
 
     def __len__(self) -> int:
         return len(self.scenario_ids)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from distill.batch import Batch
 from distill.contract import SUB_SCORES
-from planning.neural.decoder import IMITATION
+from planning.neural.decoder import IMITATION, Logits
 
 HALF_IS_ZERO = ("no_collision", "driving_direction")
 """Sub-scores whose 1/2 counts as 0 in training."""
@@ -48,7 +48,7 @@ class LossWeights:
 
 
 def losses(
-    logits: Mapping[str, Float[Tensor, "states candidates"]],
+    logits: Logits,
     ahead_m: Float[Tensor, "states agents 8 2"],
     batch: Batch,
     weights: LossWeights,

@@ -27,6 +27,7 @@ from planning.neural.tokens import (
     ROUTE_BEHIND,
     SPEED_MPS,
     VELOCITY,
+    StackedFeatures,
 )
 from simulation.ego.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
 from simulation.geometry.compiling import lesser, njit
@@ -109,14 +110,14 @@ class CandidateGeometry(NamedTuple):
 
 
 def candidate_geometry(
-    features: dict[str, np.ndarray],
+    features: StackedFeatures,
     tracked: Float64[np.ndarray, "states candidates 8 10"],
     along_lanes_m: Float32[np.ndarray, "states agents 8 2"] | None = None,
 ) -> CandidateGeometry:
     """Collect the geometry of the candidates of B states.
 
     Args:
-        features: Fields of `Features`, stacked.
+        features: Of the same states.
         tracked: Candidates as `drive_vocabulary` tracks them, every 0.5 s.
         along_lanes_m: Forecast of the agents along their lanes, NaN for agents without one.
     """

@@ -10,6 +10,8 @@ from planning.neural.candidate_features import NUM_CANDIDATE_FEATURES
 from planning.neural.encoder import NetworkConfig, two_layers
 
 IMITATION = "imitation"
+Logits = dict[str, Float[Tensor, "states candidates"]]
+"""One logit per candidate, by head: the sub-scores and imitation."""
 
 
 class CrossLayer(nn.Module):
@@ -58,8 +60,8 @@ class VocabularyDecoder(nn.Module):
         features: Float[Tensor, "states candidates 8 features"],
         tokens: Float[Tensor, "states tokens width"],
         mask: Bool[Tensor, "states tokens"],
-    ) -> dict[str, Float[Tensor, "states candidates"]]:
-        """Logits by the name of their head."""
+    ) -> Logits:
+        """Logits of all heads."""
         queries = self.relate(features.flatten(-2)) + self.ego(tokens[:, :1])
         for layer in self.layers:
             queries = layer(queries, tokens, ~mask)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 from planning.neural.tokens import AGENT_SIZE, EGO_SIZE, LANE_SIZE, LIGHT_SIZE, ROUTE_POINTS, ROUTE_SIZE
@@ -54,7 +54,7 @@ class TokenEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.width)
 
     def forward(
-        self, features: dict[str, Tensor]
+        self, features: dict[str, Shaped[Tensor, "states ..."]]
     ) -> tuple[Float[Tensor, "states tokens width"], Bool[Tensor, "states tokens"]]:
         """Tokens, the ego first and the agents after it, and which of them are valid."""
         route = features["route"]

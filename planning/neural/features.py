@@ -43,7 +43,7 @@ class Features:
 FEATURE_NAMES: tuple[str, ...] = tuple(item.name for item in fields(Features))
 
 
-def trimmed(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def trimmed(features: tokens.StackedFeatures) -> tokens.StackedFeatures:
     """Stacked features without the rows of agents, lanes and lights that are masked out in all states."""
     kept = dict(features)
     for name in ("agents", "lanes", "lights"):

@@ -8,12 +8,12 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from planning.forecasting.constant_velocity import NUM_INSTANTS
 from planning.neural.candidate_features import CandidateGeometry, candidate_features
-from planning.neural.decoder import IMITATION, VocabularyDecoder
+from planning.neural.decoder import IMITATION, Logits, VocabularyDecoder
 from planning.neural.encoder import NetworkConfig, TokenEncoder
 from planning.neural.tokens import VERSION
 from planning.neural.vocabulary import TrajectoryVocabulary
@@ -68,9 +68,9 @@ class StudentNetwork(nn.Module):
         self.foresee = nn.Sequential(nn.Linear(config.width, config.width), nn.GELU(), correction)
 
     def forward(
-        self, features: dict[str, Tensor], geometry: CandidateGeometry
-    ) -> tuple[dict[str, Tensor], Float[Tensor, "states agents 8 2"]]:
-        """Logits per head (states, candidates), and where the network forecasts the agents [m, ego frame].
+        self, features: dict[str, Shaped[Tensor, "states ..."]], geometry: CandidateGeometry
+    ) -> tuple[Logits, Float[Tensor, "states agents 8 2"]]:
+        """Logits per head, and where the network forecasts the agents [m, ego frame].
 
         Tensors leave the device once, as the forecast that the compiled kernel of the candidate features needs, and
         return once. The forecast is trained by its own loss; no gradient passes through the candidate features.
@@ -86,7 +86,7 @@ class StudentNetwork(nn.Module):
         return self.decoder(torch.from_numpy(computed).to(tokens.device), tokens, mask), forecast_m
 
 
-def combined_score(logits: Mapping[str, Tensor], weights: ScoreWeights) -> Float[Tensor, "states candidates"]:
+def combined_score(logits: Logits, weights: ScoreWeights) -> Float[Tensor, "states candidates"]:
     """One score per candidate: the weighted sum of logarithms. Heads that a network lacks are left out.
 
     Source:

@@ -11,12 +11,12 @@ A plan takes five steps (`StudentPlanner.score_candidates`):
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
 from driving.candidates import LOGGED_STEPS, LOGGED_TIME_S, Candidates
@@ -29,9 +29,12 @@ from driving.trajectory import Trajectory
 from planning.neural import exact_terms
 from planning.neural.candidate_features import CandidateGeometry, candidate_geometry
 from planning.neural.candidate_selection import CandidateSelector
+from planning.neural.decoder import Logits
+from planning.neural.devices import torch_device
 from planning.neural.exact_terms import COMFORT, DRIVABLE_AREA, TIME_TO_COLLISION, StudentSettings
 from planning.neural.features import FEATURE_NAMES, FeatureBuilder, nearest_agents, trimmed
-from planning.neural.network import Student, combined_score
+from planning.neural.network import ScoreWeights, Student, combined_score
+from planning.neural.tokens import StackedFeatures
 from planning.neural.ttc_check import ForecastArrays, forecasts_of
 from planning.neural.vocabulary import NUM_POSES
 from simulation.ego.dynamics import VELOCITY_X, X, Y, state_array
@@ -59,9 +62,23 @@ class _Batch:
     observations: Sequence[Observation]
     agents: list[Int64[np.ndarray, "_"]]
     """Rows of the agents of each observation, in the order of their tokens."""
-    features: dict[str, np.ndarray]
-    """Fields of `Features`, stacked."""
+    features: StackedFeatures
     states: Float64[np.ndarray, "observations 10"]
+
+
+@dataclass(kw_only=True, eq=False)
+class _ScoreTerms:
+    """Terms of the combined scores of one batch; exact terms overwrite them."""
+
+    logits: Logits
+    """Of all heads, predicted or exact."""
+    off_route_penalty: Float32[Tensor, "..."] = field(default_factory=lambda: torch.zeros(()))
+    ttc_penalty: Float32[Tensor, "..."] = field(default_factory=lambda: torch.zeros(()))
+    """Of candidates that have been refined, else 0."""
+
+    def combined(self, weights: ScoreWeights) -> Float32[Tensor, "observations candidates"]:
+        """One score per candidate: heads combined as in Hydra-MDP, minus the penalties."""
+        return combined_score(self.logits, weights) - self.off_route_penalty - self.ttc_penalty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,43 +178,32 @@ class StudentPlanner:
     @torch.inference_mode()
     def score_candidates(self, observations: Sequence[Observation]) -> list[ScoredCandidates]:
         """The five steps of a plan: select, track, predict, exact terms, combine."""
-        batch, settings = self._batch(observations), self._settings
-        features = batch.features
+        batch = self._batch(observations)
 
-        # 1. Select candidates.
-        speeds_mps = batch.states[:, VELOCITY_X]
-        candidates = self._selector.select(speeds_mps, features["route"], features["route_mask"])
+        # 1. Select candidates from the vocabulary.
+        route, route_mask = batch.features["route"], batch.features["route_mask"]
+        candidates = self._selector.select(batch.states[:, VELOCITY_X], route, route_mask)
 
         # 2. Track them: states every 0.5 s.
         tracked = drive_vocabulary(self._fitted, batch.states, candidates)
 
-        # 3. Predict: logits of each head. The lane-following forecast of the agents is an input.
-        along_lanes_m = None
-        if settings.lane_following_forecast:
-            num_agents = features["agents"].shape[1]
-            along_lanes_m = exact_terms.lane_following_forecast(observations, batch.agents, num_agents)
-        geometry = candidate_geometry(features, tracked, along_lanes_m)
-        logits = self._predict(features, geometry)
+        # 3. Network: logits of all heads. The lane-following forecast of the agents is an input.
+        geometry = candidate_geometry(batch.features, tracked, self._forecast_along_lanes(batch))
+        terms = _ScoreTerms(logits=self._predict(batch.features, geometry))
 
-        # 4. Exact terms for all candidates.
-        penalty = torch.zeros(())
-        if settings.drivable_area or settings.off_route:
-            contexts = [self._builder.context(observation) for observation in observations]
-            areas = exact_terms.areas_under_ego(observations, contexts, tracked)
-        if settings.drivable_area:
-            logits[DRIVABLE_AREA] = _tensor(exact_terms.drivable_area(areas))
-        if settings.off_route:
-            penalty = _tensor(exact_terms.off_route(areas, tracked, features["route"], features["route_mask"]))
+        # 4. Exact terms: those of the map for all candidates, comfort and time to collision for the top ones.
+        self._compute_map_terms(batch, tracked, terms)
+        self._refine_top_candidates(batch, candidates, forecasts_of(batch.features, geometry), terms)
 
-        # 4. and 5. Combine the heads, and compute the costlier exact terms for the candidates that lead.
-        forecasts = forecasts_of(features, geometry)
-        scores = self._refine_top_candidates(batch, candidates, forecasts, logits, penalty)
+        # 5. Combine: one score per candidate.
+        scores = terms.combined(self._student.weights).numpy()
         return [
             ScoredCandidates(observation=observation, candidates=rows, scores=row_scores)
-            for observation, rows, row_scores in zip(observations, candidates, scores.numpy(), strict=True)
+            for observation, rows, row_scores in zip(observations, candidates, scores, strict=True)
         ]
 
     def _batch(self, observations: Sequence[Observation]) -> _Batch:
+        """Tokens and ego states of the observations."""
         agents = [nearest_agents(observation) for observation in observations]
         built = [self._builder.build(*pair) for pair in zip(observations, agents, strict=True)]
         return _Batch(
@@ -207,8 +213,14 @@ class StudentPlanner:
             states=np.stack([state_array(observation.ego_now) for observation in observations]),
         )
 
-    def _predict(self, features: dict[str, np.ndarray], geometry: CandidateGeometry) -> dict[str, Tensor]:
-        """Logits per head on the CPU: features move to the device once, logits return once."""
+    def _forecast_along_lanes(self, batch: _Batch) -> Float32[np.ndarray, "observations agents 8 2"] | None:
+        if not self._settings.lane_following_forecast:
+            return None
+        num_agents = batch.features["agents"].shape[1]
+        return exact_terms.lane_following_forecast(batch.observations, batch.agents, num_agents)
+
+    def _predict(self, features: StackedFeatures, geometry: CandidateGeometry) -> Logits:
+        """Logits on the CPU: features move to the device once, logits return once."""
         heads, num_states = self._network.decoder.names, len(geometry.tracked)
         if not self._settings.network:
             return _without_network(heads, geometry)
@@ -221,25 +233,40 @@ class StudentPlanner:
             parts.append(torch.stack([logits[name] for name in heads]))
         return dict(zip(heads, torch.cat(parts, dim=1).float().cpu(), strict=True))
 
+    def _compute_map_terms(
+        self, batch: _Batch, tracked: Float64[np.ndarray, "observations candidates 8 10"], terms: _ScoreTerms
+    ) -> None:
+        """Compute drivable area and off-route penalty for all candidates."""
+        settings, features = self._settings, batch.features
+        if not (settings.drivable_area or settings.off_route):
+            return
+        contexts = [self._builder.context(observation) for observation in batch.observations]
+        areas = exact_terms.areas_under_ego(batch.observations, contexts, tracked)
+        if settings.drivable_area:
+            terms.logits[DRIVABLE_AREA] = _tensor(exact_terms.drivable_area(areas))
+        if settings.off_route:
+            penalty = exact_terms.off_route(areas, tracked, features["route"], features["route_mask"])
+            terms.off_route_penalty = _tensor(penalty)
+
     def _refine_top_candidates(
         self,
         batch: _Batch,
         candidates: Int64[np.ndarray, "observations candidates"],
         forecasts: ForecastArrays,
-        logits: dict[str, Tensor],
-        penalty: Float[Tensor, "..."],
-    ) -> Float[Tensor, "observations candidates"]:
-        """Combined scores, with comfort and time to collision computed exactly for the top 32 candidates.
+        terms: _ScoreTerms,
+    ) -> None:
+        """Compute comfort and time to collision for the top 32 candidates.
 
-        If the best candidate has not been refined then, 32 more are, and so on.
+        Repeat with the next 32 while the best candidate has not been refined.
         """
-        settings, weights = self._settings, self._student.weights
-        scores = combined_score(logits, weights) - penalty
+        settings = self._settings
         if not (settings.comfort or settings.time_to_collision):
-            return scores
-        ttc_penalty, is_refined = torch.zeros_like(scores), torch.zeros_like(scores, dtype=torch.bool)
-        count = min(NUM_REFINED, scores.shape[1])
+            return
+        is_refined = torch.zeros(candidates.shape, dtype=torch.bool)
+        terms.ttc_penalty = torch.zeros(candidates.shape)
+        count = min(NUM_REFINED, candidates.shape[1])
         for _ in range(MAX_REFINEMENTS):
+            scores = terms.combined(self._student.weights)
             rows = torch.nonzero(~is_refined.gather(1, scores.argmax(1, keepdim=True))[:, 0])[:, 0]
             if not len(rows):
                 break
@@ -249,18 +276,17 @@ class StudentPlanner:
             tracked = drive_vocabulary(self._fitted, batch.states[queried], entries, stride=1)
             if settings.comfort:
                 observations = [batch.observations[row] for row in queried]
-                logits[COMFORT][cells] = _tensor(exact_terms.comfort(observations, tracked))
+                terms.logits[COMFORT][cells] = _tensor(exact_terms.comfort(observations, tracked))
             if settings.time_to_collision:
-                predicted = logits[TIME_TO_COLLISION][cells].numpy()
+                predicted = terms.logits[TIME_TO_COLLISION][cells].numpy()
                 agents = ForecastArrays(*(values[queried] for values in forecasts))
-                computed, violation = exact_terms.time_to_collision(agents, tracked, predicted)
-                logits[TIME_TO_COLLISION][cells], ttc_penalty[cells] = _tensor(computed), _tensor(violation)
+                logits, penalty = exact_terms.time_to_collision(agents, tracked, predicted)
+                terms.logits[TIME_TO_COLLISION][cells] = _tensor(logits)
+                terms.ttc_penalty[cells] = _tensor(penalty)
             is_refined[cells] = True
-            scores = combined_score(logits, weights) - penalty - ttc_penalty
-        return scores
 
     def _blend(self, scored: ScoredCandidates) -> Trajectory:
-        """The best candidate, averaged with those that are nearly as good and lead nearly the same way."""
+        """The plan: the best candidate, averaged with candidates near to it in score and position."""
         scores = scored.scores
         near = np.flatnonzero(scores > scores.max() - 7.0 * BLEND_TEMPERATURE)
         poses = self._retimed(scored, near)
@@ -274,6 +300,7 @@ class StudentPlanner:
         )
 
     def _report(self, scored: ScoredCandidates) -> Candidates:
+        """The best candidates for the simulation log, best first."""
         count = min(NUM_REPORTED, len(scored.scores))
         best = np.argpartition(-scored.scores, count - 1)[:count]
         best = best[np.argsort(-scored.scores[best], kind="stable")]
@@ -286,30 +313,13 @@ class StudentPlanner:
         )
 
     def _retimed(
-        self, scored: ScoredCandidates, places: Int64[np.ndarray, "chosen"]
+        self, scored: ScoredCandidates, indices: Int64[np.ndarray, "chosen"]
     ) -> Float64[np.ndarray, "chosen 41 3"]:
         """Poses of some candidates in the ego frame, starting at the ego's speed."""
-        return retime_entries(self._fitted, state_array(scored.observation.ego_now), scored.candidates[places])
+        return retime_entries(self._fitted, state_array(scored.observation.ego_now), scored.candidates[indices])
 
 
-def torch_device(name: str) -> torch.device:
-    """The device of a name: "cpu", "cuda", "cuda:1", or "auto" for a GPU if there is one.
-
-    Raises:
-        ValueError: When there is no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
-        raise ValueError(f"No device {name!r}; devices are 'auto', 'cpu', 'cuda' and 'cuda:0', 'cuda:1', ...")
-    num_gpus = torch.cuda.device_count() if kind == "cuda" and torch.cuda.is_available() else 0
-    if kind == "cuda" and int(index or 0) >= num_gpus:
-        raise ValueError(f"Device {name!r} does not exist: torch finds {num_gpus} GPUs. Use 'auto' or 'cpu'.")
-    return torch.device(name)
-
-
-def _without_network(heads: Sequence[str], geometry: CandidateGeometry) -> dict[str, Tensor]:
+def _without_network(heads: Sequence[str], geometry: CandidateGeometry) -> Logits:
     """Neutral logits; progress is the distance of a candidate after 4 s, relative to the farthest one."""
     num_states, num_candidates = geometry.tracked.shape[:2]
     logits = {name: torch.zeros((num_states, num_candidates)) for name in heads}

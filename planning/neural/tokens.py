@@ -4,12 +4,15 @@ All are in the ego frame: x forward, y left, origin at the rear axle.
 """
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Shaped
 
 VERSION = "features.1"
 """Changes whenever the arrays do: stored samples of another version are refused."""
 POSITION_M, SPEED_MPS, EDGE_M = 20.0, 10.0, 4.0
 """Units of positions, of speeds and box sizes, and of distances to the edges of the road in tokens."""
+
+StackedFeatures = dict[str, Shaped[np.ndarray, "states ..."]]
+"""Fields of `Features` by name, stacked over states."""
 
 MAX_AGENTS = 48
 """Nearest agents and static objects; the remaining ones are left out."""

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float64
 
 from driving.timing import INSTANT_S, STEP_S
 from planning.neural.candidate_features import CandidateGeometry
-from planning.neural.tokens import BOX, POSITION_M, SPEED_MPS
+from planning.neural.tokens import BOX, POSITION_M, SPEED_MPS, StackedFeatures
 from simulation.ego.box import EgoBox, corners_around, half_diagonal
 from simulation.ego.dynamics import HEADING, VELOCITY_X, VELOCITY_Y, X, Y
 from simulation.geometry.boxes import box_corners, convex_overlap
@@ -44,7 +44,7 @@ class ForecastArrays(NamedTuple):
     """Rows that hold an agent."""
 
 
-def forecasts_of(features: dict[str, np.ndarray], geometry: CandidateGeometry) -> ForecastArrays:
+def forecasts_of(features: StackedFeatures, geometry: CandidateGeometry) -> ForecastArrays:
     """The agents of stacked features, float64, with the forecasts of the geometry."""
     tokens = features["agents"].astype(np.float64)
     has_lane = np.isfinite(geometry.along_lanes_m)

@@ -21,7 +21,7 @@ from planning.neural.decoder import IMITATION
 from planning.neural.encoder import NetworkConfig
 from planning.neural.exact_terms import PARTS, StudentSettings
 from planning.neural.network import ScoreWeights, Student, StudentNetwork
-from planning.neural.planner import NUM_REFINED, NUM_REPORTED, StudentPlanner, torch_device
+from planning.neural.planner import NUM_REFINED, NUM_REPORTED, StudentPlanner, _ScoreTerms
 from planning.neural.ttc_check import ForecastArrays, violation_shares
 from planning.neural.vocabulary import build_vocabulary
 from planning.registry import load_planner
@@ -96,24 +96,32 @@ def test_logs_in_lockstep_hold_the_candidates_of_their_own_scenario(student):
             assert one.poses[0] == pytest.approx(other.poses[0], abs=1e-2)
 
 
+def neutral_terms(num_candidates: int = 64) -> _ScoreTerms:
+    return _ScoreTerms(logits={name: torch.zeros(1, num_candidates) for name in (*SUB_SCORES, IMITATION)})
+
+
+def refined_scores(planner: StudentPlanner, batch, candidates: np.ndarray, forecasts, terms: _ScoreTerms):
+    planner._refine_top_candidates(batch, candidates, forecasts, terms)
+    return terms.combined(planner._student.weights)
+
+
 def batch_of(planner: StudentPlanner, observation: Observation):
-    """Arguments of `_refine_top_candidates` for all 64 entries, with neutral logits and no agents."""
+    """Arguments of `_refine_top_candidates` for all 64 entries, without agents."""
     no_agents = ForecastArrays(
         now=np.zeros((1, 1, 2)),
         ahead=np.zeros((1, 1, 8, 2)),
         boxes=np.ones((1, 1, 4)),
         mask=np.array([[False]]),
     )
-    logits = {name: torch.zeros(1, 64) for name in (*SUB_SCORES, IMITATION)}
-    return planner._batch([observation]), np.arange(64)[np.newaxis], no_agents, logits
+    return planner._batch([observation]), np.arange(64)[np.newaxis], no_agents
 
 
 def test_a_penalty_remains_when_a_candidate_is_refined(student):
     planner = StudentPlanner(student)
-    batch, _, no_agents, logits = batch_of(planner, scene("straight_road").observation_at(40))
-    entries = np.array([[7, 7]])
-    logits = {name: values[:, :2] for name, values in logits.items()}
-    scores = planner._refine_top_candidates(batch, entries, no_agents, logits, torch.tensor([[0.1, 0.05]]))[0]
+    batch, _, no_agents = batch_of(planner, scene("straight_road").observation_at(40))
+    terms = neutral_terms(2)
+    terms.off_route_penalty = torch.tensor([[0.1, 0.05]])
+    scores = refined_scores(planner, batch, np.array([[7, 7]]), no_agents, terms)[0]
     assert (scores[1] - scores[0]).item() == pytest.approx(0.05, abs=1e-6)
 
 
@@ -121,7 +129,7 @@ def test_a_candidate_that_violates_the_time_to_collision_loses_to_one_that_does_
     # The heads prefer progress only, and an agent stands 16 m ahead.
     planner = StudentPlanner(student)
     observation = scene("straight_road").observation_at(40)
-    batch, entries, no_agents, _ = batch_of(planner, observation)
+    batch, entries, no_agents = batch_of(planner, observation)
     tracked = drive_vocabulary(planner._fitted, batch.states, entries, stride=1)
     center = np.array([PACIFICA.rear_axle_to_center_m + 0.5 * PACIFICA.length_m + 16.0, 0.0])
     standing = ForecastArrays(
@@ -133,19 +141,19 @@ def test_a_candidate_that_violates_the_time_to_collision_loses_to_one_that_does_
     shares = violation_shares(tracked, standing, ego_box())[0]
     best = []
     for forecasts in (no_agents, standing):
-        _, _, _, logits = batch_of(planner, observation)
-        logits["progress"] = torch.from_numpy(tracked[:, :, -1, X]).float()
-        scores = planner._refine_top_candidates(batch, entries, forecasts, logits, torch.zeros(()))
-        best.append(int(scores.argmax()))
+        terms = neutral_terms()
+        terms.logits["progress"] = torch.from_numpy(tracked[:, :, -1, X]).float()
+        best.append(int(refined_scores(planner, batch, entries, forecasts, terms).argmax()))
     assert shares[best[0]] > 0.0
     assert shares[best[1]] == 0.0
 
 
 def test_refinement_repeats_until_the_best_candidate_is_refined(student, monkeypatch):
     planner = StudentPlanner(student)
-    batch, entries, no_agents, logits = batch_of(planner, scene("straight_road").observation_at(40))
-    # Each of the first 40 candidates would be best, but is uncomfortable.
-    logits[IMITATION] = torch.linspace(9.0, 0.0, 64)[np.newaxis].clone()
+    batch, entries, no_agents = batch_of(planner, scene("straight_road").observation_at(40))
+    terms = neutral_terms()
+    # The heads prefer the first candidates, but the first 32 are uncomfortable.
+    terms.logits[IMITATION] = torch.linspace(9.0, 0.0, 64)[np.newaxis].clone()
     refined = []
 
     def comfort(observations, tracked):
@@ -153,7 +161,7 @@ def test_refinement_repeats_until_the_best_candidate_is_refined(student, monkeyp
         return np.full(tracked.shape[:2], -6.0 if len(refined) == 1 else 6.0)
 
     monkeypatch.setattr("planning.neural.exact_terms.comfort", comfort)
-    scores = planner._refine_top_candidates(batch, entries, no_agents, logits, torch.zeros(()))
+    scores = refined_scores(planner, batch, entries, no_agents, terms)
     assert refined == [NUM_REFINED, NUM_REFINED]
     assert scores.argmax() == NUM_REFINED
 
@@ -189,32 +197,6 @@ def test_without_the_network_the_farthest_candidate_leads(student):
     driven = drive_vocabulary(planner._fitted, planner._batch([observation]).states, scored.candidates[np.newaxis])
     distance_m = np.hypot(*driven[0, :, -1, :2].T)
     assert distance_m[np.argmax(scored.scores)] == pytest.approx(distance_m.max(), rel=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("name", "match"),
-    [
-        ("gpu", "No device 'gpu'"),
-        ("cuda:x", "No device 'cuda:x'"),
-        ("cuda:5", "torch finds 2 GPUs"),
-    ],
-)
-def test_a_device_that_does_not_exist_is_refused(monkeypatch, name, match):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(ValueError, match=match):
-        torch_device(name)
-
-
-def test_auto_takes_a_gpu_if_there_is_one(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert torch_device("auto") == torch.device("cpu")
-    with pytest.raises(ValueError, match="torch finds 0 GPUs"):
-        torch_device("cuda")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert torch_device("auto") == torch.device("cuda")
-    assert torch_device("cuda:1") == torch.device("cuda:1")
 
 
 def test_tensors_leave_the_device_for_the_kernel_and_as_logits_only(student, monkeypatch):
