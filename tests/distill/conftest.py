@@ -9,6 +9,7 @@ import torch
 
 from distill.labels import LabelledStates, joined, label_states
 from distill.motions import generated_motions
+from distill.samples import Samples
 from distill.states import StateSettings, scenario_states
 from distill.teacher import RuleTeacher
 from driving.synthetic.scenes import scene
@@ -35,3 +36,8 @@ def labelled(vocabulary) -> LabelledStates:
         for name in ("straight_road", "red_light", "queue", "cut_in")
     ]
     return joined(parts)
+
+
+@pytest.fixture(scope="session")
+def samples(labelled, vocabulary) -> Samples:
+    return Samples(labelled, vocabulary)
