@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
@@ -46,6 +46,7 @@ from simulation.traffic.tracks import TrackArrays, TrackWindow
 logger = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class Traffic(Protocol):
     """The agents of one rollout."""
 
@@ -59,6 +60,7 @@ class Traffic(Protocol):
         ...
 
 
+@runtime_checkable
 class Sensors(Protocol):
     """Makes the planner's input."""
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook(["driving", "planning", "perception", "distill"], "beartype.beartype").__enter__()
+CHECKED = ["driving", "planning", "perception", "distill"]
+CHECKED += [f"simulation.{part}" for part in ("ego", "geometry", "metrics", "sensors", "traffic")]
+install_import_hook(CHECKED, "beartype.beartype").__enter__()
 
 # Finds the compiled code before the tests get a cache folder of their own.
 import simulation.geometry.compiling  # noqa: E402, F401

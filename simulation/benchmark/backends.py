@@ -16,7 +16,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from simulation.benchmark.devices import worker_devices
 from simulation.benchmark.jobs import Job, JobResult
-from simulation.benchmark.outcome import Outcome
+from simulation.benchmark.outcome import Outcome, killed_sentence
 from simulation.benchmark.schedule import Batch, WorkQueue
 from simulation.benchmark.settings import BenchmarkSettings
 from simulation.benchmark.worker import BenchmarkWorker, WorkerSetup
@@ -125,12 +125,6 @@ class ProcessBackend:
             pool.stop()
         for pool in self._pools:
             pool.join()
-
-
-def killed_sentence(timeout_s: float, num_jobs: int) -> str:
-    """Why a worker was killed that exceeded the time limit of its batch."""
-    subject = "one scenario" if num_jobs == 1 else f"{num_jobs} scenarios in lockstep"
-    return f"The worker was killed after {timeout_s * num_jobs:g} s over {subject}."
 
 
 def make_backend(settings: BenchmarkSettings, setup: WorkerSetup, num_gpus: int = 0) -> Backend:

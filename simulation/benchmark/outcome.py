@@ -14,3 +14,9 @@ class Outcome:
     """One per job, in their order; None when the worker died."""
     death: str = ""
     """How the worker ended, when it did."""
+
+
+def killed_sentence(timeout_s: float, num_jobs: int) -> str:
+    """Why a worker was killed that exceeded the time limit of its batch."""
+    subject = "one scenario" if num_jobs == 1 else f"{num_jobs} scenarios in lockstep"
+    return f"The worker was killed after {timeout_s * num_jobs:g} s over {subject}."

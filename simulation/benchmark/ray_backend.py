@@ -10,10 +10,9 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
-from simulation.benchmark.backends import killed_sentence
 from simulation.benchmark.devices import require_gpus
 from simulation.benchmark.jobs import Job, JobResult
-from simulation.benchmark.outcome import Outcome
+from simulation.benchmark.outcome import Outcome, killed_sentence
 from simulation.benchmark.schedule import Batch, WorkQueue
 from simulation.benchmark.settings import BenchmarkSettings
 from simulation.benchmark.worker import BenchmarkWorker, WorkerSetup

@@ -4,7 +4,7 @@ Source:
     nuPlan devkit, `TwoStageController`, `PerfectTrackingController`, `LogPlaybackController`.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
@@ -31,6 +31,7 @@ from simulation.ego.tracking import MIN_PLAN_HORIZON_S, plan_time_us, track_plan
 State = Float64[np.ndarray, "10"]
 
 
+@runtime_checkable
 class Controller(Protocol):
     """Propagates the ego by one frame."""
 

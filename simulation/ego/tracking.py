@@ -39,7 +39,7 @@ MIN_PLAN_HORIZON_S = STEP_S
 
 @njit(cache=True)
 def fit_profiles(
-    poses: Float64[np.ndarray, "steps+1 3"],
+    poses: Float64[np.ndarray, "times 3"],
     speed: Float64[np.ndarray, "steps"],
     curvature: Float64[np.ndarray, "steps"],
     is_proposal: bool = False,

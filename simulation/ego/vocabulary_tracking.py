@@ -40,9 +40,9 @@ HARD_MPS2, HARDEST_MPS2, HARD_JERK_MPS3 = -3.0, -7.0, 15.0
 class FittedVocabulary(NamedTuple):
     """Entries with the references that the tracker follows, in steps of 0.1 s."""
 
-    poses: Float64[np.ndarray, "entries steps+1 3"]
+    poses: Float64[np.ndarray, "entries times 3"]
     """In the ego frame, headings unwrapped."""
-    along: Float64[np.ndarray, "entries steps+1"]
+    along: Float64[np.ndarray, "entries times"]
     """Distance from the start [m]."""
     speeds: Float64[np.ndarray, "entries steps"]
     """[m/s]"""
@@ -53,11 +53,11 @@ class FittedVocabulary(NamedTuple):
 class RetimedPlan(NamedTuple):
     """An entry re-timed to a state, in steps of 0.1 s."""
 
-    poses: Float64[np.ndarray, "steps+1 3"]
+    poses: Float64[np.ndarray, "times 3"]
     """In the ego frame."""
-    speeds: Float64[np.ndarray, "steps+1"]
+    speeds: Float64[np.ndarray, "times"]
     """[m/s]"""
-    curvatures: Float64[np.ndarray, "steps+1"]
+    curvatures: Float64[np.ndarray, "times"]
     """[1/m]"""
 
 
@@ -68,7 +68,7 @@ class _Queries(NamedTuple):
     entries: Int64[np.ndarray, "states queried"]
 
 
-def fit_vocabulary(poses: Float[np.ndarray, "entries steps+1 3"]) -> FittedVocabulary:
+def fit_vocabulary(poses: Float[np.ndarray, "entries times 3"]) -> FittedVocabulary:
     """Fit speeds and curvatures of all entries."""
     poses = np.array(poses, dtype=np.float64)
     poses[..., 2] = np.unwrap(poses[..., 2], axis=1)
@@ -174,7 +174,7 @@ def _simulate(
 
 def retime_entries(
     fitted: FittedVocabulary, state: Float64[np.ndarray, "10"], entries: Int64[np.ndarray, "queried"]
-) -> Float64[np.ndarray, "queried steps+1 3"]:
+) -> Float64[np.ndarray, "queried times 3"]:
     """Poses of entries re-timed to a state, in the ego frame, every 0.1 s from now."""
     return _retime_all(fitted, float(state[VELOCITY_X]), float(state[ACCEL_X]), np.ascontiguousarray(entries))
 
@@ -207,7 +207,7 @@ def drive_vocabulary(
 
 def drive_whole_vocabulary(
     fitted: FittedVocabulary, state: Float64[np.ndarray, "10"]
-) -> Float64[np.ndarray, "entries steps+1 10"]:
+) -> Float64[np.ndarray, "entries times 10"]:
     """Simulate all entries from one state: states in the frame of `state`'s pose (global), the first is `state`."""
     rows = np.arange(len(fitted.poses))[np.newaxis]
     out = np.empty((len(fitted.poses), fitted.poses.shape[1], STATE_SIZE))

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float64
 from simulation.geometry.compiling import njit
 from simulation.geometry.polygons import any_contains, distance_to_point, nearest_distance
 from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.nuplan.flat_map import FlatMap
+from simulation.metrics.nuplan.flat_map import FlatMap, flat_map
 from simulation.metrics.nuplan.lanes import center_lanes, corner_lanes
 from simulation.metrics.result import MetricResult, Violation, stretches
 from simulation.metrics.rules import MAX_OFF_ROAD_M
@@ -62,7 +62,7 @@ def drivable_area_gaps(drive: Drive) -> DrivableAreaGaps:
     """Distances of all corners at all instants."""
     center, corner = drive.cached(center_lanes), drive.cached(corner_lanes)
     gaps = [
-        _outside_distances(drive.flat_map, drive.corners[m], corner.counts[m], center.rows[m], center.counts[m])
+        _outside_distances(flat_map(drive.map), drive.corners[m], corner.counts[m], center.rows[m], center.counts[m])
         for m in range(drive.num_motions)
     ]
     return DrivableAreaGaps(gaps_m=np.array(gaps))

@@ -17,7 +17,6 @@ from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.ego.box import EgoBox, ego_box
 from simulation.log import SimulationLog
-from simulation.metrics.nuplan.flat_map import FlatMap, flat_map
 from simulation.metrics.result import MetricResult, Violation
 
 Result = TypeVar("Result")
@@ -81,11 +80,6 @@ class Drive:
     def num_steps(self) -> int:
         """T."""
         return self.motion.num_steps
-
-    @cached_property
-    def flat_map(self) -> FlatMap:
-        """The map for compiled code."""
-        return flat_map(self.map)
 
     @cached_property
     def ego_arrays(self) -> EgoArrays:

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 
 from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.nuplan.flat_map import FlatMap, along_centerline
+from simulation.metrics.nuplan.flat_map import FlatMap, along_centerline, flat_map
 from simulation.metrics.nuplan.lanes import center_lanes
 from simulation.metrics.result import MetricResult, stretches
 from simulation.metrics.rules import AGAINST_TRAFFIC_COMPLIANT_M, direction_scores
@@ -59,7 +59,7 @@ def advance_within_window(drive: Drive) -> Float64[np.ndarray, "motions time"]:
     sums = np.zeros(lanes.shape)
     for motion in range(drive.num_motions):
         points = np.ascontiguousarray(drive.centers[motion, :, :2])
-        sums[motion] = _windowed(_advances(drive.flat_map, lanes[motion], points), window)
+        sums[motion] = _windowed(_advances(flat_map(drive.map), lanes[motion], points), window)
     return sums
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Int64
 from simulation.geometry.compiling import njit
 from simulation.geometry.polygons import any_contains, contains_point, distance_to_point, rows_containing
 from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.nuplan.flat_map import FlatMap
+from simulation.metrics.nuplan.flat_map import FlatMap, flat_map
 
 MAX_LANES_AT_POINT = 64
 """Lane connectors that may overlap at one point; an intersection of four roads has about a dozen."""
@@ -53,7 +53,7 @@ def center_lanes(drive: Drive) -> LaneLists:
     counts = np.zeros(shape, dtype=np.int64)
     for motion in range(drive.num_motions):
         points = np.ascontiguousarray(drive.centers[motion, :, :2])
-        _follow_point(drive.flat_map, points, rows[motion], counts[motion])
+        _follow_point(flat_map(drive.map), points, rows[motion], counts[motion])
     return LaneLists(rows=rows, counts=counts)
 
 
@@ -63,7 +63,7 @@ def corner_lanes(drive: Drive) -> LaneLists:
     rows = np.zeros((*shape, MAX_LANES_AT_POINT), dtype=np.int64)
     counts = np.zeros(shape, dtype=np.int64)
     for motion in range(drive.num_motions):
-        _follow_corners(drive.flat_map, drive.corners[motion], rows[motion], counts[motion])
+        _follow_corners(flat_map(drive.map), drive.corners[motion], rows[motion], counts[motion])
     return LaneLists(rows=rows, counts=counts)
 
 
@@ -77,7 +77,7 @@ def common_lanes(drive: Drive) -> LaneLists:
     rows = np.zeros((*shape, MAX_LANES_AT_POINT), dtype=np.int64)
     counts = np.zeros(shape, dtype=np.int64)
     for motion in range(drive.num_motions):
-        _join_corners(drive.flat_map, corners.rows[motion], corners.counts[motion], rows[motion], counts[motion])
+        _join_corners(flat_map(drive.map), corners.rows[motion], corners.counts[motion], rows[motion], counts[motion])
     return LaneLists(rows=rows, counts=counts)
 
 

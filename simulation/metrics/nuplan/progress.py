@@ -11,7 +11,13 @@ from jaxtyping import Bool, Float64, Int64
 
 from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.nuplan.flat_map import FlatMap, along_centerline, centerline_length, is_in_roadblock_of
+from simulation.metrics.nuplan.flat_map import (
+    FlatMap,
+    along_centerline,
+    centerline_length,
+    flat_map,
+    is_in_roadblock_of,
+)
 from simulation.metrics.nuplan.lanes import center_lanes
 from simulation.metrics.result import MetricResult, Violation, stretches
 
@@ -36,7 +42,7 @@ def logged_chain(logged: Drive) -> Int64[np.ndarray, "pieces"]:
         if not here or set(here) & set(last):
             continue
         last = here
-        block = int(logged.flat_map.roadblock_ids[here[0]])
+        block = int(flat_map(logged.map).roadblock_ids[here[0]])
         if block != last_block:
             chain.append(here[0])
             last_block = block
@@ -115,15 +121,15 @@ def logged_progress_m(logged: Drive) -> float:
     if not len(chain):
         return 0.0
     _require_roadblocks(logged, chain)
-    return float(np.sum(_progress(logged.flat_map, chain, np.ascontiguousarray(logged.centers[0, :, :2]))[0]))
+    return float(np.sum(_progress(flat_map(logged.map), chain, np.ascontiguousarray(logged.centers[0, :, :2]))[0]))
 
 
 def _require_roadblocks(drive: Drive, chain: Int64[np.ndarray, "pieces"]) -> None:
     for lane in chain:
-        if drive.flat_map.roadblock_rows[lane] < 0:
+        if flat_map(drive.map).roadblock_rows[lane] < 0:
             raise ValueError(
                 f"Map {drive.map.name}: lane {drive.map.lanes.ids[lane]} names roadblock"
-                f" {drive.flat_map.roadblock_ids[lane]}, which the map lacks; progress needs its polygon."
+                f" {flat_map(drive.map).roadblock_ids[lane]}, which the map lacks; progress needs its polygon."
             )
 
 
@@ -137,7 +143,7 @@ def route_progress(drive: Drive) -> RouteProgress:
     if len(chain):
         for motion in range(drive.num_motions):
             points = np.ascontiguousarray(drive.centers[motion, :, :2])
-            steps[motion], on_route[motion] = _progress(drive.flat_map, chain, points)
+            steps[motion], on_route[motion] = _progress(flat_map(drive.map), chain, points)
     return RouteProgress(
         steps_m=steps,
         on_route=on_route,

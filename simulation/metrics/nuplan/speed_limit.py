@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.nuplan.flat_map import FlatMap
+from simulation.metrics.nuplan.flat_map import FlatMap, flat_map
 from simulation.metrics.nuplan.lanes import center_lanes
 from simulation.metrics.result import MetricResult, stretches
 from simulation.metrics.rules import MAX_OVERSPEED_MPS
@@ -60,7 +60,9 @@ class SpeedLimits:
 def speed_limits(drive: Drive) -> SpeedLimits:
     """Limits of all motions."""
     lanes = drive.cached(center_lanes)
-    limits = np.array([_limits(drive.flat_map, lanes.rows[m], lanes.counts[m]) for m in range(drive.num_motions)])
+    limits = np.array(
+        [_limits(flat_map(drive.map), lanes.rows[m], lanes.counts[m]) for m in range(drive.num_motions)]
+    )
     over = drive.motion.speed_mps - limits
     return SpeedLimits(limits_mps=limits, over_mps=np.where(over > 0.0, over, 0.0))
 

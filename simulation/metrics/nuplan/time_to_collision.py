@@ -17,7 +17,7 @@ from simulation.geometry.compiling import njit
 from simulation.geometry.polygons import any_contains
 from simulation.metrics.nuplan.collision import Collisions, agent_label, collisions
 from simulation.metrics.nuplan.drive import AgentArrays, Drive, EgoArrays
-from simulation.metrics.nuplan.flat_map import FlatMap
+from simulation.metrics.nuplan.flat_map import FlatMap, flat_map
 from simulation.metrics.nuplan.lanes import is_in_lane
 from simulation.metrics.result import MetricResult, stretches
 from simulation.metrics.rules import (
@@ -146,7 +146,7 @@ def times_to_collision(drive: Drive) -> TimesToCollision:
 def find_times_to_collision(drive: Drive, horizon_s: float) -> TimesToCollision:
     """Times to collision within a horizon, with the agents of `counts_for_ttc`."""
     ego, agents = drive.ego_arrays, drive.agent_arrays
-    sides_count = _sides_count(drive.flat_map, ego.rear_poses, drive.cached(is_in_lane))
+    sides_count = _sides_count(flat_map(drive.map), ego.rear_poses, drive.cached(is_in_lane))
     seconds = np.arange(STEP_S, horizon_s, STEP_S)
     times, rows = _times(ego, agents, drive.cached(collisions), sides_count, seconds)
     return TimesToCollision(times_s=times, agents=rows)

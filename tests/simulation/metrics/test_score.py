@@ -7,7 +7,7 @@ from driving.agents import AgentKind, AgentTracks
 from driving.ego import EgoMotion
 from driving.map import AreaLayer, MapGraph, polygon_array
 from driving.synthetic.scenes import scene
-from simulation.metrics.nuplan.drive import Drive, drive_of, logged_drive_of
+from simulation.metrics.nuplan.drive import Drive, logged_drive_of
 from simulation.metrics.result import MetricResult
 from simulation.metrics.score import (
     CLOSED_LOOP,
@@ -197,14 +197,6 @@ def test_the_logged_ego_of_hand_made_scenes_loses_no_point(name):
 def test_the_logged_drive_is_kept_with_its_scenario():
     scenario = scene("straight_road")
     assert logged_drive_of(scenario) is logged_drive_of(scenario)
-
-
-def test_a_log_of_another_scenario_is_refused():
-    class Other:
-        scenario_id = "ffffffffffffffff"
-
-    with pytest.raises(ValueError, match="The log is of scenario ffffffffffffffff"):
-        drive_of(Other(), scene("straight_road"))
 
 
 def test_agents_must_fit_the_motion():

@@ -5,7 +5,9 @@ import pytest
 
 from driving.agents import AgentKind
 from driving.synthetic.scenes import scene
+from planning.registry import load_planner
 from simulation.metrics.nuplan.drive import drive_of, logged_drive_of
+from simulation.rollout import run_rollout
 from tests.support.drives import FRONT_M, LEFT_LANE_Y, STEPS, TIME_S, agents, drive, motion, steady
 
 
@@ -86,8 +88,7 @@ def test_the_logged_drive_is_cached_with_its_scenario():
 
 
 def test_a_log_of_another_scenario_is_refused():
-    class Log:
-        scenario_id = "another"
-
+    straight = scene("straight_road")
+    log = run_rollout(straight, load_planner("log_future"))
     with pytest.raises(ValueError, match="The log is of scenario another, not of "):
-        drive_of(Log(), scene("straight_road"))
+        drive_of(replace(log, scenario_id="another"), straight)
