@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install the browser that the viewer's tests drive, where that is allowed and quick; else they are skipped with a reason.
-# Never fails: everything but those tests works without.
+# Never fails: only these tests need the browser.
 set -uo pipefail
 
 if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then

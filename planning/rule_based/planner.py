@@ -54,7 +54,7 @@ class PdmClosedPlanner:
         self._has_brake = rules is TUPLAN_RULES
 
     def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002
-        """Keep map and route; the first plan, which knows the ego, lays the paths."""
+        """Keep map and route; the paths are computed with the first plan, from the ego's pose."""
         self._map, self._route = map, route
         self._is_started = False
 

@@ -1,4 +1,4 @@
-"""States are taken from the log, moved beside it, and reached by planners."""
+"""States on the log, shifted beside it, and on-policy."""
 
 import numpy as np
 import pytest

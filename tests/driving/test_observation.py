@@ -1,4 +1,4 @@
-"""An observation shows the past and the present, and has no way to what comes after."""
+"""An observation contains the past and the present, and gives no access to the future."""
 
 from dataclasses import fields, is_dataclass, replace
 

@@ -1,4 +1,4 @@
-"""What the official devkit showed its planners, as observations."""
+"""Inputs that the official devkit recorded for its planners, as observations."""
 
 import json
 from collections.abc import Callable, Iterator

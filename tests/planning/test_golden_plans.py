@@ -1,4 +1,4 @@
-"""Shown what the official devkit showed its planners, ours plan what they planned."""
+"""Plans equal those that the official devkit recorded for the same observations."""
 
 import numpy as np
 import pytest

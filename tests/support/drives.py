@@ -1,4 +1,4 @@
-"""Short drives on a straight road, so that the right score of each is known by hand.
+"""Short drives on a straight road with scores known by hand.
 
 The road runs east from x = 0 to x = 400. Its lanes are 3.5 m wide: two eastbound ones with centerlines at
 y = -1.75 and y = -5.25, one westbound at y = 1.75. The limit is 10 m/s. The drivable area is the road itself.

@@ -54,7 +54,7 @@ class WithArguments(StraightBatched):
 
 
 class ReportsItsDevice(Straight):
-    """Fails with its device and what Ray or the parent process lets it see."""
+    """Fails with its device and the GPUs that Ray or the parent process makes visible."""
 
     name = "reports_its_device"
 

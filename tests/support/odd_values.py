@@ -1,4 +1,4 @@
-"""Instances made as a user's program makes them: without the type check of the test run, which would come first."""
+"""Instances created without the type check of the test run, as in a user's program."""
 
 from typing import Any, TypeVar
 

@@ -1,4 +1,4 @@
-"""The real recordings: everything imports, fits its map, and survives the way through nuPlan files."""
+"""The real recordings: all are imported, fit their maps, and are equal after writing and reading nuPlan files."""
 
 from functools import cache
 

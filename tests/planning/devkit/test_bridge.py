@@ -1,4 +1,4 @@
-"""The bridge to nuPlan's devkit: what needs no devkit is always tested, the rest where one is on the path."""
+"""The bridge to nuPlan's devkit; tests that need the devkit are skipped without it."""
 
 import importlib.util
 

@@ -1,4 +1,4 @@
-"""What the student sees does not depend on where in the world it is, and is defined for empty and crowded roads."""
+"""Features do not depend on the position in the global frame, and are defined for empty and crowded roads."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A vocabulary starts at the ego, knows its own content and covers what is driven."""
+"""A vocabulary starts at the ego, has a digest of its content, and covers driven motions."""
 
 import json
 

@@ -116,7 +116,7 @@ def test_a_follower_brakes_behind_a_scripted_car_that_stands():
 def test_a_moving_car_brakes_for_a_scripted_one_in_its_lane():
     queue = scene("queue")
     rows = np.argsort(queue.agents.poses[:, queue.first_frame, 0])
-    # The last one comes from 30 m farther back at 8 m/s; the ego, which stands, is far behind.
+    # The last car starts 30 m farther back at 8 m/s; the ego stands far behind.
     velocities = queue.agents.velocities_mps.copy()
     velocities[rows[0]] = [8.0, 0.0]
     coming = replace(queue, agents=replace(queue.agents, velocities_mps=velocities))
@@ -140,7 +140,7 @@ def followed(kind, velocity_mps, logged_velocity=None):
     Returns:
         The follower's speed over time [m/s] and what is free between the two boxes [m].
     """
-    # 50 m nearer to the ego, which stands, than they are: else they would leave its surroundings.
+    # 50 m nearer to the standing ego, so that they stay within its range.
     queue = scene("queue")
     last, middle, front = np.argsort(queue.agents.poses[:, queue.first_frame, 0])
     poses, velocities = queue.agents.poses.copy(), queue.agents.velocities_mps.copy()
@@ -159,17 +159,17 @@ def followed(kind, velocity_mps, logged_velocity=None):
 
 
 @pytest.mark.parametrize("kind", [AgentKind.VEHICLE, AgentKind.BICYCLE])
-def test_a_follower_keeps_the_speed_of_the_scripted_one_before_it(kind):
+def test_a_follower_keeps_the_speed_of_its_scripted_lead(kind):
     speed_mps, free_m = followed(kind, 5.0)
     assert (np.abs(speed_mps - 5.0) < 0.6).all()
     assert speed_mps[-1] == pytest.approx(5.0, abs=0.2)
-    # 1.5 s of its own way, which it takes for its shape, and the model's 1 m and 1.5 s make 16 m; 0.5 m less, as it
-    # sees the one before a frame ahead, and a bit more, as it wants to be faster.
+    # The corridor covers 1.5 s of the agent's path (7.5 m); with IDM's 1 m and 1.5 s the gap is 16 m. It is 0.5 m
+    # less because the lead's pose is one frame newer, and slightly more because the desired speed exceeds 5 m/s.
     assert 15.5 < free_m[-1] < 16.0
 
 
 def test_a_scripted_pedestrian_counts_as_standing():
-    # Of a standing lead the model wants 5 * 5 / (2 * sqrt(2)) = 8.8 m more: that is more than there is.
+    # For a standing lead, IDM's desired gap is 5 * 5 / (2 * sqrt(2)) = 8.8 m larger and exceeds the present gap.
     speed_mps, free_m = followed(AgentKind.PEDESTRIAN, 5.0)
     assert 4.0 < speed_mps.min() < 4.5
     assert 23.0 < free_m[-1] < 25.0

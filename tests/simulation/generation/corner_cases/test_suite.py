@@ -1,4 +1,4 @@
-"""The corner suite covers all kinds evenly, is the same on every run, and its parts share nothing."""
+"""The corner suite covers all kinds evenly, is the same on every run, and its parts share no seed and no map."""
 
 import numpy as np
 import pytest
