@@ -14,6 +14,7 @@ from driving.trajectory import Trajectory
 from planning.stand_still import StandStillPlanner
 from simulation.ego.dynamics import states_of
 from simulation.rollout import Rollout, run_rollout
+from simulation.traffic.idm import IdmTraffic
 from simulation.traffic.idm_map import idm_map_of
 from simulation.traffic.idm_start import replayed_tracks, starting_agents
 
@@ -225,3 +226,48 @@ def test_recorded_plans_reproduce_ego_and_agents_of_the_devkit(golden):
             np.testing.assert_array_equal(log.ego.time_us, arrays["ego"][:, 0].astype(np.int64))
             np.testing.assert_allclose(states_of(log.ego)[0], arrays["ego"][:, 1:], atol=1e-8)
             _assert_observed(log.agents, arrays)
+
+
+def _advanced(scenario, steps, *, is_scripted=False):
+    """Traffic after a number of steps; the ego stands at its first pose."""
+    traffic = IdmTraffic(scenario, is_scripted=is_scripted)
+    ego = states_of(scenario.ego)[0, scenario.first_frame].copy()
+    for iteration in range(steps):
+        traffic.step(iteration, ego)
+    return traffic.tracks
+
+
+def test_the_tracks_hold_the_log_up_to_the_first_frame_and_then_the_agents_that_move():
+    scenario = scene("queue")
+    first, agents = scenario.first_frame, scenario.agents
+    tracks = _advanced(scenario, 3)
+    np.testing.assert_array_equal(tracks.valid[:, :first], agents.valid[:, :first])
+    np.testing.assert_array_equal(tracks.poses[:, :first], agents.poses[:, :first])
+    started = [each.row for each in _starting(scenario)]
+    assert tracks.valid[started, first : first + 4].all()
+    assert not tracks.valid[started, first + 4 :].any()
+    others = np.setdiff1d(np.arange(len(agents.valid)), started)
+    assert not tracks.valid[others, first:].any()
+
+
+def test_agents_move_by_their_speed_of_the_frame_before():
+    scenario = scene("queue")
+    first = scenario.first_frame
+    tracks = _advanced(scenario, 30)
+    rows = [each.row for each in _starting(scenario)]
+    speeds = np.hypot(*tracks.velocities[rows, first : first + 30].transpose(2, 0, 1))
+    moved_m = np.hypot(*np.diff(tracks.poses[rows, first : first + 31, :2], axis=1).transpose(2, 0, 1))
+    assert moved_m == pytest.approx(0.1 * speeds, abs=1e-6)
+    assert moved_m.max() > 0.1
+
+
+def test_agents_in_scripted_traffic_start_as_in_reactive_traffic_or_follow_the_log():
+    scenario = scene("pedestrian_crossing")
+    first = scenario.first_frame
+    reactive, scripted = (_advanced(scenario, 5, is_scripted=is_scripted) for is_scripted in (False, True))
+    assert (scripted.valid | ~reactive.valid).all()
+    people = scenario.agents.kinds == AgentKind.PEDESTRIAN
+    for tracks in (reactive, scripted):
+        np.testing.assert_array_equal(
+            tracks.poses[people, first : first + 6], scenario.agents.poses[people, first : first + 6]
+        )
