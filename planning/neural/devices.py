@@ -23,3 +23,12 @@ def torch_device(name: str) -> torch.device:
     if kind == "cuda" and int(index or 0) >= num_gpus:
         raise ValueError(f"Device {name!r} does not exist: torch finds {num_gpus} GPUs. Use 'auto' or 'cpu'.")
     return torch.device(name)
+
+
+def cuda_device_name() -> str:
+    """Model of the first GPU.
+
+    Raises:
+        RuntimeError: When torch finds none.
+    """
+    return torch.cuda.get_device_name(0)
