@@ -33,9 +33,11 @@ class Trajectory:
             raise ValueError(f"Need one pose per time stamp, got {len(self.poses)} for {len(self.time_s)}.")
         if len(self.time_s) < 2:
             raise ValueError(f"A trajectory needs at least 2 poses, got {len(self.time_s)}.")
-        if not (np.isfinite(self.poses).all() and np.isfinite(self.time_s).all()):
+        # A planner makes one trajectory per step: `count_nonzero` takes a fraction of the time of `all`.
+        num_finite = np.count_nonzero(np.isfinite(self.poses)) + np.count_nonzero(np.isfinite(self.time_s))
+        if num_finite < self.poses.size + self.time_s.size:
             raise ValueError("The trajectory holds NaN or infinite values.")
-        if not (self.time_s[1:] > self.time_s[:-1]).all():
+        if np.count_nonzero(self.time_s[1:] > self.time_s[:-1]) < len(self.time_s) - 1:
             raise ValueError(f"The times of a trajectory must rise, got {self.time_s[:3]} ...")
 
     @property

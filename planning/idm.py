@@ -84,14 +84,8 @@ class IdmPlanner:
             areas=self._areas,
             red_rows=observation.traffic_lights.red_rows(0, self._lights),
         )
-        settings = IdmPlanSettings(
-            target_speed_mps=self._target_speed_mps,
-            parameters=NUPLAN_PLANNER,
-            radius_m=RADIUS_M,
-            step_s=PLAN_STEP_S,
-            num_steps=NUM_STEPS,
-        )
-        poses = plan_idm(self._path, np.append(center, ego.velocity_mps[0]), ego_box(), obstacles, settings)
+        start = np.append(center, ego.velocity_mps[0])
+        poses = plan_idm(self._path, start, ego_box(), obstacles, self._settings)
         return Trajectory(time_s=np.arange(NUM_STEPS + 1) * PLAN_STEP_S, poses=poses)
 
     def _find_path(self, observation: Observation) -> None:
@@ -99,7 +93,13 @@ class IdmPlanner:
         near = [row for block in blocks[:2] for row in self._map.lane_rows_of_roadblock(block)]
         chain = breadth_first_lanes(self._map, blocks, starting_lane(self._map, near or self._route_lanes, ego))
         limit_mps = self._map.speed_limit_mps(chain[0]) or TARGET_SPEED_MPS
-        self._target_speed_mps = max(limit_mps, ego.speed_mps)
+        self._settings = IdmPlanSettings(
+            target_speed_mps=max(limit_mps, ego.speed_mps),
+            parameters=NUPLAN_PLANNER,
+            radius_m=RADIUS_M,
+            step_s=PLAN_STEP_S,
+            num_steps=NUM_STEPS,
+        )
         points, headings = joined_centerlines(self._map, chain)
         # Of doubled vertices the last stays, as in nuPlan's `create_path_from_se2`.
         keep = np.append(np.hypot(*np.diff(points, axis=0).T) > 1e-8, True)

@@ -92,9 +92,9 @@ def pose_at(
 
 @njit(cache=True)
 def _leader(
-    corridor: Corridor, center: tuple[float, float, float], box: EgoBox, nearby: _Nearby, obstacles: IdmObstacles
+    corridor: Corridor, center: tuple[float, float, float], box: EgoBox, nearby: _Nearby
 ) -> tuple[float, float]:
-    """Distance to the nearest obstacle in the corridor or under the ego box [m], and its speed along the ego."""
+    """Distance to the nearest agent in the corridor or under the ego box [m], and its speed along the ego."""
     ego, ego_reach = corners_around(center[0], center[1], center[2], box), half_diagonal(box)
     agents, corners = nearby.agents, nearby.corners
     nearest, lead_speed = np.inf, 0.0
@@ -108,11 +108,21 @@ def _leader(
             if gap < nearest:
                 nearest = gap
                 lead_speed = agents[i, SPEED] * math.cos(agents[i, HEADING] - center[2])
-    for row in obstacles.red_rows:
-        gap = box_area_distance(obstacles.areas, row, ego, nearest)
-        if gap < nearest and (gap == 0.0 or corridor_overlaps_area(corridor, obstacles.areas, row)):
-            nearest, lead_speed = gap, 0.0
     return nearest, lead_speed
+
+
+@njit(cache=True)
+def _red_area_gap(corridor: Corridor, ego: np.ndarray, obstacles: IdmObstacles, nearest: float) -> float:
+    """Distance to the nearest area behind a red light in the corridor [m]; infinite when none is below `nearest`.
+
+    Not part of `_leader`: to pass the areas to a function costs more than a step without red lights.
+    """
+    best = nearest
+    for row in obstacles.red_rows:
+        gap = box_area_distance(obstacles.areas, row, ego, best)
+        if gap < best and (gap == 0.0 or corridor_overlaps_area(corridor, obstacles.areas, row)):
+            best = gap
+    return best if best < nearest else np.inf
 
 
 @njit(cache=True)
@@ -166,7 +176,12 @@ def plan_idm(
         start_m = min(max(progress, 0.0), end_m)
         stop_m = min(max(progress + horizon_m, 0.0), end_m)
         corridor = corridor_between(drivable, start_m, stop_m, half_width, half_width)
-        gap, lead_speed = _leader(corridor, center, box, nearby, obstacles)
+        gap, lead_speed = _leader(corridor, center, box, nearby)
+        if len(obstacles.red_rows):
+            corners = corners_around(center[0], center[1], center[2], box)
+            red_gap = _red_area_gap(corridor, corners, obstacles, gap)
+            if red_gap < gap:
+                gap, lead_speed = red_gap, 0.0
         if gap == np.inf:
             gap, lead_speed = end_m - progress - 0.5 * box.length, 0.0
         accel = idm_acceleration(speed, gap, lead_speed, settings.target_speed_mps, settings.parameters)

@@ -28,12 +28,12 @@ def test_the_target_speed_is_the_limit_or_a_higher_present_speed():
     planner.reset(scenario.map, scenario.route)
     observation = scenario.observation_at(0)
     planner.plan(observation)
-    assert planner._target_speed_mps == pytest.approx(13.89, abs=0.01)
+    assert planner._settings.target_speed_mps == pytest.approx(13.89, abs=0.01)
     velocities = observation.ego.velocities_mps.copy()
     velocities[..., 0] = 20.0
     planner.reset(scenario.map, scenario.route)
     planner.plan(replace(observation, ego=replace(observation.ego, velocities_mps=velocities)))
-    assert planner._target_speed_mps == pytest.approx(20.0)
+    assert planner._settings.target_speed_mps == pytest.approx(20.0)
 
 
 def test_a_route_without_lanes_is_refused():
