@@ -19,6 +19,7 @@ from planning.idm_rollout import (
     IdmPath,
     IdmPlanSettings,
     X,
+    overlaps_path,
     plan_idm,
 )
 from planning.lane_search import breadth_first_lanes, joined_centerlines, starting_lane
@@ -79,10 +80,13 @@ class IdmPlanner:
             self._is_started = True
         ego = observation.ego_now
         center = ego.center_pose()
+        red_rows = observation.traffic_lights.red_rows(0, self._lights)
+        is_on_path = self._is_on_path[red_rows]
         obstacles = IdmObstacles(
             agents=agents_now(observation) if self.observes_agents else np.zeros((0, NUM_COLUMNS)),
             areas=self._areas,
-            red_rows=observation.traffic_lights.red_rows(0, self._lights),
+            red_rows=red_rows[is_on_path],
+            red_rows_beside=red_rows[~is_on_path],
         )
         start = np.append(center, ego.velocity_mps[0])
         poses = plan_idm(self._path, start, ego_box(), obstacles, self._settings)
@@ -106,6 +110,10 @@ class IdmPlanner:
         line = chunked_line(np.ascontiguousarray(points[keep]))
         require_ego_on_route(self._map, self._route, ego.rear_axle_pose, line.points)
         self._path = IdmPath(line=line, headings=np.unwrap(headings[keep]), num_points=len(line.points) - 1)
+        half_width_m = 0.5 * ego_box().width
+        self._is_on_path = np.zeros(len(self._map.lanes), dtype=bool)
+        for row in self._lights.values():
+            self._is_on_path[row] = overlaps_path(self._path, half_width_m, self._areas, row)
 
 
 def agents_now(observation: Observation) -> Float64[np.ndarray, "agents 6"]:

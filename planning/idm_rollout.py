@@ -17,7 +17,7 @@ from simulation.geometry.corridors import (
     corridor_overlaps_area,
     corridor_overlaps_box,
 )
-from simulation.geometry.polygons import FlatPolygons
+from simulation.geometry.polygons import FlatPolygons, overlaps_convex
 from simulation.geometry.polylines import ChunkedLine, project
 from simulation.traffic.idm_law import IdmParameters, idm_acceleration
 
@@ -45,8 +45,10 @@ class IdmObstacles(NamedTuple):
     agents: Float64[np.ndarray, "agents 6"]
     """Agents and static objects; these have speed 0."""
     areas: FlatPolygons
-    red_rows: Int64[np.ndarray, "lights"]
-    """Areas behind red lights."""
+    red_rows: Int64[np.ndarray, "lights_on_path"]
+    """Areas behind red lights that a vehicle on the path can overlap."""
+    red_rows_beside: Int64[np.ndarray, "lights_beside_path"]
+    """Areas behind other red lights; they count under the ego box only, whose centre may be off the path."""
 
 
 class IdmPlanSettings(NamedTuple):
@@ -112,16 +114,31 @@ def _leader(
 
 
 @njit(cache=True)
-def _red_area_gap(corridor: Corridor, ego: np.ndarray, obstacles: IdmObstacles, nearest: float) -> float:
-    """Distance to the nearest area behind a red light in the corridor [m]; infinite when none is below `nearest`.
+def overlaps_path(path: IdmPath, half_width_m: float, areas: FlatPolygons, row: int) -> bool:
+    """Whether any corridor along the path can overlap an area: one of its segments does, with caps at both ends."""
+    line = path.line
+    for k in range(len(line.arc) - 1):
+        length = line.arc[k + 1] - line.arc[k]
+        if corridor_overlaps_area(Corridor(line, k, k, 0.0, length, half_width_m, half_width_m), areas, row):
+            return True
+    return False
 
-    Not part of `_leader`: to pass the areas to a function costs more than a step without red lights.
+
+@njit(cache=True)
+def _red_area_gap(corridor: Corridor, ego: np.ndarray, obstacles: IdmObstacles, nearest: float) -> float:
+    """Distance to the nearest area behind a red light [m]; infinite when none is below `nearest`.
+
+    An area counts in the corridor or under the ego box. Not part of `_leader`: to pass the areas to a function costs
+    more than a step without red lights.
     """
-    best = nearest
+    areas, best = obstacles.areas, nearest
     for row in obstacles.red_rows:
-        gap = box_area_distance(obstacles.areas, row, ego, best)
-        if gap < best and (gap == 0.0 or corridor_overlaps_area(corridor, obstacles.areas, row)):
+        gap = box_area_distance(areas, row, ego, best)
+        if gap < best and (gap == 0.0 or corridor_overlaps_area(corridor, areas, row)):
             best = gap
+    for row in obstacles.red_rows_beside:
+        if best > 0.0 and overlaps_convex(areas, row, ego):
+            best = 0.0
     return best if best < nearest else np.inf
 
 
@@ -177,7 +194,7 @@ def plan_idm(
         stop_m = min(max(progress + horizon_m, 0.0), end_m)
         corridor = corridor_between(drivable, start_m, stop_m, half_width, half_width)
         gap, lead_speed = _leader(corridor, center, box, nearby)
-        if len(obstacles.red_rows):
+        if len(obstacles.red_rows) + len(obstacles.red_rows_beside):
             corners = corners_around(center[0], center[1], center[2], box)
             red_gap = _red_area_gap(corridor, corners, obstacles, gap)
             if red_gap < gap:

@@ -13,8 +13,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -44,6 +43,9 @@ from simulation.traffic.log_replay import LogReplay
 from simulation.traffic.tracks import TrackArrays, TrackWindow
 
 logger = logging.getLogger(__name__)
+
+FAILURES = (Exception, SystemExit)
+"""A planner may raise anything; it ends its own rollout only."""
 
 
 @runtime_checkable
@@ -313,21 +315,28 @@ def run_lockstep(
     max_start_gap_m = np.inf if is_privileged(planner) else MAX_DRIVEN_GAP_M
     for group in [rollouts] if hasattr(planner, "plan_batch") else [[rollout] for rollout in rollouts]:
         for rollout in group:
-            with _isolated(rollout, errors), time_limit(reset_timeout_s, "The planner's reset"):
-                reset_planner(planner, rollout.scenario)
+            try:
+                with time_limit(reset_timeout_s, "The planner's reset"):
+                    reset_planner(planner, rollout.scenario)
+            except FAILURES as error:
+                errors[rollout] = error
         while running := [each for each in group if not (each.is_finished or each in errors or each in ended)]:
             observations: dict[Rollout, Observation] = {}
             for rollout in running:
-                with _isolated(rollout, errors):
+                try:
                     if before_step(rollout):
                         observations[rollout] = rollout.observation()
                     else:
                         ended.add(rollout)
-            for rollout, answer in _answers(planner, observations, step_timeout_s, errors).items():
-                with _isolated(rollout, errors):
-                    rollout.advance(
-                        answer.plan, answer.planning_time_s, answer.candidates, max_start_gap_m=max_start_gap_m
-                    )
+                except FAILURES as error:
+                    errors[rollout] = error
+            for rollout, (plan, planning_time_s, candidates) in _answers(
+                planner, observations, step_timeout_s, errors
+            ).items():
+                try:
+                    rollout.advance(plan, planning_time_s, candidates, max_start_gap_m=max_start_gap_m)
+                except FAILURES as error:
+                    errors[rollout] = error
     return [errors.get(rollout) for rollout in rollouts]
 
 
@@ -348,12 +357,14 @@ def _answers(
     if len(observations) > 1:
         try:
             return dict(zip(observations, _query(planner, list(observations.values()), step_timeout_s), strict=True))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  (repeated below, one rollout at a time)
+        except FAILURES as error:
             logger.warning("A batch of %s failed and is repeated one by one: %s", planner.name, error)
     answers = {}
     for rollout, observation in observations.items():
-        with _isolated(rollout, errors):
+        try:
             (answers[rollout],) = _query(planner, [observation], step_timeout_s)
+        except FAILURES as error:
+            errors[rollout] = error
     return answers
 
 
@@ -367,12 +378,3 @@ def _query(planner: Planner, observations: list[Observation], step_timeout_s: fl
         raise ValueError(f"{planner.name} received {count} observations and returned {len(plans)} plans.")
     candidates = candidates_of(planner, count)
     return [_Answer(plan, share_s, found) for plan, found in zip(plans, candidates, strict=True)]
-
-
-@contextmanager
-def _isolated(rollout: Rollout, errors: dict[Rollout, BaseException]) -> Iterator[None]:
-    """Store an error of the body as that of a rollout, so that it ends no other rollout."""
-    try:
-        yield
-    except (Exception, SystemExit) as error:  # noqa: BLE001  (planners may raise anything; the caller reports it)
-        errors[rollout] = error

@@ -24,9 +24,8 @@ from simulation.ego.dynamics import (
     X,
     Y,
     states_of,
-    step_bicycle,
 )
-from simulation.ego.tracking import MIN_PLAN_HORIZON_S, plan_time_us, track_plan
+from simulation.ego.tracking import MIN_PLAN_HORIZON_S, plan_time_us, step_along_plan
 
 State = Float64[np.ndarray, "10"]
 
@@ -54,12 +53,9 @@ class TrackingController:
 
     def next_state(self, iteration: int, state: State, plan: Trajectory) -> State:
         """The state after tracking the plan for one frame."""
-        now_us, next_us = self._time_us[iteration], self._time_us[iteration + 1]
+        frames_us = (self._time_us[iteration], self._time_us[iteration + 1])
         poses = np.ascontiguousarray(plan.poses)
-        commands = track_plan(now_us, plan_time_us(plan), poses, state, self._wheelbase_m)
-        following = np.empty(STATE_SIZE)
-        step_bicycle(state, commands, (next_us - now_us) / 1e6, self._wheelbase_m, following)
-        return following
+        return step_along_plan(frames_us, plan_time_us(plan), poses, state, self._wheelbase_m)
 
 
 class PerfectController:

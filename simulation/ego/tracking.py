@@ -247,6 +247,29 @@ def track_plan(
 
 
 @njit(cache=True)
+def step_along_plan(
+    frames_us: tuple[int, int],
+    time_us: Int64[np.ndarray, "poses"],
+    poses: Float64[np.ndarray, "poses 3"],
+    state: Float64[np.ndarray, "10"],
+    wheelbase_m: float,
+) -> Float64[np.ndarray, "10"]:
+    """The state at the next frame under the commands of `track_plan`.
+
+    Args:
+        frames_us: Times of this frame and the next.
+        time_us: Times of the plan from now on, starting with 0; the last at least `STEP_US`.
+        poses: Of the plan.
+        state: Of the ego.
+        wheelbase_m: Distance between the axles.
+    """
+    commands = track_plan(frames_us[0], time_us, poses, state, wheelbase_m)
+    following = np.empty(STATE_SIZE)
+    step_bicycle(state, commands, (frames_us[1] - frames_us[0]) / 1e6, wheelbase_m, following)
+    return following
+
+
+@njit(cache=True)
 def _track_proposals(state: np.ndarray, proposals: np.ndarray, wheelbase_m: float, driven: np.ndarray) -> None:
     num_proposals, num_poses = proposals.shape[:2]
     num = num_poses - 1

@@ -178,7 +178,8 @@ def box_area_distance(
         return np.inf
     if center_gap <= reach and overlaps_convex(areas, row, corners):
         return 0.0
-    best = limit_m
+    # The convex polygon is nearer than its centre; with this bound most edges are skipped.
+    best = min(limit_m, center_gap)
     points = areas.points
     for ring in range(areas.polygon_offsets[row], areas.polygon_offsets[row + 1]):
         start, stop = areas.ring_offsets[ring], areas.ring_offsets[ring + 1]

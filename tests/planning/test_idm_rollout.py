@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import shapely
 
-from planning.idm_rollout import IdmObstacles, IdmPath, IdmPlanSettings, plan_idm, pose_at
+from planning.idm_rollout import IdmObstacles, IdmPath, IdmPlanSettings, overlaps_path, plan_idm, pose_at
 from simulation.ego.box import EgoBox
 from simulation.geometry.polygons import flatten_polygons
 from simulation.geometry.polylines import chunked_line
@@ -26,6 +26,7 @@ def obstacles(*agents: tuple[float, ...], light_x: float | None = None) -> IdmOb
         agents=np.array(agents, dtype=np.float64).reshape(-1, 6),
         areas=flatten_polygons(np.array([area])),
         red_rows=np.zeros(0 if light_x is None else 1, dtype=np.int64),
+        red_rows_beside=np.zeros(0, dtype=np.int64),
     )
 
 
@@ -74,3 +75,18 @@ def test_poses_between_vertices_are_interpolated_and_clamped():
     assert pose_at(points, arc, headings, 9.0, 3)[:2] == pytest.approx((2.0, 2.0))
     assert pose_at(points, arc, headings, 9.0, 2)[:2] == pytest.approx((2.0, 0.0))
     assert pose_at(points, arc, headings, -1.0, 3)[:2] == pytest.approx((0.0, 0.0))
+
+
+def test_red_areas_beside_the_path_count_under_the_ego_box_only():
+    red, beside = obstacles(light_x=150.0), obstacles(light_x=21.0)
+    free = plan(obstacles())
+    assert overlaps_path(PATH, 1.0, red.areas, 0)
+    for scene, is_under in ((red, False), (beside, True)):
+        moved = scene._replace(red_rows=np.zeros(0, dtype=np.int64), red_rows_beside=np.zeros(1, dtype=np.int64))
+        assert np.array_equal(plan(moved), free) is not is_under
+
+
+@pytest.mark.parametrize(("y", "overlaps"), [(2.9, True), (3.1, False), (-3.1, False)])
+def test_areas_overlap_the_path_within_its_half_width(y, overlaps):
+    areas = flatten_polygons(np.array([shapely.box(50.0, y - 2.0, 60.0, y + 2.0)]))
+    assert overlaps_path(PATH, 1.0, areas, 0) is overlaps
