@@ -1,8 +1,9 @@
 """Terms of a candidate's score that are computed exactly instead of being predicted by the network.
 
-The network predicts all sub-scores of the teacher. Four facts need no prediction, since map, own history and tracked
-motion determine them, and one forecast of the agents is better than the network's. Each is one function here; a field
-of `StudentSettings` turns it off, for ablations (`benchmarks/students.py --without TERM`).
+The network predicts all sub-scores of the teacher. Drivable area, off-route distance and comfort need no prediction,
+since map, own history and tracked motion determine them. Time to collision is computed against forecast agents and
+only adds violations. Agents that follow a lane are forecast better along it than by the network. Each is one function
+here; a field of `StudentSettings` turns it off, for ablations (`benchmarks/students.py --without TERM`).
 
 A computed sub-score replaces the head's logit, so that the combination of heads stays the same; what has no head is a
 penalty on the combined score.

@@ -1,12 +1,17 @@
 """The student as a planner: score a vocabulary of trajectories, drive the best (Hydra-MDP in closed loop).
 
-A plan takes five steps (`StudentPlanner.score_candidates`):
+The student is a network that was trained to predict the sub-scores of a rule-based teacher for each candidate. A plan
+takes five steps (`StudentPlanner.score_candidates`):
 
-1. select candidates from the vocabulary: within reach of the ego's speed, near the route;
-2. track them with LQR tracker and bicycle model, as the simulation will;
+1. select 224 candidates of the vocabulary: diverse at the ego's speed, and near the route or least far off it;
+2. re-time them to start at the ego's speed, then track them with LQR tracker and bicycle model, as in simulation;
 3. predict with the network: per candidate, one logit per sub-score of the teacher and one of imitation;
-4. replace or penalise by exact terms what can be computed (`exact_terms.py`);
+4. compute what needs no prediction (`exact_terms.py`): drivable area and comfort replace their logits, and leaving
+   the route is a penalty; a time to collision that forecast agents violate lowers its logit and is a penalty;
 5. combine the heads into one score per candidate.
+
+Unlike Hydra-MDP, it scores a selection of the vocabulary as tracked from the ego's state, takes agents and map
+instead of sensor data, corrects predicted terms with computed ones, and averages the best candidates.
 """
 
 import os
@@ -43,11 +48,12 @@ from simulation.ego.vocabulary_tracking import drive_vocabulary, fit_vocabulary,
 SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
 """The student that comes with the project."""
 NUM_CANDIDATES = 224
-"""Candidates of a plan: fewer than in training, to save time in batches."""
+"""Candidates of a plan: fewer than in training, to save time."""
 NUM_REFINED, MAX_REFINEMENTS = 32, 4
-"""Number of candidates in one refinement (exact comfort and time to collision), and of refinements."""
+"""Candidates per refinement (comfort and time to collision), and the most refinements of one plan."""
 BLEND_RADIUS_M, BLEND_TEMPERATURE = 1.0, 0.03
-"""Candidates this close to the best in mean distance and score are averaged with it: finer than the vocabulary."""
+"""The plan averages the best candidate and those within this mean distance of it, weighted by the exponential of
+their score gap over the temperature: finer than the vocabulary."""
 NUM_REPORTED = 16
 """Best candidates that simulation logs keep."""
 CPU_BATCH = 8
@@ -68,16 +74,21 @@ class _Batch:
 
 @dataclass(kw_only=True, eq=False)
 class _ScoreTerms:
-    """Terms of the combined scores of one batch; exact terms overwrite them."""
+    """Terms of the combined scores of one batch: logits, of which exact terms replace some, and penalties."""
 
     logits: Logits
     """Of all heads, predicted or exact."""
     off_route_penalty: Float32[Tensor, "..."] = field(default_factory=lambda: torch.zeros(()))
+    """Of all candidates."""
     ttc_penalty: Float32[Tensor, "..."] = field(default_factory=lambda: torch.zeros(()))
-    """Of candidates that have been refined, else 0."""
+    """Of refined candidates; else 0."""
 
     def combined(self, weights: ScoreWeights) -> Float32[Tensor, "observations candidates"]:
-        """One score per candidate: heads combined as in Hydra-MDP, minus the penalties."""
+        """One score per candidate, minus the penalties.
+
+        The score is a weighted sum of logarithms, as in Hydra-MDP: of imitation, of each multiplied sub-score, and of
+        the weighted mean of the other sub-scores.
+        """
         return combined_score(self.logits, weights) - self.off_route_penalty - self.ttc_penalty
 
 
@@ -95,7 +106,7 @@ class ScoredCandidates:
 class StudentPlanner:
     """Scores candidates of the vocabulary with the student network and returns the best, blended with its neighbours.
 
-    No state is kept between steps, so that one instance drives many scenarios in lockstep.
+    No plan depends on an earlier one, so that one instance drives many scenarios in lockstep.
     """
 
     def __init__(
@@ -126,6 +137,7 @@ class StudentPlanner:
         self.name = name
         self.device = torch_device(device)
         self._student = student
+        # Exact terms whose heads the network lacks are off.
         self._settings = (settings or StudentSettings()).for_heads(student.network.sub_scores)
         self._network = student.network.eval().to(self.device)
         self._fitted = fit_vocabulary(student.vocabulary.poses)
@@ -142,7 +154,7 @@ class StudentPlanner:
         Args:
             folder: Written by `Student.save`.
             device: "cpu", "cuda", "cuda:1" or "auto".
-            without: Parts to turn off, names of `StudentSettings` or "all".
+            without: Parts to turn off, names of `StudentSettings`; "all" for all but the network.
 
         Raises:
             FileNotFoundError: When there is no checkpoint.
@@ -155,7 +167,7 @@ class StudentPlanner:
         return cls(Student.load(Path(folder or SHIPPED)), name=name, device=device, settings=settings)
 
     def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002
-        """Look up the lanes of the route.
+        """Look up the lanes of the route ahead of the first plan, which takes map and route from its observation.
 
         Raises:
             ValueError: When the route names no lane of the map.
@@ -187,11 +199,12 @@ class StudentPlanner:
         # 2. Track them: states every 0.5 s.
         tracked = drive_vocabulary(self._fitted, batch.states, candidates)
 
-        # 3. Network: logits of all heads. The lane-following forecast of the agents is an input.
+        # 3. Network: logits of all heads. Its own forecast of the agents serves those that follow no lane only.
         geometry = candidate_geometry(batch.features, tracked, self._forecast_along_lanes(batch))
         terms = _ScoreTerms(logits=self._predict(batch.features, geometry))
 
-        # 4. Exact terms: those of the map for all candidates, comfort and time to collision for the top ones.
+        # 4. Exact terms: those of the map for all candidates, comfort and time to collision for the top ones, against
+        # agents forecast along their lanes or else at constant velocity.
         self._compute_map_terms(batch, tracked, terms)
         self._refine_top_candidates(batch, candidates, forecasts_of(batch.features, geometry), terms)
 
@@ -220,7 +233,7 @@ class StudentPlanner:
         return exact_terms.lane_following_forecast(batch.observations, batch.agents, num_agents)
 
     def _predict(self, features: StackedFeatures, geometry: CandidateGeometry) -> Logits:
-        """Logits on the CPU: features move to the device once, logits return once."""
+        """Logits of all heads, on the CPU; the features of the candidates are computed there as well."""
         heads, num_states = self._network.decoder.names, len(geometry.tracked)
         if not self._settings.network:
             return _without_network(heads, geometry)
@@ -255,9 +268,9 @@ class StudentPlanner:
         forecasts: ForecastArrays,
         terms: _ScoreTerms,
     ) -> None:
-        """Compute comfort and time to collision for the top 32 candidates.
+        """Compute comfort and time to collision for the top 32 candidates, tracked in steps of 0.1 s.
 
-        Repeat with the next 32 while the best candidate has not been refined.
+        Observations whose best candidate is not a refined one repeat this with the next 32, at most 4 times in all.
         """
         settings = self._settings
         if not (settings.comfort or settings.time_to_collision):
@@ -278,6 +291,7 @@ class StudentPlanner:
                 observations = [batch.observations[row] for row in queried]
                 terms.logits[COMFORT][cells] = _tensor(exact_terms.comfort(observations, tracked))
             if settings.time_to_collision:
+                # A violation lowers the logit; without one, that of the network stays.
                 predicted = terms.logits[TIME_TO_COLLISION][cells].numpy()
                 agents = ForecastArrays(*(values[queried] for values in forecasts))
                 logits, penalty = exact_terms.time_to_collision(agents, tracked, predicted)
@@ -286,8 +300,12 @@ class StudentPlanner:
             is_refined[cells] = True
 
     def _blend(self, scored: ScoredCandidates) -> Trajectory:
-        """The plan: the best candidate, averaged with candidates near to it in score and position."""
+        """The plan: the mean of the best candidate and those near to it in score and position.
+
+        The poses are re-timed and not yet tracked, since the simulation tracks the plan.
+        """
         scores = scored.scores
+        # Farther behind in score, weights are below exp(-7) = 0.001.
         near = np.flatnonzero(scores > scores.max() - 7.0 * BLEND_TEMPERATURE)
         poses = self._retimed(scored, near)
         best = int(np.argmax(scores[near]))
@@ -320,7 +338,7 @@ class StudentPlanner:
 
 
 def _without_network(heads: Sequence[str], geometry: CandidateGeometry) -> Logits:
-    """Neutral logits; progress is the distance of a candidate after 4 s, relative to the farthest one."""
+    """Logits of 0; that of progress is the distance of a candidate after 4 s, relative to the farthest one."""
     num_states, num_candidates = geometry.tracked.shape[:2]
     logits = {name: torch.zeros((num_states, num_candidates)) for name in heads}
     if "progress" in logits:
