@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from driving import CameraFrames, CameraRig
+from driving.cameras import camera_poses
 
 # Camera axes in the ego frame: x to the right, y down, z forward.
 FORWARD = np.array([[0.0, 0, 1, 1.5], [-1, 0, 0, 0], [0, -1, 0, 1.6], [0, 0, 0, 1]])
@@ -46,6 +49,107 @@ def test_barrel_distortion_shifts_points_towards_the_centre():
     # At x = -0.5: r2 = 0.25, 1 + k1 r2 = 0.975, so that 500 px become 487.5.
     pixels, _ = rig(distortion=(-0.1, 0, 0, 0, 0)).project(0, np.array([[11.5, 5.0, 1.6]]))
     np.testing.assert_allclose(pixels, [[960 - 487.5, 540]])
+
+
+POINTS = np.array([[11.5, 0.0, 1.6], [11.5, 3.0, 1.2], [21.5, -8.0, 4.0]])
+DISTORTION = (-0.3, 0.1, 0.002, -0.001, 0.02)
+
+
+@pytest.mark.parametrize("scale", [0.25, 0.5, 2.0])
+def test_a_point_lands_at_the_resized_pixel(scale):
+    full = rig(DISTORTION)
+    small = full.resized(scale=scale)
+    assert small.image_sizes.tolist() == [[1920 * scale, 1080 * scale]]
+    expected = (full.project(0, POINTS)[0] + 0.5) * scale - 0.5
+    np.testing.assert_allclose(small.project(0, POINTS)[0], expected, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(small.distortion, full.distortion)
+
+
+def test_the_centre_of_an_image_stays_its_centre():
+    # Pixel centres are integers: the centre of 1920 px is 959.5, and that of 480 px is 239.5.
+    centred = replace(rig(), intrinsics=np.array([[[1000.0, 0, 959.5], [0, 1000, 539.5], [0, 0, 1]]]))
+    small = centred.resized(sizes=(480, 270))
+    np.testing.assert_allclose(small.intrinsics[0], [[250, 0, 239.5], [0, 250, 134.5], [0, 0, 1]])
+
+
+def test_intrinsics_follow_the_size_that_a_scale_is_rounded_to():
+    small = rig().resized(scale=0.1234)
+    assert small.image_sizes.tolist() == [[237, 133]]
+    np.testing.assert_allclose(small.intrinsics[0][[0, 1], [0, 1]], [1000 * 237 / 1920, 1000 * 133 / 1080])
+
+
+def test_a_point_lands_at_the_cropped_pixel():
+    full = rig(DISTORTION)
+    part = full.cropped((100, 200, 1600, 700))
+    assert part.image_sizes.tolist() == [[1600, 700]]
+    np.testing.assert_allclose(part.project(0, POINTS)[0], full.project(0, POINTS)[0] - [100, 200], atol=1e-9)
+
+
+def test_a_resize_is_undone_by_the_inverse_resize():
+    full = rig(DISTORTION)
+    back = full.resized(sizes=(352, 128)).resized(sizes=(1920, 1080))
+    np.testing.assert_allclose(back.intrinsics, full.intrinsics, atol=1e-9)
+    np.testing.assert_array_equal(back.image_sizes, full.image_sizes)
+
+
+def test_a_crop_then_a_resize_equals_a_resize_then_the_scaled_crop():
+    first = rig().cropped((480, 240, 960, 480)).resized(scale=0.5)
+    second = rig().resized(scale=0.5).cropped((240, 120, 480, 240))
+    np.testing.assert_allclose(first.intrinsics, second.intrinsics, atol=1e-9)
+    np.testing.assert_array_equal(first.image_sizes, second.image_sizes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({}, "either a scale or sizes, got scale None and sizes None"),
+        ({"scale": 0.5, "sizes": (10, 10)}, "either a scale or sizes"),
+        ({"scale": -1.0}, "positive number, got -1.0"),
+        ({"sizes": (0, 10)}, r"Camera CAM_F0 of \[1920, 1080\] px cannot be resized to \[0, 10\]"),
+    ],
+)
+def test_a_wrong_size_is_refused(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        rig().resized(**arguments)
+
+
+@pytest.mark.parametrize("window", [(-1, 0, 10, 10), (0, 0, 1921, 10), (0, 1000, 10, 81), (5, 5, 0, 3)])
+def test_a_window_beyond_the_image_names_the_camera(window):
+    with pytest.raises(ValueError, match="Camera CAM_F0 has an image of 1920 x 1080 px, which does not contain"):
+        rig().cropped(window)
+
+
+def test_pitch_turns_down_and_yaw_to_the_left():
+    # A camera that turns down by 1 degree has a point of the old axis above its centre: smaller v.
+    angle_rad = np.radians(1.0)
+    ahead = np.array([[11.5, 0.0, 1.6]])
+    shift_px = 1000 * np.tan(angle_rad)
+    np.testing.assert_allclose(rig().shifted(pitch_rad=angle_rad).project(0, ahead)[0], [[960, 540 - shift_px]])
+    np.testing.assert_allclose(rig().shifted(yaw_rad=angle_rad).project(0, ahead)[0], [[960 + shift_px, 540]])
+    np.testing.assert_allclose(rig().shifted(height_m=0.3).project(0, ahead)[0], [[960, 570]])
+
+
+def test_poses_follow_from_angles():
+    angles_rad = np.radians([0.0, 90.0])
+    poses = camera_poses(np.array([[1.5, 0, 1.6], [0, 1, 1]]), angles_rad, np.radians([0.0, 30.0]))
+    np.testing.assert_allclose(poses[0], FORWARD, atol=1e-12)
+    np.testing.assert_allclose(poses[1][:3, 2], [0, np.cos(np.pi / 6), -0.5], atol=1e-12)
+    np.testing.assert_allclose(poses[1][:3, 0], [1, 0, 0], atol=1e-12)
+
+
+def test_noise_is_the_same_for_the_same_seed():
+    first, same, other = (rig().with_noise(angle_sd_rad=0.01, height_sd_m=0.1, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.ego_from_camera, same.ego_from_camera)
+    assert np.abs(first.ego_from_camera - other.ego_from_camera).max() > 1e-4
+    turns = first.ego_from_camera[0, :3, :3]
+    np.testing.assert_allclose(turns @ turns.T, np.eye(3), atol=1e-12)
+
+
+def test_a_rig_with_too_few_rows_says_which_array():
+    with pytest.raises(
+        ValueError, match=r"intrinsics of a rig of 2 cameras must have shape \(2, 3, 3\), got \(1, 3, 3\)"
+    ):
+        replace(rig(), names=("CAM_F0", "CAM_B0"))
 
 
 def test_later_images_are_left_out():
