@@ -208,6 +208,8 @@ class CameraFrames:
     paths: tuple[str, ...]
     """Absolute, or relative to `root`."""
     root: str = ""
+    is_logged: bool = True
+    """Whether the images show the recorded drive, whatever the ego does in a rollout."""
 
     def path(self, frame: int) -> Path:
         """File of an image."""
@@ -231,11 +233,10 @@ class CameraFrames:
     def until(self, time_us: int) -> "CameraFrames":
         """The frames taken up to a time, which a planner may use then."""
         count = int(np.searchsorted(self.time_us, time_us, side="right"))
-        return CameraFrames(
-            rig=self.rig,
+        return replace(
+            self,
             cameras=self.cameras[:count].copy(),
             time_us=self.time_us[:count].copy(),
             global_from_ego=self.global_from_ego[:count].copy(),
             paths=self.paths[:count],
-            root=self.root,
         )

@@ -28,7 +28,7 @@ class Observation:
     route: Route
     map: MapGraph
     cameras: CameraFrames | None = None
-    """Images up to now; None in a scenario without cameras."""
+    """Images up to now. None without cameras, and in closed loop: logged images do not show where the ego is."""
 
     def __post_init__(self) -> None:
         if self.ego.num_steps != self.agents.num_steps:

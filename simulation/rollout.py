@@ -98,11 +98,16 @@ def _playback(scenario: Scenario, _vehicle: VehicleParameters) -> Controller:
     return LogPlayback(scenario)
 
 
+def _sensors_with_images(scenario: Scenario) -> Sensors:
+    return LoggedSensors(scenario, with_images=True)
+
+
 TRAFFIC: dict[str, TrafficMode] = {
     "nonreactive": TrafficMode(make_traffic=LogReplay),
     "reactive": TrafficMode(make_traffic=_idm_traffic),
     "reactive_scripted": TrafficMode(make_traffic=_scripted_traffic),
-    "open_loop": TrafficMode(make_traffic=LogReplay, make_controller=_playback),
+    # Only here is the ego where the images were taken.
+    "open_loop": TrafficMode(make_traffic=LogReplay, make_controller=_playback, make_sensors=_sensors_with_images),
 }
 """nuPlan's three challenges by name, and `reactive_scripted`, which is ours."""
 

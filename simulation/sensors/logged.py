@@ -1,4 +1,4 @@
-"""Observations of a rollout with the images of the recording."""
+"""Observations of a rollout: simulated ego and agents, and the traffic lights and images of the recording."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -10,18 +10,25 @@ from simulation.traffic.tracks import TrackWindow
 
 
 class LoggedSensors:
-    """Simulated ego and agents, logged traffic lights, logged images.
+    """Simulated ego and agents, logged traffic lights, and logged images on request.
 
-    The images show the recorded drive: they fit the simulated one only as long as the ego stays on the log.
+    The images show the recorded drive. They are left out by default, because in closed loop the ego leaves the log.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, *, with_images: bool = False) -> None:
+        """Read from a scenario.
+
+        Args:
+            scenario: With lights and, if recorded, images.
+            with_images: Observe the images; only for a rollout whose ego repeats the log.
+        """
         self._scenario = scenario
+        self._cameras = scenario.cameras if with_images else None
 
     def observe(
         self, iteration: int, ego_states: Float64[np.ndarray, "1 time 10"], tracks: TrackWindow
     ) -> Observation:
-        """The last 22 steps of ego and agents, the present lights, and the images up to now.
+        """The last 22 steps of ego and agents, the present lights, and the images up to now, if requested.
 
         Args:
             iteration: The present step.
@@ -33,7 +40,7 @@ class LoggedSensors:
         # quirk: buffer_of_22 (nuPlan's 2 s at 10 Hz hold 22 samples; those before the start are the log's boxes even
         # where traffic reacts, although those agents then vanish or jump to their lanes)
         start = max(0, now + 1 - HISTORY_STEPS)
-        cameras = scenario.cameras
+        cameras = self._cameras
         return Observation(
             iteration=iteration,
             ego=motion_of(scenario.time_us[start : now + 1], ego_states[:, start : now + 1]),

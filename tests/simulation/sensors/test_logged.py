@@ -1,17 +1,20 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from driving.cameras import CameraFrames, CameraRig
 from driving.synthetic.scenes import scene
 from simulation.ego.dynamics import states_of
+from simulation.rollout import TRAFFIC, Rollout
 from simulation.sensors.logged import LoggedSensors
 from simulation.traffic.tracks import TrackWindow, arrays_of_tracks
 
 
-def observed(scenario, iteration):
+def observed(scenario, iteration, with_images=False):
     window = TrackWindow(scenario.agents.track_ids, arrays_of_tracks(scenario.agents))
-    return LoggedSensors(scenario).observe(iteration, states_of(scenario.ego), window)
+    sensors = LoggedSensors(scenario, with_images=with_images)
+    return sensors.observe(iteration, states_of(scenario.ego), window)
 
 
 def assert_equal(ours, expected):
@@ -32,9 +35,9 @@ def test_an_ego_on_the_log_observes_what_the_log_holds():
         assert ours.cameras is None
 
 
-def test_images_end_with_the_present_step():
-    scenario = scene("straight_road")
-    count = 5
+def filmed(name, count=5):
+    """A scene with an image at each of the first steps."""
+    scenario = scene(name)
     rig = CameraRig(
         names=("front",),
         intrinsics=np.eye(3)[np.newaxis],
@@ -49,5 +52,19 @@ def test_images_end_with_the_present_step():
         global_from_ego=np.tile(np.eye(4), (count, 1, 1)),
         paths=tuple(f"{number}.jpg" for number in range(count)),
     )
-    cameras = observed(replace(scenario, cameras=frames), 2).cameras
+    return replace(scenario, cameras=frames)
+
+
+def test_images_end_with_the_present_step():
+    cameras = observed(filmed("straight_road"), 2, with_images=True).cameras
     assert cameras.paths == ("0.jpg", "1.jpg", "2.jpg")
+    assert cameras.is_logged
+
+
+@pytest.mark.parametrize("traffic", sorted(TRAFFIC))
+def test_logged_images_are_observed_in_open_loop_only(traffic):
+    observation = Rollout(filmed("straight_road"), traffic=traffic).observation()
+    if traffic == "open_loop":
+        assert observation.cameras.paths == ("0.jpg",)
+    else:
+        assert observation.cameras is None
