@@ -54,6 +54,8 @@ class Arguments(CommonArguments):
 
 def main(arguments: Arguments) -> None:
     """Label the scenarios that have no labels yet."""
+    if arguments.limit is not None and arguments.limit < 1:
+        raise ValueError(f"--limit must be at least 1, got {arguments.limit}.")
     entries = list_scenarios(DataRoot.find(arguments.data))[: arguments.limit]
     if not entries:
         raise ValueError(f"No scenarios in {arguments.data}.")

@@ -64,3 +64,16 @@ def test_conditions_on_types(value, token, number):
         connection.execute(f"INSERT INTO t VALUES ({value})")
         found = connection.execute(f"SELECT {is_token('a')}, {is_number('a')} IS TRUE FROM t").fetchone()
     assert found == (token, number)
+
+
+def test_a_log_without_boxes_is_refused(log_file, change):
+    change("DROP TABLE lidar_box")
+    with pytest.raises(ValueError, match=r"is not in nuPlan's format: no such table: lidar_box\."):
+        check_log_tables(log_file)
+
+
+def test_a_log_without_tags_is_named(log_file, change, caplog):
+    change("DROP TABLE scenario_tag")
+    with caplog.at_level(logging.WARNING):
+        check_log_tables(log_file)
+    assert [line for line in caplog.messages if "no table `scenario_tag`: filters by scenario type" in line]
