@@ -31,6 +31,20 @@ class CommonArguments:
     """Print each step, and full tracebacks of errors."""
 
 
+def require_count(option: str, count: int | None) -> None:
+    """Check a number of things to process.
+
+    Args:
+        option: For the message, for example `--limit`.
+        count: None for all.
+
+    Raises:
+        ValueError: When it is below 1.
+    """
+    if count is not None and count < 1:
+        raise ValueError(f"{option} must be at least 1, got {count}.")
+
+
 def run(arguments: type[Arguments], main: Callable[[Arguments], None], description: str | None) -> None:
     """Parse the command line, run `main`, and turn expected errors into a sentence and exit code 1."""
     parsed = tyro.cli(arguments, description=description)

@@ -10,7 +10,7 @@ The file names consist of scenario type and token.
 from dataclasses import dataclass
 from pathlib import Path
 
-from command_line import CommonArguments, console, progress, run
+from command_line import CommonArguments, console, progress, require_count, run
 
 from driving.nuplan.data import DataRoot
 from driving.nuplan.entries import ScenarioEntry
@@ -43,8 +43,7 @@ class Arguments(CommonArguments):
 
 def main(arguments: Arguments) -> None:
     """Draw all pictures."""
-    if arguments.limit is not None and arguments.limit < 1:
-        raise ValueError(f"--limit must be at least 1, got {arguments.limit}.")
+    require_count("--limit", arguments.limit)
     chosen = None if arguments.filter is None else ScenarioFilter.from_yaml(arguments.filter)
     entries = list_scenarios(DataRoot.find(arguments.data, arguments.maps), chosen)
     if arguments.one_per_type:

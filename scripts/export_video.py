@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from command_line import CommonArguments, console, progress, run
+from command_line import CommonArguments, console, progress, require_count, run
 from tyro.conf import Positional, UseAppendAction, arg
 
 from simulation.files import write_atomically
@@ -48,8 +48,7 @@ def main(arguments: Arguments) -> None:
     """Write the video of one scenario, or of the worst ones."""
     if (arguments.scenario is None) == (arguments.worst is None):
         raise ValueError("Name either a --scenario, or a number of scenarios by --worst.")
-    if arguments.worst is not None and arguments.worst < 1:
-        raise ValueError(f"--worst must be at least 1, got {arguments.worst}.")
+    require_count("--worst", arguments.worst)
     sources = open_sources(arguments.results, arguments.data, arguments.maps)
     drives = [(source, row) for source in sources for row in source.rows() if is_selected(row, arguments)]
     if arguments.worst is None:

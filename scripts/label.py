@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from command_line import CommonArguments, console, progress, run
+from command_line import CommonArguments, console, progress, require_count, run
 
 from distill.labelling import LabelJob, label_all
 from distill.labels import LabelHeader, LabelStore
@@ -54,8 +54,7 @@ class Arguments(CommonArguments):
 
 def main(arguments: Arguments) -> None:
     """Label the scenarios that have no labels yet."""
-    if arguments.limit is not None and arguments.limit < 1:
-        raise ValueError(f"--limit must be at least 1, got {arguments.limit}.")
+    require_count("--limit", arguments.limit)
     entries = list_scenarios(DataRoot.find(arguments.data))[: arguments.limit]
     if not entries:
         raise ValueError(f"No scenarios in {arguments.data}.")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from command_line import CommonArguments, console, progress, run
+from command_line import CommonArguments, console, progress, require_count, run
 from tyro.conf import UseAppendAction
 
 from distill.contract import Teacher
@@ -76,6 +76,7 @@ class Arguments(CommonArguments):
 
 def main(arguments: Arguments) -> None:
     """Train, evaluate, print."""
+    require_count("--limit", arguments.limit)
     if not arguments.labels:
         raise ValueError("Name at least one folder of labels, for example --labels labels.")
     if arguments.rounds and not arguments.data:

@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Float64
@@ -48,7 +48,6 @@ FAILURES = (Exception, SystemExit)
 """A planner may raise anything; it ends its own rollout only."""
 
 
-@runtime_checkable
 class Traffic(Protocol):
     """The agents of one rollout."""
 
@@ -62,7 +61,6 @@ class Traffic(Protocol):
         ...
 
 
-@runtime_checkable
 class Sensors(Protocol):
     """Makes the planner's input."""
 

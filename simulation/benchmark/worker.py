@@ -23,7 +23,7 @@ from simulation.benchmark.data_warnings import collected_warnings
 from simulation.benchmark.jobs import Job, JobResult, failed
 from simulation.benchmark.opened_scenarios import OpenedScenarios
 from simulation.metrics.score import SimulationScore, score_simulation
-from simulation.rollout import Rollout, run_lockstep
+from simulation.rollout import FAILURES, Rollout, run_lockstep
 from simulation.time_limit import StepTimeoutError
 
 logger = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class BenchmarkWorker:
             if is_warmed_up(name):
                 try:
                     self._warm_up_planner(self._planner(name), scenarios)
-                except (Exception, SystemExit) as error:  # noqa: BLE001  (reported by the scenarios that fail)
+                except FAILURES as error:
                     logger.warning("Planner %s cannot be warmed up: %s", name, sentence_of(error))
                     self._planners.pop(name, None)
 
@@ -190,7 +190,7 @@ class _Drive:
         started = time.perf_counter()
         try:
             yield
-        except (Exception, SystemExit) as error:  # noqa: BLE001  (planners may raise anything; it is reported)
+        except FAILURES as error:
             self.error = error
         finally:
             self.times[name] = time.perf_counter() - started
@@ -245,7 +245,7 @@ def _shared_stage(drives: list[_Drive], name: str) -> Iterator[None]:
     started = time.perf_counter()
     try:
         yield
-    except (Exception, SystemExit) as error:  # noqa: BLE001  (planners may raise anything; it is reported)
+    except FAILURES as error:
         for drive in drives:
             drive.error = error
     finally:

@@ -68,7 +68,7 @@ def test_conditions_on_types(value, token, number):
 
 def test_a_log_without_boxes_is_refused(log_file, change):
     change("DROP TABLE lidar_box")
-    with pytest.raises(ValueError, match=r"is not in nuPlan's format: no such table: lidar_box\."):
+    with pytest.raises(ValueError, match=r"is not in nuPlan's format: no such table: lidar_box"):
         check_log_tables(log_file)
 
 
