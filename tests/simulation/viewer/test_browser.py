@@ -70,6 +70,11 @@ def until(page, script, *arguments):
     return WebDriverWait(page, 30, 0.05).until(lambda p: p.execute_script(f"return {script}", *arguments))
 
 
+def until_text(page, selector, words):
+    """Wait until the first element of a selector contains the words."""
+    until(page, "document.querySelector(arguments[0])?.textContent.includes(arguments[1])", selector, words)
+
+
 def opened(page, url):
     page.get("about:blank")
     page.get(url)
@@ -287,8 +292,7 @@ def test_without_webgl_the_page_draws_from_above_with_a_notice(page, candidates_
         page.get(
             f"{candidates_address}#replay?s={drive_with_candidates.scenario}&d=candidates/{drive_with_candidates.key}&3d=1"
         )
-        notice = until(page, "document.querySelector('.notice')?.textContent")
-        assert "which this browser does not offer here. Drawn from above." in notice
+        until_text(page, ".notice", "which this browser does not offer here. Drawn from above.")
         until(page, "window.camberDrawn?.hasMap && !document.querySelector('canvas.solid')")
     finally:
         page.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
@@ -411,15 +415,14 @@ def test_an_unknown_drive_beside_a_known_one_is_a_sentence(page, address, result
 )
 def test_an_unknown_scenario_is_a_sentence_with_a_way_to_the_list(page, address, query, sentence):
     opened(page, f"{address}#replay{query}")
-    assert until(page, "document.querySelector('.empty[role=alert]')?.textContent").startswith(sentence)
+    until_text(page, ".empty[role=alert]", sentence)
     page.find_element(By.XPATH, "//button[text()='Open the list of scenarios']").click()
     until(page, "document.querySelectorAll('.row.item').length === 3")
 
 
 def test_a_time_after_the_end_is_a_sentence_and_the_last_step_is_drawn(page, address, results):
     replaying(page, address, row_of(results), "&t=99.5")
-    notice = until(page, "document.querySelector('.notice')?.textContent")
-    assert "The drive ends at 14.9 s; the address names 99.5 s." in notice
+    until_text(page, ".notice", "The drive ends at 14.9 s; the address names 99.5 s.")
     assert seconds(page) == pytest.approx(14.9)
 
 
@@ -438,7 +441,7 @@ def test_a_drive_without_a_log_opens_with_its_reason(page, results, serve, tmp_p
     (tmp_path / "results" / "logs" / f"{row.key}.simlog").unlink()
     address = serve(open_sources([tmp_path / "results"], None, None))
     opened(page, f"{address}#replay?s={row.scenario}&d=results/{row.key}")
-    assert "not in the folder logs/" in until(page, "document.querySelector('.empty.over')?.textContent")
+    until_text(page, ".empty.over", "not in the folder logs/")
     assert "Computing" not in page.find_element(By.TAG_NAME, "main").text
     opened(page, f"{address}#replay?s={row.scenario}")
     until(page, "window.camberDrawn?.hasMap")
@@ -453,17 +456,17 @@ def test_a_missing_map_or_drive_is_a_sentence_in_the_page(page, results, serve, 
     (folder / "logs" / f"{lost.key}.simlog").write_bytes(b"camberSL")
     address = serve(open_sources([folder], None, None))
     opened(page, address)
-    assert "There is no readable run.json" in until(page, "document.querySelector('.notice')?.textContent")
+    until_text(page, ".notice", "There is no readable run.json")
     assert until(page, "document.querySelectorAll('.score.broken').length") == 1
     other = row_of(results, "log_future", lost=False)
     opened(page, f"{address}#replay?s={other.scenario}&d=results/{other.key}")
     until(page, "window.camberDrawn?.frames > 0")
-    assert "Drawn without a map" in until(page, "document.querySelector('.notice')?.textContent")
+    until_text(page, ".notice", "Drawn without a map")
 
 
 def test_an_empty_folder_is_a_sentence_in_the_page(page, serve, tmp_path):
     opened(page, serve(open_sources([tmp_path], None, None)))
-    assert "holds no benchmark results" in until(page, "document.querySelector('.notice.error')?.textContent")
+    until_text(page, ".notice.error", "holds no benchmark results")
 
 
 @pytest.mark.parametrize("name", ["list", "replay", "compare", "dark"])
