@@ -78,8 +78,9 @@ def snapshot_of(
     speeds = np.hypot(*np.moveaxis(agents.velocities_mps[rows], -1, 0))
     start = max(0, agents.num_steps - 1 - SIGNAL_WINDOW_STEPS)
     span_s = STEP_S * max(agents.num_steps - 1 - start, 1)
-    accelerations = _changes(speeds[:, -1] - speeds[:, start]) / span_s
-    yaw_rates = _changes(wrap_angle(agents.poses[rows, -1, 2] - agents.poses[rows, start, 2])) / span_s
+    # Unknown where the agent was not observed at both steps: its signals are off.
+    accelerations = np.nan_to_num(speeds[:, -1] - speeds[:, start]) / span_s
+    yaw_rates = np.nan_to_num(wrap_angle(agents.poses[rows, -1, 2] - agents.poses[rows, start, 2])) / span_s
     moved = (np.nan_to_num(speeds) > STANDING_MPS).any(axis=1)
     is_standing = np.nan_to_num(speeds[:, -1]) <= STANDING_MPS
     is_turning = is_vehicle & (np.abs(yaw_rates) > TURNING_RAD_PER_S) & ~is_standing
@@ -98,8 +99,3 @@ def snapshot_of(
         connector_ids=ids,
         connector_statuses=statuses,
     )
-
-
-def _changes(values: Float64[np.ndarray, "agents"]) -> Float64[np.ndarray, "agents"]:
-    """Differences, 0 where the agent was not observed at one of the two steps."""
-    return np.nan_to_num(values, nan=0.0)
