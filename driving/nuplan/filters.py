@@ -128,6 +128,8 @@ def _content(path: Path) -> dict[str, Any]:
 def _bases(path: Path, defaults: Any) -> list[Path]:
     """Files of Hydra's defaults list; those of a config group, `- group: name`, are in the folder `group`.
 
+    As in Hydra, a missing file of a group marked `optional` is skipped.
+
     Raises:
         ValueError: When an entry is neither a name nor one `group: name`.
     """
@@ -135,9 +137,11 @@ def _bases(path: Path, defaults: Any) -> list[Path]:
     for entry in defaults if isinstance(defaults, list) else [defaults] if defaults else []:
         if entry == "_self_":
             continue
+        is_optional = False
         if isinstance(entry, dict) and len(entry) == 1:
-            ((group, name),) = entry.items()
-            group = group.removeprefix("override ").removeprefix("optional ").partition("@")[0].strip("/ ")
+            ((key, name),) = entry.items()
+            *keywords, group = key.partition("@")[0].split() or [""]
+            is_optional, group = "optional" in keywords, group.strip("/")
             # A group lies beside the file, or the file lies in the group itself.
             folder = path.parent if path.parent.name == group else path.parent / group
         else:
@@ -147,8 +151,9 @@ def _bases(path: Path, defaults: Any) -> list[Path]:
                 f"{path}: `defaults` must list names of files or one `group: name` each, got {entry!r}."
                 " Write the settings into the filter file."
             )
-        if name not in ("null", "~", ""):
-            bases.append(folder / f"{name.removesuffix('.yaml')}.yaml")
+        base = folder / f"{name.removesuffix('.yaml')}.yaml"
+        if name not in ("null", "~", "") and not (is_optional and not base.is_file()):
+            bases.append(base)
     return bases
 
 

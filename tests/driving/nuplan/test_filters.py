@@ -94,6 +94,21 @@ def test_defaults_may_name_a_config_group(filter_file, tmp_path):
     assert ScenarioFilter.from_yaml(within).num_scenarios_per_type == 100
 
 
+@pytest.mark.parametrize("entry", ["optional local: mine", "optional override local@_global_: mine"])
+def test_a_missing_file_of_an_optional_group_is_skipped(filter_file, entry):
+    path = filter_file(f"defaults:\n  - {entry}\n  - _self_\nshuffle: true")
+    assert ScenarioFilter.from_yaml(path) == ScenarioFilter(shuffle=True)
+    group = path.parent / "local"
+    group.mkdir()
+    (group / "mine.yaml").write_text("num_scenarios_per_type: 7")
+    assert ScenarioFilter.from_yaml(path) == ScenarioFilter(shuffle=True, num_scenarios_per_type=7)
+
+
+def test_a_missing_file_of_a_group_that_is_not_optional_is_named(filter_file):
+    with pytest.raises(FileNotFoundError, match=r"No filter file .*local/mine\.yaml"):
+        ScenarioFilter.from_yaml(filter_file("defaults:\n  - local: mine"))
+
+
 def test_filters_based_on_each_other_are_refused(filter_file):
     filter_file("defaults: [b]", "a.yaml")
     with pytest.raises(ValueError, match=r"a\.yaml is based on .*b\.yaml, which is based on it"):
