@@ -132,7 +132,8 @@ def ego_motion(
         raise ValueError(f"The ego's motion needs at least 3 poses, got {len(poses)}.")
     unwrapped = np.column_stack([poses[:, :2], np.unwrap(poses[:, 2])])
     jitter_mps2 = float(np.percentile(np.hypot(*np.diff(unwrapped[:, :2], n=2, axis=0).T) / STEP_S**2, 99))
-    if (jitter_mps2 > JITTER_MPS2 or interval_us > NOTED_INTERVAL_US) and len(poses) >= SMOOTHING_STEPS:
+    has_jitter = jitter_mps2 > JITTER_MPS2
+    if (has_jitter or interval_us > NOTED_INTERVAL_US) and len(poses) >= SMOOTHING_STEPS:
         # A cubic fit loses its millimetres 4e6 m from the origin.
         origin = unwrapped[0].copy()
         smooth, velocity, acceleration = (
@@ -141,10 +142,12 @@ def ego_motion(
         )
         smooth = smooth + origin
         moved_m = float(np.hypot(*(smooth - unwrapped)[:, :2].T).max())
-        note = (
-            f"local cubic over {SMOOTHING_STEPS * STEP_S:.1f} s, as plain differences give accelerations of"
-            f" {jitter_mps2:.1f} m/s2 (99th percentile); moved by up to {moved_m:.2f} m"
+        reason = (
+            f"plain differences give accelerations of {jitter_mps2:.1f} m/s2 (99th percentile)"
+            if has_jitter
+            else f"poses {interval_us / 1e6:.2f} s apart are interpolated linearly"
         )
+        note = f"local cubic over {SMOOTHING_STEPS * STEP_S:.1f} s, as {reason}; moved by up to {moved_m:.2f} m"
     else:
         smooth = unwrapped
         velocity = np.gradient(smooth, STEP_S, axis=0)

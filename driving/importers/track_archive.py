@@ -105,7 +105,7 @@ def import_recording(source: Path) -> Recording:
             "driving_side": archive_map.driving_side,
             **place.metadata,
             "ego_path": smoothed.note,
-            "agents": f"as in the archive, at 0.1 s; velocities {_velocity_rule(tracks)}",
+            "agents": f"boxes of the archive, interpolated to a grid of 0.1 s; velocities {_velocity_rule(tracks)}",
         },
         recorded_size_m=(length_m, width_m),
         notes=notes,

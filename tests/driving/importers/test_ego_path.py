@@ -33,7 +33,7 @@ def test_a_path_with_jitter_is_smoothed_and_the_note_has_the_distance():
     speed_mps = smoothed.motion.velocities_mps[0, :, 0]
     assert np.abs(speed_mps - 8).mean() < 0.2
     assert np.abs(np.diff(8 * TIME_S + noise) / 0.1 - 8).mean() > 0.8
-    assert "local cubic over 1.1 s" in smoothed.note
+    assert "local cubic over 1.1 s, as plain differences give accelerations of " in smoothed.note
     assert "moved by up to 0." in smoothed.note
 
 
@@ -84,6 +84,11 @@ def test_a_path_sampled_at_2_hz_is_smoothed():
     smooth = ego_motion(path.time_us, path.poses, path.interval_us).motion.accelerations_mps2[0, 10:-10, 0]
     assert cornered.max() > 1.9
     np.testing.assert_allclose(smooth, 1.0, atol=0.2)
+
+
+def test_the_note_of_a_slowly_sampled_path_names_the_interval_as_reason():
+    note = ego_motion(TIME_US, poses(8 * TIME_S, 0.0, 0.0), interval_us=500_000).note
+    assert note == "local cubic over 1.1 s, as poses 0.50 s apart are interpolated linearly; moved by up to 0.00 m"
 
 
 def test_the_ego_path_is_the_longest_stretch_without_a_gap():

@@ -152,6 +152,17 @@ def test_images_beside_the_archive_become_cameras(scene, archive):
     np.testing.assert_allclose(cameras.global_from_ego[0, :2, 3], at(5, 0))
 
 
+def test_rules_of_a_scene_at_2_hz_agree_with_its_notes(scene):
+    with np.load(scene) as old:
+        arrays = dict(old)
+    slow = {name: arrays[name][:, ::5] for name in ("position", "heading", "valid")}
+    rewrite(scene, t=arrays["t"][::5], **slow)
+    recording = track_archive.import_recording(scene)
+    assert "changed: agents given every 0.50 s are interpolated linearly to 0.1 s" in differences(recording)
+    assert recording.metadata["agents"].startswith("boxes of the archive, interpolated to a grid of 0.1 s;")
+    assert "as poses 0.50 s apart are interpolated linearly" in recording.metadata["ego_path"]
+
+
 def test_scenes_are_found_in_the_archive_or_its_folder(archive, scene):
     assert track_archive.find_scenes(archive) == [scene]
     assert track_archive.find_scenes(archive / "tracks") == [scene]
