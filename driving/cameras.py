@@ -8,6 +8,7 @@ A resize by a factor s therefore moves u to (u + 0.5) s - 0.5, and the principal
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
@@ -195,9 +196,26 @@ def _pitched(pitch_rad: Float64[np.ndarray, "cameras"]) -> Float64[np.ndarray, "
     return turns
 
 
+@runtime_checkable
+class ImageSource(Protocol):
+    """Images that are not files, for example rendered ones."""
+
+    def image(self, frame: int) -> UInt8[np.ndarray, "height width 3"]:
+        """RGB image of a frame.
+
+        Raises:
+            MissingImageError: When the camera delivered none.
+        """
+        ...
+
+
+class MissingImageError(FileNotFoundError):
+    """A camera delivered no image. The message names the camera."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CameraFrames:
-    """F images of a rig, in time order: their paths, and a method that reads one."""
+    """F images of a rig, in time order: their paths or their source, and a method that gives one."""
 
     rig: CameraRig
     cameras: Int64[np.ndarray, "frames"]
@@ -205,30 +223,65 @@ class CameraFrames:
     time_us: Int64[np.ndarray, "frames"]
     global_from_ego: Float64[np.ndarray, "frames 4 4"]
     """Pose of the ego when the image was taken."""
-    paths: tuple[str, ...]
-    """Absolute, or relative to `root`."""
+    paths: tuple[str, ...] = ()
+    """Absolute, or relative to `root`; empty where the images have a source."""
     root: str = ""
+    source: ImageSource | None = None
+    """Gives the images instead of files."""
     is_logged: bool = True
     """Whether the images show the recorded drive, whatever the ego does in a rollout."""
 
+    @property
+    def num_frames(self) -> int:
+        """F."""
+        return len(self.time_us)
+
     def path(self, frame: int) -> Path:
-        """File of an image."""
+        """File of an image.
+
+        Raises:
+            LookupError: When the images are no files.
+        """
+        if self.source is not None:
+            raise LookupError("These images are not files: they have a source that makes them when they are read.")
         return Path(self.root) / self.paths[frame]
 
     def image(self, frame: int) -> UInt8[np.ndarray, "height width 3"]:
-        """Read one image.
+        """One RGB image, of the size that the rig names.
 
         Raises:
-            FileNotFoundError: When the file is missing.
+            MissingImageError: When the file is missing, or the camera delivered no image.
+            ValueError: When the file is truncated or no image, has another size than the rig names, or is not 8-bit
+                colour; names camera and file.
         """
-        path = self.path(frame)
+        if self.source is not None:
+            return self.source.image(frame)
+        camera = int(self.cameras[frame])
+        place, path = f"Camera {self.rig.names[camera]}", self.path(frame)
         if not path.is_file():
-            raise FileNotFoundError(
-                f"No camera image {path}. Logs name their images, but the sensor blobs are downloaded separately:"
-                " put them under sensor_blobs/ of the data root."
+            raise MissingImageError(
+                f"{place} has no image {path}. Logs name their images, but the sensor blobs are downloaded"
+                " separately: put them under sensor_blobs/ of the data root."
             )
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+        return read_image(path, tuple(self.rig.image_sizes[camera].tolist()), place)
+
+    def resampled(self, rig: CameraRig) -> "CameraFrames":
+        """The frames with images of another rig, which `resized` and `cropped` made of this one.
+
+        Raises:
+            ValueError: When a camera of the rig differs in more than size and intrinsics; names the camera.
+        """
+        for row, name in enumerate(self.rig.names):
+            same = rig.names[row : row + 1] == (name,) and all(
+                np.array_equal(getattr(rig, part)[row], getattr(self.rig, part)[row])
+                for part in ("distortion", "ego_from_camera")
+            )
+            if not same or len(rig.names) != len(self.rig.names):
+                raise ValueError(
+                    f"Images of camera {name} cannot be resampled: the new rig has another camera there, another pose"
+                    " or another distortion. Derive it from the rig of the images by `resized` and `cropped`."
+                )
+        return replace(self, rig=rig, paths=(), source=_ResampledImages(self, rig))
 
     def until(self, time_us: int) -> "CameraFrames":
         """The frames taken up to a time, which a planner may use then."""
@@ -240,3 +293,56 @@ class CameraFrames:
             global_from_ego=self.global_from_ego[:count].copy(),
             paths=self.paths[:count],
         )
+
+
+@dataclass(frozen=True)
+class _ResampledImages:
+    """Images of frames, cut and resized to another rig."""
+
+    frames: CameraFrames
+    rig: CameraRig
+
+    def image(self, frame: int) -> UInt8[np.ndarray, "height width 3"]:
+        camera = int(self.frames.cameras[frame])
+        width, height = self.rig.image_sizes[camera].tolist()
+        old_from_new = self.frames.rig.intrinsics[camera] @ np.linalg.inv(self.rig.intrinsics[camera])
+        edges = old_from_new @ np.array([[-0.5, width - 0.5], [-0.5, height - 0.5], [1.0, 1.0]])
+        # Pillow counts from the border of the first pixel, not from its centre.
+        left, right, top, bottom = (edges[:2] + 0.5).reshape(-1).tolist()
+        old_width, old_height = self.frames.rig.image_sizes[camera].tolist()
+        window = (max(left, 0.0), max(top, 0.0), min(right, old_width), min(bottom, old_height))
+        image = Image.fromarray(self.frames.image(frame))
+        return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=window))
+
+
+_COLOUR_MODES = ("RGB", "RGBA", "P")
+"""Modes of Pillow that hold 8-bit colours."""
+
+
+def read_image(path: Path, size: tuple[int, int], place: str) -> UInt8[np.ndarray, "height width 3"]:
+    """Read an image file.
+
+    Args:
+        path: JPEG, PNG or another format that Pillow reads.
+        size: Expected width and height [px].
+        place: Begin of error messages, which names the camera.
+
+    Raises:
+        ValueError: When the file is truncated or no image, has another size, or is not 8-bit colour.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.mode not in _COLOUR_MODES:
+                raise ValueError(
+                    f"{place}: image {path} has pixels of mode {image.mode}, expected 8-bit colour (RGB). Convert it,"
+                    " a grey image by repeating its channel."
+                )
+            if image.size != size:
+                raise ValueError(
+                    f"{place}: image {path} has {image.width} x {image.height} px, the rig names {size[0]} x"
+                    f" {size[1]}. Use the rig of these images. If they were resized or cropped, change it by"
+                    " `rig.resized(...)` and `rig.cropped(...)`, so that the intrinsics follow."
+                )
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{place}: image {path} cannot be read: {error}. Copy or download it again.") from error

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from driving import CameraFrames, CameraRig
-from driving.cameras import camera_poses
+from driving.cameras import MissingImageError, camera_poses
 
 # Camera axes in the ego frame: x to the right, y down, z forward.
 FORWARD = np.array([[0.0, 0, 1, 1.5], [-1, 0, 0, 0], [0, -1, 0, 1.6], [0, 0, 0, 1]])
@@ -159,13 +159,64 @@ def test_later_images_are_left_out():
     assert len(past.time_us) == len(past.cameras) == len(past.global_from_ego) == 2
 
 
+def small(images):
+    """Frames whose rig has images of 4 x 3 px."""
+    return replace(images, rig=images.rig.resized(sizes=(4, 3)))
+
+
 def test_an_image_is_read_lazily(tmp_path):
     Image.new("RGB", (4, 3), (255, 0, 0)).save(tmp_path / "1.png")
-    image = frames(str(tmp_path)).image(1)
+    image = small(frames(str(tmp_path))).image(1)
     assert image.shape == (3, 4, 3)
     assert image[0, 0].tolist() == [255, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        (Image.new("L", (4, 3)), "Camera CAM_F0: image .*0.png has pixels of mode L, expected 8-bit colour"),
+        (Image.new("I;16", (4, 3)), "mode I;16, expected 8-bit colour"),
+        (
+            Image.new("RGB", (8, 6)),
+            r"has 8 x 6 px, the rig names 4 x 3. Use the rig of these images. .* `rig.resized",
+        ),
+    ],
+)
+def test_an_image_of_another_kind_or_size_is_a_sentence_on_camera_and_file(tmp_path, image, sentence):
+    image.save(tmp_path / "0.png")
+    with pytest.raises(ValueError, match=sentence):
+        small(frames(str(tmp_path))).image(0)
+
+
+def test_a_truncated_image_is_a_sentence_on_camera_and_file(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (3, 4, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "whole.jpg")
+    (tmp_path / "0.png").write_bytes((tmp_path / "whole.jpg").read_bytes()[:-40])
+    (tmp_path / "1.png").write_bytes(b"no image")
+    for frame in (0, 1):
+        with pytest.raises(ValueError, match=f"Camera CAM_F0: image .*{frame}.png cannot be read: .* again."):
+            small(frames(str(tmp_path))).image(frame)
+
+
+def test_resampled_images_show_a_point_where_the_new_rig_projects_it(tmp_path):
+    whole = replace(frames(str(tmp_path)), rig=rig(DISTORTION).resized(scale=0.1))
+    (pixel,) = whole.rig.project(0, POINTS[1:2])[0]
+    rows, columns = np.mgrid[:108, :192]
+    spot = np.exp(-((columns - pixel[0]) ** 2 + (rows - pixel[1]) ** 2) / 50)
+    Image.fromarray(np.repeat((255 * spot).astype(np.uint8)[..., np.newaxis], 3, axis=2)).save(tmp_path / "0.png")
+    smaller = whole.rig.cropped((20, 10, 150, 90)).resized(scale=0.7)
+    image = whole.resampled(smaller).image(0)[..., 0].astype(np.float64)
+    assert image.shape == (63, 105)
+    rows, columns = np.mgrid[:63, :105]
+    centre = np.array([(columns * image).sum(), (rows * image).sum()]) / image.sum()
+    np.testing.assert_allclose(centre, smaller.project(0, POINTS[1:2])[0][0], atol=0.1)
+
+
+def test_images_are_not_resampled_to_a_rig_with_another_pose():
+    with pytest.raises(ValueError, match="Images of camera CAM_F0 cannot be resampled"):
+        frames("").resampled(rig().shifted(height_m=0.1))
+
+
 def test_a_missing_image_names_its_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match="sensor_blobs/"):
+    with pytest.raises(MissingImageError, match=r"Camera CAM_F0 has no image .*sensor_blobs/"):
         frames(str(tmp_path)).image(0)
