@@ -18,7 +18,7 @@ demo: setup
 
 test: setup lint types
 	@tools/browser.sh
-	@$(PYTHON) -m pytest
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: setup
 	@.venv/bin/ruff check .
