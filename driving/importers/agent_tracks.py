@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from driving.agents import AgentKind, AgentTracks, static_mask
 from driving.importers.notes import ImportNotes, NoteKind
-from driving.importers.numbers import MAX_MAGNITUDE, usable
+from driving.importers.numbers import MAX_MAGNITUDE, SIZE_BOUNDS, possible_sizes, usable
 from driving.importers.sampling import MAX_INTERVAL_US, bridged_gap_us, sampling_interval_us
 from driving.timing import STEP_S
 
@@ -114,11 +114,17 @@ def tracks_on_grid(
 def _cleaned(track: TrackSamples, notes: ImportNotes) -> TrackSamples:
     """A track without observations that have no box or no time of their own."""
     finite = np.all(usable(track.poses), axis=1) & np.all(usable(track.sizes), axis=1)
-    solid = np.all(track.sizes > 0, axis=1)
-    for kept, reason in ((finite, "without a finite pose and size"), (solid | ~finite, "of zero length or width")):
-        if not kept.all():
-            notes.add(NoteKind.LEFT_OUT, f"observations of agents {reason}", track.track_id, count=int((~kept).sum()))
-    track = track.only(finite & solid)
+    possible = possible_sizes(track.sizes)
+    if not finite.all():
+        sentence = "observations of agents without a finite pose and size"
+        notes.add(NoteKind.LEFT_OUT, sentence, track.track_id, count=int((~finite).sum()))
+    impossible = np.flatnonzero(finite & ~possible)
+    if len(impossible):
+        length_m, width_m = track.sizes[impossible[0]].tolist()
+        sentence = f"observations of agents with a length or width outside {SIZE_BOUNDS}"
+        item = f"{track.track_id} ({length_m:g} x {width_m:g} m)"
+        notes.add(NoteKind.LEFT_OUT, sentence, item, count=len(impossible))
+    track = track.only(finite & possible)
     rising = np.append(True, np.diff(np.maximum.accumulate(track.time_us)) > 0)[: len(track.time_us)]
     if not rising.all():
         notes.add(

@@ -17,8 +17,9 @@ from jaxtyping import Float64, Int64
 from driving.agents import AgentKind
 from driving.geometry import global_from_local
 from driving.importers.agent_tracks import TrackSamples
-from driving.importers.commonroad_values import Box, area_of, box_around, position, quantity, rectangle_of
+from driving.importers.commonroad_values import SHAPES, Box, area_of, box_around, position, quantity, rectangle_of
 from driving.importers.notes import ImportNotes, NoteKind
+from driving.importers.numbers import SIZE_BOUNDS, possible_sizes
 from driving.importers.places import Place
 
 KIND_OF_TYPE = {
@@ -36,6 +37,9 @@ ROLE_OF_TAG = {"dynamicObstacle": "dynamic", "staticObstacle": "static", "enviro
 
 MIN_MOVE_M = 0.02
 """Shortest motion between two states that gives a heading."""
+
+RECTANGLE_FILL = 0.99
+"""A shape that covers this part of its box is a rectangle; the remainder is rounding of its points."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,7 +124,7 @@ def _obstacle(element: ElementTree.Element, notes: ImportNotes) -> Obstacle:
     if not states:
         raise ValueError("no state")
     states = _in_order(states, name, notes)
-    shape = _box_of_shape(element, is_static=role != "dynamic") if has_trajectory else None
+    shape = _box_of_shape(element, role != "dynamic", notes) if has_trajectory else None
     positions = np.array([state.position for state in states])
     headings = headings_along(positions, np.array([state.heading for state in states]))
     boxes = [_box_at(state, heading, shape) for state, heading in zip(states, headings.tolist(), strict=True)]
@@ -193,15 +197,20 @@ def _child(element: ElementTree.Element, tag: str) -> ElementTree.Element:
     return child
 
 
-def _box_of_shape(element: ElementTree.Element, is_static: bool) -> Box:
+def _box_of_shape(element: ElementTree.Element, is_static: bool, notes: ImportNotes) -> Box:
     """The box of an obstacle's shape, relative to its states."""
     shape = _child(element, "shape")
     box = rectangle_of(shape, "shape")
     if box is None:
-        # A moving obstacle looks along the x axis of its shape; a standing one has the smallest box.
+        # A moving obstacle is headed along the x axis of its shape; a standing one has the smallest box.
         box = box_around(area_of(shape, "shape"), None if is_static else 0.0, "shape")
-    if not (box.length_m > 0 and box.width_m > 0):
-        raise ValueError(f"a shape of {box.length_m} x {box.width_m} m")
+    size_text = f"{box.length_m:g} x {box.width_m:g} m"
+    if not possible_sizes(np.array([[box.length_m, box.width_m]])).all():
+        raise ValueError(f"a shape of {size_text}; lengths and widths of {SIZE_BOUNDS} are possible")
+    if area_of(shape, "shape").area < RECTANGLE_FILL * box.length_m * box.width_m:
+        outline = " and ".join(child.tag for child in shape if child.tag in SHAPES)
+        item = f"{element.get('id')} ({outline}, box {size_text})"
+        notes.add(NoteKind.CHANGED, "shapes that are no rectangle are replaced by boxes around them", item)
     return box
 
 

@@ -118,8 +118,10 @@ def test_an_agent_with_one_long_gap_does_not_change_the_rate():
     [
         ({"poses": np.array([[0.0, 0, 0], [np.nan, 0, 0], [2.0, 0, 0]])}, 2, "without a finite pose and size: a"),
         ({"sizes": np.array([[4.0, 2.0], [np.inf, 2.0], [4.0, 2.0]])}, 2, "without a finite pose and size: a"),
-        ({"size": (0.0, 2.0)}, 0, "of zero length or width: a"),
-        ({"size": (4.0, -1.0)}, 0, "of zero length or width: a"),
+        ({"size": (0.0, 2.0)}, 0, "with a length or width outside 0.01 m to 1000 m: a (0 x 2 m)"),
+        ({"size": (4.0, -1.0)}, 0, "with a length or width outside 0.01 m to 1000 m: a (4 x -1 m)"),
+        ({"size": (4.0, 1e-9)}, 0, "with a length or width outside 0.01 m to 1000 m: a (4 x 1e-09 m)"),
+        ({"size": (2e6, 2.0)}, 0, "with a length or width outside 0.01 m to 1000 m: a (2e+06 x 2 m)"),
     ],
 )
 def test_observations_without_a_box_are_left_out_with_a_note(fields, left, note):

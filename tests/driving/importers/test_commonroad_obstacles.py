@@ -6,7 +6,17 @@ import pytest
 from driving.importers.commonroad_obstacles import headings_along, read_obstacles
 from driving.importers.notes import ImportNotes
 
-CAR_SHAPE = "<shape><rectangle><length>4.5</length><width>2</width></rectangle></shape>"
+
+def polygon(*points):
+    vertices = "".join(f"<point><x>{x}</x><y>{y}</y></point>" for x, y in points)
+    return f"<shape><polygon>{vertices}</polygon></shape>"
+
+
+def rectangle(length_m, width_m):
+    return f"<shape><rectangle><length>{length_m}</length><width>{width_m}</width></rectangle></shape>"
+
+
+CAR_SHAPE = rectangle(4.5, 2)
 
 
 def state(step, x, tag="state", heading="<orientation><exact>0</exact></orientation>", place=None):
@@ -16,8 +26,7 @@ def state(step, x, tag="state", heading="<orientation><exact>0</exact></orientat
 
 
 def occupancy(step, points):
-    vertices = "".join(f"<point><x>{x}</x><y>{y}</y></point>" for x, y in points)
-    return f"<occupancy><shape><polygon>{vertices}</polygon></shape><time><exact>{step}</exact></time></occupancy>"
+    return f"<occupancy>{polygon(*points)}<time><exact>{step}</exact></time></occupancy>"
 
 
 def obstacle(body, tag="dynamicObstacle", shape=CAR_SHAPE, kind="car", key="8"):
@@ -96,14 +105,47 @@ def test_an_offset_rectangle_moves_and_turns_the_box():
 
 
 def test_the_polygon_of_a_moving_obstacle_gets_a_box_along_its_x_axis():
-    shape = (
-        "<shape><polygon>"
-        + "".join(f"<point><x>{x}</x><y>{y}</y></point>" for x, y in ((-1, -1), (3, -1), (3, 1), (-1, 1)))
-        + "</polygon></shape>"
-    )
-    (car,), _ = read(obstacle(state(0, 5, "initialState"), shape=shape))
+    shape = polygon((-1, -1), (3, -1), (3, 1), (-1, 1))
+    (car,), notes = read(obstacle(state(0, 5, "initialState"), shape=shape))
     np.testing.assert_allclose(car.poses, [[6.0, 1.0, 0.0]])
     np.testing.assert_allclose(car.sizes, [[4.0, 2.0]])
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "outline"),
+    [
+        ("<shape><circle><radius>0.5</radius></circle></shape>", (1, 1), "circle, box 1 x 1 m"),
+        (polygon((-2, -1), (2, -1), (0, 1)), (4, 2), "polygon, box 4 x 2 m"),
+        (polygon((-2, -1), (2, -1), (2, 0), (0, 0), (0, 1), (-2, 1)), (4, 2), "polygon, box 4 x 2 m"),
+        (polygon((-2, -1), (2, 0), (1.5, 2), (-2.5, 1)), (4.5, 3), "polygon, box 4.5 x 3 m"),
+        (
+            "<shape><rectangle><length>4</length><width>2</width></rectangle>"
+            "<circle><radius>1</radius><center><x>2</x><y>0</y></center></circle></shape>",
+            (5, 2),
+            "rectangle and circle, box 5 x 2 m",
+        ),
+    ],
+)
+def test_a_shape_that_is_no_rectangle_gets_a_box_and_a_note(shape, size, outline):
+    (car,), notes = read(obstacle(state(0, 5, "initialState"), shape=shape))
+    np.testing.assert_allclose(car.sizes, [size])
+    assert notes == [f"changed: shapes that are no rectangle are replaced by boxes around them: 8 ({outline})"]
+
+
+def test_rectangles_given_as_polygons_and_groups_leave_no_note():
+    # Corners rounded to 1 cm; and two halves of one rectangle.
+    turned = polygon((2.08, 0.65), (-1.85, -1.1), (-2.08, -0.65), (1.85, 1.1))
+    halves = "".join(
+        f"<rectangle><length>2</length><width>2</width><center><x>{x}</x><y>0</y></center></rectangle>"
+        for x in (-1, 1)
+    )
+    obstacles, notes = read(
+        obstacle(state(0, 5, "initialState"), "staticObstacle", shape=turned, kind="parkedVehicle"),
+        obstacle(state(0, 5, "initialState"), shape=f"<shape>{halves}</shape>", key="9"),
+    )
+    np.testing.assert_allclose(obstacles[1].sizes, [[4, 2]])
+    assert notes == []
 
 
 def test_states_without_orientation_have_headings_along_the_motion():
@@ -123,8 +165,11 @@ def test_states_without_orientation_have_headings_along_the_motion():
         (obstacle(state(0, 5, "initialState"), shape="<shape/>"), "the shape has no area"),
         (
             obstacle(state(0, 5, "initialState"), shape="<shape><circle><radius>0</radius></circle></shape>"),
-            "a shape of 0.0 x 0.0 m",
+            "a shape of 0 x 0 m; lengths and widths of 0.01 m to 1000 m are possible",
         ),
+        (obstacle(state(0, 5, "initialState"), shape=rectangle(1e-9, 2)), "a shape of 1e-09 x 2 m; "),
+        (obstacle(state(0, 5, "initialState"), shape=rectangle(2e6, 2)), "a shape of 2e+06 x 2 m; "),
+        (obstacle(state(0, 5, "initialState"), shape=polygon((0, 0), (2e6, 0), (0, 2e6))), "a shape of 2e+06 x "),
         (obstacle(state(0, 5, "initialState", heading="")), "no orientation and no motion"),
     ],
 )
