@@ -73,8 +73,14 @@ def _sentence(error: Exception) -> str:
             for one in error.errors(include_url=False)
         ]
         return f"ValueError: wrong settings: {' '.join(parts)}"
-    sentence = error.args[0] if isinstance(error, KeyError) and error.args else error
-    return f"{type(error).__name__}: {sentence}"
+    return f"{type(error).__name__}: {message_of(error)}"
+
+
+def message_of(error: Exception) -> str:
+    """The message of an error, with the notes that were attached to it."""
+    # The text of a KeyError is the repr of its message.
+    message = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return " ".join([str(message), *getattr(error, "__notes__", [])])
 
 
 def print_line(text: str, target: Console | None = None) -> None:

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from command_line import CommonArguments, console, errors, progress, run
+from command_line import CommonArguments, console, errors, message_of, progress, run
 from rich.markup import escape
 from rich.table import Table
 
 from driving.checks import check_scenario
 from driving.importers import commonroad
-from driving.importers.notes import is_note, notes_of
+from driving.importers.notes import attach_differences, is_note, notes_of
 from driving.importers.registry import importer_of
 from driving.nuplan.writer import write_world
 from driving.recording import Recording
@@ -78,7 +78,7 @@ def main(arguments: Arguments) -> None:
             except (OSError, ValueError, LookupError) as error:
                 if len(sources) == 1:
                     raise
-                sentence = str(error.args[0] if isinstance(error, KeyError) else error)
+                sentence = message_of(error)
                 left_out.append(sentence if str(source) in sentence else f"{source}: {sentence}")
             else:
                 source_of_log[recording.log_name] = source
@@ -105,11 +105,16 @@ def _checked(recording: Recording, source_of_log: dict[str, Path], *, is_strict:
         ValueError: When a scenario is invalid, when an imported log has the same name, or, for a strict import, when
             the recording differs from its source.
     """
-    for scenario in recording.scenarios():
-        check_scenario(scenario, recorded=True)
+    notes = notes_of(recording.metadata)
+    try:
+        for scenario in recording.scenarios():
+            check_scenario(scenario, recorded=True)
+    except ValueError as error:
+        attach_differences(error, notes)
+        raise
     if recording.log_name in source_of_log:
         raise ValueError(f"Its log name {recording.log_name} is that of {source_of_log[recording.log_name]}.")
-    differences = [str(note) for note in notes_of(recording.metadata) if note.is_difference]
+    differences = [str(note) for note in notes if note.is_difference]
     if is_strict and differences:
         raise ValueError(f"--strict refuses log {recording.log_name}: {'; '.join(differences)}.")
     return recording

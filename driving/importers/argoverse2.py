@@ -78,10 +78,15 @@ def import_recording(source: Path) -> Recording:
         FileNotFoundError: When a file of the log is missing.
         ValueError: When a file cannot be read, holds no box, or names an unknown city.
     """
+    notes = ImportNotes()
+    with notes.attached_to_errors():
+        return _recording(source, notes)
+
+
+def _recording(source: Path, notes: ImportNotes) -> Recording:
     annotations = _annotations(source)
     if annotations is None:
         raise FileNotFoundError(f"Log {source} has no annotations.feather: logs of the test split have no boxes.")
-    notes = ImportNotes()
     boxes = _read(annotations, BOX_COLUMNS, notes)
     if not len(boxes["timestamp_ns"]):
         raise ValueError(f"{annotations} holds no box: without boxes there is no time axis and no agent.")

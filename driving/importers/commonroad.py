@@ -71,6 +71,11 @@ def import_recording(source: Path, ego: str | None = None) -> Recording:
         KeyError: When it has no moving obstacle of the id `ego`.
     """
     notes = ImportNotes()
+    with notes.attached_to_errors():
+        return _recording(source, ego, notes)
+
+
+def _recording(source: Path, ego: str | None, notes: ImportNotes) -> Recording:
     root = _read(source)
     step_us = _step_us(root, source)
     start_us = _start_us(root, notes)
@@ -80,7 +85,7 @@ def import_recording(source: Path, ego: str | None = None) -> Recording:
     try:
         chosen, reason = _select_ego(obstacles, root, ego)
     except ValueError as error:
-        raise ValueError(" ".join([f"{source}: {error}", *(f"{note}." for note in notes.notes)])) from error
+        raise ValueError(f"{source}: {error}") from error
     place = read_place(root, notes)
 
     path = ego_on_grid(chosen.times_us(start_us, step_us), chosen.poses, notes)

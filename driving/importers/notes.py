@@ -6,7 +6,8 @@ notes: they are in docs/importing.md and in the other entries of the metadata.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -83,6 +84,22 @@ class ImportNotes:
     def metadata(self) -> dict[str, str]:
         """The notes as entries for `Recording.metadata`."""
         return {f"{PREFIX}{number:02d}": str(note) for number, note in enumerate(self.notes, start=1)}
+
+    @contextmanager
+    def attached_to_errors(self) -> Iterator[None]:
+        """Attach the differences noted so far to an error that ends the import: they often are its cause."""
+        try:
+            yield
+        except (OSError, ValueError, LookupError) as error:
+            attach_differences(error, self.notes)
+            raise
+
+
+def attach_differences(error: Exception, notes: Iterable[Note]) -> None:
+    """Add the notes that are differences to an error (`__notes__`), unless its message has them already."""
+    for note in notes:
+        if note.is_difference and str(note) not in str(error):
+            error.add_note(f"{note}.")
 
 
 def _with_items(sentence: str, items: list[str]) -> str:

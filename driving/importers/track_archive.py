@@ -75,6 +75,11 @@ def import_recording(source: Path) -> Recording:
         ValueError: When an array is missing or of the wrong shape or type, or when the ego is never observed.
     """
     notes = ImportNotes()
+    with notes.attached_to_errors():
+        return _recording(source, notes)
+
+
+def _recording(source: Path, notes: ImportNotes) -> Recording:
     tracks = _read_tracks(source)
     scene = source.stem
     map_name = str(tracks["map_name"])

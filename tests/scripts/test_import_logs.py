@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -78,6 +79,30 @@ def test_a_single_broken_recording_is_an_error(run, tmp_path):
     done = run(tmp_path / "broken.xml", "--format", "commonroad")
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ValueError: ")
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [((1, 2, 3, 4), "The map holds no lane for vehicles"), ((1, 3), "The logged ego starts ")],
+    ids=["in the importer", "in the check"],
+)
+def test_a_refused_import_names_the_lanelets_that_cannot_be_built(run, tmp_path, broken, sentence):
+    source = write_commonroad(tmp_path)
+    tree = ElementTree.parse(source)
+    for lanelet in tree.iterfind("lanelet"):
+        if int(lanelet.get("id")) in broken:
+            for point in lanelet.iter("point"):
+                point.find("x").text = "0"
+    tree.write(source)
+    note = f"left out ({len(broken)}): lanes of the map that cannot be built: 1 (A boundary"
+    alone = run(source, "--format", "commonroad")
+    shutil.copy(source, tmp_path / "same.xml")
+    folder = run(tmp_path, "--format", "commonroad")
+    for done in (alone, folder):
+        assert done.returncode == 1
+        assert sentence in done.stderr
+        assert note in done.stderr
+    assert folder.stderr.count(note) == 2
 
 
 def test_a_strict_import_refuses_changed_recordings(run, tmp_path):

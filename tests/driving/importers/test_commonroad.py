@@ -113,7 +113,7 @@ def test_an_unknown_ego_raises_an_error_with_the_known_ones(commonroad_file):
         (
             "<width>2.0</width>",
             "",
-            r"none can become the ego. left out \(3\): obstacles that cannot be read: 7 \(expected a number",
+            r"none can become the ego\.\nleft out \(3\): obstacles that cannot be read: 7 \(expected a number",
         ),
         ('timeStepSize="0.1"', 'timeStepSize="fast"', "mini.xml: expected a number in the timeStepSize, got 'fast'"),
         ('timeStepSize="0.1"', 'timeStepSize="0"', "mini.xml: the timeStepSize must be above 0 s, got 0"),

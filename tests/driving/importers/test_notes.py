@@ -1,3 +1,5 @@
+import pytest
+
 from driving.importers.notes import ImportNotes, NoteKind, is_note, notes_of
 
 
@@ -25,6 +27,15 @@ def test_only_hints_are_no_difference():
     for kind in NoteKind:
         notes.add(kind, "sentence")
     assert [note.kind for note in notes.notes if not note.is_difference] == [NoteKind.HINT]
+
+
+def test_an_error_that_ends_the_import_has_the_differences_noted_before():
+    notes = ImportNotes()
+    notes.add(NoteKind.LEFT_OUT, "lanes without area", "5")
+    notes.add(NoteKind.HINT, "short")
+    with pytest.raises(KeyError, match="no lane") as caught, notes.attached_to_errors():
+        raise KeyError("no lane")
+    assert caught.value.__notes__ == ["left out: lanes without area: 5."]
 
 
 def test_without_notes_the_metadata_has_no_entry():
