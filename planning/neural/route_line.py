@@ -16,6 +16,7 @@ from driving.map import MapGraph
 from driving.route import Route
 from planning.lane_sampling import FALLBACK_SPEED_MPS, sample_lane
 from planning.rule_based.centerline import dijkstra_lanes, lane_under
+from simulation.geometry.polygons import FlatPolygons, any_contains_each, flatten_polygons
 from simulation.metrics.pdm.areas import ScoringAreas, scoring_areas
 from simulation.metrics.pdm.rules import TUPLAN_RULES
 
@@ -47,6 +48,7 @@ class LaneSamples:
 
 
 _SAMPLES: WeakKeyDictionary[MapGraph, dict[int, LaneSamples]] = WeakKeyDictionary()
+_ROADS: WeakKeyDictionary[MapGraph, FlatPolygons] = WeakKeyDictionary()
 
 
 def lane_samples(map_graph: MapGraph, row: int) -> LaneSamples:
@@ -57,6 +59,14 @@ def lane_samples(map_graph: MapGraph, row: int) -> LaneSamples:
     return known[row]
 
 
+def _road(map_graph: MapGraph) -> FlatPolygons:
+    """Lanes, connectors and car parks, flattened once per map."""
+    if map_graph not in _ROADS:
+        layers = (map_graph.lanes.areas, map_graph.carparks)
+        _ROADS[map_graph] = flatten_polygons(np.concatenate([layer.polygons for layer in layers]))
+    return _ROADS[map_graph]
+
+
 def _samples_of(map_graph: MapGraph, row: int) -> LaneSamples:
     poses = sample_lane(map_graph, row)
     lateral_m = np.arange(EDGE_STEP_M, MAX_EDGE_M + EDGE_STEP_M / 2, EDGE_STEP_M)
@@ -64,7 +74,7 @@ def _samples_of(map_graph: MapGraph, row: int) -> LaneSamples:
     rays = np.stack([1.0, -1.0])[np.newaxis, :, np.newaxis] * lateral_m
     points = poses[:, np.newaxis, np.newaxis, :2] + rays[..., np.newaxis] * left[:, np.newaxis, np.newaxis]
     flat = points.reshape(-1, 2)
-    drivable = map_graph.lanes.areas.contains(flat) | map_graph.carparks.contains(flat)
+    drivable = any_contains_each(_road(map_graph), flat)
     block = int(map_graph.lanes.roadblock_ids[row])
     own = np.zeros(len(flat), dtype=bool)
     if map_graph.has_roadblock(block):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
-from jaxtyping import Float64, Int64, Shaped
+from jaxtyping import Bool, Float64, Int64, Shaped
 
 from simulation.geometry.boxes import Segment, convex_contains, edge, point_segment_distance, segments_cross
 from simulation.geometry.compiling import njit
@@ -170,6 +170,15 @@ def any_contains(flat: FlatPolygons, x: float, y: float) -> bool:
         if contains_point(flat, flat.cell_rows[k], x, y):
             return True
     return False
+
+
+@njit(cache=True)
+def any_contains_each(flat: FlatPolygons, points: Float64[np.ndarray, "points 2"]) -> Bool[np.ndarray, "points"]:
+    """Whether some polygon has the point strictly inside, for each point."""
+    inside = np.empty(len(points), dtype=np.bool_)
+    for k in range(len(points)):
+        inside[k] = any_contains(flat, points[k, 0], points[k, 1])
+    return inside
 
 
 @njit(cache=True)

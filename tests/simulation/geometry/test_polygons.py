@@ -5,6 +5,7 @@ from shapely.geometry import MultiPolygon, Polygon, box
 
 from simulation.geometry.polygons import (
     any_contains,
+    any_contains_each,
     contains_point,
     distance_to_convex,
     distance_to_point,
@@ -45,6 +46,15 @@ def test_containment_and_distance_of_points_equal_those_of_shapely(some_polygons
         nearest = min(polygon.distance(shape) for polygon in some_polygons)
         found = nearest_distance(flat, *point, 5.0)
         assert found == (pytest.approx(nearest, abs=1e-8) if nearest <= 5.0 else np.inf)
+
+
+def test_containment_of_many_points_equals_that_of_each(some_polygons, origin):
+    flat = flatten_polygons(some_polygons)
+    corners = shapely.get_coordinates(some_polygons)
+    points = np.concatenate([origin + np.random.default_rng(2).uniform(-60, 60, (800, 2)), corners])
+    expected = shapely.contains_xy(some_polygons[:, np.newaxis], points[:, 0], points[:, 1]).any(axis=0)
+    np.testing.assert_array_equal(any_contains_each(flat, points), expected)
+    assert 0 < expected.sum() < 800
 
 
 def test_a_point_on_the_boundary_is_not_inside():
