@@ -1,0 +1,270 @@
+"""Images of a rig at one instant, drawn from the map, the agents and the state of the signals.
+
+renderer = CameraRenderer(scenario.map, NUPLAN_8.resized(sizes=(480, 270)), seed=0, appearance=DAY)
+images = renderer.render(snapshot).images
+"""
+
+import zlib
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from jaxtyping import Float32, Int32, UInt8, UInt16
+
+from driving.agents import AgentKind
+from driving.cameras import CameraRig
+from driving.geometry import poses_in_frame_of
+from driving.map import MapGraph
+from simulation.rendering.appearance import DAY, Appearance
+from simulation.rendering.camera_tables import (
+    FINEST_TEXEL_M,
+    NUM_LEVELS,
+    SKY_COLUMNS,
+    Camera,
+    camera_tables,
+    level_radii_m,
+    mirror_pixels,
+)
+from simulation.rendering.ground import GroundRaster
+from simulation.rendering.lighting import (
+    BRAKING,
+    LEFT,
+    LIT,
+    RIGHT,
+    Light,
+    Models,
+    Placed,
+    beam_strength,
+    empty_scene,
+    light_of,
+    place,
+)
+from simulation.rendering.mesh_parts import Material, Mesh
+from simulation.rendering.meshes import FAR, NEAR, agent_mesh
+from simulation.rendering.rasteriser import Triangles, draw_triangles
+from simulation.rendering.sensor import (
+    add_spots,
+    add_streaks,
+    blur,
+    lens_spots,
+    noise_samples,
+    rain_streaks,
+    row_starts,
+)
+from simulation.rendering.shading import FOG_STEP_M, FOG_STEPS, Air, Extras, develop, ground_frame, shade
+from simulation.rendering.sky import sky_panorama
+from simulation.rendering.snapshot import Snapshot
+
+GROUND, SKY, PROP = -1, -2, -3
+"""Instance ids of pixels without an agent."""
+NEAR_AGENT_M, FAR_AGENT_M = 50.0, 250.0
+"""Agents are drawn in detail up to the first distance, and at all up to the second."""
+BLINK_US = 350_000
+"""Half the period of turn indicators."""
+_TEXEL_M = (FINEST_TEXEL_M * 2.0 ** np.arange(NUM_LEVELS)).astype(np.float32)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RenderedImages:
+    """C images, one for each requested camera, with depth and instance of each pixel on demand."""
+
+    images: tuple[UInt8[np.ndarray, "height width 3"], ...]
+    nearness: tuple[Float32[np.ndarray, "height width"], ...]
+    """Inverse depth of the nearest triangle [1/m], 0 without one."""
+    shown: tuple[Int32[np.ndarray, "height width"], ...]
+    """Index of the nearest triangle, -1 without one."""
+    numbers: Int32[np.ndarray, "triangles"]
+    """Instance of each triangle."""
+    ground_depth: tuple[Float32[np.ndarray, "height width"], ...]
+
+    @cached_property
+    def depth_m(self) -> tuple[Float32[np.ndarray, "height width"], ...]:
+        """Distance along the optical axis, inf for the sky."""
+        with np.errstate(divide="ignore"):
+            return tuple(
+                np.where(near > 0, 1 / near, ground)
+                for near, ground in zip(self.nearness, self.ground_depth, strict=True)
+            )
+
+    @cached_property
+    def instances(self) -> tuple[Int32[np.ndarray, "height width"], ...]:
+        """Row of the agent in the snapshot, else `GROUND`, `SKY` or `PROP`."""
+        # The last entry serves pixels without a triangle, whose index is -1.
+        numbers = np.append(self.numbers, np.int32(GROUND))
+        found = []
+        for shown, ground in zip(self.shown, self.ground_depth, strict=True):
+            ids = numbers[shown]
+            found.append(np.where((ids == GROUND) & ~np.isfinite(ground), np.int32(SKY), ids))
+        return tuple(found)
+
+
+class CameraRenderer:
+    """Draws the cameras of a rig in one appearance.
+
+    Args:
+        map_graph: Map of the scenario.
+        rig: Cameras above the ground, which is z = 0 in the ego frame.
+        seed: Of everything that neither map nor snapshot determine: textures, looks of agents, noise.
+        appearance: Light, weather, sensor.
+
+    Raises:
+        ValueError: When a camera is not above the ground.
+    """
+
+    def __init__(self, map_graph: MapGraph, rig: CameraRig, *, seed: int = 0, appearance: Appearance = DAY) -> None:
+        self.rig, self.seed, self.appearance = rig, seed, appearance
+        sizes = [tuple(size) for size in rig.image_sizes.tolist()]
+        self._cameras = [camera_tables(rig, camera) for camera in range(len(sizes))]
+        self._extras = [_extras(camera, appearance) for camera in self._cameras]
+        self._radii_m = np.max([level_radii_m(camera) for camera in self._cameras], axis=0)
+        self._ground = GroundRaster(map_graph, seed=seed)
+        self._sky = sky_panorama(appearance, seed)
+        depths = (np.arange(FOG_STEPS) + 0.5) * FOG_STEP_M
+        self._haze = (256 * (1 - np.exp(-appearance.fog_per_m * depths))).astype(np.uint16)
+        # Fresnel's reflection at grazing angles of a camera at a usual height.
+        mirrored = 0.03 + 0.8 * (1 - 1.6 / np.hypot(depths, 1.6)) ** 4
+        self._gloss = (256 * appearance.rain * mirrored).astype(np.uint16)
+        self._noise = noise_samples(appearance, seed, 3 * max(width for width, _ in sizes))
+        self._spots = [lens_spots(appearance, seed, camera, size) for camera, size in enumerate(sizes)]
+        self._light = [np.empty((height, width, 3), dtype=np.uint16) for width, height in sizes]
+        self._scene = empty_scene(0, 0)
+        self._walls = np.empty((0, 6), dtype=np.float32)
+
+    def render(self, snapshot: Snapshot, cameras: tuple[int, ...] | None = None) -> RenderedImages:
+        """Draw images.
+
+        Args:
+            snapshot: What they show.
+            cameras: Numbers in the rig, in the order of the result; None draws all.
+
+        Raises:
+            IndexError: For a camera that the rig does not have.
+        """
+        cameras = tuple(range(len(self._cameras))) if cameras is None else cameras
+        for camera in cameras:
+            if not 0 <= camera < len(self._cameras):
+                raise IndexError(f"The rig has cameras 0 to {len(self._cameras) - 1}, got {camera}.")
+        heading = float(snapshot.ego_pose[2])
+        light = light_of(self.appearance, heading)
+        num_triangles = self._place(snapshot, light)
+        windows = self._ground.windows(snapshot.ego_pose[:2], self._radii_m)
+        ground = ground_frame(windows, heading, _TEXEL_M)
+        images, nearness, shown = [], [], []
+        for camera in cameras:
+            tables = self._cameras[camera]
+            size = tables.level.shape
+            near, index = np.empty(size, dtype=np.float32), np.empty(size, dtype=np.int32)
+            draw_triangles(tables, self._triangles(), near, index, self._walls)
+            air = Air(
+                haze=self._haze,
+                gloss=self._gloss,
+                sky=self._sky,
+                sky_turn=float(np.mod(heading / (2 * np.pi), 1.0) * SKY_COLUMNS),
+                lit_windows=self.appearance.lit_windows,
+                window_range_m=0.6 * float(tables.lens[5]),
+            )
+            received = self._light[camera]
+            shade(
+                tables, self._extras[camera], (near, index, self._walls), (self._scene, ground, light, air), received
+            )
+            images.append(self._image(camera, snapshot.time_us, received, light))
+            nearness.append(near)
+            shown.append(index)
+        numbers = np.where(
+            self._scene.materials[:num_triangles] == Material.SHADOW, GROUND, self._scene.numbers[:num_triangles]
+        )
+        return RenderedImages(
+            images=tuple(images),
+            nearness=tuple(nearness),
+            shown=tuple(shown),
+            numbers=numbers.astype(np.int32),
+            ground_depth=tuple(self._cameras[camera].ground_depth for camera in cameras),
+        )
+
+    def _image(
+        self, camera: int, time_us: int, received: UInt16[np.ndarray, "height width 3"], light: Light
+    ) -> UInt8[np.ndarray, "height width 3"]:
+        """The image of a camera from the light on its sensor, which is changed."""
+        height, width = received.shape[:2]
+        if self.appearance.rain > 0:
+            rng = np.random.default_rng([self.seed, time_us, camera, 1])
+            add_streaks(received, rain_streaks(self.appearance, rng, (width, height)), light.fog)
+        if len(self._spots[camera].targets):
+            add_spots(received, self._spots[camera])
+        if self.appearance.blur_px > 0:
+            blur(received, self.appearance.blur_px)
+        image = np.empty((height, width, 3), dtype=np.uint8)
+        develop(received, self._noise, row_starts(self.seed, time_us, camera, height), image)
+        return image
+
+    def _triangles(self) -> Triangles:
+        scene = self._scene
+        return Triangles(
+            scene.corners, scene.offsets[: self._num_objects + 1], scene.spheres, scene.materials, scene.uv_m
+        )
+
+    def _place(self, snapshot: Snapshot, light: Light) -> int:
+        """Fill the scene with agents; returns the number of triangles."""
+        poses = poses_in_frame_of(snapshot.poses, snapshot.ego_pose)
+        distance_m = np.hypot(poses[:, 0], poses[:, 1])
+        # NaN compares as False.
+        rows = np.flatnonzero((distance_m < FAR_AGENT_M) & np.isfinite(snapshot.sizes_m).all(axis=1))
+        meshes = [
+            agent_mesh(
+                AgentKind(int(snapshot.kinds[row])),
+                snapshot.sizes_m[row],
+                zlib.crc32(snapshot.track_ids[row].encode()) + self.seed,
+                NEAR if distance_m[row] < NEAR_AGENT_M else FAR,
+            )
+            for row in rows
+        ]
+        models = models_of(meshes)
+        is_vehicle = snapshot.kinds[rows] == AgentKind.VEHICLE
+        lamps = np.where(is_vehicle & self.appearance.has_headlights, LIT, 0)
+        lamps |= np.where(snapshot.is_braking[rows], BRAKING, 0)
+        if snapshot.time_us // BLINK_US % 2 == 0:
+            lamps |= np.where(snapshot.turn_signals[rows] > 0, LEFT, 0)
+            lamps |= np.where(snapshot.turn_signals[rows] < 0, RIGHT, 0)
+        placed = Placed(
+            rows=np.arange(len(rows)),
+            poses=poses[rows],
+            lamps=lamps.astype(np.int32),
+            numbers=rows.astype(np.int32),
+            lamp_light=np.zeros(len(rows), dtype=np.float32),
+        )
+        self._reserve(len(models.corners), len(rows))
+        num_triangles, self._num_objects = place(models, placed, light, self._scene, (0, 0))
+        return int(num_triangles)
+
+    def _reserve(self, triangles: int, objects: int) -> None:
+        if triangles > len(self._scene.corners) or objects >= len(self._scene.offsets):
+            self._scene = empty_scene(2 * triangles, 2 * objects + 1)
+            self._walls = np.empty((2 * triangles, 6), dtype=np.float32)
+
+
+def models_of(meshes: list[Mesh]) -> Models:
+    """Concatenate meshes."""
+    parts = [_expanded(mesh) for mesh in meshes]
+    return Models(
+        corners=np.concatenate([np.zeros((0, 3, 3), dtype=np.float32), *parts]),
+        colours=np.concatenate([np.zeros((0, 3), dtype=np.uint8), *(mesh.colours for mesh in meshes)]),
+        materials=np.concatenate([np.zeros(0, dtype=np.uint8), *(mesh.materials for mesh in meshes)]),
+        uv_m=np.concatenate([np.zeros((0, 3, 2), dtype=np.float32), *(mesh.uv_m for mesh in meshes)]),
+        offsets=np.cumsum([0, *(len(part) for part in parts)], dtype=np.int64),
+    )
+
+
+@lru_cache(maxsize=8192)
+def _expanded(mesh: Mesh) -> Float32[np.ndarray, "triangles 3 3"]:
+    return mesh.vertices_m[mesh.triangles]
+
+
+def _extras(camera: Camera, appearance: Appearance) -> Extras:
+    """Tables for headlights and wet ground, of one pixel where the appearance does not need them."""
+    empty = np.zeros((1, 1), dtype=np.int32)
+    is_ground = camera.level < NUM_LEVELS
+    beam = beam_strength(camera.place.astype(np.float64)) * is_ground if appearance.has_headlights else empty
+    return Extras(
+        beam=np.rint(255 * np.clip(beam, 0, 1)).astype(np.uint8),
+        mirror=mirror_pixels(camera) if appearance.rain > 0 else empty - 1,
+    )
