@@ -2,23 +2,42 @@
 
 import logging
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from types import TracebackType
+from typing import Any, TypeVar
 
 import tyro
 from pydantic import ValidationError
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from driving.text import printable
 
 Arguments = TypeVar("Arguments", bound="CommonArguments")
 
 # Tables in a file or a pipe are not squeezed into 80 columns.
 WIDE = 200
+
+
+class _Console(Console):
+    """A console that escapes control characters in all strings that it prints, cells of tables included."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text, keeps_lines=True), **options)
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), keeps_lines=True)
+
+
 # No emoji: `devkit:car:Class` is a planner.
-console = Console(width=None if sys.stdout.isatty() else WIDE, emoji=False)
-errors = Console(stderr=True, emoji=False)
+console = _Console(width=None if sys.stdout.isatty() else WIDE, emoji=False)
+errors = _Console(stderr=True, emoji=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +69,9 @@ def run(arguments: type[Arguments], main: Callable[[Arguments], None], descripti
     parsed = tyro.cli(arguments, description=description)
     level = logging.DEBUG if parsed.verbose else logging.ERROR if parsed.quiet else logging.WARNING
     handler = RichHandler(console=errors, show_path=False)
-    logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
+    handler.setFormatter(_Formatter("%(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+    sys.excepthook = _print_traceback
     for noisy in ("matplotlib", "PIL", "numba"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
@@ -83,9 +104,20 @@ def message_of(error: Exception) -> str:
     return " ".join([str(message), *getattr(error, "__notes__", [])])
 
 
+def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback as Python prints it, with control characters of the message escaped."""
+    sys.stderr.write(printable("".join(traceback.format_exception(kind, error, trace)), keeps_lines=True))
+
+
 def print_line(text: str, target: Console | None = None) -> None:
-    """Print text as it is: names, paths and messages may hold characters that mark styles."""
-    (target or console).print(text, markup=False, highlight=False, soft_wrap=True)
+    """Print names, paths and messages on one line: they may hold characters that mark styles or control terminals."""
+    (target or console).print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def print_left_out(sentence: str) -> None:
+    """Print on stderr what was left out and why."""
+    errors.print("[bold yellow]Left out:[/] ", end="", highlight=False)
+    print_line(sentence, errors)
 
 
 def progress(arguments: CommonArguments) -> Progress:

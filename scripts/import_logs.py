@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from command_line import CommonArguments, console, errors, message_of, progress, run
-from rich.markup import escape
+from command_line import CommonArguments, console, errors, message_of, print_left_out, print_line, progress, run
 from rich.table import Table
 
 from driving.checks import check_scenario
@@ -89,9 +88,9 @@ def main(arguments: Arguments) -> None:
         console.print(table)
         console.print(f"Wrote {len(table.rows)} logs to {arguments.output}.", highlight=False)
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(line)
     for sentence in left_out:
-        errors.print(f"[bold yellow]Left out:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+        print_left_out(sentence)
     if left_out:
         errors.print(f"Left out {len(left_out)} of {len(sources)} recordings.", highlight=False)
     if not table.rows or (left_out and arguments.strict):

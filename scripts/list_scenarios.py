@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from command_line import CommonArguments, console, errors, print_line, progress, run
+from command_line import CommonArguments, console, errors, print_left_out, print_line, progress, run
 from rich.markup import escape
 from rich.table import Table
 
@@ -93,8 +93,7 @@ def main(arguments: Arguments) -> None:
 
 def _print_left_out(reasons: Iterable[str]) -> None:
     for reason in dict.fromkeys(reasons):
-        errors.print("[bold red]Left out:[/] ", end="", highlight=False)
-        print_line(reason, errors)
+        print_left_out(reason)
 
 
 def _read(entry: ScenarioEntry, arguments: Arguments) -> tuple[ScenarioSummary, dict[str, Any]]:

@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from command_line import CommonArguments, console, progress, run
+from command_line import CommonArguments, console, print_line, progress, run
 from rich.table import Table
 
 from driving.map import MapGraph
@@ -103,7 +103,7 @@ def make_cases(arguments: Arguments) -> list[Recording]:
                 except NoSiteError as error:
                     if arguments.kind != "all":
                         raise
-                    console.print(f"Skipped: {error}", markup=False, highlight=False, soft_wrap=True)
+                    print_line(f"Skipped: {error}")
                 bar.advance(task)
     return made
 

@@ -119,7 +119,7 @@ def _content(path: Path) -> dict[str, Any]:
         # BaseLoader leaves text as it is: a token such as 0123456789012345 is no number.
         content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not readable YAML: {error}.") from error
+        raise ValueError(f"{path} is not readable YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold settings as `name: value`, got {type(content).__name__}.")
     return content

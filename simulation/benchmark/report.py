@@ -14,10 +14,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from driving.text import printable
 from simulation.benchmark.jobs import JobResult
 from simulation.benchmark.report_page import html_page
 from simulation.benchmark.scores import Group, counted_score, reason_of, stage_order
-from simulation.benchmark.store import ResultStore, storable
+from simulation.benchmark.store import ResultStore
 from simulation.files import write_atomically
 
 FIRST_COLUMNS = ("planner", "scenario", "log_name", "scenario_type", "traffic", "status")
@@ -127,11 +128,15 @@ class Report:
                 sink = pa.BufferOutputStream()
                 pq.write_table(table, sink)
                 write_atomically(folder / f"{stem}.parquet", sink.getvalue().to_pybytes())
-                write_atomically(folder / f"{stem}.csv", _csv(table).encode())
+                _write_text(folder / f"{stem}.csv", _csv(table))
         summary = self.summary()
         write_atomically(folder / "summary.json", json.dumps(summary, indent=2).encode())
-        write_atomically(folder / "summary.md", storable(summary_markdown(self)).encode())
-        write_atomically(folder / "report.html", storable(html_page(self.groups, self.run, summary)).encode())
+        _write_text(folder / "summary.md", summary_markdown(self))
+        _write_text(folder / "report.html", html_page(self.groups, self.run, summary))
+
+
+def _write_text(path: Path, text: str) -> None:
+    write_atomically(path, printable(text, keeps_lines=True).encode())
 
 
 def _group_summary(group: Group) -> dict[str, Any]:

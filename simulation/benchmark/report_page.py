@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from driving.text import printable
 from simulation.benchmark.scores import Group, counted_score
 from simulation.drawing.palette import SERIES
 
@@ -55,7 +56,7 @@ def _label(group: Group) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.replace("$", r"\$")
+    return printable(text).replace("$", r"\$")
 
 
 def _scores_by_type(groups: Sequence[Group]) -> Figure:

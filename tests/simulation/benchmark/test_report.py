@@ -71,6 +71,21 @@ def test_an_unfinished_run_says_how_to_continue(write):
     assert "continue with <code>--resume</code>" in (folder / "report.html").read_text()
 
 
+def test_control_characters_are_escaped_in_all_reports(write):
+    bell = "\x1b[31m\x00\x07"
+    _, folder = write(
+        result("a", None, planner=bell, scenario_type=bell, reason=f"bad{bell}"),
+        lines=[f"no log {bell}"],
+        planners=(bell,),
+    )
+    for name in ("scores.csv", "summary.md", "summary.json", "report.html"):
+        text = (folder / name).read_bytes()
+        assert not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", text), name
+    assert r"bad\x1b[31m\x00\x07" in (folder / "scores.csv").read_text()
+    assert r"| bad\x1b[31m\x00\x07 |" in (folder / "summary.md").read_text()
+    assert r"bad\x1b[31m\x00\x07" in (folder / "report.html").read_text()
+
+
 def test_lines_of_the_selection_stand_in_all_reports(write):
     line = "8 of 10 tokens are not in the data: a<b, c."
     report, folder = write(result("a", 1.0), lines=[line], left_out=2)
