@@ -1,0 +1,1 @@
+"""Image backbones: images to feature maps, one per camera."""
