@@ -1,4 +1,4 @@
-"""Correction of routes: a start at the ego, no gaps, no loops.
+"""Correction of routes: a start at the ego, no gaps, no loops. Roadblocks out of order are not sorted.
 
 Source:
     tuPlan garage, `route_utils.py`, `BreadthFirstSearchRoadBlock`.
