@@ -155,19 +155,13 @@ class MeshBuilder:
         """Add a convex polygon, counter-clockwise seen from the side that it faces."""
         self._add(rim, _polygon_triangles(len(rim)), colour, material)
 
-    def walls(
-        self,
-        outline: Float64[np.ndarray, "points 2"],
-        height_m: float,
-        colour: Colour,
-    ) -> None:
-        """Add vertical FACADE walls over a counter-clockwise outline, from the ground up."""
-        following = np.roll(outline, -1, axis=0)
-        widths = np.hypot(*(following - outline).T)
-        for start, end, width in zip(outline, following, widths, strict=True):
-            corners = np.array([[*start, 0.0], [*end, 0.0], [*end, height_m], [*start, height_m]])
-            uv = np.array([[0.0, 0.0], [width, 0.0], [width, height_m], [0.0, height_m]])
-            self._add(corners, _PLATE_TRIANGLES, colour, Material.FACADE, uv[_PLATE_TRIANGLES])
+    def facade(self, rim: Float64[np.ndarray, "points 3"], colour: Colour) -> None:
+        """Add a vertical wall: a polygon with its lower edge first, counter-clockwise seen from outside."""
+        along = rim[1, :2] - rim[0, :2]
+        u_m = (rim[:, :2] - rim[0, :2]) @ (along / np.hypot(*along))
+        uv_m = np.stack([u_m, rim[:, 2]], axis=-1)
+        triangles = _polygon_triangles(len(rim))
+        self._add(rim, triangles, colour, Material.FACADE, uv_m[triangles])
 
     def _add(
         self,
