@@ -6,12 +6,13 @@ Pixels: the centre of the first pixel is (0, 0), as in OpenCV: an image of width
 A resize by a factor s therefore moves u to (u + 0.5) s - 0.5, and the principal point in the same way.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Float32, Float64, Int64, UInt8
 from PIL import Image
 
 from driving.arrays import require_shapes
@@ -196,16 +197,16 @@ def _pitched(pitch_rad: Float64[np.ndarray, "cameras"]) -> Float64[np.ndarray, "
     return turns
 
 
+CameraImage: TypeAlias = UInt8[np.ndarray, "height width 3"] | Float32[np.ndarray, "height width 3"]
+"""RGB pixels from 0 to 255. Only a faulty camera delivers floats, which may be NaN."""
+
+
 @runtime_checkable
 class ImageSource(Protocol):
     """Images that are not files, for example rendered ones."""
 
-    def image(self, frame: int) -> UInt8[np.ndarray, "height width 3"]:
-        """RGB image of a frame.
-
-        Raises:
-            MissingImageError: When the camera delivered none.
-        """
+    def images(self, frames: Sequence[int]) -> list[CameraImage | None]:
+        """RGB images of frames; None where the camera delivered none."""
         ...
 
 
@@ -246,7 +247,23 @@ class CameraFrames:
             raise LookupError("These images are not files: they have a source that makes them when they are read.")
         return Path(self.root) / self.paths[frame]
 
-    def image(self, frame: int) -> UInt8[np.ndarray, "height width 3"]:
+    def images(self, frames: Sequence[int]) -> list[CameraImage | None]:
+        """RGB images of several frames, faster than one by one; None where the file is missing or none was delivered.
+
+        Raises:
+            ValueError: As `image`.
+        """
+        if self.source is not None:
+            return self.source.images(frames)
+        found: list[CameraImage | None] = []
+        for frame in frames:
+            try:
+                found.append(self.image(frame))
+            except MissingImageError:
+                found.append(None)
+        return found
+
+    def image(self, frame: int) -> CameraImage:
         """One RGB image, of the size that the rig names.
 
         Raises:
@@ -254,10 +271,14 @@ class CameraFrames:
             ValueError: When the file is truncated or no image, has another size than the rig names, or is not 8-bit
                 colour; names camera and file.
         """
-        if self.source is not None:
-            return self.source.image(frame)
         camera = int(self.cameras[frame])
-        place, path = f"Camera {self.rig.names[camera]}", self.path(frame)
+        place = f"Camera {self.rig.names[camera]}"
+        if self.source is not None:
+            (image,) = self.source.images([frame])
+            if image is None:
+                raise MissingImageError(f"{place} delivered no image. Leave the camera out, or repair it.")
+            return image
+        path = self.path(frame)
         if not path.is_file():
             raise MissingImageError(
                 f"{place} has no image {path}. Logs name their images, but the sensor blobs are downloaded"
@@ -269,8 +290,11 @@ class CameraFrames:
         """The frames with images of another rig, which `resized` and `cropped` made of this one.
 
         Raises:
-            ValueError: When a camera of the rig differs in more than size and intrinsics; names the camera.
+            ValueError: When a camera of the rig differs in more than size and intrinsics (the camera is named), or
+                when the images are no files: they are made for their rig.
         """
+        if self.source is not None:
+            raise ValueError("Only image files can be resampled. Render images with the other rig instead.")
         for row, name in enumerate(self.rig.names):
             same = rig.names[row : row + 1] == (name,) and all(
                 np.array_equal(getattr(rig, part)[row], getattr(self.rig, part)[row])
@@ -302,8 +326,14 @@ class _ResampledImages:
     frames: CameraFrames
     rig: CameraRig
 
-    def image(self, frame: int) -> UInt8[np.ndarray, "height width 3"]:
-        camera = int(self.frames.cameras[frame])
+    def images(self, frames: Sequence[int]) -> list[CameraImage | None]:
+        images = self.frames.images(frames)
+        return [
+            None if image is None else self._resampled(image, int(self.frames.cameras[frame]))
+            for frame, image in zip(frames, images, strict=True)
+        ]
+
+    def _resampled(self, image: CameraImage, camera: int) -> UInt8[np.ndarray, "rows columns 3"]:
         width, height = self.rig.image_sizes[camera].tolist()
         old_from_new = self.frames.rig.intrinsics[camera] @ np.linalg.inv(self.rig.intrinsics[camera])
         edges = old_from_new @ np.array([[-0.5, width - 0.5], [-0.5, height - 0.5], [1.0, 1.0]])
@@ -311,8 +341,8 @@ class _ResampledImages:
         left, right, top, bottom = (edges[:2] + 0.5).reshape(-1).tolist()
         old_width, old_height = self.frames.rig.image_sizes[camera].tolist()
         window = (max(left, 0.0), max(top, 0.0), min(right, old_width), min(bottom, old_height))
-        image = Image.fromarray(self.frames.image(frame))
-        return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=window))
+        resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, box=window)
+        return np.asarray(resized)
 
 
 _COLOUR_MODES = ("RGB", "RGBA", "P")

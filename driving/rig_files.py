@@ -16,6 +16,7 @@ ego frame is at R p + t in the camera frame. With R' the transpose of R, `rotati
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -49,14 +50,27 @@ def read_rig(path: Path) -> CameraRig:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"Rig {path} is not JSON: {error}.") from error
+    return rig_from_json(content, f"Rig {path}")
+
+
+def rig_from_json(content: Any, place: str) -> CameraRig:
+    """A rig from the content of its file.
+
+    Args:
+        content: Parsed JSON.
+        place: Begin of error messages, for example the file.
+
+    Raises:
+        ValueError: When a camera is incomplete or wrong; names the camera and the key.
+    """
     if not (isinstance(content, dict) and isinstance(content.get("cameras"), list) and content["cameras"]):
-        raise ValueError(f'Rig {path} must be an object with a list of at least one camera: {{"cameras": [...]}}.')
+        raise ValueError(f'{place} must be an object with a list of at least one camera: {{"cameras": [...]}}.')
     if unknown := sorted(set(content) - {"cameras"}):
-        raise ValueError(f"Rig {path} has the unknown keys {unknown}; expected only 'cameras'.")
-    entries = [_CameraEntry(path, row, entry) for row, entry in enumerate(content["cameras"])]
+        raise ValueError(f"{place} has the unknown keys {unknown}; expected only 'cameras'.")
+    entries = [_CameraEntry(place, row, entry) for row, entry in enumerate(content["cameras"])]
     names = [entry.name for entry in entries]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"Rig {path} has more than one camera of the names {twice}.")
+        raise ValueError(f"{place} has more than one camera of the names {twice}.")
     poses = np.tile(np.eye(4), (len(entries), 1, 1))
     poses[:, :3, :3] = [entry.rotation() for entry in entries]
     poses[:, :3, 3] = [entry.numbers("translation", (3,)) for entry in entries]
@@ -69,8 +83,8 @@ def read_rig(path: Path) -> CameraRig:
     )
 
 
-def write_rig(rig: CameraRig, path: Path) -> None:
-    """Write a rig such that `read_rig` gives the same numbers."""
+def rig_to_json(rig: CameraRig) -> dict[str, list[dict[str, Any]]]:
+    """Content of a rig's file."""
     cameras = []
     for row, name in enumerate(rig.names):
         pose = rig.ego_from_camera[row]
@@ -82,7 +96,15 @@ def write_rig(rig: CameraRig, path: Path) -> None:
             pose[:3, :3].tolist(),
             pose[:3, 3].tolist(),
         )
-        lines = [f'  "{key}": {json.dumps(value)}' for key, value in zip(KEYS, values, strict=True)]
+        cameras.append(dict(zip(KEYS, values, strict=True)))
+    return {"cameras": cameras}
+
+
+def write_rig(rig: CameraRig, path: Path) -> None:
+    """Write a rig such that `read_rig` gives the same numbers."""
+    cameras = []
+    for camera in rig_to_json(rig)["cameras"]:
+        lines = [f'  "{key}": {json.dumps(value)}' for key, value in camera.items()]
         cameras.append("{\n" + ",\n".join(lines) + "\n}")
     temporary = path.with_name(f"{path.name}.part")
     temporary.write_text('{"cameras": [' + ", ".join(cameras) + "]}\n", encoding="utf-8")
@@ -92,14 +114,14 @@ def write_rig(rig: CameraRig, path: Path) -> None:
 class _CameraEntry:
     """One camera of a file, whose values are checked when they are read."""
 
-    def __init__(self, path: Path, row: int, entry: object) -> None:
+    def __init__(self, place: str, row: int, entry: object) -> None:
         if not isinstance(entry, dict):
-            raise ValueError(f"Rig {path}: camera {row} must be an object, got {json.dumps(entry)}.")
+            raise ValueError(f"{place}: camera {row} must be an object, got {json.dumps(entry)}.")
         name = entry.get("name")
         if not (isinstance(name, str) and name):
-            raise ValueError(f"Rig {path}: camera {row} must have a name, got {json.dumps(name)}.")
+            raise ValueError(f"{place}: camera {row} must have a name, got {json.dumps(name)}.")
         self.name = name
-        self._place = f"Rig {path}: camera {self.name}"
+        self._place = f"{place}: camera {self.name}"
         self._entry = entry
         unknown = sorted(set(entry) - set(KEYS))
         hint = _INVERSE_HINT if _INVERSE_KEYS & set(unknown) else ""

@@ -70,6 +70,8 @@ class SimulationLog:
     """Total seconds of each stage of the rollout, for example `planning`, `control`, `traffic`."""
     metadata: dict[str, str] = field(default_factory=dict)
     """Notes of the caller, for example the commit."""
+    cameras: dict[str, Any] | None = None
+    """Rig, appearance and seed of rendered cameras (`CameraSettings.to_json`), from which images are drawn again."""
 
     def __post_init__(self) -> None:
         counts = {
@@ -115,6 +117,7 @@ class SimulationLog:
             "track_ids": list(self.agents.track_ids),
             "stage_time_s": self.stage_time_s,
             "metadata": self.metadata,
+            "cameras": self.cameras,
             "arrays": table,
             "body_bytes": len(body),
         }
@@ -284,6 +287,7 @@ def _log_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Simulati
         candidates=_candidates_from(arrays, ego),
         stage_time_s=header["stage_time_s"],
         metadata=header["metadata"],
+        cameras=header.get("cameras"),
     )
 
 

@@ -38,6 +38,7 @@ from simulation.ego.controllers import Controller, LogPlayback, TrackingControll
 from simulation.ego.dynamics import motion_of, states_of
 from simulation.log import SimulationLog
 from simulation.sensors.logged import LoggedSensors
+from simulation.sensors.rendered import CameraSettings, RenderedSensors
 from simulation.time_limit import time_limit
 from simulation.traffic.log_replay import LogReplay
 from simulation.traffic.tracks import TrackArrays, TrackWindow
@@ -121,8 +122,17 @@ class Rollout:
         planner_name: str = "",
         seed: int = 0,
         vehicle: VehicleParameters = PACIFICA,
+        cameras: CameraSettings | None = None,
     ) -> None:
         """Start at the first frame.
+
+        Args:
+            scenario: The scenario to drive.
+            traffic: A name of `TRAFFIC`.
+            planner_name: For the log.
+            seed: For the log.
+            vehicle: The ego.
+            cameras: Render images, also in open loop. None: no images in closed loop, logged ones in open loop.
 
         Raises:
             KeyError: When no traffic has that name.
@@ -140,7 +150,8 @@ class Rollout:
         started = time.perf_counter()
         self._controller = mode.make_controller(scenario, vehicle)
         self._traffic = mode.make_traffic(scenario)
-        self._sensors = mode.make_sensors(scenario)
+        self._cameras = cameras
+        self._sensors: Sensors = RenderedSensors(scenario, cameras) if cameras else mode.make_sensors(scenario)
         self._window = TrackWindow(scenario.agents.track_ids, self._traffic.tracks)
         self._states = states_of(scenario.ego)
         self._iteration = 0
@@ -250,11 +261,20 @@ class Rollout:
             planning_time_s=np.array(self._planning_time_s),
             candidates=tuple(self._candidates) if any(self._candidates) else (),
             stage_time_s=dict(self._stage_time_s),
+            cameras=None if self._cameras is None else self._cameras.to_json(),
         )
 
     def _require_running(self) -> None:
         if self.is_finished:
             raise RuntimeError(f"The rollout of scenario {self._scenario.scenario_id} is finished.")
+
+
+def camera_settings_of(planner: Planner) -> CameraSettings | None:
+    """The cameras that a planner needs, its attribute `camera_settings`; None for planners without it."""
+    settings = getattr(planner, "camera_settings", None)
+    if settings is not None and not isinstance(settings, CameraSettings):
+        raise TypeError(f"{planner.name}.camera_settings must be CameraSettings, got {type(settings).__name__}.")
+    return settings
 
 
 def run_rollout(
@@ -264,6 +284,7 @@ def run_rollout(
     traffic: str = "nonreactive",
     seed: int = 0,
     step_timeout_s: float = np.inf,
+    cameras: CameraSettings | None = None,
 ) -> SimulationLog:
     """Drive one scenario from its first frame to its last. Errors of the planner are not caught.
 
@@ -273,6 +294,7 @@ def run_rollout(
         traffic: A name of `TRAFFIC`.
         seed: Stored in the log; the simulation itself draws no random numbers.
         step_timeout_s: Time limit of one plan.
+        cameras: Render images; None uses the cameras of the planner, if it needs any (`camera_settings`).
 
     Raises:
         KeyError: When no traffic has that name.
@@ -280,7 +302,8 @@ def run_rollout(
         ValueError: When a plan cannot be driven.
         TimeoutError: When a plan exceeds its time limit.
     """
-    rollout = Rollout(scenario, traffic=traffic, planner_name=planner.name, seed=seed)
+    cameras = cameras or camera_settings_of(planner)
+    rollout = Rollout(scenario, traffic=traffic, planner_name=planner.name, seed=seed, cameras=cameras)
     (error,) = run_lockstep([rollout], planner, step_timeout_s=step_timeout_s)
     if error is not None:
         raise error
