@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from driving.cameras import CameraRig, camera_poses
-from perception.contract import PerceptionInput
+from perception.boxes import Boxes, encode_boxes
+from perception.contract import PerceptionInput, PerceptionTargets
 from perception.grid import BevGrid
 from perception.network import PerceptionConfig, PerceptionNetwork
 
@@ -51,4 +52,35 @@ def random_input(batch: int = 2, frames: int = 1, cameras: int = 4, seed: int = 
         present=torch.ones(batch, frames, cameras, dtype=torch.bool),
         then_from_now=torch.zeros(batch, frames, 3),
         age_s=ages.expand(batch, -1).clone(),
+    )
+
+
+def small_targets(batch: int = 2) -> PerceptionTargets:
+    """One vehicle ahead on a road that covers the left half."""
+    cells = (batch, *GRID.shape)
+    heat, values, where = encode_boxes(
+        GRID,
+        Boxes(
+            classes=np.array([0]),
+            poses=np.array([[4.0, 0.0, 0.1]]),
+            sizes_m=np.array([[4.5, 1.9, 1.6]]),
+            velocities_mps=np.array([[3.0, 0.0]]),
+        ),
+    )
+    vehicle = torch.zeros(cells, dtype=torch.bool)
+    vehicle[:, 20:28, 14:18] = True
+    road = torch.zeros(cells, dtype=torch.bool)
+    road[:, :, 16:] = True
+    return PerceptionTargets(
+        centres=torch.from_numpy(heat).repeat(batch, 1, 1, 1),
+        boxes=torch.from_numpy(values).repeat(batch, 1, 1, 1),
+        box_cells=torch.from_numpy(where).repeat(batch, 1, 1),
+        occupancy=torch.stack([vehicle, torch.zeros_like(vehicle)], dim=1),
+        road=torch.stack([road, *(torch.zeros_like(road) for _ in range(3))], dim=1),
+        direction=torch.stack([road.float(), torch.zeros(cells)], dim=1),
+        future=vehicle[:, None].repeat(1, 3, 1, 1),
+        flow=torch.zeros(batch, 3, 2, *GRID.shape),
+        signal=torch.full((batch,), 2),
+        agents_seen=torch.ones(cells, dtype=torch.bool),
+        ground_seen=torch.ones(cells, dtype=torch.bool),
     )

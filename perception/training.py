@@ -1,0 +1,234 @@
+"""Training of a perception network: resumable, in one process or several, with curves on disk.
+
+Seed and step alone determine the samples of a batch, so an interrupted training resumes with identical batches.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, Dataset
+
+from perception.checkpoint import WEIGHTS, Checkpoint, load_weights
+from perception.contract import PerceptionInput, PerceptionTargets
+from perception.distributed import TrainingProcess
+from perception.lift import LiftTable
+from perception.losses import LossWeights, losses
+from perception.network import PerceptionConfig, PerceptionNetwork
+from perception.training_state import append_curves, cosine_rate, load_state, require_same_config, save_state
+
+
+class TrainingBatch(NamedTuple):
+    """Samples of one step."""
+
+    inputs: PerceptionInput
+    table: LiftTable
+    targets: PerceptionTargets
+
+    def to(self, device: str) -> "TrainingBatch":
+        """The batch on a device."""
+        moved = PerceptionInput(*(value.to(device, non_blocking=True) for value in self.inputs))
+        return TrainingBatch(moved, self.table.to(device), self.targets.to(device))
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """States from which images and targets are made on the fly."""
+
+    def __len__(self) -> int:
+        """Number of states."""
+        ...
+
+    def batch(self, rows: Int64[np.ndarray, "rows"], rng: np.random.Generator) -> TrainingBatch:
+        """Images, geometry and targets of some states.
+
+        Args:
+            rows: States.
+            rng: For everything random; it depends on seed, step and process alone.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Settings of a training."""
+
+    network: PerceptionConfig = field(default_factory=PerceptionConfig)
+    losses: LossWeights = field(default_factory=LossWeights)
+    steps: int = 2000
+    batch_size: int = 8
+    """Samples per step over all processes."""
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    warmup_steps: int = 100
+    max_gradient: float = 10.0
+    use_bf16: bool = False
+    num_workers: int = 0
+    """Processes per training process that render; 0 renders in the training process."""
+    seed: int = 0
+    log_every: int = 20
+    checkpoint_every_s: float = 120.0
+
+
+def tiny() -> TrainingConfig:
+    """Up to 60 minutes on 2 cores (two processes)."""
+    return TrainingConfig()
+
+
+def small() -> TrainingConfig:
+    """A wider backbone, a night on 4 cores."""
+    network = PerceptionConfig(backbone="resnet_w32", image_channels=64, bev_channels=64, head_channels=64)
+    return replace(tiny(), network=network, steps=20_000, batch_size=16, warmup_steps=400)
+
+
+def base() -> TrainingConfig:
+    """Images of 256 x 704 on GPUs, with torchrun."""
+    network = PerceptionConfig(
+        backbone="resnet_w64",
+        image_size=(256, 704),
+        image_channels=96,
+        bev_channels=96,
+        head_channels=96,
+        fusion_channels=48,
+    )
+    return replace(
+        tiny(), network=network, steps=30_000, batch_size=32, warmup_steps=600, use_bf16=True, num_workers=14
+    )
+
+
+RECIPES: dict[str, Callable[[], TrainingConfig]] = {"tiny": tiny, "small": small, "base": base}
+
+
+class _Steps(Dataset[TrainingBatch]):
+    """Batches by step, for the processes of a `DataLoader`."""
+
+    def __init__(self, config: TrainingConfig, samples: Samples, process: TrainingProcess) -> None:
+        self.config, self.samples, self.process = config, samples, process
+
+    def __len__(self) -> int:
+        return self.config.steps
+
+    def __getitem__(self, step: int) -> TrainingBatch:
+        config, process = self.config, self.process
+        rows = np.random.default_rng([config.seed, step]).integers(0, len(self.samples), config.batch_size)
+        rng = np.random.default_rng([config.seed, step, process.rank])
+        return self.samples.batch(rows[process.rank :: process.world_size], rng)
+
+
+class Trainer:
+    """One training in a folder: the checkpoint, the state for resuming, and the curves."""
+
+    def __init__(
+        self, config: TrainingConfig, samples: Samples, folder: Path, process: TrainingProcess | None = None
+    ) -> None:
+        """Start, or resume the training in the folder.
+
+        Raises:
+            ValueError: When the folder holds a training of another configuration.
+        """
+        self.config, self.samples, self.folder = config, samples, folder
+        self.process = process or TrainingProcess()
+        torch.manual_seed(config.seed)
+        self.network = PerceptionNetwork(config.network).to(self.process.device)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        require_same_config(folder, asdict(config), writes=self.process.is_first)
+        self.step = load_state(folder, self.network, self.optimizer, self.process.device)
+        self._model: nn.Module = self.network
+        if self.process.world_size > 1:
+            self._model = DistributedDataParallel(self.network)
+
+    def run(self, report: Callable[[int, dict[str, float]], None] | None = None, stop_at: int | None = None) -> None:
+        """Train up to `stop_at`, or to the last step of the configuration.
+
+        Args:
+            report: Receives step and losses whenever they are logged.
+            stop_at: An earlier step to stop at.
+
+        Raises:
+            ValueError: When a loss is not finite; the last checkpoint is kept.
+        """
+        last = min(self.config.steps, stop_at or self.config.steps)
+        self._model.train()
+        saved_s, running = time.monotonic(), []
+        for batch in self._batches(last):
+            running.append(self._train_step(batch))
+            if self.step % self.config.log_every == 0 or self.step == last:
+                means = {name: float(np.mean([one[name] for one in running])) for name in running[0]}
+                running = []
+                if self.process.is_first:
+                    append_curves(self.folder, self.step, {"learning_rate": self._rate(), **means})
+                if report is not None:
+                    report(self.step, means)
+            if time.monotonic() - saved_s > self.config.checkpoint_every_s:
+                self.save()
+                saved_s = time.monotonic()
+        self.save()
+
+    def _batches(self, last: int) -> Iterator[TrainingBatch]:
+        steps = _Steps(self.config, self.samples, self.process)
+        if self.config.num_workers == 0:
+            return (steps[step] for step in range(self.step, last))
+        return iter(
+            DataLoader(
+                steps,
+                batch_size=None,
+                sampler=range(self.step, last),
+                num_workers=self.config.num_workers,
+                multiprocessing_context="spawn",
+            )
+        )
+
+    def _rate(self) -> float:
+        config = self.config
+        return cosine_rate(
+            self.step, steps=config.steps, warmup_steps=config.warmup_steps, highest=config.learning_rate
+        )
+
+    def _train_step(self, batch: TrainingBatch) -> dict[str, float]:
+        config, device = self.config, self.process.device
+        batch = batch.to(device)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate()
+        with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=config.use_bf16):
+            output = self._model(batch.inputs, batch.table)
+        parts = losses(output, batch.targets, config.losses)
+        if not torch.isfinite(parts["total"]):
+            bad = [name for name, value in parts.items() if not torch.isfinite(value)]
+            raise ValueError(
+                f"Training stopped at step {self.step}: {', '.join(bad)} is NaN or infinite. The checkpoint in"
+                f" {self.folder} is an earlier one. Try a learning rate below {config.learning_rate:g}, or search the"
+                " images and targets for NaN."
+            )
+        self.optimizer.zero_grad()
+        parts["total"].backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), config.max_gradient)
+        self.optimizer.step()
+        self.step += 1
+        return {name: float(value.detach()) for name, value in parts.items()}
+
+    def save(self, metadata: dict[str, Any] | None = None) -> None:
+        """Write the checkpoint and the state for resuming."""
+        if not self.process.is_first:
+            return
+        about = {"steps": self.step, "seed": self.config.seed, "states": len(self.samples), **(metadata or {})}
+        Checkpoint(network=self.network, metadata=about).save(self.folder)
+        save_state(self.folder, self.network, self.optimizer, self.step)
+
+    def initialize_from(self, folder: Path) -> None:
+        """Initialize the weights from another checkpoint of the same network configuration.
+
+        Raises:
+            FileNotFoundError: When the folder holds no checkpoint.
+            ValueError: When the network has another configuration.
+        """
+        load_weights(self.network, folder / WEIGHTS)

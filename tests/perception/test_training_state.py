@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from perception.training_state import (
+    CURVES,
+    append_curves,
+    cosine_rate,
+    load_state,
+    require_same_config,
+    save_state,
+)
+
+
+def test_another_configuration_is_refused_by_name(tmp_path):
+    require_same_config(tmp_path, {"steps": 3, "rate": 0.1, "size": (1, 2)}, writes=True)
+    require_same_config(tmp_path, {"steps": 5, "rate": 0.1, "size": (1, 2)}, writes=True)
+    with pytest.raises(ValueError, match="holds a training with another rate"):
+        require_same_config(tmp_path, {"steps": 5, "rate": 0.2, "size": (1, 2)}, writes=True)
+
+
+def test_weights_and_moments_are_restored(tmp_path):
+    def one_step(network, optimizer):
+        optimizer.zero_grad()
+        network(torch.ones(1, 3)).sum().backward()
+        optimizer.step()
+
+    networks = [torch.nn.Linear(3, 2) for _ in range(2)]
+    first, second = (torch.optim.AdamW(network.parameters()) for network in networks)
+    assert load_state(tmp_path, networks[1], second, "cpu") == 0
+    one_step(networks[0], first)
+    save_state(tmp_path, networks[0], first, 7)
+    assert load_state(tmp_path, networks[1], second, "cpu") == 7
+    one_step(networks[0], first)
+    one_step(networks[1], second)
+    assert torch.equal(networks[0].weight, networks[1].weight)
+
+
+def test_curves_have_one_header(tmp_path):
+    append_curves(tmp_path, 1, {"total": 2.0})
+    append_curves(tmp_path, 2, {"total": 1.5})
+    assert (tmp_path / CURVES).read_text().split() == ["step,total", "1,2.0", "2,1.5"]
+
+
+def test_the_rate_rises_then_falls_to_a_hundredth():
+    rates = [cosine_rate(step, steps=100, warmup_steps=10, highest=1.0) for step in (0, 9, 10, 55, 100)]
+    assert rates == pytest.approx([0.1, 1.0, 1.0, 0.505, 0.01])
