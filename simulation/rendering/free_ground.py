@@ -21,6 +21,8 @@ KERB_OFFSETS_M = np.array([2.2, 3.2, 4.4, 6.0, 8.0, 10.5, 13.5])
 MEDIAN_OFFSETS = 3
 """The first distances, which are searched on the left of a leftmost lane: oncoming traffic is further left."""
 BISECTIONS = 3
+MIN_FREE_M = 0.6
+"""Width of free ground behind the edge: a narrower gap between road and walkway does not count."""
 HALF_LANE_M = 1.75
 """Half the width of a lane that has no polygon."""
 
@@ -213,15 +215,21 @@ def _along(lines: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray,
 
 def _edge_m(ground: FreeGround, middle: np.ndarray, normal: np.ndarray, sign: np.ndarray) -> np.ndarray:
     """Distance from the centerline to the edge of the paved ground; inf without any within the offsets."""
+
+    def is_free(offsets_m: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        ends = offsets_m[:, np.newaxis] + np.array([0.0, MIN_FREE_M])
+        points = middle[rows, np.newaxis] + ends[..., np.newaxis] * normal[rows, np.newaxis]
+        return ground.is_free(shapely.linestrings(points))
+
     count = len(KERB_OFFSETS_M)
-    points = middle[:, np.newaxis] + KERB_OFFSETS_M[:, np.newaxis] * normal[:, np.newaxis]
-    free = ground.is_free(shapely.points(points.reshape(-1, 2))).reshape(-1, count)
+    each = np.arange(len(middle))
+    free = is_free(np.tile(KERB_OFFSETS_M, len(middle)), np.repeat(each, count)).reshape(-1, count)
     free[sign > 0, MEDIAN_OFFSETS:] = False
     first = free.argmax(axis=1)
     high, low = KERB_OFFSETS_M[first], np.where(first, KERB_OFFSETS_M[first - 1], 1.0)
     rows = np.flatnonzero(free.any(axis=1))
     for _ in range(BISECTIONS):
         half = (low[rows] + high[rows]) / 2
-        is_free = ground.is_free(shapely.points(middle[rows] + half[:, np.newaxis] * normal[rows]))
-        high[rows], low[rows] = np.where(is_free, half, high[rows]), np.where(is_free, low[rows], half)
+        fits = is_free(half, rows)
+        high[rows], low[rows] = np.where(fits, half, high[rows]), np.where(fits, low[rows], half)
     return np.where(free.any(axis=1), high, np.inf)

@@ -16,7 +16,9 @@ BEHIND_GAP_M = 4.0
 """Least distance of props behind the streets from road and walkways."""
 CELL_M = 17.0
 """Side of the cells behind the streets that hold one building or tree each."""
+CELLS_AT_ONCE = 2048
 MAX_FROM_ROAD_M = 90.0
+"""Distance of cells from the bounding boxes of the road."""
 GAP_M = 0.2
 """Least distance between props."""
 URBAN_SHARE = 0.55
@@ -157,10 +159,11 @@ def _behind_streets(ground: FreeGround, bounds: Region, seed: int) -> Places:
     if not len(ground.road):
         return places.take(np.zeros(len(cells), dtype=bool))
     boxes = shapely.bounds(ground.road)
+    low, high = boxes[:, :2] - MAX_FROM_ROAD_M, boxes[:, 2:] + MAX_FROM_ROAD_M
     nearby = np.zeros(len(cells), dtype=bool)
-    tree = shapely.STRtree(shapely.points(places.centres))
-    boxes += np.array([-1, -1, 1, 1]) * MAX_FROM_ROAD_M
-    nearby[tree.query(shapely.box(*boxes.T))[1]] = True
+    for start in range(0, len(cells), CELLS_AT_ONCE):
+        centres = places.centres[start : start + CELLS_AT_ONCE, np.newaxis]
+        nearby[start : start + CELLS_AT_ONCE] = ((centres > low) & (centres < high)).all(axis=-1).any(axis=-1)
     return places.take(nearby)
 
 

@@ -80,15 +80,30 @@ def signal_heads(
     if not approaches:
         return []
     candidates = np.stack([_candidates(approach) for approach in approaches])
-    masks = ground.off_road_and_walkways(octagons(candidates.reshape(-1, 2), HEAD_RADIUS_M + CLEARANCE_M))
-    off_road, off_walkways = (mask.reshape(candidates.shape[:2]) for mask in masks)
-    heads: list[SignalHead] = []
-    for approach, places, *choices in zip(approaches, candidates, off_walkways, off_road, strict=True):
-        taken = np.array([head.position for head in heads]).reshape(-1, 2)
-        far_enough = (np.linalg.norm(places[:, np.newaxis] - taken, axis=-1) > MIN_SPACING_M).all(axis=1)
-        free = next((mask & far_enough for mask in choices if (mask & far_enough).any()), None)
-        heads.append(_on_mast(approach, ground) if free is None else _on_post(approach, places[free.argmax()]))
-    return heads
+    off_road = np.zeros(candidates.shape[:3], dtype=bool)
+    chosen: dict[int, np.ndarray] = {}
+    for block in range(candidates.shape[1]):
+        pending = [row for row in range(len(approaches)) if row not in chosen]
+        shapes = octagons(candidates[pending, block].reshape(-1, 2), HEAD_RADIUS_M + CLEARANCE_M)
+        masks = [mask.reshape(len(pending), candidates.shape[2]) for mask in ground.off_road_and_walkways(shapes)]
+        off_road[pending, block] = masks[0]
+        for row, is_free in zip(pending, masks[1], strict=True):
+            _choose(chosen, row, candidates[row, block][is_free])
+    for row in range(len(approaches)):
+        if row not in chosen:
+            _choose(chosen, row, candidates[row][off_road[row]])
+    return [
+        _on_post(approach, chosen[row]) if row in chosen else _on_mast(approach, ground)
+        for row, approach in enumerate(approaches)
+    ]
+
+
+def _choose(chosen: dict[int, np.ndarray], row: int, places: np.ndarray) -> None:
+    """Give an approach the first place that is not too close to another head, if there is one."""
+    taken = np.array(list(chosen.values())).reshape(-1, 2)
+    far_enough = (np.linalg.norm(places[:, np.newaxis] - taken, axis=-1) > MIN_SPACING_M).all(axis=1)
+    if far_enough.any():
+        chosen[row] = places[far_enough.argmax()]
 
 
 def _approaches(graph: MapGraph, bounds: Region, lit_connector_ids: Iterable[int]) -> list[_Approach]:
@@ -137,8 +152,8 @@ def _axes(approach: _Approach) -> tuple[np.ndarray, np.ndarray]:
     return forward, np.array([forward[1], -forward[0]])
 
 
-def _candidates(approach: _Approach) -> Float64[np.ndarray, "candidates 2"]:
-    """Places of a head in the order of preference: far side before near side, the own side of the street first."""
+def _candidates(approach: _Approach) -> Float64[np.ndarray, "blocks candidates 2"]:
+    """Places of a head, a block for each corner: the far side first, and of it the own side of the street."""
     forward, right = _axes(approach)
     own = -1.0 if approach.is_left else 1.0
     far = approach.stop + forward * approach.far_m
@@ -150,7 +165,7 @@ def _candidates(approach: _Approach) -> Float64[np.ndarray, "candidates 2"]:
         for side in (own, -own):
             across = side * SIDE_OFFSETS_M[:, np.newaxis, np.newaxis] * right
             places.append((anchor + np.array(steps)[:, np.newaxis] * forward + across).reshape(-1, 2))
-    return np.concatenate(places)
+    return np.stack(places)
 
 
 def _on_post(approach: _Approach, position: np.ndarray) -> SignalHead:
