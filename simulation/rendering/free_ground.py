@@ -67,7 +67,7 @@ class FreeGround:
     walkways: np.ndarray
     kept_free: Float64[np.ndarray, "points 2"]
     """Further points that props keep away from, for example positions of agents."""
-    kept_free_m: float = 2.0
+    kept_free_m: float = 3.0
     """Distance from these points."""
 
     @classmethod

@@ -16,14 +16,13 @@ BEHIND_GAP_M = 4.0
 """Least distance of props behind the streets from road and walkways."""
 CELL_M = 17.0
 """Side of the cells behind the streets that hold one building or tree each."""
-CELLS_AT_ONCE = 2048
-MAX_FROM_ROAD_M = 90.0
+MAX_FROM_ROAD_M = 75.0
 """Distance of cells from the bounding boxes of the road."""
 GAP_M = 0.2
 """Least distance between props."""
 URBAN_SHARE = 0.55
 """Share of the streets with high buildings close to the walkway; the others have low houses and gardens."""
-MAX_REACH_M = 60.0
+MAX_REACH_M = 75.0
 """Reach of the influence of a lane on places."""
 
 
@@ -156,15 +155,12 @@ def _behind_streets(ground: FreeGround, bounds: Region, seed: int) -> Places:
         draws=draw[8:11].T,
         priorities=draw[11],
     )
-    if not len(ground.road):
-        return places.take(np.zeros(len(cells), dtype=bool))
-    boxes = shapely.bounds(ground.road)
-    low, high = boxes[:, :2] - MAX_FROM_ROAD_M, boxes[:, 2:] + MAX_FROM_ROAD_M
-    nearby = np.zeros(len(cells), dtype=bool)
-    for start in range(0, len(cells), CELLS_AT_ONCE):
-        centres = places.centres[start : start + CELLS_AT_ONCE, np.newaxis]
-        nearby[start : start + CELLS_AT_ONCE] = ((centres > low) & (centres < high)).all(axis=-1).any(axis=-1)
-    return places.take(nearby)
+    boxes = shapely.bounds(ground.road) + MAX_FROM_ROAD_M * np.array([-1, -1, 1, 1])
+    nearby = np.zeros(grid[0].shape, dtype=bool)
+    ranges = np.floor(boxes.reshape(-1, 2, 2) / CELL_M).astype(np.int64) - low
+    for (column, row), (last_column, last_row) in np.maximum(ranges, 0):
+        nearby[row : last_row + 1, column : last_column + 1] = True
+    return places.take(nearby.ravel())
 
 
 def without_overlap(places: Places, blockers: Shaped[np.ndarray, "blockers"]) -> Bool[np.ndarray, "places"]:

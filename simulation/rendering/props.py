@@ -97,7 +97,8 @@ def place_props(
         seed: Of places, shapes and colours.
         region: Where props are wanted; None for the whole map.
         lit_connector_ids: Connectors with traffic lights that the map does not flag, as in recordings.
-        keep_free: Positions that props keep 2 m away from, for example of agents off the mapped road.
+        keep_free: Positions that props keep 3 m away from: those of recorded agents, which also stand off the mapped
+            road, where a building would hide them.
     """
     if region is None:
         whole = shapely.total_bounds(graph.lanes.areas.polygons) if len(graph.lanes) else np.zeros(4)
