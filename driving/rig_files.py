@@ -22,6 +22,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from driving.cameras import CameraRig
+from driving.names import unknown_name
+from driving.rigs import RIGS
 
 KEYS = ("name", "size", "K", "D", "rotation", "translation")
 
@@ -51,6 +53,24 @@ def read_rig(path: Path) -> CameraRig:
     except ValueError as error:
         raise ValueError(f"Rig {path} is not JSON: {error}.") from error
     return rig_from_json(content, f"Rig {path}")
+
+
+def rig_named(text: str) -> CameraRig:
+    """A rig of `RIGS`, or of a file.
+
+    Args:
+        text: A name, or a path that ends with `.json`.
+
+    Raises:
+        KeyError: When no rig has that name.
+        FileNotFoundError: When there is no such file.
+        ValueError: When the file is wrong.
+    """
+    if text.endswith(".json"):
+        return read_rig(Path(text).expanduser())
+    if text not in RIGS:
+        raise KeyError(f"{unknown_name('rig named', text, RIGS)} Or name a file that ends with .json.")
+    return RIGS[text]
 
 
 def rig_from_json(content: Any, place: str) -> CameraRig:

@@ -107,3 +107,6 @@ ARGOVERSE2_7 = _rig(
 
 Source: `calibration/` of a sensor log, rounded. Wilson et al., "Argoverse 2", 2021.
 """
+
+RIGS = {"nuplan_8": NUPLAN_8, "nuscenes_6": NUSCENES_6, "argoverse2_7": ARGOVERSE2_7}
+"""By the names that command lines take."""

@@ -39,8 +39,8 @@ class ImageRows:
     def file_name(self, log_name: str, image: int) -> str:
         """Path of an image relative to the sensor blobs."""
         channel = self.frames.rig.names[self.frames.cameras[image]]
-        suffix = PurePath(self.frames.paths[image]).suffix or ".jpg"
-        return f"{log_name}/{channel}/{self.image_tokens[image].hex()}{suffix}"
+        suffix = PurePath(self.frames.paths[image]).suffix if self.frames.paths else ""
+        return f"{log_name}/{channel}/{self.image_tokens[image].hex()}{suffix or '.jpg'}"
 
     def source(self, image: int) -> Path:
         """File of the image."""

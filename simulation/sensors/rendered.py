@@ -25,12 +25,12 @@ from driving.rig_files import rig_from_json, rig_to_json
 from driving.rigs import NUPLAN_8
 from driving.scenario import HISTORY_STEPS, Scenario
 from driving.timing import STEP_S
-from simulation.ego.dynamics import HEADING
+from simulation.ego.dynamics import HEADING, states_of
 from simulation.rendering.appearance import APPEARANCES, Appearance, appearance_of
 from simulation.rendering.faults import CameraFault, parse_fault, require_known_cameras
 from simulation.rendering.snapshot import Snapshot, snapshot_of
 from simulation.sensors.logged import LoggedSensors
-from simulation.traffic.tracks import TrackWindow
+from simulation.traffic.tracks import TrackWindow, arrays_of_tracks
 
 DEFAULT_SIZE = (480, 270)
 """Width and height of the default rig's images [px]."""
@@ -139,6 +139,25 @@ class RenderedSensors:
         return replace(observation, cameras=self._drawn.newest(iteration, ego_states[0, :, : HEADING + 1]))
 
 
+def logged_images(
+    scenario: Scenario, settings: CameraSettings, kept_images: int = KEPT_IMAGES
+) -> "RenderedImagesByFrame":
+    """Rendered images of the recorded drive, for steps from `-scenario.first_frame` on.
+
+    Args:
+        scenario: The recorded drive.
+        settings: Of the cameras.
+        kept_images: Number of images that stay in memory.
+    """
+    states, tracks = (
+        states_of(scenario.ego),
+        TrackWindow(scenario.agents.track_ids, arrays_of_tracks(scenario.agents)),
+    )
+    return RenderedImagesByFrame(
+        scenario, settings, lambda frame: _snapshot(scenario, states, tracks, frame), kept_images
+    )
+
+
 def _snapshot(
     scenario: Scenario, ego_states: Float64[np.ndarray, "1 time 10"], tracks: TrackWindow, frame: int
 ) -> Snapshot:
@@ -153,14 +172,22 @@ def _snapshot(
 class RenderedImagesByFrame:
     """Images of one drive by camera and frame of the scenario; each is rendered once."""
 
-    def __init__(self, scenario: Scenario, settings: CameraSettings, snapshot_at: Callable[[int], Snapshot]) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        settings: CameraSettings,
+        snapshot_at: Callable[[int], Snapshot],
+        kept_images: int = KEPT_IMAGES,
+    ) -> None:
         """Render nothing yet.
 
         Args:
             scenario: With the map.
             settings: Of the cameras.
             snapshot_at: Ego, agents and lights at a frame of the scenario.
+            kept_images: Number of images that stay in memory.
         """
+        self._kept_images = kept_images
         self._scenario, self._settings, self._snapshot_at = scenario, settings, snapshot_at
         self._kept: OrderedDict[tuple[int, int], CameraImage] = OrderedDict()
         self._cameras = np.arange(len(settings.rig.names))
@@ -193,7 +220,7 @@ class RenderedImagesByFrame:
             for camera, image in zip(cameras, rendered.images, strict=True):
                 self._kept[frame, camera] = image
         images = [self._image(capture) for capture in captures]
-        while len(self._kept) > max(KEPT_IMAGES, len(captures)):
+        while len(self._kept) > max(self._kept_images, len(captures)):
             self._kept.popitem(last=False)
         return images
 
