@@ -51,15 +51,15 @@ def painted_rings(map_graph: MapGraph, region: Box) -> dict[Paint, list[Ring]]:
     wide = (region[0] - margin_m, region[1] - margin_m, region[2] + margin_m, region[3] + margin_m)
     drivable = _clipped(map_graph.drivable_area, wide) + _clipped(map_graph.lanes.areas, wide)
     rings: dict[Paint, list[Ring]] = {
-        Paint.PAVEMENT: _rings(
+        Paint.PAVEMENT: rings_of(
             [
                 *(shapely.buffer(part, PAVEMENT_M, quad_segs=3) for part in drivable),
                 *_clipped(map_graph.walkways, wide),
             ]
         ),
-        Paint.KERB: _rings(shapely.buffer(part, KERB_M, quad_segs=2) for part in drivable),
-        Paint.ASPHALT: _rings(drivable),
-        Paint.CARPARK: _rings(_clipped(map_graph.carparks, wide)),
+        Paint.KERB: rings_of(shapely.buffer(part, KERB_M, quad_segs=2) for part in drivable),
+        Paint.ASPHALT: rings_of(drivable),
+        Paint.CARPARK: rings_of(_clipped(map_graph.carparks, wide)),
         Paint.TRACK: [],
         Paint.STRIPE: [],
         Paint.WHITE: [],
@@ -69,7 +69,7 @@ def painted_rings(map_graph: MapGraph, region: Box) -> dict[Paint, list[Ring]]:
         rings[Paint.STRIPE] += _crosswalk_stripes(map_graph.crosswalks.polygons[row])
     for row in _rows_in(map_graph.stop_lines, wide):
         if map_graph.stop_lines.kinds[row] in (StopLineKind.TRAFFIC_LIGHT, StopLineKind.STOP_SIGN):
-            rings[Paint.WHITE] += _stop_bar(map_graph.stop_lines.polygons[row])
+            rings[Paint.WHITE] += stop_bar(map_graph.stop_lines.polygons[row])
     for row in _rows_in(map_graph.carparks, wide):
         rings[Paint.WHITE] += _bays(map_graph.carparks.polygons[row])
     lanes = map_graph.lanes
@@ -153,7 +153,8 @@ def _clipped(layer: AreaLayer, region: Box) -> list[shapely.Geometry]:
     return [shapely.clip_by_rect(shapely.make_valid(layer.polygons[row]), *region) for row in _rows_in(layer, region)]
 
 
-def _rings(geometries: Iterable[shapely.Geometry]) -> list[Ring]:
+def rings_of(geometries: Iterable[shapely.Geometry]) -> list[Ring]:
+    """Rings of all polygons among geometries: exteriors counter-clockwise, holes clockwise."""
     rings = []
     for geometry in geometries:
         for part in shapely.get_parts(geometry):
@@ -191,17 +192,18 @@ def _crosswalk_stripes(polygon: shapely.Geometry) -> list[Ring]:
     starts = (length_m - (2 * count - 1) * STRIPE_M) / 2 + 2 * STRIPE_M * np.arange(count)
     stripes = [_quad(corner + start * unit, STRIPE_M * unit, across) for start in starts]
     polygon = shapely.make_valid(polygon)
-    return _rings(shapely.intersection(stripe, polygon) for stripe in stripes)
+    return rings_of(shapely.intersection(stripe, polygon) for stripe in stripes)
 
 
-def _stop_bar(polygon: shapely.Geometry) -> list[Ring]:
+def stop_bar(polygon: shapely.Geometry) -> list[Ring]:
+    """The bar painted along the longer side of a stop line's polygon."""
     axes = _rectangle_axes(polygon)
     if axes is None:
         return []
     corner, along, across = axes
     depth_m = max(float(np.hypot(*across)), 1e-6)
     bar = min(STOP_BAR_M / depth_m, 1.0)
-    return _rings([_quad(corner + (1 - bar) / 2 * across, along, bar * across)])
+    return rings_of([_quad(corner + (1 - bar) / 2 * across, along, bar * across)])
 
 
 def _bays(polygon: shapely.Geometry) -> list[Ring]:
@@ -219,7 +221,7 @@ def _bays(polygon: shapely.Geometry) -> list[Ring]:
     for offset_m in np.arange(BAY_M, length_m - BAY_M / 2, BAY_M):
         for start in (corner, corner + (depth_m - BAY_DEPTH_M) * inward):
             line = _quad(start + offset_m * unit, 0.1 * unit, BAY_DEPTH_M * inward)
-            rings += _rings([shapely.intersection(line, inner)])
+            rings += rings_of([shapely.intersection(line, inner)])
     return rings
 
 

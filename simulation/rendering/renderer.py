@@ -20,12 +20,10 @@ from simulation.rendering.camera_tables import (
     FINEST_TEXEL_M,
     NUM_LEVELS,
     SKY_COLUMNS,
-    Camera,
-    camera_tables,
     level_radii_m,
     mirror_pixels,
 )
-from simulation.rendering.ground import GroundRaster
+from simulation.rendering.kept_tables import KEPT_RIGS, RigKey, ground_of, sky_of, spots_of, tables_of
 from simulation.rendering.lighting import (
     BRAKING,
     LEFT,
@@ -46,13 +44,11 @@ from simulation.rendering.sensor import (
     add_spots,
     add_streaks,
     blur,
-    lens_spots,
     noise_samples,
     rain_streaks,
     row_starts,
 )
 from simulation.rendering.shading import FOG_STEP_M, FOG_STEPS, Air, Extras, develop, ground_frame, shade
-from simulation.rendering.sky import sky_panorama
 from simulation.rendering.snapshot import Snapshot
 
 GROUND, SKY, PROP = -1, -2, -3
@@ -114,18 +110,19 @@ class CameraRenderer:
     def __init__(self, map_graph: MapGraph, rig: CameraRig, *, seed: int = 0, appearance: Appearance = DAY) -> None:
         self.rig, self.seed, self.appearance = rig, seed, appearance
         sizes = [tuple(size) for size in rig.image_sizes.tolist()]
-        self._cameras = [camera_tables(rig, camera) for camera in range(len(sizes))]
-        self._extras = [_extras(camera, appearance) for camera in self._cameras]
+        key = RigKey(rig)
+        self._cameras = tables_of(key)
+        self._extras = _extras_of(key, appearance.has_headlights, appearance.rain > 0)
         self._radii_m = np.max([level_radii_m(camera) for camera in self._cameras], axis=0)
-        self._ground = GroundRaster(map_graph, seed=seed)
-        self._sky = sky_panorama(appearance, seed)
+        self._ground = ground_of(map_graph, seed)
+        self._sky = sky_of(appearance, seed)
         depths = (np.arange(FOG_STEPS) + 0.5) * FOG_STEP_M
         self._haze = (256 * (1 - np.exp(-appearance.fog_per_m * depths))).astype(np.uint16)
         # Fresnel's reflection at grazing angles of a camera at a usual height.
         mirrored = 0.03 + 0.8 * (1 - 1.6 / np.hypot(depths, 1.6)) ** 4
         self._gloss = (256 * appearance.rain * mirrored).astype(np.uint16)
         self._noise = noise_samples(appearance, seed, 3 * max(width for width, _ in sizes))
-        self._spots = [lens_spots(appearance, seed, camera, size) for camera, size in enumerate(sizes)]
+        self._spots = [spots_of(appearance, seed, camera, size) for camera, size in enumerate(sizes)]
         self._light = [np.empty((height, width, 3), dtype=np.uint16) for width, height in sizes]
         self._scene = empty_scene(0, 0)
         self._walls = np.empty((0, 6), dtype=np.float32)
@@ -259,12 +256,18 @@ def _expanded(mesh: Mesh) -> Float32[np.ndarray, "triangles 3 3"]:
     return mesh.vertices_m[mesh.triangles]
 
 
-def _extras(camera: Camera, appearance: Appearance) -> Extras:
+@lru_cache(maxsize=KEPT_RIGS)
+def _extras_of(key: RigKey, has_headlights: bool, is_wet: bool) -> list[Extras]:
     """Tables for headlights and wet ground, of one pixel where the appearance does not need them."""
     empty = np.zeros((1, 1), dtype=np.int32)
-    is_ground = camera.level < NUM_LEVELS
-    beam = beam_strength(camera.place.astype(np.float64)) * is_ground if appearance.has_headlights else empty
-    return Extras(
-        beam=np.rint(255 * np.clip(beam, 0, 1)).astype(np.uint8),
-        mirror=mirror_pixels(camera) if appearance.rain > 0 else empty - 1,
-    )
+    found = []
+    for camera in tables_of(key):
+        is_ground = camera.level < NUM_LEVELS
+        beam = beam_strength(camera.place.astype(np.float64)) * is_ground if has_headlights else empty
+        found.append(
+            Extras(
+                beam=np.rint(255 * np.clip(beam, 0, 1)).astype(np.uint8),
+                mirror=mirror_pixels(camera) if is_wet else empty - 1,
+            )
+        )
+    return found

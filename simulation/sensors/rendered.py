@@ -10,7 +10,7 @@ The same settings give the same bytes, in a drive and later from its log.
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -293,12 +293,12 @@ _RENDERERS: WeakKeyDictionary[MapGraph, dict[Any, Any]] = WeakKeyDictionary()
 def renderer_for(map_graph: MapGraph, settings: CameraSettings) -> Any:
     """The `CameraRenderer` of a map, rig, seed and appearance; made once."""
     # Compiling takes seconds: planners that ask for no image must not wait for it.
+    from simulation.rendering.kept_tables import RigKey
     from simulation.rendering.renderer import CameraRenderer
 
     made = _RENDERERS.setdefault(map_graph, {})
     rig, appearance = settings.rig, settings.resolved_appearance
-    arrays = [getattr(rig, each.name) for each in fields(rig) if each.name != "names"]
-    key = (rig.names, tuple(array.tobytes() for array in arrays), appearance, settings.seed)
+    key = (RigKey(rig), appearance, settings.seed)
     if key not in made:
         made[key] = CameraRenderer(map_graph, rig, seed=settings.seed, appearance=appearance)
     return made[key]

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from driving.rig_files import read_rig, write_rig
+from driving.rig_files import read_rig, rig_named, write_rig
 from driving.rigs import ARGOVERSE2_7, NUPLAN_8, NUSCENES_6
 
 AHEAD = [[0, 0, 1], [-1, 0, 0], [0, -1, 0]]
@@ -102,3 +102,11 @@ def test_a_file_that_holds_no_rig_is_refused(text, sentence, tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no rig file .*other\.json"):
         read_rig(tmp_path / "other.json")
+
+
+def test_a_rig_is_found_by_its_name_or_its_file(tmp_path):
+    assert rig_named("nuplan_8") is NUPLAN_8
+    write_rig(NUSCENES_6, tmp_path / "mine.json")
+    np.testing.assert_array_equal(rig_named(str(tmp_path / "mine.json")).intrinsics, NUSCENES_6.intrinsics)
+    with pytest.raises(KeyError, match=r"No rig named 'nuplan_9'. Did you mean 'nuplan_8'.* ends with .json"):
+        rig_named("nuplan_9")

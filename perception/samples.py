@@ -1,0 +1,263 @@
+"""Training samples: images of logged states, rendered when they are needed, and their targets.
+
+    samples = RenderedSamples(scenarios, SampleSettings(), PerceptionConfig())
+    batch = samples.batch(np.array([0, 5]), np.random.default_rng(0))
+
+Only states are stored. Ego pose, calibration, appearance and missing cameras vary from sample to sample.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64, Int64, UInt8
+
+from driving.agents import AgentTracks, static_mask
+from driving.cameras import CameraRig
+from driving.geometry import poses_in_frame_of, poses_out_of_frame_of
+from driving.rigs import NUSCENES_6
+from driving.scenario import HISTORY_STEPS, Scenario
+from driving.timing import STEP_S
+from perception.contract import FUTURE_S, PerceptionInput, PerceptionTargets
+from perception.images import fit_rig, network_images
+from perception.lift import LiftTable, lift_table, stack_tables
+from perception.network import PerceptionConfig
+from perception.targets import (
+    AgentStates,
+    AgentTargets,
+    agent_targets,
+    governing_signal,
+    road_targets,
+    visible_agents,
+)
+from perception.training import TrainingBatch
+from simulation.rendering.appearance import APPEARANCES, Appearance, appearance_of
+from simulation.rendering.renderer import CameraRenderer, RenderedImages
+from simulation.rendering.snapshot import snapshot_of
+
+FEATURE_STRIDE = 8
+"""Of all backbones: image pixels per feature."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleSettings:
+    """How states become images."""
+
+    rig: CameraRig = field(default_factory=lambda: NUSCENES_6)
+    """Fitted to the network's image size."""
+    past_steps: tuple[int, ...] = (5,)
+    """Steps of 0.1 s back to the past frames, from the oldest on."""
+    drop_past: float = 0.25
+    """Share of samples without past frames."""
+    num_appearances: int = 24
+    """Different appearances; 0: clear day only."""
+    shift_sd_m: float = 0.5
+    """Of the ego to the side."""
+    turn_sd_rad: float = 0.05
+    """Of the ego's heading."""
+    rig_angle_sd_rad: float = 0.01
+    """Of pitch and yaw of each camera. The network gets the true calibration: rigs differ from car to car."""
+    rig_height_sd_m: float = 0.05
+    num_rigs: int = 8
+    """Different variations of the rig; 0: the rig itself."""
+    drop_camera: float = 0.05
+    """Probability that a camera is missing, independently for each."""
+    seed: int = 0
+    stride_steps: int = 5
+    """Steps between two states of a scenario."""
+
+
+def validation_settings(settings: SampleSettings) -> SampleSettings:
+    """The rig itself, the logged pose, all cameras."""
+    return replace(
+        settings, drop_past=0.0, shift_sd_m=0.0, turn_sd_rad=0.0, num_rigs=0, drop_camera=0.0, seed=settings.seed + 1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One state as the network receives it, and its targets."""
+
+    images: UInt8[np.ndarray, "frames cameras height width 3"]
+    present: Bool[np.ndarray, "frames cameras"]
+    then_from_now: Float64[np.ndarray, "frames 3"]
+    age_s: Float64[np.ndarray, "frames"]
+    rig: int
+    """Index of the variation of the rig."""
+    targets: PerceptionTargets
+    """Without the batch axis."""
+    states: AgentStates
+    is_visible: Bool[np.ndarray, "agents"]
+
+
+class RenderedSamples:
+    """States of scenarios, every few steps, far enough from both ends of the log."""
+
+    def __init__(self, scenarios: Sequence[Scenario], settings: SampleSettings, config: PerceptionConfig) -> None:
+        """List the states; nothing is rendered.
+
+        Raises:
+            ValueError: When no scenario is long enough for a state.
+        """
+        self.scenarios, self.settings, self.config = scenarios, settings, config
+        fitted = fit_rig(settings.rig, config.image_size).rig
+        self.rigs = [fitted] + [
+            fitted.with_noise(
+                angle_sd_rad=settings.rig_angle_sd_rad, height_sd_m=settings.rig_height_sd_m, seed=settings.seed + row
+            )
+            for row in range(settings.num_rigs)
+        ]
+        names = sorted(APPEARANCES)
+        self._appearances: list[Appearance] = [
+            appearance_of(settings.seed * 1000 + row) for row in range(settings.num_appearances)
+        ] or [APPEARANCES[names[0]]]
+        last = round(max(FUTURE_S) / STEP_S)
+        self._states = [
+            (row, frame)
+            for row, scenario in enumerate(scenarios)
+            for frame in range(
+                max(scenario.first_frame, *settings.past_steps, 0),
+                len(scenario.time_us) - last,
+                settings.stride_steps,
+            )
+        ]
+        if not self._states:
+            raise ValueError(
+                f"None of {len(scenarios)} scenarios has a state with {max(FUTURE_S):g} s after it. Use longer logs."
+            )
+        self._tables: dict[int, LiftTable] = {}
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def batch(self, rows: Int64[np.ndarray, "rows"], rng: np.random.Generator) -> TrainingBatch:
+        """See `training.Samples`."""
+        samples = [self.sample(row, rng) for row in rows.tolist()]
+        return TrainingBatch(
+            inputs=PerceptionInput(
+                images=network_images(np.stack([sample.images for sample in samples])),
+                present=torch.from_numpy(np.stack([sample.present for sample in samples])),
+                then_from_now=torch.from_numpy(np.stack([sample.then_from_now for sample in samples])).float(),
+                age_s=torch.from_numpy(np.stack([sample.age_s for sample in samples])).float(),
+            ),
+            table=stack_tables([self.table(sample.rig) for sample in samples]),
+            targets=PerceptionTargets(
+                *(torch.stack(values) for values in zip(*(sample.targets for sample in samples), strict=True))
+            ),
+        )
+
+    def table(self, rig: int) -> LiftTable:
+        """Geometry of a variation of the rig, made once."""
+        if rig not in self._tables:
+            config = self.config
+            self._tables[rig] = lift_table(
+                self.rigs[rig],
+                config.feature_grid,
+                FEATURE_STRIDE,
+                config.points,
+                with_splat=config.lift == "splat",
+            )
+        return self._tables[rig]
+
+    def sample(self, row: int, rng: np.random.Generator) -> Sample:
+        """Render one state.
+
+        Args:
+            row: Of the states.
+            rng: Decides pose, appearance, calibration and missing cameras.
+        """
+        settings = self.settings
+        number, frame = self._states[row]
+        scenario = self.scenarios[number]
+        rig = int(rng.integers(len(self.rigs)))
+        look = int(rng.integers(len(self._appearances)))
+        renderer = CameraRenderer(
+            scenario.map,
+            self.rigs[rig],
+            # One ground and one set of buildings per map; the light differs.
+            seed=settings.seed,
+            appearance=self._appearances[look],
+        )
+        offset = np.array([0.0, *rng.normal(size=2) * [settings.shift_sd_m, settings.turn_sd_rad]])
+        steps = (*settings.past_steps, 0)
+        poses = np.stack([self._shifted(scenario, frame - back, offset) for back in steps])
+        rendered = [
+            self._rendered(renderer, scenario, frame - back, pose) for back, pose in zip(steps, poses, strict=True)
+        ]
+        present = rng.random(len(settings.rig.names)) >= settings.drop_camera
+        # One camera is left in any case.
+        present[rng.integers(len(present))] = True
+        present = np.tile(present, (len(steps), 1))
+        if rng.random() < settings.drop_past:
+            present[:-1] = False
+        now, states, kinds = poses[-1], self._agents(scenario, frame, poses[-1]), rendered[-1][1]
+        shown = tuple(
+            image for image, is_present in zip(rendered[-1][0].instances, present[-1], strict=True) if is_present
+        )
+        is_visible = visible_agents(shown, kinds)
+        targets = self._targets(scenario, frame, now, agent_targets(self.config.grid, states, is_visible))
+        images = np.stack([np.stack(each.images) for each, _ in rendered])
+        return Sample(
+            images=np.where(present[..., np.newaxis, np.newaxis, np.newaxis], images, 0).astype(np.uint8),
+            present=present,
+            then_from_now=np.stack([poses_in_frame_of(now[np.newaxis], pose)[0] for pose in poses]),
+            age_s=np.array(steps) * STEP_S,
+            rig=rig,
+            targets=targets,
+            states=states,
+            is_visible=is_visible,
+        )
+
+    def _shifted(self, scenario: Scenario, frame: int, offset: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3"]:
+        """The logged pose, moved by an offset in its own frame."""
+        return poses_out_of_frame_of(offset[np.newaxis], scenario.ego.rear_axle_poses[0, frame])[0]
+
+    @staticmethod
+    def _rendered(
+        renderer: CameraRenderer, scenario: Scenario, frame: int, pose: Float64[np.ndarray, "3"]
+    ) -> tuple[RenderedImages, np.ndarray]:
+        snapshot = snapshot_of(
+            pose,
+            _past(scenario, frame),
+            scenario.traffic_lights.steps(frame, frame + 1),
+            int(scenario.time_us[frame]),
+        )
+        return renderer.render(snapshot), snapshot.kinds
+
+    @staticmethod
+    def _agents(scenario: Scenario, frame: int, ego_pose: Float64[np.ndarray, "3"]) -> AgentStates:
+        """Agents of the snapshot, in its order, now and later."""
+        past, agents = _past(scenario, frame), scenario.agents
+        row_of = {track: row for row, track in enumerate(agents.track_ids)}
+        rows = np.array([row_of[past.track_ids[row]] for row in np.flatnonzero(past.valid[:, -1])], dtype=np.int64)
+        instants = frame + np.rint(np.array(FUTURE_S) / STEP_S).astype(np.int64)
+        future = np.where(agents.valid[rows][:, instants, np.newaxis], agents.poses[rows][:, instants], np.nan)
+        cos, sin = np.cos(ego_pose[2]), np.sin(ego_pose[2])
+        velocities = agents.velocities_mps[rows, frame] @ np.array([[cos, -sin], [sin, cos]])
+        kinds = agents.kinds[rows]
+        return AgentStates(
+            kinds=kinds,
+            poses=poses_in_frame_of(agents.poses[rows, frame], ego_pose),
+            sizes_m=np.column_stack([agents.sizes[rows, frame], agents.heights_m[rows]]),
+            velocities_mps=np.where(static_mask(kinds)[:, np.newaxis], 0.0, velocities),
+            future_poses=np.stack([poses_in_frame_of(future[:, row], ego_pose) for row in range(len(instants))]),
+        )
+
+    def _targets(
+        self, scenario: Scenario, frame: int, ego_pose: Float64[np.ndarray, "3"], agents: AgentTargets
+    ) -> PerceptionTargets:
+        road, direction = road_targets(scenario.map, ego_pose, self.config.grid)
+        signal = governing_signal(scenario.map, scenario.route, ego_pose, scenario.traffic_lights.at(frame))
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in vars(agents).items()}
+        return PerceptionTargets(
+            **tensors,
+            road=torch.from_numpy(road),
+            direction=torch.from_numpy(direction),
+            signal=torch.tensor(signal),
+            ground_seen=torch.ones(self.config.grid.shape, dtype=torch.bool),
+        )
+
+
+def _past(scenario: Scenario, frame: int) -> AgentTracks:
+    return scenario.agents.steps(max(0, frame + 1 - HISTORY_STEPS), frame + 1)

@@ -1,0 +1,67 @@
+"""Tables that several renderers share: of a rig, of an appearance, of a map. Making them takes most of a second."""
+
+from functools import lru_cache
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from jaxtyping import UInt32
+
+from driving.cameras import CameraRig
+from driving.map import MapGraph
+from simulation.rendering.appearance import Appearance
+from simulation.rendering.camera_tables import Camera, camera_tables
+from simulation.rendering.ground import GroundRaster
+from simulation.rendering.sensor import Spots, lens_spots
+from simulation.rendering.sky import sky_panorama
+
+KEPT_RIGS = 16
+
+
+class RigKey:
+    """A rig that compares by its numbers."""
+
+    def __init__(self, rig: CameraRig) -> None:
+        self.rig = rig
+        arrays = (rig.intrinsics, rig.distortion, rig.ego_from_camera, rig.image_sizes)
+        self._content = (rig.names, *(array.tobytes() for array in arrays))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RigKey) and self._content == other._content
+
+    def __hash__(self) -> int:
+        return hash(self._content)
+
+
+@lru_cache(maxsize=KEPT_RIGS)
+def tables_of(key: RigKey) -> list[Camera]:
+    """Tables of all cameras of a rig.
+
+    Raises:
+        ValueError: When a camera is not above the ground.
+    """
+    return [camera_tables(key.rig, camera) for camera in range(len(key.rig.names))]
+
+
+@lru_cache(maxsize=32)
+def sky_of(appearance: Appearance, seed: int) -> UInt32[np.ndarray, "rows columns"]:
+    """Panorama of the sky."""
+    return sky_panorama(appearance, seed)
+
+
+@lru_cache(maxsize=256)
+def spots_of(appearance: Appearance, seed: int, camera: int, size: tuple[int, int]) -> Spots:
+    """Drops and dirt on a lens."""
+    return lens_spots(appearance, seed, camera, size)
+
+
+_GROUNDS: WeakKeyDictionary[MapGraph, dict[int, GroundRaster]] = WeakKeyDictionary()
+
+
+def ground_of(map_graph: MapGraph, seed: int) -> GroundRaster:
+    """Colours of a map's ground; the last two seeds of a map are kept."""
+    grounds = _GROUNDS.setdefault(map_graph, {})
+    if seed not in grounds:
+        if len(grounds) > 1:
+            grounds.pop(next(iter(grounds)))
+        grounds[seed] = GroundRaster(map_graph, seed=seed)
+    return grounds[seed]
