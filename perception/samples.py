@@ -175,9 +175,10 @@ class RenderedSamples:
         renderer = CameraRenderer(
             scenario.map,
             self.rigs[rig],
-            # One ground and one set of buildings per map; the light differs.
+            # One set of buildings per map, and one ground with and one without lamps; the light differs.
             seed=settings.seed,
             appearance=self._appearances[look],
+            has_shadows=False,
         )
         offset = np.array([0.0, *rng.normal(size=2) * [settings.shift_sd_m, settings.turn_sd_rad]])
         steps = (*settings.past_steps, 0)

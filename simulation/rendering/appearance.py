@@ -1,11 +1,15 @@
 """How a scene is lit and how the camera records it: time of day, weather, exposure, faults of the lens."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 Colour = tuple[float, float, float]
 """Red, green, blue; 1 is a white surface in full daylight."""
+
+MIN_SHADOW_LIGHT = 0.1
+"""Light of the sun on level ground below which no shadows are drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,7 @@ class Appearance:
     """Extinction: light of an object falls by exp(-fog_per_m distance_m)."""
     rain: float = 0.0
     """0 dry to 1 heavy: wet ground, streaks, drops on the lens."""
-    exposure: float = 1.0
+    exposure: float = 1.15
     """Factor of the light on the sensor."""
     noise_sd: float = 1.5
     """Deviation of each channel at middle brightness, of 255."""
@@ -50,6 +54,11 @@ class Appearance:
                 raise ValueError(f"Appearance.{name} must be a number of at least 0, got {getattr(self, name)}.")
         if not 0 < self.exposure < np.inf:
             raise ValueError(f"Appearance.exposure must be a positive number, got {self.exposure}.")
+
+    @property
+    def casts_shadows(self) -> bool:
+        """Whether the sun is bright and high enough for shadows; street lamps are drawn instead where not."""
+        return max(self.sun_colour) * math.sin(self.sun_elevation_rad) > MIN_SHADOW_LIGHT
 
 
 DAY = Appearance()
@@ -77,15 +86,15 @@ DUSK = Appearance(
 NIGHT = Appearance(
     sun_elevation_rad=-0.4,
     sun_colour=(0.0, 0.0, 0.0),
-    ambient=(0.050, 0.056, 0.085),
-    zenith=(0.012, 0.016, 0.035),
-    horizon=(0.055, 0.055, 0.075),
+    ambient=(0.075, 0.080, 0.105),
+    zenith=(0.020, 0.026, 0.050),
+    horizon=(0.085, 0.080, 0.090),
     cloud_cover=0.3,
     has_headlights=True,
     lit_windows=0.35,
     fog_per_m=0.001,
-    exposure=1.25,
-    noise_sd=4.0,
+    exposure=1.6,
+    noise_sd=3.5,
 )
 FOG = replace(OVERCAST, fog_per_m=0.022, has_headlights=True, horizon=(0.72, 0.74, 0.76), zenith=(0.68, 0.70, 0.73))
 RAIN = replace(

@@ -6,11 +6,12 @@ of detail has a window of 1024 x 1024 texels that wraps around: texel (i, j) of 
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, UInt8, UInt32
+from jaxtyping import Float32, Float64, UInt8, UInt32
 
 from driving.map import MapGraph
 from simulation.rendering.camera_tables import FINEST_TEXEL_M, NUM_LEVELS
@@ -25,7 +26,7 @@ _SHEET = 512
 _LEVELS_OF_SHEET = {0: (0,), 1: (1, 2), 3: (3, 4, 5)}
 """Sheets are drawn at three levels; the levels between are averages."""
 _DRAWN_AT = {level: drawn for drawn, levels in _LEVELS_OF_SHEET.items() for level in levels}
-MAX_SHEETS = 128
+MAX_SHEETS = 96
 MARGIN_M = 4.0
 """Windows are filled that much beyond the radius that the cameras see."""
 
@@ -51,13 +52,23 @@ _PATCHES = np.array([0.14, 0.05, 0.04, 0.06, 0.07, 0.06, 0.05, 0.05, 0.05], dtyp
 _DRY_GRASS = (124.0, 116.0, 74.0)
 
 
+_ALONG = np.arange(WINDOW, dtype=np.uint32)
+# Squares of 4 x 4 texels fill a cache line, squares of 32 x 32 a page of memory: neighbours are close in memory.
+COLUMN_PART = (_ALONG >> 7 << 14) | ((_ALONG >> 5 & 3) << 10) | ((_ALONG >> 2 & 7) << 4) | (_ALONG & 3)
+ROW_PART = (_ALONG >> 7 << 17) | ((_ALONG >> 5 & 3) << 12) | ((_ALONG >> 2 & 7) << 7) | ((_ALONG & 3) << 2)
+"""Texel (column, row) of a window is number `COLUMN_PART[column] + ROW_PART[row]`."""
+
+
 class GroundWindows(NamedTuple):
     """Texels around a place."""
 
-    texels: UInt32[np.ndarray, "levels 1024 1024"]
-    """Red, green, blue and light of lamps from the lowest byte up; row by y, column by x."""
+    texels: UInt32[np.ndarray, "levels texels"]
+    """Red, green, blue and overlay from the lowest byte up, in the order of `COLUMN_PART` and `ROW_PART`."""
     offsets: Float64[np.ndarray, "levels 2"]
     """Texel coordinates of the place in each window."""
+
+
+Overlay = Callable[[Float64[np.ndarray, "2"], float], Float32[np.ndarray, "512 512"]]
 
 
 class GroundRaster:
@@ -66,17 +77,15 @@ class GroundRaster:
     Args:
         map_graph: The map.
         seed: Of the texture of surfaces.
-        lamps: Positions of street lamps, global.
+        overlay: Light of lamps, or shade, of 255, by the lower left corner and the texel size of a sheet.
     """
 
-    def __init__(
-        self, map_graph: MapGraph, *, seed: int = 0, lamps: Float64[np.ndarray, "lamps 2"] | None = None
-    ) -> None:
+    def __init__(self, map_graph: MapGraph, *, seed: int = 0, overlay: Overlay | None = None) -> None:
         self._map = map_graph
         self._seed = seed
-        self._lamps = np.zeros((0, 2)) if lamps is None else lamps
+        self._overlay = overlay
         self._sheets: OrderedDict[tuple[int, int, int], list[np.ndarray]] = OrderedDict()
-        self._texels = np.zeros((NUM_LEVELS, WINDOW, WINDOW), dtype=np.uint32)
+        self._texels = np.zeros((NUM_LEVELS, WINDOW * WINDOW), dtype=np.uint32)
         # Block of the plane that each block of a window holds.
         self._held = np.full((NUM_LEVELS, _BLOCKS, _BLOCKS, 2), np.iinfo(np.int64).min, dtype=np.int64)
 
@@ -108,9 +117,17 @@ class GroundRaster:
         for j in range(shape[0]):
             for i in range(shape[1]):
                 x, y = corner[0] + i, corner[1] + j
-                texel = self._sheet(level, x // size, y // size)[y % size, x % size]
+                sheet = self._sheet(level, x // size, y // size)
+                block = sheet[y % size // _BLOCK, x % size // _BLOCK]
+                texel = block[COLUMN_PART[x % _BLOCK] + ROW_PART[y % _BLOCK]]
                 out[j, i] = texel & 255, texel >> 8 & 255, texel >> 16 & 255
         return out
+
+    def overlay_at(self, points: Float64[np.ndarray, "points 2"], level: int) -> Float32[np.ndarray, "points"]:
+        """Overlay at global points, 0 to 1; they must lie within the windows."""
+        columns, rows = (np.floor(points / (FINEST_TEXEL_M * 2.0**level)).astype(np.int64) % WINDOW).T
+        texels = self._texels[level, COLUMN_PART[columns] + ROW_PART[rows]]
+        return (texels >> np.uint32(24)).astype(np.float32) / np.float32(255)
 
     def _fill(self, level: int, place: Float64[np.ndarray, "2"], radius_m: float) -> None:
         block_m = FINEST_TEXEL_M * 2.0**level * _BLOCK
@@ -124,14 +141,11 @@ class GroundRaster:
         for i, j in zip(x[is_missing].tolist(), y[is_missing].tolist(), strict=True):
             per_sheet = (_SHEET >> (level - _DRAWN_AT[level])) // _BLOCK
             sheet = self._sheet(level, i // per_sheet, j // per_sheet)
-            left, low = i % per_sheet * _BLOCK, j % per_sheet * _BLOCK
-            to_x, to_y = i % _BLOCKS * _BLOCK, j % _BLOCKS * _BLOCK
-            self._texels[level, to_y : to_y + _BLOCK, to_x : to_x + _BLOCK] = sheet[
-                low : low + _BLOCK, left : left + _BLOCK
-            ]
+            start = (j % _BLOCKS * _BLOCKS + i % _BLOCKS) * _BLOCK**2
+            self._texels[level, start : start + _BLOCK**2] = sheet[j % per_sheet, i % per_sheet]
             self._held[level, j % _BLOCKS, i % _BLOCKS] = i, j
 
-    def _sheet(self, level: int, i: int, j: int) -> UInt32[np.ndarray, "texels texels"]:
+    def _sheet(self, level: int, i: int, j: int) -> UInt32[np.ndarray, "blocks blocks texels"]:
         drawn = _DRAWN_AT[level]
         key = (drawn, i, j)
         if key not in self._sheets:
@@ -166,7 +180,8 @@ class GroundRaster:
         out = np.zeros((_SHEET, _SHEET, 4), dtype=np.uint8)
         np.clip(image, 0, 255, out=image)
         out[..., :3] = image
-        out[..., 3] = self._lamp_light(corner, texel_m)
+        if self._overlay is not None:
+            out[..., 3] = self._overlay(corner, texel_m)
         return out
 
     @cached_property
@@ -198,26 +213,6 @@ class GroundRaster:
         tall = coarse[low] + share[:, np.newaxis] * (coarse[low + 1] - coarse[low])
         return tall[:, low] + share * (tall[:, low + 1] - tall[:, low])
 
-    def _lamp_light(self, corner: Float64[np.ndarray, "2"], texel_m: float) -> np.ndarray:
-        """Light of street lamps on the ground, 0 to 255."""
-        side_m = _SHEET * texel_m
-        light = np.zeros((_SHEET, _SHEET), dtype=np.float32)
-        reach_m = 16.0
-        is_near = ((self._lamps > corner - reach_m) & (self._lamps < corner + side_m + reach_m)).all(axis=1)
-        for lamp in (self._lamps[is_near] - corner) / texel_m:
-            reach = int(reach_m / texel_m)
-            left, right = max(0, int(lamp[0]) - reach), min(_SHEET, int(lamp[0]) + reach)
-            low, high = max(0, int(lamp[1]) - reach), min(_SHEET, int(lamp[1]) + reach)
-            x, y = (
-                (np.arange(left, right) + 0.5 - lamp[0]) * texel_m,
-                (np.arange(low, high) + 0.5 - lamp[1]) * texel_m,
-            )
-            squared = (x**2 + (y**2)[:, np.newaxis]) / 30.0
-            light[low:high, left:right] += (230.0 / (1 + squared) ** 1.5).astype(np.float32) * np.clip(
-                1.5 - squared * 30.0 / 170.0, 0, 1
-            ).astype(np.float32)
-        return np.minimum(light, 255.0)
-
 
 def _flat(rings: list[Ring], corner: Float64[np.ndarray, "2"], texel_m: float) -> tuple[np.ndarray, np.ndarray]:
     offsets = np.cumsum([0, *(len(ring) for ring in rings)], dtype=np.int64)
@@ -230,7 +225,14 @@ def _mip_maps(sheet: UInt8[np.ndarray, "size size 4"], count: int) -> list[np.nd
         parts = maps[-1].astype(np.uint16)
         mean = (parts[::2, ::2] + parts[1::2, ::2] + parts[::2, 1::2] + parts[1::2, 1::2] + 2) >> 2
         maps.append(mean.astype(np.uint8))
-    return [np.ascontiguousarray(one).view(np.uint32)[..., 0] for one in maps]
+    return [_blocks(np.ascontiguousarray(one).view(np.uint32)[..., 0]) for one in maps]
+
+
+def _blocks(texels: UInt32[np.ndarray, "size size"]) -> UInt32[np.ndarray, "blocks blocks texels"]:
+    """Blocks by y and x, each with its texels in the order of `COLUMN_PART` and `ROW_PART`."""
+    count = len(texels) // _BLOCK
+    parts = texels.reshape(count, 4, 8, 4, count, 4, 8, 4)
+    return np.ascontiguousarray(parts.transpose(0, 4, 1, 5, 2, 6, 3, 7)).reshape(count, count, _BLOCK**2)
 
 
 def _periodic_noise(seed: int, size: int, *, slope: float) -> np.ndarray:

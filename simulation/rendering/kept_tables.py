@@ -11,8 +11,10 @@ from driving.map import MapGraph
 from simulation.rendering.appearance import Appearance
 from simulation.rendering.camera_tables import Camera, camera_tables
 from simulation.rendering.ground import GroundRaster
+from simulation.rendering.overlays import GroundOverlay, Overlay
 from simulation.rendering.sensor import Spots, lens_spots
 from simulation.rendering.sky import sky_panorama
+from simulation.rendering.surroundings import Surroundings
 
 KEPT_RIGS = 16
 
@@ -54,14 +56,28 @@ def spots_of(appearance: Appearance, seed: int, camera: int, size: tuple[int, in
     return lens_spots(appearance, seed, camera, size)
 
 
-_GROUNDS: WeakKeyDictionary[MapGraph, dict[int, GroundRaster]] = WeakKeyDictionary()
+_SURROUNDINGS: WeakKeyDictionary[MapGraph, dict[int, Surroundings]] = WeakKeyDictionary()
+_GROUNDS: WeakKeyDictionary[MapGraph, dict[tuple[int, Overlay | None], GroundRaster]] = WeakKeyDictionary()
+KEPT_PER_MAP = 3
 
 
-def ground_of(map_graph: MapGraph, seed: int) -> GroundRaster:
-    """Colours of a map's ground; the last two seeds of a map are kept."""
+def surroundings_of(map_graph: MapGraph, seed: int) -> Surroundings:
+    """Static objects of a map; those of the last `KEPT_PER_MAP` seeds are kept."""
+    made = _SURROUNDINGS.setdefault(map_graph, {})
+    if seed not in made:
+        if len(made) >= KEPT_PER_MAP:
+            made.pop(next(iter(made)))
+        made[seed] = Surroundings(map_graph, seed)
+    return made[seed]
+
+
+def ground_of(map_graph: MapGraph, seed: int, overlay: Overlay | None = None) -> GroundRaster:
+    """Colours of a map's ground; the last `KEPT_PER_MAP` of a map are kept."""
     grounds = _GROUNDS.setdefault(map_graph, {})
-    if seed not in grounds:
-        if len(grounds) > 1:
+    key = seed, overlay
+    if key not in grounds:
+        if len(grounds) >= KEPT_PER_MAP:
             grounds.pop(next(iter(grounds)))
-        grounds[seed] = GroundRaster(map_graph, seed=seed)
-    return grounds[seed]
+        drawn = GroundOverlay(surroundings_of(map_graph, seed), overlay) if overlay is not None else None
+        grounds[key] = GroundRaster(map_graph, seed=seed, overlay=drawn)
+    return grounds[key]

@@ -52,7 +52,7 @@ class Light(NamedTuple):
     beam: Float32[np.ndarray, "3"]
     """Headlights of the ego at full strength."""
     lamp: Float32[np.ndarray, "3"]
-    """Street lamps at full strength."""
+    """Change where the overlay of the ground is 1: street lamps at full strength, or shade, which is negative."""
     emission: Float32[np.ndarray, "materials 3"]
     """Light of each `Material` when its lamp is on; braking light in the row behind the last material."""
 
@@ -76,15 +76,22 @@ def light_of(appearance: Appearance, ego_heading_rad: float) -> Light:
     emission[Material.SIGNAL_YELLOW] = 2.4, 1.6, 0.15
     emission[Material.SIGNAL_GREEN] = 0.15, 2.0, 1.1
     wet = 1 - 0.35 * appearance.rain
+    height = max(math.sin(elevation), 0.0)
+    # Some light of the sun is scattered into the shade.
+    overlay = (
+        -0.85 * height * sunlight - 0.12 * ambient
+        if appearance.casts_shadows
+        else _scaled((0.62, 0.50, 0.33), gain * has_lamps)
+    )
     return Light(
         ambient=ambient,
         sun=sunlight,
         sun_direction=sun.astype(np.float32),
         sky=_scaled(appearance.horizon, gain),
         fog=_scaled(appearance.horizon, gain * 0.97),
-        ground=((ambient + max(math.sin(elevation), 0.0) * sunlight) * wet).astype(np.float32),
+        ground=((ambient + height * sunlight) * wet).astype(np.float32),
         beam=_scaled((0.80, 0.78, 0.70), gain * has_lamps * wet),
-        lamp=_scaled((0.62, 0.50, 0.33), gain * has_lamps * wet),
+        lamp=(overlay * wet).astype(np.float32),
         emission=(emission * WHITE * min(appearance.exposure, 1.5)).astype(np.float32),
     )
 
@@ -125,7 +132,7 @@ class Placed(NamedTuple):
     numbers: Int32[np.ndarray, "placed"]
     """Instance ids in the image."""
     lamp_light: Float32[np.ndarray, "placed"]
-    """Light of street lamps at the object, 0 to 1."""
+    """Overlay of the ground at the object, 0 to 1."""
 
 
 class Scene(NamedTuple):
@@ -182,17 +189,18 @@ def place(models: Models, placed: Placed, light: Light, scene: Scene, at: tuple[
         scene.offsets[instance] = t
         for s in range(models.offsets[row], models.offsets[row + 1]):
             for c in range(3):
-                x, y, z = models.corners[s, c]
+                # Single elements, as views of arrays cost time here.
+                x, y, z = models.corners[s, c, 0], models.corners[s, c, 1], models.corners[s, c, 2]
                 px, py = shift_x + cos * x - sin * y, shift_y + sin * x + cos * y
                 scene.corners[t, c, 0], scene.corners[t, c, 1], scene.corners[t, c, 2] = px, py, z
                 low[0], high[0] = min(low[0], px), max(high[0], px)
                 low[1], high[1] = min(low[1], py), max(high[1], py)
                 low[2], high[2] = min(low[2], z), max(high[2], z)
-                scene.uv_m[t, c] = models.uv_m[s, c]
+                scene.uv_m[t, c, 0], scene.uv_m[t, c, 1] = models.uv_m[s, c, 0], models.uv_m[s, c, 1]
             scene.materials[t] = models.materials[s]
             scene.numbers[t] = placed.numbers[k]
             scene.looks[t] = row
-            _shade(scene, (t, s), models.colours[s], (placed.lamps[k], placed.lamp_light[k]), light)
+            _shade(scene, (t, s), models.colours, (placed.lamps[k], placed.lamp_light[k]), light)
             t += 1
         radius = 0.0
         for i in range(3):
@@ -204,7 +212,7 @@ def place(models: Models, placed: Placed, light: Light, scene: Scene, at: tuple[
     return t, instance
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _shade(scene: Scene, triangle: tuple[int, int], albedo: np.ndarray, lit: tuple[int, float], light: Light) -> None:
     """Set the light that leaves a triangle, given by its rows in the scene and in the models."""
     t, source = triangle
@@ -215,9 +223,9 @@ def _shade(scene: Scene, triangle: tuple[int, int], albedo: np.ndarray, lit: tup
         for i in range(3):
             scene.colours[t, i] = min(light.emission[emitting, i], MAX_LIGHT)
         return
-    a, b, c = scene.corners[t]
-    ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
-    vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+    ax, ay, az = scene.corners[t, 0, 0], scene.corners[t, 0, 1], scene.corners[t, 0, 2]
+    ux, uy, uz = scene.corners[t, 1, 0] - ax, scene.corners[t, 1, 1] - ay, scene.corners[t, 1, 2] - az
+    vx, vy, vz = scene.corners[t, 2, 0] - ax, scene.corners[t, 2, 1] - ay, scene.corners[t, 2, 2] - az
     nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
     length = max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
     nx, ny, nz = nx / length, ny / length, nz / length
@@ -232,7 +240,7 @@ def _shade(scene: Scene, triangle: tuple[int, int], albedo: np.ndarray, lit: tup
         mirrored = 0.22 + 0.2 * max(nz, 0.0)
     beam = 0.0
     if light.beam[0] > 0:
-        cx, cy = (a[0] + b[0] + c[0]) / 3 - BEAM_X_M, (a[1] + b[1] + c[1]) / 3
+        cx, cy = ax + (ux + vx) / 3 - BEAM_X_M, ay + (uy + vy) / 3
         if cx > 0:
             distance = math.sqrt(cx * cx + cy * cy)
             angle = math.atan2(abs(cy), cx) / BEAM_ANGLE_RAD
@@ -241,11 +249,12 @@ def _shade(scene: Scene, triangle: tuple[int, int], albedo: np.ndarray, lit: tup
     for i in range(3):
         received = light.ambient[i] * from_sky + light.sun[i] * facing + light.beam[i] * beam
         received += light.lamp[i] * lamp_light * (0.6 + 0.4 * nz)
-        value = received * albedo[i] / 255.0 + mirrored * light.sky[i]
+        received = max(received, 0.5 * light.ambient[i] * from_sky)
+        value = received * albedo[source, i] / 255.0 + mirrored * light.sky[i]
         scene.colours[t, i] = min(value, MAX_LIGHT)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _emitting(material: int, lamps: int) -> int:
     """Row of `Light.emission`, -1 for a surface that does not shine."""
     needed = _SWITCHES[material]

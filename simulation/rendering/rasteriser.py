@@ -40,6 +40,15 @@ class Triangles(NamedTuple):
     """Of each corner of a façade: metres along the wall and above the ground."""
 
 
+class _Lens(NamedTuple):
+    """The part of a `Camera` that bounds need: small, because it is passed on for each triangle."""
+
+    values: np.ndarray
+    bounds: tuple[float, float, float, float]
+    bend_px: float
+    max_radius: float
+
+
 @njit(cache=True, error_model="numpy")
 def draw_triangles(
     camera: Camera,
@@ -58,14 +67,19 @@ def draw_triangles(
     turn = np.ascontiguousarray(camera.camera_from_ego[:3, :3])
     shift = np.ascontiguousarray(camera.camera_from_ego[:3, 3])
     left, right, top, bottom = camera.ray_bounds
+    lens = _Lens(camera.lens, (left, right, top, bottom), camera.bend_px, camera.max_radius)
     across = math.sqrt(1 + left * left), math.sqrt(1 + right * right)
     along = math.sqrt(1 + top * top), math.sqrt(1 + bottom * bottom)
+    height, width = shown.shape
+    rays = camera.rays_x.reshape(width * height), camera.rays_y.reshape(width * height)
+    flat_nearness, flat_shown = nearness.reshape(width * height), shown.reshape(width * height)
     points = np.empty((3, 3))
     planes = np.empty(12, dtype=np.float32)
     scratch = np.empty((2, _MAX_CLIPPED, 3))
     box = np.empty(4)
     for instance in range(len(triangles.offsets) - 1):
-        cx, cy, cz, radius = triangles.spheres[instance]
+        cx, cy, cz = triangles.spheres[instance, 0], triangles.spheres[instance, 1], triangles.spheres[instance, 2]
+        radius = triangles.spheres[instance, 3]
         x = turn[0, 0] * cx + turn[0, 1] * cy + turn[0, 2] * cz + shift[0]
         y = turn[1, 0] * cx + turn[1, 1] * cy + turn[1, 2] * cz + shift[1]
         z = turn[2, 0] * cx + turn[2, 1] * cy + turn[2, 2] * cz + shift[2]
@@ -79,16 +93,17 @@ def draw_triangles(
             continue
         for t in range(triangles.offsets[instance], triangles.offsets[instance + 1]):
             for k in range(3):
-                px, py, pz = triangles.corners[t, k]
+                # Single elements, as views of arrays cost time here.
+                px, py, pz = triangles.corners[t, k, 0], triangles.corners[t, k, 1], triangles.corners[t, k, 2]
                 for i in range(3):
                     points[k, i] = turn[i, 0] * px + turn[i, 1] * py + turn[i, 2] * pz + shift[i]
             if not _set_planes(points, planes):
                 continue
-            if not _pixel_bounds(camera, points, scratch, box):
+            if not _pixel_bounds(lens, points, scratch, box):
                 continue
             if triangles.materials[t] == _FACADE:
                 _set_wall(planes, points, triangles.uv_m[t], walls[t])
-            _fill(camera, planes, box, t, nearness, shown)
+            _fill(rays, planes, box, t, (flat_nearness, flat_shown, width, height))
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -124,9 +139,8 @@ def _set_wall(planes: np.ndarray, points: np.ndarray, uv_m: np.ndarray, wall: np
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _pixel(camera: Camera, x: float, y: float) -> tuple[float, float]:
+def _pixel(lens: np.ndarray, x: float, y: float) -> tuple[float, float]:
     """`distorted_pixels` of one ray."""
-    lens = camera.lens
     r2 = x * x + y * y
     radial = 1 + r2 * (lens[0] + r2 * (lens[1] + r2 * lens[4]))
     u = x * radial + 2 * lens[2] * x * y + lens[3] * (r2 + 2 * x * x)
@@ -135,13 +149,13 @@ def _pixel(camera: Camera, x: float, y: float) -> tuple[float, float]:
 
 
 @njit(cache=True, error_model="numpy")
-def _pixel_bounds(camera: Camera, points: np.ndarray, scratch: np.ndarray, box: np.ndarray) -> bool:
+def _pixel_bounds(lens: _Lens, points: np.ndarray, scratch: np.ndarray, box: np.ndarray) -> bool:
     """Set smallest u, largest u, smallest v and largest v of a triangle; False when it is outside of the image."""
-    left, right, top, bottom = camera.ray_bounds
+    left, right, top, bottom = lens.bounds
     outside_left = outside_right = outside_top = outside_bottom = behind = 0
     is_simple = True
     for k in range(3):
-        x, y, z = points[k]
+        x, y, z = points[k, 0], points[k, 1], points[k, 2]
         behind += z < NEAR_M
         outside_left += x < left * z
         outside_right += x > right * z
@@ -149,7 +163,7 @@ def _pixel_bounds(camera: Camera, points: np.ndarray, scratch: np.ndarray, box: 
         outside_bottom += y > bottom * z
     if behind == 3 or outside_left == 3 or outside_right == 3 or outside_top == 3 or outside_bottom == 3:
         return False
-    if behind > 0 or (camera.bend_px > 0.0 and outside_left + outside_right + outside_top + outside_bottom > 0):
+    if behind > 0 or (lens.bend_px > 0.0 and outside_left + outside_right + outside_top + outside_bottom > 0):
         is_simple = False
     box[0], box[1], box[2], box[3] = np.inf, -np.inf, np.inf, -np.inf
     if is_simple:
@@ -159,15 +173,15 @@ def _pixel_bounds(camera: Camera, points: np.ndarray, scratch: np.ndarray, box: 
             m = (k + 1) % 3
             dx, dy = points[m, 0] / points[m, 2] - x, points[m, 1] / points[m, 2] - y
             length = max(length, dx * dx + dy * dy)
-            u, v = _pixel(camera, x, y)
+            u, v = _pixel(lens.values, x, y)
             box[0], box[1] = min(box[0], u), max(box[1], u)
             box[2], box[3] = min(box[2], v), max(box[3], v)
         # The largest distance of a curve from its chord.
-        sag = camera.bend_px * length / 8
+        sag = lens.bend_px * length / 8
         if sag <= MAX_SAG_PX:
             _widen(box, sag)
             return True
-    return _clipped_bounds(camera, points, scratch, box)
+    return _clipped_bounds(lens, points, scratch, box)
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -180,9 +194,9 @@ def _widen(box: np.ndarray, margin: float) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _clipped_bounds(camera: Camera, points: np.ndarray, scratch: np.ndarray, box: np.ndarray) -> bool:
+def _clipped_bounds(lens: _Lens, points: np.ndarray, scratch: np.ndarray, box: np.ndarray) -> bool:
     """Bounds of the part of a triangle within the pyramid of the camera's rays."""
-    left, right, top, bottom = camera.ray_bounds
+    left, right, top, bottom = lens.bounds
     count = 3
     scratch[0, :3] = points
     source = 0
@@ -213,18 +227,18 @@ def _clipped_bounds(camera: Camera, points: np.ndarray, scratch: np.ndarray, box
         ax, ay = scratch[source, k, 0] / scratch[source, k, 2], scratch[source, k, 1] / scratch[source, k, 2]
         bx, by = scratch[source, m, 0] / scratch[source, m, 2], scratch[source, m, 1] / scratch[source, m, 2]
         length = max(length, (bx - ax) ** 2 + (by - ay) ** 2)
-        samples = _SAMPLES if camera.bend_px > 0.0 else 1
+        samples = _SAMPLES if lens.bend_px > 0.0 else 1
         for s in range(samples):
             share = s / samples
             x, y = ax + share * (bx - ax), ay + share * (by - ay)
             # Corners of the pyramid may lie beyond the monotone range.
-            over = math.sqrt(x * x + y * y) / camera.max_radius
+            over = math.sqrt(x * x + y * y) / lens.max_radius
             if over > 1.0:
                 x, y = x / over, y / over
-            u, v = _pixel(camera, x, y)
+            u, v = _pixel(lens.values, x, y)
             box[0], box[1] = min(box[0], u), max(box[1], u)
             box[2], box[3] = min(box[2], v), max(box[3], v)
-    _widen(box, camera.bend_px * length / _SAMPLES**2 / 8)
+    _widen(box, lens.bend_px * length / _SAMPLES**2 / 8)
     return True
 
 
@@ -245,10 +259,15 @@ def _inside(point: np.ndarray, plane: int, left: float, right: float, top: float
 
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
 def _fill(
-    camera: Camera, planes: np.ndarray, box: np.ndarray, t: int, nearness: np.ndarray, shown: np.ndarray
+    rays: tuple[np.ndarray, np.ndarray],
+    planes: np.ndarray,
+    box: np.ndarray,
+    t: int,
+    image: tuple[np.ndarray, np.ndarray, int, int],
 ) -> None:
-    """Test the pixels within the bounds."""
-    height, width = shown.shape
+    """Test the pixels within the bounds. The image: nearness and shown, flat, and its width and height."""
+    rays_x, rays_y = rays
+    nearness, shown, width, height = image
     first_u, last_u = max(0, math.ceil(box[0])), min(width - 1, math.floor(box[1]))
     first_v, last_v = max(0, math.ceil(box[2])), min(height - 1, math.floor(box[3]))
     if first_u > last_u:
@@ -259,17 +278,18 @@ def _fill(
     wx, wy, wz = planes[9], planes[10], planes[11]
     number = np.int32(t)
     zero, nearest = np.float32(0.0), np.float32(1 / NEAR_M)
+    # Unsigned, so that no index is checked for counting from the end, and the loop compiles to vector instructions.
+    count = np.uint64(last_u - first_u + 1)
     for v in range(first_v, last_v + 1):
-        rays_x = camera.rays_x[v, first_u : last_u + 1]
-        rays_y = camera.rays_y[v, first_u : last_u + 1]
-        depths = nearness[v, first_u : last_u + 1]
-        marks = shown[v, first_u : last_u + 1]
-        for k in range(len(marks)):
-            x, y = rays_x[k], rays_y[k]
+        start = np.uint64(v * width + first_u)
+        for k in range(count):
+            i = start + k
+            x, y = rays_x[i], rays_y[i]
             a = ax * x + ay * y + az
             b = bx * x + by * y + bz
             c = cx * x + cy * y + cz
             w = wx * x + wy * y + wz
-            is_hit = (a >= zero) & (b >= zero) & (c >= zero) & (w > depths[k]) & (w <= nearest)
-            depths[k] = w if is_hit else depths[k]
-            marks[k] = number if is_hit else marks[k]
+            near = nearness[i]
+            is_hit = (a >= zero) & (b >= zero) & (c >= zero) & (w > near) & (w <= nearest)
+            nearness[i] = w if is_hit else near
+            shown[i] = number if is_hit else shown[i]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8, UInt16
+from jaxtyping import Float32, Float64, Int32, UInt8, UInt16
 
 from driving.agents import AgentKind
 from driving.cameras import CameraRig
@@ -23,7 +23,15 @@ from simulation.rendering.camera_tables import (
     level_radii_m,
     mirror_pixels,
 )
-from simulation.rendering.kept_tables import KEPT_RIGS, RigKey, ground_of, sky_of, spots_of, tables_of
+from simulation.rendering.kept_tables import (
+    KEPT_RIGS,
+    RigKey,
+    ground_of,
+    sky_of,
+    spots_of,
+    surroundings_of,
+    tables_of,
+)
 from simulation.rendering.lighting import (
     BRAKING,
     LEFT,
@@ -39,6 +47,7 @@ from simulation.rendering.lighting import (
 )
 from simulation.rendering.mesh_parts import Material, Mesh
 from simulation.rendering.meshes import FAR, NEAR, agent_mesh
+from simulation.rendering.overlays import overlay_of
 from simulation.rendering.rasteriser import Triangles, draw_triangles
 from simulation.rendering.sensor import (
     add_spots,
@@ -50,9 +59,11 @@ from simulation.rendering.sensor import (
 )
 from simulation.rendering.shading import FOG_STEP_M, FOG_STEPS, Air, Extras, develop, ground_frame, shade
 from simulation.rendering.snapshot import Snapshot
+from simulation.rendering.surroundings import PROP
 
-GROUND, SKY, PROP = -1, -2, -3
-"""Instance ids of pixels without an agent."""
+GROUND, SKY = -1, -2
+"""Instance ids of pixels without agent or static object."""
+__all__ = ["GROUND", "PROP", "SKY", "CameraRenderer", "RenderedImages", "models_of"]
 NEAR_AGENT_M, FAR_AGENT_M = 50.0, 250.0
 """Agents are drawn in detail up to the first distance, and at all up to the second."""
 BLINK_US = 350_000
@@ -102,19 +113,31 @@ class CameraRenderer:
         rig: Cameras above the ground, which is z = 0 in the ego frame.
         seed: Of everything that neither map nor snapshot determine: textures, looks of agents, noise.
         appearance: Light, weather, sensor.
+        has_shadows: Whether static objects cast shadows by day. Without them, renderers of one map and seed share
+            their ground, also where the sun differs.
 
     Raises:
         ValueError: When a camera is not above the ground.
     """
 
-    def __init__(self, map_graph: MapGraph, rig: CameraRig, *, seed: int = 0, appearance: Appearance = DAY) -> None:
+    def __init__(
+        self,
+        map_graph: MapGraph,
+        rig: CameraRig,
+        *,
+        seed: int = 0,
+        appearance: Appearance = DAY,
+        has_shadows: bool = True,
+    ) -> None:
         self.rig, self.seed, self.appearance = rig, seed, appearance
         sizes = [tuple(size) for size in rig.image_sizes.tolist()]
         key = RigKey(rig)
         self._cameras = tables_of(key)
         self._extras = _extras_of(key, appearance.has_headlights, appearance.rain > 0)
         self._radii_m = np.max([level_radii_m(camera) for camera in self._cameras], axis=0)
-        self._ground = ground_of(map_graph, seed)
+        overlay = overlay_of(appearance, has_shadows=has_shadows)
+        self._surroundings = surroundings_of(map_graph, seed)
+        self._ground = ground_of(map_graph, seed, overlay)
         self._sky = sky_of(appearance, seed)
         depths = (np.arange(FOG_STEPS) + 0.5) * FOG_STEP_M
         self._haze = (256 * (1 - np.exp(-appearance.fog_per_m * depths))).astype(np.uint16)
@@ -143,8 +166,8 @@ class CameraRenderer:
                 raise IndexError(f"The rig has cameras 0 to {len(self._cameras) - 1}, got {camera}.")
         heading = float(snapshot.ego_pose[2])
         light = light_of(self.appearance, heading)
-        num_triangles = self._place(snapshot, light)
         windows = self._ground.windows(snapshot.ego_pose[:2], self._radii_m)
+        num_triangles = self._place(snapshot, light)
         ground = ground_frame(windows, heading, _TEXEL_M)
         images, nearness, shown = [], [], []
         for camera in cameras:
@@ -227,11 +250,32 @@ class CameraRenderer:
             poses=poses[rows],
             lamps=lamps.astype(np.int32),
             numbers=rows.astype(np.int32),
-            lamp_light=np.zeros(len(rows), dtype=np.float32),
+            lamp_light=self._overlay_at(snapshot.poses[rows, :2], distance_m[rows]),
         )
-        self._reserve(len(models.corners), len(rows))
-        num_triangles, self._num_objects = place(models, placed, light, self._scene, (0, 0))
-        return int(num_triangles)
+        signals = dict(zip(snapshot.connector_ids.tolist(), snapshot.connector_statuses.tolist(), strict=True))
+        groups = self._surroundings.placed(snapshot.ego_pose, signals, are_lamps_lit=self.appearance.has_headlights)
+        groups.append((models, placed))
+        self._reserve(
+            sum(int((one.offsets[which.rows + 1] - one.offsets[which.rows]).sum()) for one, which in groups),
+            sum(len(which.rows) for _, which in groups),
+        )
+        counts = (0, 0)
+        for one, which in groups:
+            counts = place(one, which, light, self._scene, counts)
+        self._num_objects = counts[1]
+        return counts[0]
+
+    def _overlay_at(
+        self, points: Float64[np.ndarray, "points 2"], distance_m: Float64[np.ndarray, "points"]
+    ) -> Float32[np.ndarray, "points"]:
+        """Light of lamps or shade at agents near the ego, 0 to 1; 0 at others."""
+        overlay = np.zeros(len(points), dtype=np.float32)
+        covered = [level for level in range(NUM_LEVELS) if self._radii_m[level] > 0]
+        if covered:
+            level = max(covered, key=lambda one: (self._radii_m[one] > NEAR_AGENT_M, -one))
+            is_near = distance_m < min(self._radii_m[level], 100.0)
+            overlay[is_near] = self._ground.overlay_at(points[is_near], level)
+        return overlay
 
     def _reserve(self, triangles: int, objects: int) -> None:
         if triangles > len(self._scene.corners) or objects >= len(self._scene.offsets):

@@ -1,14 +1,14 @@
 """Colour of each pixel, once it is known what it shows; then the sensor: noise, tone, eight bits."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int16, Int32, Int64, UInt8, UInt16, UInt32
 
 from simulation.geometry.compiling import njit
 from simulation.rendering.camera_tables import NO_RAY, SKY, SKY_COLUMNS, Camera
-from simulation.rendering.ground import WINDOW, GroundWindows
+from simulation.rendering.ground import COLUMN_PART, ROW_PART, WINDOW, GroundWindows
 from simulation.rendering.lighting import MAX_LIGHT, Light, Scene
 from simulation.rendering.mesh_parts import Material
 
@@ -49,7 +49,10 @@ class Extras(NamedTuple):
 class Ground(NamedTuple):
     """Ground texels and the place of the ego in them."""
 
-    texels: UInt32[np.ndarray, "levels 1024 1024"]
+    texels: UInt32[np.ndarray, "texels"]
+    """Of all levels."""
+    column_part: UInt32[np.ndarray, "columns"]
+    row_part: UInt32[np.ndarray, "rows"]
     frames: Float32[np.ndarray, "levels 4"]
     """Texel coordinates of the ego (made positive), and cosine and sine of its heading over the texel size."""
 
@@ -60,41 +63,52 @@ def ground_frame(windows: GroundWindows, heading_rad: float, texel_m: Float32[np
     # Truncation to integers rounds down only when coordinates are positive.
     frames[:, :2] = windows.offsets + 16 * WINDOW
     frames[:, 2], frames[:, 3] = math.cos(heading_rad) / texel_m, math.sin(heading_rad) / texel_m
-    return Ground(windows.texels, frames)
+    return Ground(windows.texels.reshape(-1), COLUMN_PART, ROW_PART, frames)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
-def _spread(texel: int) -> int:
+@njit(cache=True, error_model="numpy")
+def _spread(texel: Any) -> Any:
     """The four bytes of a texel in lanes of 16 bits."""
     return (texel & _LANES) | ((texel & 0xFF00FF00) << 24)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
-def _texel(ground: Ground, level: int, place: np.ndarray, stride: np.ndarray) -> int:
-    """Colour of the ground: interpolated between texels, or the mean of four along the footprint of a pixel."""
-    texels = ground.texels[level]
-    ox, oy, cos, sin = ground.frames[level]
-    x, y = ox + cos * place[0] - sin * place[1], oy + sin * place[0] + cos * place[1]
-    if stride[0] == 0 and stride[1] == 0:
-        x, y = x - np.float32(0.5), y - np.float32(0.5)
-        i, j = int(x), int(y)
-        dx, dy = int((x - i) * 256), int((y - j) * 256)
-        i, j = i & _MASK, j & _MASK
-        m, n = (i + 1) & _MASK, (j + 1) & _MASK
-        both = dx * dy >> 8
-        mixed = (
-            _spread(texels[j, i]) * (256 - dx - dy + both)
-            + _spread(texels[j, m]) * (dx - both)
-            + _spread(texels[n, i]) * (dy - both)
-            + _spread(texels[n, m]) * both
-        )
-        return mixed >> 8
-    sx, sy = cos * stride[0] - sin * stride[1], sin * stride[0] + cos * stride[1]
-    half = np.float32(0.5)
-    total = _spread(texels[int(y - 3 * half * sy) & _MASK, int(x - 3 * half * sx) & _MASK])
-    total += _spread(texels[int(y - half * sy) & _MASK, int(x - half * sx) & _MASK])
-    total += _spread(texels[int(y + half * sy) & _MASK, int(x + half * sx) & _MASK])
-    total += _spread(texels[int(y + 3 * half * sy) & _MASK, int(x + 3 * half * sx) & _MASK])
+@njit(cache=True, error_model="numpy")
+def _interpolated(texels: np.ndarray, parts: tuple[np.ndarray, np.ndarray], first: int, x: Any, y: Any) -> int:
+    """Colour between the centres of four texels, in lanes of 16 bits."""
+    columns, rows = parts
+    x, y = x - np.float32(0.5), y - np.float32(0.5)
+    i, j = int(x), int(y)
+    dx, dy = int((x - np.float32(i)) * np.float32(256)), int((y - np.float32(j)) * np.float32(256))
+    both = dx * dy >> 8
+    left, right = np.uint64(columns[i & _MASK]), np.uint64(columns[(i + 1) & _MASK])
+    low, high = np.uint64(first) + np.uint64(rows[j & _MASK]), np.uint64(first) + np.uint64(rows[(j + 1) & _MASK])
+    mixed = (
+        _spread(np.int64(texels[low + left])) * (256 - dx - dy + both)
+        + _spread(np.int64(texels[low + right])) * (dx - both)
+        + _spread(np.int64(texels[high + left])) * (dy - both)
+        + _spread(np.int64(texels[high + right])) * both
+    )
+    return mixed >> 8
+
+
+@njit(cache=True, error_model="numpy")
+def _averaged(
+    texels: np.ndarray,
+    parts: tuple[np.ndarray, np.ndarray],
+    first: int,
+    place: tuple[Any, Any],
+    step: tuple[Any, Any],
+) -> int:
+    """Mean of four texels along the footprint of a pixel, in lanes of 16 bits."""
+    columns, rows = parts
+    sx, sy = step
+    x, y = place[0] - np.float32(1.5) * sx, place[1] - np.float32(1.5) * sy
+    start = np.uint64(first)
+    total = 0
+    for _ in range(4):
+        number = start + np.uint64(columns[int(x) & _MASK]) + np.uint64(rows[int(y) & _MASK])
+        total += _spread(np.int64(texels[number]))
+        x, y = x + sx, y + sy
     return total >> 2
 
 
@@ -127,45 +141,63 @@ def shade(
     )
     lamp_r, lamp_g, lamp_b = int(light.lamp[0]), int(light.lamp[1]), int(light.lamp[2])
     beam_r, beam_g, beam_b = int(light.beam[0]), int(light.beam[1]), int(light.beam[2])
-    has_lamps = lamp_r + beam_r > 0
+    has_lamps = lamp_r != 0 or beam_r > 0
+    has_beam = beam_r > 0
     is_wet = air.gloss[0] + air.gloss[-1] > 0
     turn = int(air.sky_turn)
     per_metre = np.float32(1 / FOG_STEP_M)
     last_step = np.float32(FOG_STEPS - 1)
+    zero = np.float32(0.0)
     flat = out.reshape(height * width, 3)
+    places, strides, depths, levels = camera.place, camera.stride, camera.ground_depth, camera.level
+    frames, texels = ground.frames, ground.texels
+    parts = ground.column_part, ground.row_part
+    haze_table, gloss_table, sky_table = air.haze, air.gloss, air.sky
+    beams, mirrors = extras.beam, extras.mirror
+    rays_x, rays_y = camera.rays_x, camera.rays_y
+    looks = scene.looks
+    window_range_m = air.window_range_m
+    materials, colours = scene.materials, scene.colours
     for v in range(height):
         for u in range(width):
             t = shown[v, u]
-            level = camera.level[v, u]
+            level = int(levels[v, u])
             is_ground = t < 0
             shadow = 256
             if t >= 0:
-                material = scene.materials[t]
+                material = materials[t]
                 if material == _SHADOW:
                     is_ground = True
                     shadow = int(256 * SHADOW_LIGHT)
             if not is_ground:
                 depth = np.float32(1.0) / nearness[v, u]
-                r, g, b = int(scene.colours[t, 0]), int(scene.colours[t, 1]), int(scene.colours[t, 2])
-                if material == _FACADE and depth < air.window_range_m:
-                    x, y = camera.rays_x[v, u], camera.rays_y[v, u]
-                    wall = walls[t]
+                r, g, b = int(colours[t, 0]), int(colours[t, 1]), int(colours[t, 2])
+                if material == _FACADE and depth < window_range_m:
+                    x, y = rays_x[v, u], rays_y[v, u]
                     r, g, b = _with_windows(
                         (r, g, b),
-                        depth * (wall[0] * x + wall[1] * y + wall[2]),
-                        depth * (wall[3] * x + wall[4] * y + wall[5]),
-                        (depth, scene.looks[t]),
+                        depth * (walls[t, 0] * x + walls[t, 1] * y + walls[t, 2]),
+                        depth * (walls[t, 3] * x + walls[t, 4] * y + walls[t, 5]),
+                        (depth, looks[t]),
                         air,
                         light,
                     )
-                haze = int(air.haze[int(min(depth * per_metre, last_step))])
+                haze = int(haze_table[int(min(depth * per_metre, last_step))])
             elif level < SKY:
-                texel = _texel(ground, level, camera.place[v, u], camera.stride[v, u])
-                step = int(min(camera.ground_depth[v, u] * per_metre, last_step))
-                haze = int(air.haze[step])
+                gx, gy, sx, sy = places[v, u, 0], places[v, u, 1], strides[v, u, 0], strides[v, u, 1]
+                cos, sin = frames[level, 2], frames[level, 3]
+                x, y = frames[level, 0] + cos * gx - sin * gy, frames[level, 1] + sin * gx + cos * gy
+                first = level * (WINDOW * WINDOW)
+                if sx == zero and sy == zero:
+                    texel = _interpolated(texels, parts, first, x, y)
+                else:
+                    texel = _averaged(texels, parts, first, (x, y), (cos * sx - sin * sy, sin * sx + cos * sy))
+                step = int(min(depths[v, u] * per_metre, last_step))
+                haze = int(haze_table[step])
                 light_r, light_g, light_b = ground_r, ground_g, ground_b
                 if has_lamps:
-                    lamp, beam = texel >> 48 & 255, int(extras.beam[v, u])
+                    lamp = texel >> 48 & 255
+                    beam = int(beams[v, u]) if has_beam else 0
                     light_r += (lamp * lamp_r + beam * beam_r) >> 8
                     light_g += (lamp * lamp_g + beam * beam_g) >> 8
                     light_b += (lamp * lamp_b + beam * beam_b) >> 8
@@ -175,8 +207,8 @@ def shade(
                 g = (texel >> 32 & 255) * light_g >> 8
                 b = (texel >> 16 & 255) * light_b >> 8
                 if is_wet:
-                    gloss = int(air.gloss[step])
-                    source = extras.mirror[v, u]
+                    gloss = int(gloss_table[step])
+                    source = mirrors[v, u]
                     mr, mg, mb = fog_r, fog_g, fog_b
                     if source >= 0:
                         mr, mg, mb = int(flat[source, 0]), int(flat[source, 1]), int(flat[source, 2])
@@ -184,8 +216,8 @@ def shade(
             elif level == NO_RAY:
                 r, g, b, haze = 0, 0, 0, 0
             else:
-                column = (int(camera.place[v, u, 0]) + turn) & (SKY_COLUMNS - 1)
-                sky = air.sky[int(camera.place[v, u, 1]), column]
+                column = (int(places[v, u, 0]) + turn) & (SKY_COLUMNS - 1)
+                sky = sky_table[int(places[v, u, 1]), column]
                 r, g, b, haze = (sky & 1023) << 2, (sky >> 10 & 1023) << 2, (sky >> 20 & 1023) << 2, 0
             out[v, u, 0] = min(r + ((fog_r - r) * haze >> 8), MAX_LIGHT)
             out[v, u, 1] = min(g + ((fog_g - g) * haze >> 8), MAX_LIGHT)

@@ -41,6 +41,8 @@ def sky_panorama(appearance: Appearance, seed: int) -> UInt32[np.ndarray, "rows 
         stars = (rng.random((SKY_ROWS, SKY_COLUMNS)) > 0.9985) * (1 - cloud) * rng.uniform(0.05, 0.35)
         sky += stars[..., np.newaxis]
 
+    hidden = 1 - np.exp(-appearance.fog_per_m * 100.0 / np.maximum(up, 0.04))
+    sky += hidden[..., np.newaxis] * (0.97 * horizon - sky)
     _draw_far_trees(sky, rng, elevation, appearance)
     steps = np.clip(sky * (WHITE * appearance.exposure / 4), 0, 1023).astype(np.uint32)
     return steps[..., 0] | steps[..., 1] << np.uint32(10) | steps[..., 2] << np.uint32(20)

@@ -6,7 +6,7 @@ import pytest
 from driving.map import TurnKind
 from driving.synthetic.scenes import scene
 from simulation.rendering.camera_tables import FINEST_TEXEL_M, NUM_LEVELS
-from simulation.rendering.ground import WINDOW, GroundRaster
+from simulation.rendering.ground import COLUMN_PART, ROW_PART, WINDOW, GroundRaster
 from simulation.rendering.ground_shapes import Paint, dashes, painted_rings, parallel, strip
 
 RADII_M = np.array([12.0, 20.0, 0.0, 60.0, 0.0, 0.0])
@@ -74,7 +74,7 @@ def test_windows_hold_the_texels_of_their_place_and_wrap_around(road):
             at = np.floor(place / texel_m).astype(int)
             for shift in ((0, 0), (60, -40), (-90, 70)):
                 x, y = at + shift
-                texel = int(windows.texels[level, y % WINDOW, x % WINDOW])
+                texel = int(windows.texels[level, COLUMN_PART[x % WINDOW] + ROW_PART[y % WINDOW]])
                 expected = ground.colours(level, (int(x), int(y)), (1, 1))[0, 0].tolist()
                 assert [texel & 255, texel >> 8 & 255, texel >> 16 & 255] == expected
         np.testing.assert_allclose(windows.offsets[0], np.mod(place / FINEST_TEXEL_M, WINDOW))
@@ -92,13 +92,25 @@ def test_coarse_levels_are_averages_and_equal_seeds_give_equal_grounds(road):
     assert (GroundRaster(map_graph, seed=5).colours(2, (at[0], at[1]), (4, 4)) != coarse).any()
 
 
-def test_street_lamps_light_the_ground_below_them(road):
+def test_the_overlay_is_drawn_on_the_texels_of_its_place(road):
     map_graph, row = road
-    lamp = map_graph.lanes.centerlines[row][3]
-    windows = GroundRaster(map_graph, lamps=lamp[np.newaxis]).windows(lamp, RADII_M)
-    x, y = np.floor(lamp / FINEST_TEXEL_M).astype(int)
-    assert windows.texels[0, y % WINDOW, x % WINDOW] >> 24 > 200
-    assert windows.texels[0, y % WINDOW, (x + 150) % WINDOW] >> 24 < 150
+    place = map_graph.lanes.centerlines[row][3]
+
+    def overlay(corner, texel_m):
+        x = corner[0] + (np.arange(512) + 0.5) * texel_m
+        return np.broadcast_to(np.where(x > place[0], 255.0, 51.0), (512, 512)).astype(np.float32)
+
+    ground = GroundRaster(map_graph, overlay=overlay)
+    ground.windows(place, RADII_M)
+    points = place + np.array([[3.0, 1.0], [-3.0, 2.0]])
+    for level in (0, 1, 3):
+        np.testing.assert_allclose(ground.overlay_at(points, level), [1.0, 0.2])
+
+
+def test_texels_of_a_window_have_different_places():
+    places = COLUMN_PART + ROW_PART[:, np.newaxis]
+    assert len(np.unique(places)) == WINDOW**2
+    assert places.max() == WINDOW**2 - 1
 
 
 def test_dashes_have_their_length_and_distance():

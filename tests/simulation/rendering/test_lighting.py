@@ -65,7 +65,7 @@ def test_objects_are_turned_and_moved_and_enclosed_by_their_sphere():
 
 def test_white_ground_in_daylight_has_the_value_of_white_and_walls_are_bright_towards_the_sun():
     light = light_of(DAY, 0.0)
-    assert light.ground.mean() == pytest.approx(WHITE * 0.87, rel=0.05)
+    assert light.ground.mean() == pytest.approx(WHITE * 1.0, rel=0.05)
     shapes = models(Material.PAINT, Material.PAINT)
     towards = DAY.sun_azimuth_rad
     bright, _ = placed_scene(shapes, light, pose=(10.0, 0.0, towards))

@@ -27,6 +27,6 @@ def test_ground_points_of_the_ego_frame_find_their_texel_far_from_the_origin():
 
 
 def test_texel_coordinates_are_positive():
-    windows = GroundWindows(np.zeros((6, 4, 4), dtype=np.uint32), np.zeros((6, 2)))
+    windows = GroundWindows(np.zeros((6, 16), dtype=np.uint32), np.zeros((6, 2)))
     frames = ground_frame(windows, 0.0, TEXEL_M).frames
     assert (frames[:, :2] - 900.0 / TEXEL_M[:, np.newaxis] > 0).all()

@@ -1,0 +1,147 @@
+"""Static objects around the ego: placed by cells of the map when a drive comes near, and as triangles to draw."""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+import numpy as np
+import shapely
+from jaxtyping import Float64, Int64
+
+from driving.agents import LightStatus
+from driving.geometry import local_from_global
+from driving.map import MapGraph
+from simulation.rendering.lighting import GREEN, LIT, RED, YELLOW, Models, Placed
+from simulation.rendering.placement import PropKind
+from simulation.rendering.props import Props, place_props
+
+CELL_M = 256.0
+MAX_CELLS = 64
+PROP = -3
+"""Instance id of static objects."""
+RANGES_M = {
+    PropKind.BUILDING: 200.0,
+    PropKind.TREE: 130.0,
+    PropKind.LAMP_POST: 90.0,
+    PropKind.SIGN: 60.0,
+    PropKind.SIGNAL_HEAD: 120.0,
+}
+"""Distance up to which each kind is drawn."""
+_RANGES = np.array([RANGES_M[kind] for kind in sorted(RANGES_M)])
+_SIGNALS = {LightStatus.RED: RED, LightStatus.YELLOW: YELLOW, LightStatus.GREEN: GREEN}
+
+
+class Cell(NamedTuple):
+    """Static objects of a square of the map."""
+
+    props: Props
+    models: Models
+
+
+class Surroundings:
+    """Static objects of a map by seed.
+
+    Args:
+        map_graph: The map.
+        seed: Of places and looks.
+    """
+
+    def __init__(self, map_graph: MapGraph, seed: int) -> None:
+        self._map, self._seed = map_graph, seed
+        self._cells: OrderedDict[tuple[int, int], Cell] = OrderedDict()
+
+    def cells(self, low: Float64[np.ndarray, "2"], high: Float64[np.ndarray, "2"]) -> list[Cell]:
+        """Cells that overlap a rectangle, in a fixed order."""
+        first, last = np.floor(low / CELL_M).astype(int), np.floor(high / CELL_M).astype(int)
+        return [self._cell(i, j) for i in range(first[0], last[0] + 1) for j in range(first[1], last[1] + 1)]
+
+    def _cell(self, i: int, j: int) -> Cell:
+        if (i, j) not in self._cells:
+            region = (i * CELL_M, j * CELL_M, (i + 1) * CELL_M, (j + 1) * CELL_M)
+            props = place_props(self._map, self._seed, region)
+            mesh = props.mesh
+            models = Models(
+                corners=mesh.vertices_m[mesh.triangles],
+                colours=mesh.colours,
+                materials=mesh.materials,
+                uv_m=mesh.uv_m,
+                offsets=props.triangle_offsets,
+            )
+            self._cells[i, j] = Cell(props, models)
+            if len(self._cells) > MAX_CELLS:
+                self._cells.popitem(last=False)
+        self._cells.move_to_end((i, j))
+        return self._cells[i, j]
+
+    def placed(
+        self, ego_pose: Float64[np.ndarray, "3"], signals: dict[int, int], *, are_lamps_lit: bool
+    ) -> list[tuple[Models, Placed]]:
+        """Objects around the ego.
+
+        Args:
+            ego_pose: Rear axle, global.
+            signals: `LightStatus` by lane connector.
+            are_lamps_lit: Whether street lamps are on.
+        """
+        found = []
+        reach = float(_RANGES.max())
+        for props, models in self.cells(ego_pose[:2] - reach, ego_pose[:2] + reach):
+            if not len(props):
+                continue
+            offsets = props.centres - ego_pose[:2]
+            rows = np.flatnonzero(np.hypot(offsets[:, 0], offsets[:, 1]) < _RANGES[props.kinds] + props.radii_m)
+            origin = local_from_global(props.origin[np.newaxis], ego_pose)[0]
+            lamps = np.zeros(len(props), dtype=np.int32)
+            for row in rows[props.kinds[rows] == PropKind.SIGNAL_HEAD].tolist():
+                lamps[row] = signal_lamp(props.connector_ids[row], signals)
+            if are_lamps_lit:
+                lamps[props.kinds == PropKind.LAMP_POST] = LIT
+            placed = Placed(
+                rows=rows,
+                poses=np.broadcast_to(np.array([*origin, -ego_pose[2]]), (len(rows), 3)).copy(),
+                lamps=lamps[rows],
+                numbers=np.full(len(rows), PROP, dtype=np.int32),
+                lamp_light=np.zeros(len(rows), dtype=np.float32),
+            )
+            found.append((models, placed))
+        return found
+
+    def lamp_positions(
+        self, low: Float64[np.ndarray, "2"], high: Float64[np.ndarray, "2"]
+    ) -> Float64[np.ndarray, "lamps 2"]:
+        """Street lamps of the cells that overlap a rectangle, global."""
+        posts = [cell.props.centres[cell.props.kinds == PropKind.LAMP_POST] for cell in self.cells(low, high)]
+        return np.concatenate(posts)
+
+    def shadows(
+        self, low: Float64[np.ndarray, "2"], high: Float64[np.ndarray, "2"], shift: Float64[np.ndarray, "2"]
+    ) -> list[Float64[np.ndarray, "points 2"]]:
+        """Outlines on the ground of the shadows that reach into a rectangle, global, counter-clockwise.
+
+        Args:
+            low: Corner of the rectangle.
+            high: Opposite corner.
+            shift: Displacement of the shadow of a point per metre of its height.
+        """
+        margin = 60.0 * np.abs(shift) + 20.0
+        outlines = []
+        for cell in self.cells(low - margin, high + margin):
+            props = cell.props
+            reach = props.radii_m[:, np.newaxis] + np.abs(shift) * props.heights_m[:, np.newaxis]
+            is_near = ((props.centres + reach > low) & (props.centres - reach < high)).all(axis=1)
+            for row in np.flatnonzero(is_near).tolist():
+                vertices = props.mesh.vertices_m[props.vertex_offsets[row] : props.vertex_offsets[row + 1]]
+                points = vertices[:, :2].astype(np.float64) + vertices[:, 2:] * shift
+                hull = shapely.convex_hull(shapely.MultiPoint(points))
+                if hull.geom_type == "Polygon":
+                    ring = np.asarray(shapely.orient_polygons(hull).exterior.coords)[:-1]
+                    outlines.append(ring + props.origin)
+        return outlines
+
+
+def signal_lamp(connectors: Int64[np.ndarray, "connectors"], signals: dict[int, int]) -> int:
+    """Flag of the lamp of a signal head: of the first of its connectors with a known state, else 0."""
+    for connector in connectors.tolist():
+        status = signals.get(connector)
+        if status in _SIGNALS:
+            return _SIGNALS[LightStatus(status)]
+    return 0
