@@ -1,8 +1,8 @@
 """What the perception network receives, what it predicts, and the targets of its training.
 
 Legend of the tensors: B batch, T frames (oldest first, the last is the present one), C cameras, H W image rows and
-columns, X Y cells of the grid of the heads (x forward, y left), x y cells of the features, D channels. All positions,
-directions and velocities are in the present ego frame.
+columns, X Y cells of the grid of the heads (x forward, y left), x y cells of the features, D channels, I channels of
+image features. All positions, directions and velocities are in the present ego frame.
 """
 
 from typing import NamedTuple

@@ -7,7 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from perception.backbones.resnet import ResidualBlock, convolution
+from perception.backbones.pyramid import convolution
+from perception.backbones.resnet import ResidualBlock
 from perception.contract import (
     BOX_PARAMETERS,
     CENTRE_CLASSES,

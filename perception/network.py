@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from driving.cameras import CameraRig
 from perception.backbones.resnet import ResNet, ResNetConfig
+from perception.backbones.swin import SwinBackbone, SwinConfig
 from perception.contract import PerceptionInput, PerceptionOutput
 from perception.grid import BevGrid
 from perception.heads import BevEncoder, GridHeads, SignalHead
@@ -21,6 +22,8 @@ BACKBONES: dict[str, BackboneMaker] = {
     "resnet_w24": lambda outputs: ResNet(ResNetConfig(width=24), outputs),
     "resnet_w32": lambda outputs: ResNet(ResNetConfig(width=32), outputs),
     "resnet_w64": lambda outputs: ResNet(ResNetConfig(width=64), outputs),
+    "swin_v1": lambda outputs: SwinBackbone(SwinConfig(version=1), outputs),
+    "swin_v2": lambda outputs: SwinBackbone(SwinConfig(version=2), outputs),
 }
 """By name: makes a backbone with so many output channels; its `stride` is that of its features."""
 
@@ -106,13 +109,13 @@ class PerceptionNetwork(nn.Module):
             rig, self.config.feature_grid, self.stride, self.config.points, with_splat=self.config.lift == "splat"
         )
 
-    def image_features(self, images: Float[Tensor, "B C 3 H W"]) -> Float[Tensor, "B C D h w"]:
+    def image_features(self, images: Float[Tensor, "B C 3 H W"]) -> Float[Tensor, "B C I h w"]:
         """Features of the images of one frame."""
         features: Tensor = self.backbone(images.flatten(0, 1))
         return features.unflatten(0, images.shape[:2])
 
     def bev_features(
-        self, features: Float[Tensor, "B C D h w"], table: LiftTable, present: Bool[Tensor, "B C"]
+        self, features: Float[Tensor, "B C I h w"], table: LiftTable, present: Bool[Tensor, "B C"]
     ) -> Float[Tensor, "B D x y"]:
         """Features of one frame from above; later frames use them as their past."""
         bev: Tensor = self.lifted(self.lift(features, table, present))
@@ -120,7 +123,7 @@ class PerceptionNetwork(nn.Module):
 
     def predict(
         self,
-        features: Float[Tensor, "B C D h w"],
+        features: Float[Tensor, "B C I h w"],
         memory: Float[Tensor, "B D x y"],
         fused: Float[Tensor, "B D x y"],
         table: LiftTable,

@@ -22,6 +22,7 @@ from perception.distributed import TrainingProcess
 from perception.lift import LiftTable
 from perception.losses import LossWeights, losses
 from perception.network import PerceptionConfig, PerceptionNetwork
+from perception.pretraining import FeatureDistillation
 from perception.training_state import append_curves, cosine_rate, load_state, require_same_config, save_state
 
 
@@ -70,6 +71,8 @@ class TrainingConfig:
     warmup_steps: int = 100
     max_gradient: float = 10.0
     use_bf16: bool = False
+    distillation: float = 1.0
+    """Weight of the distance to the features of a teacher, where one is given."""
     num_workers: int = 0
     """Processes per training process that render; 0 renders in the training process."""
     seed: int = 0
@@ -126,26 +129,45 @@ class Trainer:
     """One training in a folder: the checkpoint, the state for resuming, and the curves."""
 
     def __init__(
-        self, config: TrainingConfig, samples: Samples, folder: Path, process: TrainingProcess | None = None
+        self,
+        config: TrainingConfig,
+        samples: Samples,
+        folder: Path,
+        process: TrainingProcess | None = None,
+        teacher: PerceptionNetwork | None = None,
     ) -> None:
         """Start, or resume the training in the folder.
 
+        Args:
+            config: Settings.
+            samples: States.
+            folder: Of checkpoint and curves.
+            process: This process of several.
+            teacher: A trained network with the same image size and grid, whose features the network imitates.
+
         Raises:
-            ValueError: When the folder holds a training of another configuration.
+            ValueError: When the folder holds a training of another configuration, or the teacher does not fit.
         """
         self.config, self.samples, self.folder = config, samples, folder
         self.process = process or TrainingProcess()
         torch.manual_seed(config.seed)
         self.network = PerceptionNetwork(config.network).to(self.process.device)
+        self.distillation: FeatureDistillation | None = None
+        if teacher is not None:
+            self.distillation = FeatureDistillation(self.network, teacher).to(self.process.device)
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self._trained().parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         folder.mkdir(parents=True, exist_ok=True)
         require_same_config(folder, asdict(config), writes=self.process.is_first)
-        self.step = load_state(folder, self.network, self.optimizer, self.process.device)
-        self._model: nn.Module = self.network
+        self.step = load_state(folder, self._trained(), self.optimizer, self.process.device)
+        self._model: nn.Module = self._trained()
         if self.process.world_size > 1:
-            self._model = DistributedDataParallel(self.network)
+            self._model = DistributedDataParallel(self._trained())
+
+    def _trained(self) -> nn.Module:
+        """The network, or the distillation that contains it."""
+        return self.distillation or self.network
 
     def run(self, report: Callable[[int, dict[str, float]], None] | None = None, stop_at: int | None = None) -> None:
         """Train up to `stop_at`, or to the last step of the configuration.
@@ -201,7 +223,13 @@ class Trainer:
             group["lr"] = self._rate()
         with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=config.use_bf16):
             output = self._model(batch.inputs, batch.table)
+        gap = None
+        if self.distillation is not None:
+            output, gap = output
         parts = losses(output, batch.targets, config.losses)
+        if gap is not None:
+            parts["distillation"] = gap
+            parts["total"] = parts["total"] + config.distillation * gap
         if not torch.isfinite(parts["total"]):
             bad = [name for name, value in parts.items() if not torch.isfinite(value)]
             raise ValueError(
@@ -222,7 +250,7 @@ class Trainer:
             return
         about = {"steps": self.step, "seed": self.config.seed, "states": len(self.samples), **(metadata or {})}
         Checkpoint(network=self.network, metadata=about).save(self.folder)
-        save_state(self.folder, self.network, self.optimizer, self.step)
+        save_state(self.folder, self._trained(), self.optimizer, self.step)
 
     def initialize_from(self, folder: Path) -> None:
         """Initialize the weights from another checkpoint of the same network configuration.

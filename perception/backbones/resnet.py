@@ -1,8 +1,8 @@
-"""A plain residual network with a feature pyramid, sized for 128 x 352 images on one CPU core.
+"""A plain residual network, sized for 128 x 352 images on one CPU core.
 
 Source:
-    He et al., "Deep Residual Learning", arXiv 1512.03385 (basic blocks); Lin et al., "Feature Pyramid Networks",
-    arXiv 1612.03144 (the neck). Differences: fewer blocks, and one 3 x 3 convolution per pyramid level at most.
+    He et al., "Deep Residual Learning", arXiv 1512.03385 (basic blocks). Differences: fewer blocks, and a stem of
+    stride 4.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+
+from perception.backbones.pyramid import PyramidBackbone, convolution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +22,6 @@ class ResNetConfig:
     """Channels at stride 4; they double with every stage."""
     blocks: tuple[int, ...] = (1, 2, 2)
     """Residual blocks at strides 4, 8, 16, ..."""
-
-
-def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the size, without bias, for use before a normalisation."""
-    return nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
 
 
 class ResidualBlock(nn.Module):
@@ -44,32 +41,23 @@ class ResidualBlock(nn.Module):
         return functional.relu(inner + self.shortcut(x), inplace=True)
 
 
-class ResNet(nn.Module):
+class ResNet(PyramidBackbone):
     """Images to features at stride 8, which also hold what the coarser stages have found."""
 
-    stride = 8
-
     def __init__(self, config: ResNetConfig, outputs: int) -> None:
-        super().__init__()
+        widths = [config.width * 2**stage for stage in range(len(config.blocks))]
+        super().__init__(widths, outputs)
         # Stride 4 at once: features at stride 2 would cost as much memory traffic as all other layers together.
         self.stem = nn.Sequential(
             convolution(3, config.width, 7, 4), nn.BatchNorm2d(config.width), nn.ReLU(inplace=True)
         )
-        stages, channels, width = [], [], config.width
-        for stage, count in enumerate(config.blocks):
-            wide = config.width * 2**stage
-            blocks = [
-                ResidualBlock(width, wide, stride=2 if stage else 1),
-                *(ResidualBlock(wide, wide) for _ in range(count - 1)),
-            ]
+        stages, width = [], config.width
+        for stage, (wide, count) in enumerate(zip(widths, config.blocks, strict=True)):
+            blocks = [ResidualBlock(width, wide, stride=2 if stage else 1)]
+            blocks += [ResidualBlock(wide, wide) for _ in range(count - 1)]
             stages.append(nn.Sequential(*blocks))
-            channels.append(wide)
             width = wide
         self.stages = nn.ModuleList(stages)
-        self.lateral = nn.ModuleList(nn.Conv2d(wide, outputs, 1) for wide in channels[1:])
-        # Stride 4 enters by a strided convolution: thin lines are lost in the average of a stage.
-        self.fine = nn.Conv2d(channels[0], outputs, 3, stride=2, padding=1)
-        self.out = nn.Sequential(nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D h w"]:
         """Features at stride 8."""
@@ -78,10 +66,7 @@ class ResNet(nn.Module):
         for stage in self.stages:
             x = stage(x)
             features.append(x)
-        merged = self.lateral[-1](features[-1])
-        for lateral, level in zip(reversed(self.lateral[:-1]), reversed(features[1:-1]), strict=True):
-            merged = lateral(level) + functional.interpolate(merged, size=level.shape[-2:], mode="nearest")
-        return self.out(merged + self.fine(features[0]))
+        return self.merged(features)
 
 
 def num_parameters(module: nn.Module) -> int:

@@ -59,6 +59,15 @@ def test_weights_of_a_checkpoint_initialize_a_training(tmp_path):
     assert torch.equal(trainer.network.place.weight, small_network(seed=5).place.weight)
 
 
+def test_a_teacher_adds_a_loss_and_stays_out_of_the_checkpoint(tmp_path):
+    reported = []
+    trainer = Trainer(TRAINING, NoiseSamples(), tmp_path, teacher=small_network(seed=9))
+    trainer.run(report=lambda _, parts: reported.append(parts["distillation"]), stop_at=2)
+    assert reported[0] > 0
+    assert Checkpoint.load(tmp_path).network.config == CONFIG
+    assert Trainer(TRAINING, NoiseSamples(), tmp_path, teacher=small_network(seed=9)).step == 2
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_networks_of_the_recipes_can_be_built(name):
     assert PerceptionNetwork(RECIPES[name]().network).stride == 8
