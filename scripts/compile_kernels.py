@@ -1,4 +1,4 @@
-"""Compile the kernels of simulation, planners and towns now, so that the first drive does not wait for it.
+"""Compile the kernels of simulation, cameras, planners and towns now, so that the first drive does not wait for it.
 
     python scripts/compile_kernels.py
 
@@ -6,14 +6,19 @@ Compiled code is kept in the user's cache folder, apart for each state of the so
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from command_line import CommonArguments, console, run
 
+from driving.rigs import NUPLAN_8
+from driving.synthetic.scenes import scene
 from planning.registry import PLANNERS, load_planner
 from simulation.benchmark.worker import BenchmarkWorker, WorkerSetup
 from simulation.generation.town.generator import generate_town
 from simulation.generation.town.layout import small_town
+from simulation.rendering.appearance import RAIN
+from simulation.rendering.renderer import CameraRenderer
+from simulation.rendering.snapshot import snapshot_of
 from simulation.rollout import TRAFFIC
 
 
@@ -23,13 +28,22 @@ class Arguments(CommonArguments):
 
 
 def main(arguments: Arguments) -> None:
-    """Plan, drive and score hand-made scenes, and make a small town."""
+    """Render, plan, drive and score hand-made scenes, and make a small town."""
     started = time.perf_counter()
     traffic, planners = tuple(TRAFFIC), tuple(PLANNERS)
+    render_once()
     BenchmarkWorker(WorkerSetup(load_planner=load_planner, step_timeout_s=600.0, traffic=traffic, planners=planners))
     generate_town(0, small_town())
     if not arguments.quiet:
         console.print(f"Kernels are ready after {time.perf_counter() - started:.0f} s.")
+
+
+def render_once() -> None:
+    """Render small images with all that a lens and a sensor add."""
+    now = scene("red_light").observation_at(0)
+    looks = replace(RAIN, dirt=0.5, blur_px=0.5)
+    renderer = CameraRenderer(now.map, NUPLAN_8.resized(sizes=(32, 18)), appearance=looks)
+    renderer.render(snapshot_of(now.ego_now.rear_axle_pose, now.agents, now.traffic_lights, now.time_us), (0,))
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ class CameraRenderer:
         depths = (np.arange(FOG_STEPS) + 0.5) * FOG_STEP_M
         self._haze = (256 * (1 - np.exp(-appearance.fog_per_m * depths))).astype(np.uint16)
         # Fresnel's reflection at grazing angles of a camera at a usual height.
-        mirrored = 0.03 + 0.8 * (1 - 1.6 / np.hypot(depths, 1.6)) ** 4
+        mirrored = 0.02 + 0.5 * (1 - 1.6 / np.hypot(depths, 1.6)) ** 4
         self._gloss = (256 * appearance.rain * mirrored).astype(np.uint16)
         self._noise = noise_samples(appearance, seed, 3 * max(width for width, _ in sizes))
         self._spots = [spots_of(appearance, seed, camera, size) for camera, size in enumerate(sizes)]

@@ -17,6 +17,8 @@ SHADOW_LIGHT = 0.5
 """Share of the light below a vehicle."""
 FOG_STEPS, FOG_STEP_M = 1024, 0.5
 """Table of the fog by depth."""
+_GREEN = 16
+"""Excess of green over blue of grass."""
 _LANES = 0x00FF00FF
 _MASK = WINDOW - 1
 
@@ -208,6 +210,9 @@ def shade(
                 b = (texel >> 16 & 255) * light_b >> 8
                 if is_wet:
                     gloss = int(gloss_table[step])
+                    if (texel >> 32 & 255) > (texel >> 16 & 255) + _GREEN:
+                        # Grass holds no film of water.
+                        gloss = gloss >> 2
                     source = mirrors[v, u]
                     mr, mg, mb = fog_r, fog_g, fog_b
                     if source >= 0:
