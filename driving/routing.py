@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
@@ -13,6 +13,9 @@ from driving.route import Route
 
 MAX_OFF_ROUTE_M = 45.0
 """How far the ego may be from the path of a planner. Below `planner.MAX_DRIVEN_GAP_M` by about the ego's length."""
+
+SIGNAL_RANGE_M = 50.0
+"""A signal governs the ego's lane from this distance to its connector on."""
 
 
 def build_route(
@@ -65,6 +68,27 @@ def shortest_lane_chain(
     while chain[-1] != index[start]:
         chain.append(int(before[chain[-1]]))
     return [rows[i] for i in reversed(chain)]
+
+
+def connectors_ahead(
+    map_graph: MapGraph, route: Route, ego_pose: Float64[np.ndarray, "3"], range_m: float = SIGNAL_RANGE_M
+) -> Int64[np.ndarray, "connectors"]:
+    """Rows of the connectors that follow the ego's lane on its route; their signal governs the ego.
+
+    Args:
+        map_graph: The map.
+        route: Decides between the connectors of the lane.
+        ego_pose: Rear axle, global.
+        range_m: Only connectors that begin within this distance.
+    """
+    lanes, on_route = map_graph.lanes, set(route.roadblock_ids)
+    found: dict[int, None] = {}
+    for row in map_graph.lane_rows_at(ego_pose[:2]).tolist():
+        for after in lanes.successors[row].tolist():
+            gap_m = float(np.hypot(*(lanes.centerlines[after][0] - ego_pose[:2])))
+            if lanes.is_connector(after) and gap_m <= range_m and int(lanes.roadblock_ids[after]) in on_route:
+                found[after] = None
+    return np.array(list(found), dtype=np.int64)
 
 
 def route_gaps(map_graph: MapGraph, roadblock_ids: tuple[int, ...]) -> list[tuple[int, int]]:

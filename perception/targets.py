@@ -18,6 +18,7 @@ from driving.agents import AgentKind, LightStatus
 from driving.geometry import local_from_global
 from driving.map import Lanes, MapGraph, Ragged, StopLineKind
 from driving.route import Route
+from driving.routing import connectors_ahead
 from perception.boxes import Boxes, encode_boxes
 from perception.contract import CLASS_OF_KIND, FUTURE_S, OCCUPANCY_CLASSES, ROAD_CLASSES
 from perception.grid import BevGrid
@@ -33,8 +34,6 @@ GROWN_M = 0.5
 """Cells so near to an agent that no camera shows are no targets either."""
 PERSON_GROWN_M = 0.25
 """Footprints of pedestrians and bicycles are widened by half a cell, else they fall between cells."""
-SIGNAL_RANGE_M = 50.0
-"""A signal governs the ego's lane from this distance to its connector on."""
 MIN_AGREEMENT = 0.9
 """Length of the mean of the unit directions of overlapping lanes, below which a cell has no direction."""
 Ring = Float64[np.ndarray, "_ 2"]
@@ -282,12 +281,5 @@ def governing_signal(
         lights: Ids of lane connectors and their `LightStatus`.
     """
     status_of = dict(zip(lights[0].tolist(), lights[1].tolist(), strict=True))
-    on_route = set(route.roadblock_ids)
-    lanes = map_graph.lanes
-    for row in map_graph.lane_rows_at(ego_pose[:2]).tolist():
-        for after in lanes.successors[row].tolist():
-            start = lanes.centerlines[after][0]
-            near = np.hypot(*(start - ego_pose[:2])) <= SIGNAL_RANGE_M
-            if near and int(lanes.roadblock_ids[after]) in on_route and int(lanes.ids[after]) in status_of:
-                return int(status_of[int(lanes.ids[after])])
-    return int(LightStatus.UNKNOWN)
+    ids = map_graph.lanes.ids[connectors_ahead(map_graph, route, ego_pose)].tolist()
+    return next((int(status_of[each]) for each in ids if each in status_of), int(LightStatus.UNKNOWN))

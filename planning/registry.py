@@ -83,7 +83,7 @@ def load_planner(spec: str, *, device: str = "cpu", arguments: Sequence[str] = (
     Args:
         spec: A name of `PLANNERS`; `package.module:Class` for a user's class; `recorded:DIR` for plans stored as
             `DIR/<scenario id>.npz`; `devkit:package.module:Class` for a planner written for nuPlan's devkit;
-            `student:DIR` for a trained student.
+            `student:DIR` for a trained student; `perceived:PLANNER` for a planner on agents and signals from cameras.
         device: In torch's names; passed to constructors with a parameter `device`.
         arguments: Of the constructor, as `NAME=VALUE`; values are converted by its annotations.
 
@@ -133,6 +133,10 @@ def _constructor(spec: str) -> tuple[MakePlanner, tuple[Any, ...]]:
         return RecordedPlanner, (rest,)
     if kind == "student":
         return _student(), (rest,)
+    if kind == "perceived":
+        from planning.perceived import PerceivedPlanner
+
+        return PerceivedPlanner.load, (lambda: load_planner(rest),)
     if kind == "devkit":
         return _devkit(spec), (rest,)
     return named_class(spec), ()

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from driving.route import Route
-from driving.routing import build_route, require_ego_on_route, route_gaps, shortest_lane_chain
+from driving.routing import build_route, connectors_ahead, require_ego_on_route, route_gaps, shortest_lane_chain
 from driving.synthetic.proving_ground import proving_ground
+from driving.synthetic.scenes import scene
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +77,14 @@ def test_an_ego_outside_of_the_map_is_in_no_roadblock(ground):
     route = build_route(ground.map, ground.sites["road"].roadblocks("east_0"), None, np.zeros(3))
     with pytest.raises(ValueError, match="in roadblock none of the map"):
         require_ego_on_route(ground.map, route, np.zeros(3), route.centerline)
+
+
+def test_the_connector_ahead_is_that_of_the_route_and_near():
+    red = scene("red_light")
+    poses = red.ego.rear_axle_poses[0]
+    ahead = [connectors_ahead(red.map, red.route, pose) for pose in poses]
+    assert any(len(rows) for rows in ahead)
+    for rows in ahead:
+        assert all(red.map.lanes.is_connector(row) for row in rows)
+        assert all(int(red.map.lanes.roadblock_ids[row]) in red.route.roadblock_ids for row in rows)
+    assert not len(connectors_ahead(red.map, red.route, poses[red.first_frame], range_m=0.0))

@@ -1,0 +1,111 @@
+"""Any planner on perceived input: agents and the governing signal from cameras, the map given.
+
+    --planner perceived:pdm_closed
+    --planner perceived:student --planner-arg checkpoint=checkpoints/eyes --planner-arg every_s=0.5
+
+The wrapped planner receives an `Observation` with perceived agents instead of the true ones. Signals are known for
+the connectors that follow the lane of the ego on its route only: the network predicts no others.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from driving.agents import LightStatus, TrafficLights
+from driving.map import MapGraph
+from driving.observation import Observation
+from driving.planner import Planner
+from driving.rigs import NUSCENES_6
+from driving.route import Route
+from driving.routing import connectors_ahead
+from driving.trajectory import Trajectory
+from perception.checkpoint import Checkpoint
+from perception.images import fit_rig
+from perception.network import PerceptionNetwork
+from perception.perceiver import PerceivedScene, Perceiver, PerceiverSettings
+from simulation.sensors.rendered import CameraSettings
+
+SHIPPED = Path(__file__).resolve().parent.parent / "perception" / "checkpoints" / "tiny"
+
+
+class PerceivedPlanner:
+    """A planner on agents and signals from a perception network."""
+
+    def __init__(
+        self, planner: Planner, network: PerceptionNetwork, *, every_s: float = 0.2, device: str = "cpu"
+    ) -> None:
+        """Wrap a planner.
+
+        Args:
+            planner: Receives perceived agents.
+            network: Perceives them.
+            every_s: Time between two runs of the network; the tracker predicts in between.
+            device: Of the network.
+        """
+        self._planner = planner
+        self._perceiver = Perceiver(network, PerceiverSettings(every_s=every_s), device)
+        self.camera_settings = CameraSettings(rig=fit_rig(NUSCENES_6, network.config.image_size).rig)
+        self.name = f"perceived:{planner.name}"
+        self.scene: PerceivedScene | None = None
+        self._route: Route | None = None
+
+    @classmethod
+    def load(
+        cls,
+        make_planner: Callable[[], Planner],
+        checkpoint: Path = SHIPPED,
+        every_s: float = 0.2,
+        device: str = "cpu",
+    ) -> "PerceivedPlanner":
+        """Wrap a planner with a stored network.
+
+        Raises:
+            FileNotFoundError: When the folder holds no network.
+            ValueError: When the network has another format.
+        """
+        return cls(make_planner(), Checkpoint.load(checkpoint).network, every_s=every_s, device=device)
+
+    def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002  (the field's word)
+        """Prepare for a new scenario."""
+        self._planner.reset(map, route)
+        self._perceiver.reset()
+        self.scene = None
+        self._route = route
+
+    def plan(self, observation: Observation) -> Trajectory:
+        """The plan of the wrapped planner on perceived agents and signals.
+
+        Raises:
+            ValueError: When the observation has no cameras.
+        """
+        return self._planner.plan(self.perceived(observation))
+
+    def perceived(self, observation: Observation) -> Observation:
+        """The observation with perceived agents and signals, and without images.
+
+        Raises:
+            ValueError: When it has no cameras.
+        """
+        if observation.cameras is None:
+            raise ValueError(
+                f"{self.name} needs camera images, but the observation has none. Run the rollout with"
+                " cameras=planner.camera_settings, or scripts/benchmark.py with --cameras."
+            )
+        self.scene = self._perceiver.perceive(observation.cameras, observation.ego)
+        return replace(
+            observation,
+            agents=self.scene.agents,
+            traffic_lights=self._signals(observation, self.scene),
+            cameras=None,
+        )
+
+    def _signals(self, observation: Observation, scene: PerceivedScene) -> TrafficLights:
+        status = LightStatus.UNKNOWN if scene.signal is None else LightStatus(int(np.argmax(scene.signal)))
+        pose = observation.ego_now.rear_axle_pose
+        rows = connectors_ahead(observation.map, observation.route, pose)
+        if status == LightStatus.UNKNOWN or not len(rows):
+            return TrafficLights.none(1)
+        ids = observation.map.lanes.ids[rows]
+        return TrafficLights.from_dense(ids, np.full((len(ids), 1), status, dtype=np.int8))
