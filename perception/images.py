@@ -67,7 +67,10 @@ def checked_image(
 
 def normalised(images: UInt8[Tensor, "... height width 3"]) -> Float[Tensor, "... 3 height width"]:
     """Images as the network receives them: centred, scaled, channels first."""
-    return (images.movedim(-1, -3).float() - 255 * MEAN) / (255 * SD)
+    last = images.dim() - 1
+    # Not movedim: its negative axes end up in exported models, which other runtimes refuse.
+    first = images.permute(*range(last - 2), last, last - 2, last - 1)
+    return (first.float() - 255 * MEAN) / (255 * SD)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,184 @@
+"""Export of a perception network to one ONNX file without custom operators and without GridSample.
+
+The lift becomes a gather by indices that are inputs of the model, so one file serves every rig with the same number
+of cameras. The warp of past features by the motion of the ego is left to the caller (`temporal.warped`), which also
+keeps the output `memory` for it. Needs the extra `onnx`.
+
+    export_onnx(network, rig, Path("perception.onnx"))
+    session = onnxruntime.InferenceSession("perception.onnx")
+    outputs = session.run(None, onnx_inputs(network, table, images, present))
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor, nn
+
+from driving.cameras import CameraRig
+from perception.contract import PerceptionOutput
+from perception.folding import folded
+from perception.images import normalised
+from perception.lift import LiftTable, PullLift, present_weights
+from perception.network import PerceptionNetwork
+
+OPSET = 18
+LIFT_INPUTS = ("pixels", "weights", "more", "more_pixels", "more_weights")
+INPUTS = ("images", "present", *LIFT_INPUTS, "rays", "past", "covered", "age_s")
+"""uint8 (C, H, W, 3); bool (1, C); the lift; float32 (1, P, 3), (1, D, x, y), (1, x, y), (1, 1). Without a past,
+`covered` is zero."""
+OUTPUTS = PerceptionOutput._fields
+ALLOWED_DOMAINS = ("", "ai.onnx")
+
+
+class _Exported(nn.Module):
+    """One sample with its past, in operators that ONNX has."""
+
+    def __init__(self, network: PerceptionNetwork) -> None:
+        super().__init__()
+        if not isinstance(network.lift, PullLift):
+            raise ValueError("Only networks with the lift 'pull' can be exported: a splat needs a scatter.")
+        self.network, self.pull = network, network.lift
+
+    def forward(
+        self,
+        images: Tensor,
+        present: Tensor,
+        *rest: Tensor,
+    ) -> tuple[Tensor, ...]:
+        network, pull = self.network, self.pull
+        pixels, weights, more, more_pixels, more_weights, rays, past, covered, age_s = rest
+        features = network.image_features(normalised(images)[None])
+        rows = features.permute(0, 1, 3, 4, 2).flatten(0, 3)
+        first, further = _taps(rows, pixels, weights), _taps(rows, more_pixels, more_weights)
+        pulled = first + torch.cat([torch.zeros_like(further[:1]), further])[more]
+        more_seen = more_weights.sum(dim=-1)
+        seen = weights.sum(dim=-1) + torch.cat([torch.zeros_like(more_seen[:1]), more_seen])[more]
+        seen = seen.reshape(-1, pull.num_points)
+        cells = pull.mix(pulled.reshape(seen.shape[0], -1)) + pull.mix_seen(seen)
+        memory = network.lifted(cells.T.reshape(1, -1, *pull.shape))
+        used = torch.ones(1, 1, dtype=torch.bool)
+        fused = network.temporal(memory, past[:, None], covered[:, None], age_s, used)
+        table = LiftTable(*(rays for _ in LiftTable._fields))
+        return tuple(network.predict(features, memory, fused, table, present))
+
+
+def _taps(rows: Tensor, pixels: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sums; one gather per tap, because a gather of all at once makes an array that leaves the cache."""
+    total = rows[pixels[:, 0]] * weights[:, :1]
+    for tap in range(1, pixels.shape[1]):
+        total = total + rows[pixels[:, tap]] * weights[:, tap : tap + 1]
+    return total
+
+
+def lift_inputs(table: LiftTable, present: Bool[np.ndarray, "C"]) -> dict[str, np.ndarray]:
+    """The lift of one rig as indices and weights.
+
+    One camera shows most points, so the taps of further cameras are listed only for the M points that have some.
+
+    Returns:
+        `pixels`, `weights`: (N, 4). `more`: (N,), 0, or 1 + row of the further taps. `more_pixels`, `more_weights`:
+        (M, K - 4).
+    """
+    pixels = table.pixels[0].numpy()
+    weights = present_weights(table, 0, torch.from_numpy(present)).numpy()
+    if pixels.shape[1] == 4:
+        pixels, weights = (np.pad(part, ((0, 0), (0, 4))) for part in (pixels, weights))
+    rows = np.flatnonzero((table.weights[0, :, 4:] > 0).any(dim=-1).numpy())
+    more = np.zeros(len(pixels), dtype=np.int64)
+    more[rows] = 1 + np.arange(len(rows))
+    # At least one row, because some runtimes refuse empty arrays.
+    listed = rows if len(rows) else np.zeros(1, dtype=np.int64)
+    return {
+        "pixels": np.ascontiguousarray(pixels[:, :4]),
+        "weights": np.ascontiguousarray(weights[:, :4]),
+        "more": more,
+        "more_pixels": np.ascontiguousarray(pixels[listed, 4:]),
+        "more_weights": np.ascontiguousarray(weights[listed, 4:]),
+    }
+
+
+def onnx_inputs(
+    network: PerceptionNetwork,
+    table: LiftTable,
+    images: UInt8[np.ndarray, "C H W 3"],
+    present: Bool[np.ndarray, "C"],
+    past: tuple[Float[Tensor, "1 D x y"], Float[Tensor, "1 x y"], float] | None = None,
+) -> dict[str, np.ndarray]:
+    """Inputs of the exported model.
+
+    Args:
+        network: That was exported.
+        table: Of the rig, `network.table(rig)`.
+        images: Of the network's size.
+        present: Cameras that are used.
+        past: Features `memory` of a past run, warped by `temporal.warped`; the cells that they cover; their age [s].
+    """
+    config = network.config
+    shape = config.feature_grid.shape
+    if past is None:
+        past = torch.zeros(1, config.bev_channels, *shape), torch.zeros(1, *shape), 0.5
+    features, covered, age_s = past
+    return {
+        "images": images,
+        "present": present[np.newaxis],
+        **lift_inputs(table, present),
+        "rays": table.rays.numpy(),
+        "past": features.numpy(),
+        "covered": covered.numpy(),
+        "age_s": np.full((1, 1), age_s, dtype=np.float32),
+    }
+
+
+def export_onnx(network: PerceptionNetwork, rig: CameraRig, path: Path) -> None:
+    """Write a network as ONNX and check the operators.
+
+    Args:
+        network: To export; normalisations are folded.
+        rig: Of the network's size; decides the number of cameras, and how many of them may show one point.
+        path: Of the file.
+
+    Raises:
+        ModuleNotFoundError: Without the extra `onnx`.
+        ValueError: When the network cannot be exported.
+    """
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "Export needs the package onnx. Install it with: pip install 'camber[onnx]'."
+        ) from error
+    table = network.table(rig)
+    height, width = network.config.image_size
+    images = np.zeros((len(rig.names), height, width, 3), dtype=np.uint8)
+    inputs = onnx_inputs(network, table, images, np.ones(len(rig.names), dtype=bool))
+    module = _Exported(folded(network)).eval()
+    with warnings.catch_warnings():
+        # Shapes become constants, as intended; and the exporter by tracing, which is deprecated, is faster.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            tuple(torch.from_numpy(inputs[name]) for name in INPUTS),
+            str(path),
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
+            dynamic_axes={name: {0: "further_points"} for name in ("more_pixels", "more_weights")},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    require_plain_operators(onnx.load(str(path)))
+
+
+def require_plain_operators(model: Any) -> None:
+    """Raise unless a model has standard operators only, and no GridSample.
+
+    Raises:
+        ValueError: Names the operators.
+    """
+    bad = {node.op_type for node in model.graph.node if node.domain not in ALLOWED_DOMAINS}
+    bad |= {node.op_type for node in model.graph.node if node.op_type == "GridSample"}
+    if bad:
+        raise ValueError(f"The model has operators that not every runtime offers: {', '.join(sorted(bad))}.")
