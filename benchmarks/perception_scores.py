@@ -125,7 +125,7 @@ def rings(network: PerceptionNetwork) -> dict[str, Any]:
     return {
         "all": np.ones(grid.shape, dtype=bool),
         "0-20 m": ring(grid, 0.0, NEAR_M),
-        "20-32 m": ring(grid, NEAR_M, 99),
+        "20-32 m": ring(grid, NEAR_M, np.inf),
     }
 
 
