@@ -12,7 +12,7 @@ from simulation.rendering.ground import COLUMN_PART, ROW_PART, WINDOW, GroundWin
 from simulation.rendering.lighting import MAX_LIGHT, Light, Scene
 from simulation.rendering.mesh_parts import Material
 
-_FACADE, _SHADOW = int(Material.FACADE), int(Material.SHADOW)
+_FACADE, _SHADOW, _LAMP = int(Material.FACADE), int(Material.SHADOW), int(Material.LAMP)
 SHADOW_LIGHT = 0.5
 """Share of the light below a vehicle."""
 FOG_STEPS, FOG_STEP_M = 1024, 0.5
@@ -158,7 +158,15 @@ def shade(
     beams, mirrors = extras.beam, extras.mirror
     rays_x, rays_y = camera.rays_x, camera.rays_y
     looks = scene.looks
-    window_range_m = air.window_range_m
+    window_range_m = np.float32(air.window_range_m)
+    fading = np.float32(2.0 / max(air.window_range_m, 1e-3))
+    panes = (
+        int(light.sky[0]),
+        int(light.sky[1]),
+        int(light.sky[2]),
+        int(light.emission[_LAMP, 0]),
+        int(air.lit_windows * 1024),
+    )
     materials, colours = scene.materials, scene.colours
     for v in range(height):
         for u in range(width):
@@ -178,11 +186,13 @@ def shade(
                     x, y = rays_x[v, u], rays_y[v, u]
                     r, g, b = _with_windows(
                         (r, g, b),
-                        depth * (walls[t, 0] * x + walls[t, 1] * y + walls[t, 2]),
-                        depth * (walls[t, 3] * x + walls[t, 4] * y + walls[t, 5]),
-                        (depth, looks[t]),
-                        air,
-                        light,
+                        (
+                            depth * (walls[t, 0] * x + walls[t, 1] * y + walls[t, 2]),
+                            depth * (walls[t, 3] * x + walls[t, 4] * y + walls[t, 5]),
+                        ),
+                        np.float32(2.0) - depth * fading,
+                        int(looks[t]),
+                        panes,
                     )
                 haze = int(haze_table[int(min(depth * per_metre, last_step))])
             elif level < SKY:
@@ -229,32 +239,37 @@ def shade(
             out[v, u, 2] = min(b + ((fog_b - b) * haze >> 8), MAX_LIGHT)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy")
 def _with_windows(
-    colour: tuple[int, int, int],
-    along_m: float,
-    above_m: float,
-    place: tuple[float, int],
-    air: Air,
-    light: Light,
+    colour: tuple[int, int, int], place: tuple[Any, Any], fade: Any, number: int, panes: tuple[Any, ...]
 ) -> tuple[int, int, int]:
-    """Colour of a façade with windows in storeys of 3.1 m; the building's number varies their pattern."""
-    depth, number = place
+    """Colour of a façade with windows in storeys of 3.1 m.
+
+    Args:
+        colour: Of the wall.
+        place: Metres along the wall and above the ground.
+        fade: Contrast of the windows where it is below 1.
+        number: Of the building, which varies the pattern.
+        panes: Mirrored sky in red, green and blue, light of a lit window, and how many of 1024 are lit.
+    """
+    along_m, above_m = place
+    sky_r, sky_g, sky_b, lamp, lit = panes
     style = (number * 7919) & 0xFFFF
-    bay_m = np.float32(2.4 + 0.25 * (style & 3))
-    storey_m = np.float32(3.1)
-    column, storey = math.floor(along_m / bay_m), math.floor(above_m / storey_m)
-    across, up = along_m / bay_m - column, above_m / storey_m - storey
+    # Truncation rounds down for positive numbers, and takes less time than the floor.
+    across = along_m * (np.float32(1.0) / np.float32(2.4 + 0.25 * (style & 3))) + np.float32(1024.0)
+    up = above_m * np.float32(1 / 3.1) + np.float32(1.0)
+    column, storey = int(across), int(up)
+    across, up = across - np.float32(column), up - np.float32(storey)
+    storey -= 1
     margin = np.float32(0.22)
     sill = np.float32(0.30)
     if storey == 0:
         margin, sill = np.float32(0.12), np.float32(0.18)
     r, g, b = colour
     share = 256
-    fade = np.float32(2.0) - np.float32(2.0) * np.float32(depth / air.window_range_m)
-    if fade < 1:
+    if fade < np.float32(1.0):
         share = int(fade * 256)
-    if across < margin or across > 1 - margin or up < sill or up > np.float32(0.84):
+    if across < margin or across > np.float32(1.0) - margin or up < sill or up > np.float32(0.84):
         # A darker plinth, and a ledge between storeys.
         if storey == 0 and up < np.float32(0.12):
             return r - (r * share >> 10), g - (g * share >> 10), b - (b * share >> 10)
@@ -264,15 +279,14 @@ def _with_windows(
     key = (column * 73856093) ^ (storey * 19349663) ^ (style * 83492791)
     key = (key ^ (key >> 13)) * 1274126177
     key = (key ^ (key >> 16)) & 1023
-    if key < air.lit_windows * 1024:
+    if key < lit:
         tone = 180 + (key & 7) * 12
-        wr = int(light.emission[8, 0]) * tone >> 10
+        wr = lamp * tone >> 10
         wg, wb = wr * 200 >> 8, wr * (90 + (key & 31) * 3) >> 8
     else:
         # The sky is mirrored, more in the upper part.
-        part = np.float32(0.16) + np.float32(0.22) * up + np.float32((key & 15) / 120.0)
-        wr = int(light.sky[0] * part) + (r >> 4)
-        wg, wb = int(light.sky[1] * part) + (g >> 4), int(light.sky[2] * part) + (b >> 4)
+        part = int(np.float32(41.0) + np.float32(56.0) * up) + 2 * (key & 15)
+        wr, wg, wb = (sky_r * part >> 8) + (r >> 4), (sky_g * part >> 8) + (g >> 4), (sky_b * part >> 8) + (b >> 4)
         if up > np.float32(0.78) or across < margin + np.float32(0.04):
             wr, wg, wb = wr >> 1, wg >> 1, wb >> 1
     return r + ((wr - r) * share >> 8), g + ((wg - g) * share >> 8), b + ((wb - b) * share >> 8)
