@@ -5,6 +5,8 @@ r"""Drive planners through scenarios in closed loop and write a report that expl
         --traffic reactive --backend ray --workers 16 --output results/val14
     python scripts/benchmark.py --data DIR --planner my_package.my_file:MyPlanner \
         --planner-arg checkpoint=weights.pt --output results/mine
+    python scripts/benchmark.py --data DIR --planner my_package.my_file:MyPlanner --cameras nuplan_8 \
+        --appearance night --camera-fault CAM_F0:black:2-6 --output results/dark
     python scripts/benchmark.py ... --output results/first --resume      # after an interruption
 
 Planners: PLANNER_NAMES, `student:DIR` for a trained student, `package.module:Class` for a class of your own,
@@ -27,14 +29,20 @@ from rich.markup import escape
 from rich.table import Table
 from tyro.conf import UseAppendAction, arg
 
+from driving.rig_files import read_rig, rig_named
+from driving.rigs import RIGS
 from planning.arguments import assign_arguments
 from planning.registry import PLANNERS, load_planner, planner_parameters
+from simulation.benchmark.camera_options import CameraOptions
 from simulation.benchmark.devices import DeviceChoice
 from simulation.benchmark.report import Report
 from simulation.benchmark.run import Progress, run_benchmark
 from simulation.benchmark.settings import BenchmarkSettings, Traffic
+from simulation.rendering.faults import parse_fault
 
 EXIT_LEFT_OUT = 3
+LONGEST_SIDE_PX = 480
+"""Of the images of rigs that are given by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +88,22 @@ class Arguments(CommonArguments):
     """Time limit of one scenario [s]; a worker that exceeds it is killed. Multiplied by the size of a batch."""
     seed: int = 0
     """Seed of planners that draw random numbers."""
+    cameras: str | None = None
+    """Give planners rendered images: nuplan_8, nuscenes_6, argoverse2_7, or a JSON file with a rig. Images are
+    rendered when a planner reads them. [only for planners with cameras of their own, and these]"""
+    camera_size: tuple[int, int] | None = None
+    """Width and height of all images [px]. [the longest side is 480 for rigs by name; of the file]"""
+    appearance: str | None = None
+    """Light and weather of the images: day, overcast, dusk, night, fog, rain, or by_seed. [day, or the planner's]"""
+    camera_seed: int | None = None
+    """Seed of buildings, trees, looks of agents, noise, and of the appearance by_seed. [0, or the planner's]"""
+    camera_every_steps: int | None = None
+    """Steps of 0.1 s between two images of a camera. [1, or the planner's]"""
+    camera_fault: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="CAMERA:KIND")] = ()
+    """Fault of a camera, with its seconds: CAM_F0:black:2-6, CAM_F0:missing, CAM_F0:frozen, CAM_F0:late=0.5,
+    CAM_F0:nan. May be repeated."""
+    camera_calibration: Path | None = None
+    """JSON file with the rig that planners get, where it differs from the true one."""
     probes: bool = True
     """Also run stand_still, constant_velocity and ignore_agents, which show how far a metric can be gamed."""
     resume: bool = False
@@ -111,6 +135,7 @@ def main(arguments: Arguments) -> None:
         step_timeout_s=arguments.step_timeout,
         scenario_timeout_s=arguments.scenario_timeout,
         seed=arguments.seed,
+        cameras=camera_options(arguments).to_json(),
         probes=arguments.probes,
         limit=arguments.limit,
         allow_short=arguments.allow_short,
@@ -137,6 +162,37 @@ def main(arguments: Arguments) -> None:
     print_line(f"Report: {store.folder / 'report.html'}")
     if report.num_left_out:
         sys.exit(EXIT_LEFT_OUT)
+
+
+def camera_options(arguments: Arguments) -> CameraOptions:
+    """The cameras that the arguments set.
+
+    Raises:
+        KeyError: When no rig has the name.
+        FileNotFoundError: When a rig file is missing.
+        ValueError: When a rig file, a size or a fault is wrong.
+    """
+    rig = calibration = None
+    if arguments.cameras is not None:
+        rig = rig_named(arguments.cameras)
+        if arguments.camera_size is not None:
+            rig = rig.resized(sizes=arguments.camera_size)
+        elif arguments.cameras in RIGS:
+            rig = rig.resized(scale=LONGEST_SIDE_PX / float(rig.image_sizes.max()))
+    elif arguments.camera_size is not None:
+        raise ValueError("--camera-size needs a rig: name it by --cameras.")
+    if arguments.camera_calibration is not None:
+        calibration = read_rig(arguments.camera_calibration)
+        if rig is not None and calibration.names == rig.names:
+            calibration = calibration.resized(sizes=rig.image_sizes)
+    return CameraOptions(
+        rig=rig,
+        calibration=calibration,
+        appearance=arguments.appearance,
+        seed=arguments.camera_seed,
+        every_steps=arguments.camera_every_steps,
+        faults=tuple(parse_fault(text) for text in arguments.camera_fault),
+    )
 
 
 def _count_gpus() -> int:

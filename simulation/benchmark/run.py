@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from simulation.benchmark.backends import Backend, make_backend
+from simulation.benchmark.camera_options import CameraOptions
 from simulation.benchmark.data_version import data_version
 from simulation.benchmark.data_warnings import collected_warnings
 from simulation.benchmark.jobs import Job, JobResult, failed
@@ -33,6 +34,7 @@ RESUME_MUST_MATCH = (
     "probes",
     "traffic",
     "seed",
+    "cameras",
     "limit",
     "allow_short",
 )
@@ -69,10 +71,13 @@ def run_benchmark(
             would mix different results.
     """
     # A wrong name or argument is reported here and not once per scenario.
-    batch_sizes = {}
+    batch_sizes, cameras, has_cameras = {}, CameraOptions.from_json(settings.cameras), False
     for name in settings.all_planners:
         planner = load_planner(name, device="cpu", arguments=settings.planner_arguments.get(name, ()))
         batch_sizes[name] = settings.batch_size(is_batched=hasattr(planner, "plan_batch"))
+        has_cameras |= cameras.settings_for(planner) is not None
+    if settings.cameras is not None and not has_cameras:
+        raise ValueError("No planner of this run has cameras of its own: options of cameras need a rig (--cameras).")
     started = time.perf_counter()
     warnings: list[str] = []
     with collected_warnings(warnings, propagate=True):
@@ -100,6 +105,7 @@ def run_benchmark(
             arguments=settings.planner_arguments,
             opened_scenarios=max(batch_sizes.values()),
             allow_short=settings.allow_short,
+            cameras=cameras,
         )
         backend = make_backend(settings, setup, num_gpus)
         startup_s, started = backend.startup_s, time.perf_counter()

@@ -52,6 +52,8 @@ class BenchmarkSettings:
     scenario_timeout_s: float = Field(default=900.0, gt=0.0)
     """Time limit of one scenario: a worker that exceeds it is killed. For a batch it is multiplied by its size."""
     seed: int = Field(default=0, ge=0)
+    cameras: dict[str, Any] | None = None
+    """Cameras of the run (`CameraOptions.to_json`); None leaves all to the planners."""
     probes: bool = True
     """Also run the degenerate planners; the report lists their scores apart."""
     limit: int | None = Field(default=None, ge=1)

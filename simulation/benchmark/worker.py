@@ -19,11 +19,13 @@ from driving.planner import Planner, reset_planner
 from driving.scenario import Scenario
 from driving.synthetic.scenes import scene
 from driving.trajectory import Trajectory
+from simulation.benchmark.camera_options import CameraOptions
 from simulation.benchmark.data_warnings import collected_warnings
 from simulation.benchmark.jobs import Job, JobResult, failed
 from simulation.benchmark.opened_scenarios import OpenedScenarios
 from simulation.metrics.score import SimulationScore, score_simulation
 from simulation.rollout import FAILURES, Rollout, run_lockstep
+from simulation.sensors.rendered import CameraSettings, logged_images
 from simulation.time_limit import StepTimeoutError
 
 logger = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class WorkerSetup:
     """How many scenarios stay open."""
     allow_short: bool = False
     """Drive scenarios that the end of their log cuts off."""
+    cameras: CameraOptions = field(default_factory=CameraOptions)
 
 
 class BenchmarkWorker:
@@ -94,19 +97,26 @@ class BenchmarkWorker:
         for name in self._setup.planners:
             if is_warmed_up(name):
                 try:
-                    self._warm_up_planner(self._planner(name), scenarios)
+                    planner = self._planner(name)
+                    self._warm_up_planner(planner, scenarios, self._setup.cameras.settings_for(planner))
                 except FAILURES as error:
                     logger.warning("Planner %s cannot be warmed up: %s", name, sentence_of(error))
                     self._planners.pop(name, None)
 
+        if self._setup.cameras.rig is not None:
+            # A planner's first image then needs no compiling.
+            settings = CameraSettings(rig=self._setup.cameras.rig)
+            logged_images(scenarios[0], settings).newest(0, scenarios[0].ego.rear_axle_poses[0]).image(0)
+
     @staticmethod
-    def _warm_up_planner(planner: Planner, scenarios: list[Scenario]) -> None:
+    def _warm_up_planner(planner: Planner, scenarios: list[Scenario], cameras: CameraSettings | None) -> None:
         for scenario in scenarios:
             reset_planner(planner, scenario)
-            for iteration in range(0, scenario.num_frames, WARM_UP_STRIDE):
-                planner.plan(scenario.observation_at(iteration))
+            observations = _observations(scenario, cameras)
+            for observation in observations:
+                planner.plan(observation)
             if hasattr(planner, "plan_batch"):
-                planner.plan_batch([scenario.observation_at(iteration) for iteration in (0, WARM_UP_STRIDE)])
+                planner.plan_batch(observations[:2])
 
     def run(self, jobs: Sequence[Job]) -> tuple[JobResult, ...]:
         """Open the scenarios, drive them in lockstep, score each; a failure becomes a result with its reason.
@@ -146,7 +156,7 @@ class BenchmarkWorker:
         with _shared_stage(drives, "rollout"):
             for drive in drives:
                 with drive.stage("set_up"):
-                    drive.start()
+                    drive.start(self._setup.cameras.settings_for(planner))
             started = [drive for drive in drives if drive.rollout is not None]
             errors = run_lockstep(
                 [drive.rollout for drive in started if drive.rollout is not None],
@@ -163,6 +173,16 @@ class BenchmarkWorker:
                 name, device=self._setup.device, arguments=self._setup.arguments.get(name, ())
             )
         return self._planners[name]
+
+
+def _observations(scenario: Scenario, cameras: CameraSettings | None) -> list[Observation]:
+    """Observations of the recorded drive at some steps, with rendered images if there are cameras."""
+    found = [scenario.observation_at(step) for step in range(0, scenario.num_frames, WARM_UP_STRIDE)]
+    if cameras is None:
+        return found
+    drawn = logged_images(scenario, replace(cameras, faults=()))
+    poses = scenario.ego.rear_axle_poses[0]
+    return [replace(one, cameras=drawn.newest(one.iteration, poses)) for one in found]
 
 
 def is_warmed_up(planner: str) -> bool:
@@ -195,11 +215,13 @@ class _Drive:
         finally:
             self.times[name] = time.perf_counter() - started
 
-    def start(self) -> None:
+    def start(self, cameras: CameraSettings | None) -> None:
         """Set the rollout up."""
         assert self.scenario is not None
         job = self.job
-        self.rollout = Rollout(self.scenario, traffic=job.traffic, planner_name=job.planner, seed=job.own_seed)
+        self.rollout = Rollout(
+            self.scenario, traffic=job.traffic, planner_name=job.planner, seed=job.own_seed, cameras=cameras
+        )
 
     def score(self) -> None:
         """Score and pack the finished rollout."""

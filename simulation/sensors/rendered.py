@@ -10,7 +10,7 @@ The same settings give the same bytes, in a drive and later from its log.
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -29,7 +29,8 @@ from simulation.ego.dynamics import HEADING, states_of
 from simulation.rendering.appearance import APPEARANCES, Appearance, appearance_of
 from simulation.rendering.faults import CameraFault, parse_fault, require_known_cameras
 from simulation.rendering.snapshot import Snapshot, snapshot_of
-from simulation.sensors.logged import LoggedSensors
+from simulation.sensors.frames_on_demand import FramesOnDemand
+from simulation.sensors.logged import observe
 from simulation.traffic.tracks import TrackWindow, arrays_of_tracks
 
 DEFAULT_SIZE = (480, 270)
@@ -122,21 +123,21 @@ class RenderedSensors:
             settings: Of the cameras.
         """
         self._scenario, self._settings = scenario, settings
-        self._logged = LoggedSensors(scenario)
         self._drawn: RenderedImagesByFrame | None = None
 
     def observe(
         self, iteration: int, ego_states: Float64[np.ndarray, "1 time 10"], tracks: TrackWindow
     ) -> Observation:
         """As `LoggedSensors.observe`, with the newest frame of each camera."""
-        if self._drawn is None:
-            self._drawn = RenderedImagesByFrame(
+        drawn = self._drawn
+        if drawn is None:
+            drawn = self._drawn = RenderedImagesByFrame(
                 self._scenario,
                 self._settings,
                 lambda frame: _snapshot(self._scenario, ego_states, tracks, frame),
             )
-        observation = self._logged.observe(iteration, ego_states, tracks)
-        return replace(observation, cameras=self._drawn.newest(iteration, ego_states[0, :, : HEADING + 1]))
+        frames = FramesOnDemand(lambda: drawn.newest(iteration, ego_states[0, :, : HEADING + 1]))
+        return observe(self._scenario, iteration, ego_states, tracks, frames)
 
 
 def logged_images(

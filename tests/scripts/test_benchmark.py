@@ -1,9 +1,11 @@
 """The command as a user calls it: in a process of its own, without the type checks of the test run."""
 
+import importlib
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ import pytest
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios
 from driving.nuplan.writer import write_world
+from driving.rig_files import write_rig
+from driving.rigs import RIGS
 from driving.synthetic.scenes import SCENES
 from planning.registry import PLANNERS
 
@@ -154,3 +158,25 @@ def test_odd_characters_are_printed_as_they_are(call, tmp_path):
     code, out, _ = call(*options(world, world / "r", "stand_still"))
     assert code == 0
     assert f"Report: {world / 'r' / 'report.html'}" in out
+
+
+def test_options_of_cameras_name_rig_size_appearance_and_faults(repository, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(repository / "scripts"))
+    script = importlib.import_module("benchmark")
+    write_rig(RIGS["nuscenes_6"].shifted(yaw_rad=0.02), tmp_path / "calibration.json")
+    arguments = script.Arguments(
+        data=tmp_path,
+        output=tmp_path,
+        cameras="nuscenes_6",
+        camera_calibration=tmp_path / "calibration.json",
+        appearance="fog",
+        camera_fault=("CAM_BACK:black:2-6",),
+    )
+    options = script.camera_options(arguments)
+    assert options.rig.image_sizes.tolist() == 6 * [[480, 270]]
+    assert options.calibration.image_sizes.tolist() == 6 * [[480, 270]]
+    assert (options.appearance, [str(fault) for fault in options.faults]) == ("fog", ["CAM_BACK:black:2-6"])
+    large = script.camera_options(replace(arguments, camera_size=(800, 450), camera_calibration=None))
+    assert large.rig.image_sizes.tolist() == 6 * [[800, 450]]
+    with pytest.raises(ValueError, match="--camera-size needs a rig"):
+        script.camera_options(replace(arguments, cameras=None, camera_size=(800, 450)))

@@ -34,6 +34,20 @@ class Straight:
         ]
 
 
+class ReadsImages(Straight):
+    """Fails unless the front camera shows something and the rear camera is black."""
+
+    name = "reads_images"
+
+    def plan(self, observation: Observation) -> Trajectory:
+        if observation.iteration % 50 == 0:
+            assert observation.cameras is not None
+            front, back = (observation.cameras.image(camera) for camera in (0, 3))
+            assert front.any()
+            assert not back.any()
+        return super().plan(observation)
+
+
 class StraightBatched(Straight):
     """The same for many scenarios per query."""
 
