@@ -3,72 +3,24 @@
 Seed and step alone determine the states of a batch, so an interrupted training resumes with identical results.
 """
 
-import csv
-import json
-import math
-import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
-from torch import Tensor, nn
-from torch.distributed import barrier, destroy_process_group, init_process_group
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from distill.losses import losses
 from distill.recipes import TrainingConfig
 from distill.samples import Samples
+from perception.distributed import TrainingProcess
+from perception.training_state import append_curves, cosine_rate, load_state, require_same_config, save_state
 from planning.neural.network import ScoreWeights, Student, StudentNetwork, load_weights
 from planning.neural.vocabulary import TrajectoryVocabulary
-
-RESUME_TENSORS, CONFIG, CURVES = "resume.safetensors", "training.json", "curves.csv"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingProcess:
-    """This process in a distributed training."""
-
-    rank: int
-    world_size: int
-    device: str
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this process writes files."""
-        return self.rank == 0
-
-
-def join_process_group(threads: int = 1) -> TrainingProcess:
-    """Join the process group that torchrun describes by environment variables, if there is one.
-
-    Args:
-        threads: Of torch in this process.
-    """
-    torch.set_num_threads(threads)
-    world_size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    on_gpu = torch.cuda.is_available()
-    device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if on_gpu else "cpu"
-    if world_size > 1 and not torch.distributed.is_initialized():
-        init_process_group("nccl" if on_gpu else "gloo")
-    return TrainingProcess(rank=rank, world_size=world_size, device=device)
-
-
-def wait_for_all() -> None:
-    """Wait at a barrier of all processes."""
-    if torch.distributed.is_initialized():
-        barrier()
-
-
-def leave_process_group() -> None:
-    """Wait at a barrier, then destroy the process group: a process that exits early aborts all."""
-    if torch.distributed.is_initialized():
-        barrier()
-        destroy_process_group()
 
 
 class Trainer:
@@ -88,16 +40,17 @@ class Trainer:
             ValueError: When the folder holds a training of another configuration or vocabulary.
         """
         self.config, self.samples, self.vocabulary, self.folder = config, samples, vocabulary, folder
-        self.process = process or TrainingProcess(rank=0, world_size=1, device="cpu")
+        self.process = process or TrainingProcess()
         torch.manual_seed(config.seed)
         network = StudentNetwork(config.network, tuple(config.losses.teacher))
         self.network = network.to(self.process.device)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
-        self._load()
+        described = {**asdict(config), "vocabulary": vocabulary.digest}
+        require_same_config(folder, described, writes=self.process.is_first)
+        self.step = load_state(folder, self.network, self.optimizer, self.process.device)
         self._model: nn.Module = self.network
         if self.process.world_size > 1:
             self._model = DistributedDataParallel(self.network)
@@ -170,47 +123,7 @@ class Trainer:
         if not self.process.is_first:
             return
         self.student().save(self.folder)
-        moments = {
-            f"{number}.{name}": value.contiguous() if value.dim() else value.reshape(1)
-            for number, state in self.optimizer.state_dict()["state"].items()
-            for name, value in state.items()
-        }
-        weights = {f"network.{name}": value.contiguous() for name, value in self.network.state_dict().items()}
-        part = self.folder / f"{RESUME_TENSORS}.part"
-        # The weights are stored twice, so that moments and weights always belong to one step.
-        safetensors.torch.save_file({**moments, **weights}, part, metadata={"step": str(self.step)})
-        part.replace(self.folder / RESUME_TENSORS)
-
-    def _load(self) -> None:
-        written = json.loads(json.dumps({**asdict(self.config), "vocabulary": self.vocabulary.digest}))
-        path = self.folder / CONFIG
-        if path.is_file():
-            found = json.loads(path.read_text(encoding="utf-8"))
-            changed = [name for name in written if found.get(name) != written[name] and name != "steps"]
-            if changed:
-                raise ValueError(
-                    f"{self.folder} holds a training with another {', '.join(changed)}. Use a new folder, or"
-                    " resume with the same configuration."
-                )
-        if self.process.is_first:
-            path.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
-        resumed = self.folder / RESUME_TENSORS
-        if resumed.is_file():
-            self._resume(resumed)
-
-    def _resume(self, path: Path) -> None:
-        with safetensors.safe_open(path, framework="pt") as opened:
-            self.step = int(opened.metadata()["step"])
-        tensors = safetensors.torch.load_file(path, device=self.process.device)
-        weights = {name[8:]: value for name, value in tensors.items() if name.startswith("network.")}
-        self.network.load_state_dict(weights)
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if not name.startswith("network."):
-                number, _, key = name.partition(".")
-                state.setdefault(int(number), {})[key] = value.reshape(()) if key == "step" else value
-        described = self.optimizer.state_dict()
-        self.optimizer.load_state_dict({"state": state, "param_groups": described["param_groups"]})
+        save_state(self.folder, self.network, self.optimizer, self.step)
 
     def initialize_from(self, folder: Path) -> None:
         """Initialize the weights from another student of the same configuration.
@@ -222,20 +135,12 @@ class Trainer:
         load_weights(self.network, folder / "weights.safetensors")
 
     def _log(self, means: dict[str, float], curves: Any) -> None:
-        path = self.folder / CURVES
-        is_new = not path.is_file()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if is_new:
-                writer.writerow(["step", "learning_rate", *means])
-            writer.writerow([self.step, learning_rate(self.config, self.step), *means.values()])
+        rate = learning_rate(self.config, self.step)
+        append_curves(self.folder, self.step, {"learning_rate": rate, **means})
         for name, value in means.items():
             curves.add_scalar(f"loss/{name}", value, self.step)
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
     """Learning rate of a step: linear warm-up, then cosine decay to 1 %."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    share = min(1.0, (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps))
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * share)))
+    return cosine_rate(step, steps=config.steps, warmup_steps=config.warmup_steps, highest=config.learning_rate)

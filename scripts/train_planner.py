@@ -31,10 +31,11 @@ from distill.recipes import TrainingConfig, imitation_only, recipe
 from distill.samples import Samples, held_back
 from distill.states import SHIFTED, StateSettings
 from distill.teacher import load_teacher
-from distill.training import Trainer, TrainingProcess, join_process_group, leave_process_group, wait_for_all
+from distill.training import Trainer
 from driving.nuplan.data import DataRoot
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import list_scenarios
+from perception.distributed import TrainingProcess, join_process_group, leave_process_group, wait_for_all
 from planning.neural.vocabulary import TrajectoryVocabulary
 
 

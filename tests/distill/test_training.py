@@ -114,7 +114,8 @@ import torch
 torch.set_num_threads(1)
 from distill.labels import LabelStore
 from distill.samples import Samples
-from distill.training import Trainer, join_process_group, leave_process_group
+from distill.training import Trainer
+from perception.distributed import join_process_group, leave_process_group
 from distill.recipes import tiny
 from planning.neural.encoder import NetworkConfig
 from planning.neural.vocabulary import TrajectoryVocabulary
