@@ -150,7 +150,9 @@ def _rows_in(layer: AreaLayer, region: Box) -> list[int]:
 
 
 def _clipped(layer: AreaLayer, region: Box) -> list[shapely.Geometry]:
-    return [shapely.clip_by_rect(shapely.make_valid(layer.polygons[row]), *region) for row in _rows_in(layer, region)]
+    # Not `clip_by_rect`, which fails on slivers of recorded maps.
+    window = shapely.box(*region)
+    return [shapely.intersection(shapely.make_valid(layer.polygons[row]), window) for row in _rows_in(layer, region)]
 
 
 def rings_of(geometries: Iterable[shapely.Geometry]) -> list[Ring]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from driving.importers.track_archive import import_recording
 from driving.map import TurnKind
 from driving.synthetic.scenes import scene
 from simulation.rendering.camera_tables import FINEST_TEXEL_M, NUM_LEVELS
@@ -136,3 +137,11 @@ def test_junctions_get_crosswalks_stop_lines_and_arrows_but_no_lane_lines():
     ends = np.concatenate(rings[Paint.WHITE])
     assert len(ends) > 50
     assert np.hypot(*(ends - middle).T).min() > 3.0
+
+
+def test_recorded_maps_with_slivers_are_painted(recorded_data):
+    folder = recorded_data / "nuscenes_mini" / "tracks"
+    map_graph = import_recording(folder / "scene-0553.npz").map
+    # `shapely.clip_by_rect` raises an error here.
+    rings = painted_rings(map_graph, (331744.0, 4690304.0, 331776.0, 4690336.0))
+    assert len(rings[Paint.ASPHALT]) > 0
