@@ -3,6 +3,7 @@
 import io
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from jaxtyping import Float, Float64, Integer
 from PIL import Image
 
 from driving.agents import AgentKind
-from driving.cameras import CameraFrames
+from driving.cameras import CameraFrames, CameraRig
 from driving.scenario import Scenario
+from simulation.rendering.camera_tables import monotone_radius
 
 MAX_DISTANCE_M = 80.0
 """Range of projected boxes."""
@@ -55,19 +57,30 @@ def small_strip(scenario: Scenario) -> tuple[dict[str, Any], dict[int, bytes]]:
     Raises:
         FileNotFoundError: When the log has no cameras, or all image files are missing.
     """
-    strip = camera_strip(scenario)
+    return fewer_images(camera_strip(scenario), lambda frame: image_file(scenario, frame))
+
+
+def fewer_images(
+    strip: dict[str, Any], file_of: Callable[[int], Path | io.BytesIO]
+) -> tuple[dict[str, Any], dict[int, bytes]]:
+    """A strip with fewer images, and small JPEGs of these by frame.
+
+    Args:
+        strip: From `camera_strip`, or in its form.
+        file_of: Gives the image of a frame as a file.
+    """
     every = max(1, math.ceil(len(strip["images"]) / SMALL_IMAGES))
     while True:
         kept: list[dict[str, Any]] = []
         for camera in range(len(strip["names"])):
             kept += [image for image in strip["images"] if image["camera"] == camera][::every]
-        small = {image["frame"]: _small_jpeg(image_file(scenario, image["frame"])) for image in kept}
+        small = {image["frame"]: _small_jpeg(file_of(image["frame"])) for image in kept}
         if len(kept) <= len(strip["names"]) or sum(map(len, small.values())) <= SMALL_BYTES:
             return {**strip, "images": kept}, small
         every *= 2
 
 
-def _small_jpeg(path: Path) -> bytes:
+def _small_jpeg(path: Path | io.BytesIO) -> bytes:
     with Image.open(path) as image:
         height_px = round(image.height * SMALL_WIDTH_PX / image.width)
         image.draft("RGB", (2 * SMALL_WIDTH_PX, 2 * height_px))
@@ -107,7 +120,10 @@ def projected_boxes(scenario: Scenario, frames: CameraFrames, frame: int) -> lis
     ego_from_global = np.linalg.inv(frames.global_from_ego[frame])
     ego_z_m = float(frames.global_from_ego[frame][2, 3])
     found = []
-    for row in agents.rows_at(step):
+    rows = agents.rows_at(step)
+    gaps_m = np.hypot(*(agents.poses[rows, step, :2] - frames.global_from_ego[frame][:2, 3]).T)
+    max_radius = monotone_radius(frames.rig.distortion[camera])
+    for row in rows[gaps_m <= MAX_DISTANCE_M + 1.0]:
         pose, size = agents.poses[row, step], agents.sizes[row, step]
         height_m = float(agents.heights_m[row])
         # Sources without elevation: all boxes stand on the plane of the ego.
@@ -118,7 +134,10 @@ def projected_boxes(scenario: Scenario, frames: CameraFrames, frame: int) -> lis
         if distance_m > MAX_DISTANCE_M:
             continue
         pixels, depth = frames.rig.project(camera, np.ascontiguousarray(points))
-        if depth.min() < MIN_DEPTH_M or not _is_in_image(pixels, frames.rig.image_sizes[camera]):
+        # A lens maps rays beyond this radius back into the image.
+        if depth.min() < MIN_DEPTH_M or _radii(frames.rig, camera, points).max() > max_radius:
+            continue
+        if not _is_in_image(pixels, frames.rig.image_sizes[camera]):
             continue
         box = {"track": agents.track_ids[row], "kind": AgentKind(int(agents.kinds[row])).name.lower()}
         found.append((distance_m, {**box, "corners": np.round(pixels, 1).tolist()}))
@@ -134,6 +153,13 @@ def box_corners_3d(
     corners = (signs * size) @ np.array([[cos, sin], [-sin, cos]]) + pose[:2]
     low, high = np.full((4, 1), z_m - height_m / 2), np.full((4, 1), z_m + height_m / 2)
     return np.concatenate([np.hstack([corners, low]), np.hstack([corners, high])])
+
+
+def _radii(rig: CameraRig, camera: int, points: Float64[np.ndarray, "points 3"]) -> Float64[np.ndarray, "points"]:
+    """Distance of points from the optical axis over their depth."""
+    camera_from_ego = np.linalg.inv(rig.ego_from_camera[camera])
+    in_camera = points @ camera_from_ego[:3, :3].T + camera_from_ego[:3, 3]
+    return np.hypot(in_camera[:, 0], in_camera[:, 1]) / in_camera[:, 2]
 
 
 def _is_in_image(pixels: Float[np.ndarray, "corners 2"], size: Integer[np.ndarray, "2"]) -> bool:

@@ -39,6 +39,7 @@ def drive_message(log: SimulationLog) -> bytes:
         seed=log.seed,
         stage_time_s=log.stage_time_s,
         notes=log.metadata,
+        has_cameras=log.cameras is not None,
     )
     origin = origin_near(log.ego.rear_axle_poses[0, 0])
     _add_ego(message, "ego", log.ego, origin)
@@ -69,6 +70,7 @@ def logged_message(scenario: Scenario) -> bytes:
         planner="",
         traffic="",
         notes=scenario.metadata,
+        has_cameras=False,
     )
     origin = origin_near(ego.rear_axle_poses[0, 0])
     _add_ego(message, "ego", ego, origin)

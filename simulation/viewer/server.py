@@ -3,6 +3,7 @@
 It reads only files that the sources list: requests carry names and keys, never paths.
 """
 
+import io
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -24,6 +25,7 @@ from starlette.staticfiles import StaticFiles
 from simulation.viewer import cameras, messages, saved_page, thumbnails
 from simulation.viewer.listing import as_json, listing, listing_of
 from simulation.viewer.recent import Recent
+from simulation.viewer.rendered_cameras import RenderedStrip
 from simulation.viewer.source import Source
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ PAGE_FOLDER = Path(str(files("simulation.viewer"))) / "web" / "dist"
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 KEPT_MESSAGES = 64
 KEPT_THUMBNAILS = 6000
+KEPT_STRIPS = 4
+"""Drives whose newest rendered images stay in memory."""
 MAX_OVERLAID = 4
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; script-src 'self';"
@@ -53,6 +57,7 @@ class Viewer:
         self.sources = {source.name: source for source in sources}
         self._messages: Recent[tuple[str, ...], bytes] = Recent(KEPT_MESSAGES)
         self._thumbnails: Recent[tuple[str, str], bytes] = Recent(KEPT_THUMBNAILS)
+        self._strips: Recent[tuple[str, str], RenderedStrip | None] = Recent(KEPT_STRIPS)
         self._evaluating = threading.Lock()
 
     def source(self, name: str) -> Source:
@@ -126,13 +131,35 @@ class Viewer:
         return self._thumbnails.get((name, key), lambda: thumbnails.thumbnail(source, key))
 
     def cameras(self, name: str, key: str) -> bytes:
-        """Camera images of a scenario and the agents' boxes in them."""
-        source = self.source(name)
-        return self._messages.get(("cameras", name, key), lambda: as_json(cameras.camera_strip(source.scenario(key))))
+        """Camera images of a drive and the agents' boxes in them."""
 
-    def camera_file(self, name: str, key: str, frame: int) -> Path:
-        """File of a camera image."""
-        return cameras.image_file(self.source(name).scenario(key), frame)
+        def make() -> bytes:
+            rendered = self._rendered(name, key)
+            return as_json(rendered.strip() if rendered else cameras.camera_strip(self.source(name).scenario(key)))
+
+        return self._messages.get(("cameras", name, key), make)
+
+    def camera_image(self, name: str, key: str, frame: int) -> Path | bytes:
+        """A camera image: its file, or a rendered JPEG."""
+        rendered = self._rendered(name, key)
+        return rendered.jpeg(frame) if rendered else cameras.image_file(self.source(name).scenario(key), frame)
+
+    def _rendered(self, name: str, key: str) -> RenderedStrip | None:
+        """Rendered images of a drive; None where the images are those of the log.
+
+        These show the recorded drive. They are preferred unless the drive had cameras of its own.
+        """
+        source = self.source(name)
+        source.row(key)
+
+        def make() -> RenderedStrip | None:
+            driven, scenario = source.log(key), source.scenario(key)
+            has_files = scenario.cameras is not None and len(scenario.cameras.paths) > 0
+            if has_files and (driven is None or driven.cameras is None):
+                return None
+            return RenderedStrip(scenario, driven)
+
+        return self._strips.get((name, key), make)
 
     def saved(self, drives: Sequence[tuple[str, str]], view: str) -> bytes:
         """One self-contained page of up to four drives of a scenario."""
@@ -149,7 +176,7 @@ class Viewer:
             logger.info("saved without map: %s", error)
         images: dict[str, bytes] = {}
         try:
-            strip, small = cameras.small_strip(self.source(name).scenario(key))
+            strip, small = self._small_strip(name, key, is_requested="rendered=1" in view)
             parts[f"cameras/{name}/{key}"] = as_json(strip)
             images = {f"camera/{name}/{key}/{frame}": content for frame, content in small.items()}
         except EXPECTED as error:
@@ -157,6 +184,15 @@ class Viewer:
         parts["list"] = as_json(listing_of(rows))
         title = f"{rows[0][1].scenario_type} {rows[0][1].scenario} - camber"
         return saved_page.saved_page(PAGE_FOLDER, title, parts, images, view)
+
+    def _small_strip(self, name: str, key: str, *, is_requested: bool) -> tuple[dict[str, Any], dict[int, bytes]]:
+        source = self.source(name)
+        driven, rendered = source.log(key), self._rendered(name, key)
+        if rendered is None:
+            return cameras.small_strip(source.scenario(key))
+        if not is_requested and (driven is None or driven.cameras is None):
+            raise FileNotFoundError("The drive has no camera images, and none were requested.")
+        return cameras.fewer_images(rendered.strip(), lambda frame: io.BytesIO(rendered.jpeg(frame)))
 
     def video(self, drives: Sequence[tuple[str, str]], kind: str) -> bytes:
         """The drives overlaid, as MP4 or GIF."""
@@ -260,10 +296,13 @@ def _image_of(viewer: Viewer) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
         names = request.path_params
         try:
-            path = await run_in_threadpool(viewer.camera_file, names["source"], names["key"], names["frame"])
+            found = await run_in_threadpool(viewer.camera_image, names["source"], names["key"], names["frame"])
         except EXPECTED as error:
             return _refusal(error)
-        return FileResponse(path, headers={"Cache-Control": "max-age=3600"})
+        headers = {"Cache-Control": "max-age=3600"}
+        if isinstance(found, bytes):
+            return Response(found, media_type="image/jpeg", headers=headers)
+        return FileResponse(found, headers=headers)
 
     return answer
 

@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 from simulation.viewer.packing import unpack
-from simulation.viewer.server import PAGE_FOLDER, make_app
+from simulation.viewer.server import PAGE_FOLDER, Viewer, make_app
 from simulation.viewer.sources import open_sources
 
 
@@ -183,3 +183,16 @@ def test_the_viewer_needs_no_planner_no_ray_and_no_torch(repository):
     )
     found = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_drive_without_images_is_rendered_when_it_is_requested(results):
+    source = open_sources([results], None, None)[0]
+    viewer = Viewer([source])
+    row = next(row for row in source.rows() if row.has_log)
+    strip = json.loads(viewer.cameras(source.name, row.key))
+    assert strip["names"][0] == "CAM_F0"
+    image = viewer.camera_image(source.name, row.key, strip["images"][8]["frame"])
+    assert image[:2] == b"\xff\xd8"
+    name = f"camera/{source.name}/{row.key}/".encode()
+    assert name not in viewer.saved([(source.name, row.key)], "replay")
+    assert name in viewer.saved([(source.name, row.key)], "replay?rendered=1")

@@ -37,6 +37,8 @@ export interface ReplayView {
   side: boolean;
   curves: boolean;
   cameras: boolean;
+  /** Render cameras of drives without images. */
+  rendered: boolean;
   boxes: boolean;
   track: string;
 }
@@ -51,7 +53,7 @@ export const DEFAULT_LIST: ListView = {
 };
 export const DEFAULT_REPLAY: ReplayView = {
   page: "replay", scenario: "", drives: [], t: 0, follow: true, x: 0, y: 0, zoom: 9, egoUp: false, solid: false, turn: 0, tilt: 30,
-  layers: "123457890", side: false, curves: true, cameras: true, boxes: false, track: "",
+  layers: "123457890", side: false, curves: true, cameras: true, rendered: false, boxes: false, track: "",
 };
 
 /** Names in the address that differ from those of the fields. */

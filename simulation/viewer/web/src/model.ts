@@ -54,6 +54,8 @@ export interface Candidates {
 }
 
 export interface Drive {
+  /** Whether the drive had rendered cameras. */
+  hasCameras: boolean;
   scenario: string;
   scenarioType: string;
   logName: string;
@@ -123,6 +125,7 @@ export function readDrive(buffer: ArrayBuffer): Drive {
     agents[name] = message.reals(`agents.${name}`);
   }
   return {
+    hasCameras: header.has_cameras,
     scenario: header.scenario,
     scenarioType: header.scenario_type,
     logName: header.log_name,

@@ -87,6 +87,7 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
   const panes = view.side && drawn.length > 1 ? drawn.map((one) => [one]) : [drawn];
   const titles = chosen.map((row) => driveTitle(row, rows));
   const noMap = errors.get("scene");
+  const hasImages = !!scene?.hasCameras || !!drives.get(ids[0])?.hasCameras;
   const current = { ...view, drives: ids, t: clock.seconds };
   return (
     <main class={`replay-page${view.curves ? "" : " without-curves"}`}>
@@ -110,7 +111,8 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
         <button class={view.solid ? "on" : ""} title="Three-dimensional view (V): drag rotates, Shift and drag moves" onClick={() => onView({ solid: !view.solid })}>3D</button>
         <LayerMenu view={view} onView={onView} />
         <button class={view.curves ? "on" : ""} title="Charts of the metrics (W)" onClick={() => onView({ curves: !view.curves })}>Curves</button>
-        {scene?.hasCameras && <button class={view.cameras ? "on" : ""} title="Camera images (C)" onClick={() => onView({ cameras: !view.cameras })}>Cameras</button>}
+        {hasImages && <button class={view.cameras ? "on" : ""} title="Camera images (C)" onClick={() => onView({ cameras: !view.cameras })}>Cameras</button>}
+        {scene && !hasImages && (!isSaved || view.rendered) && <button class={view.rendered ? "on" : ""} title="Render the cameras of the ego in this drive" onClick={() => onView({ rendered: !view.rendered })}>Render cameras</button>}
         {!isSaved && <SaveMenu row={first} view={current} setNotice={setNotice} />}
       </div>
       {notice.text && (
@@ -141,7 +143,7 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
         </aside>
       </div>
       <Timeline clock={clock} selected={selected} onJump={jump} />
-      {view.cameras && scene?.hasCameras && <Cameras id={ids[0]} {...{ clock, colors }} boxes={view.boxes} onBoxes={(boxes) => onView({ boxes })} onJump={(t) => clock.seek(t)} />}
+      {(hasImages ? view.cameras : scene && view.rendered) && <Cameras id={ids[0]} {...{ clock, colors }} boxes={view.boxes} onBoxes={(boxes) => onView({ boxes })} onJump={(t) => clock.seek(t)} />}
       {view.curves && <Curves selected={selected} clock={clock} colors={colors} />}
     </main>
   );
