@@ -5,9 +5,9 @@ r"""Render the cameras of nuPlan data, and write the images as nuPlan sensor blo
     python scripts/render_cameras.py --data worlds --output seen --rig my_rig.json --every-steps 5 --limit 10
 
 The output is a new data root: maps, the logs of the scenarios with their `camera` and `image` tables filled, and JPEG
-files below nuplan-v1.1/sensor_blobs. Each scenario gets images of its frames and of the 2.2 s before them. NAVSIM and
-code that uses nuPlan's devkit read it as they read nuPlan. The world of the images is flat, and the boxes of the
-written logs stand on it. cameras.json keeps the settings.
+files below nuplan-v1.1/sensor_blobs. Each scenario gets images of its frames and of the 2.2 s before them. Code that
+reads nuPlan's tables finds the images there. The world of the images is flat, and the boxes of the written logs stand
+on it. cameras.json keeps the settings.
 
 The output is written to OUTPUT.part and renamed at the end. After an interruption the same command continues: logs
 that are complete are kept. Logs and scenarios that cannot be read are left out, named and counted; the exit code is
