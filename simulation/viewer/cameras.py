@@ -119,28 +119,29 @@ def projected_boxes(scenario: Scenario, frames: CameraFrames, frame: int) -> lis
     agents, camera = scenario.agents, int(frames.cameras[frame])
     ego_from_global = np.linalg.inv(frames.global_from_ego[frame])
     ego_z_m = float(frames.global_from_ego[frame][2, 3])
-    found = []
     rows = agents.rows_at(step)
     gaps_m = np.hypot(*(agents.poses[rows, step, :2] - frames.global_from_ego[frame][:2, 3]).T)
-    max_radius = monotone_radius(frames.rig.distortion[camera])
-    for row in rows[gaps_m <= MAX_DISTANCE_M + 1.0]:
-        pose, size = agents.poses[row, step], agents.sizes[row, step]
-        height_m = float(agents.heights_m[row])
-        # Sources without elevation: all boxes stand on the plane of the ego.
-        z_m = float(agents.z_m[row, step]) or ego_z_m + height_m / 2
-        corners = box_corners_3d(pose, size, z_m, height_m)
-        points = corners @ ego_from_global[:3, :3].T + ego_from_global[:3, 3]
-        distance_m = float(np.hypot(*points[:, :2].mean(axis=0)))
-        if distance_m > MAX_DISTANCE_M:
-            continue
-        pixels, depth = frames.rig.project(camera, np.ascontiguousarray(points))
-        # A lens maps rays beyond this radius back into the image.
-        if depth.min() < MIN_DEPTH_M or _radii(frames.rig, camera, points).max() > max_radius:
-            continue
-        if not _is_in_image(pixels, frames.rig.image_sizes[camera]):
-            continue
-        box = {"track": agents.track_ids[row], "kind": AgentKind(int(agents.kinds[row])).name.lower()}
-        found.append((distance_m, {**box, "corners": np.round(pixels, 1).tolist()}))
+    rows = rows[gaps_m <= MAX_DISTANCE_M + 1.0]
+    heights_m = agents.heights_m[rows]
+    # Sources without elevation: all boxes stand on the plane of the ego.
+    z_m = np.where(agents.z_m[rows, step] == 0, ego_z_m + heights_m / 2, agents.z_m[rows, step])
+    corners = np.array(
+        [
+            box_corners_3d(agents.poses[row, step], agents.sizes[row, step], float(z), float(height))
+            for row, z, height in zip(rows, z_m, heights_m, strict=True)
+        ]
+    ).reshape(-1, 3)
+    points = corners @ ego_from_global[:3, :3].T + ego_from_global[:3, 3]
+    distances_m = np.hypot(*np.moveaxis(points.reshape(-1, 8, 3)[..., :2].mean(axis=1), -1, 0))
+    pixels, depth = frames.rig.project(camera, points)
+    # A lens maps rays beyond this radius back into the image.
+    is_far = _radii(frames.rig, camera, points) > monotone_radius(frames.rig.distortion[camera])
+    is_hidden = ((depth < MIN_DEPTH_M) | is_far).reshape(-1, 8).any(axis=1) | (distances_m > MAX_DISTANCE_M)
+    found = []
+    for row, distance_m, outline, hidden in zip(rows, distances_m, pixels.reshape(-1, 8, 2), is_hidden, strict=True):
+        if not hidden and _is_in_image(outline, frames.rig.image_sizes[camera]):
+            box = {"track": agents.track_ids[row], "kind": AgentKind(int(agents.kinds[row])).name.lower()}
+            found.append((float(distance_m), {**box, "corners": np.round(outline, 1).tolist()}))
     return [box for _, box in sorted(found, key=lambda pair: -pair[0])]
 
 
@@ -159,7 +160,8 @@ def _radii(rig: CameraRig, camera: int, points: Float64[np.ndarray, "points 3"])
     """Distance of points from the optical axis over their depth."""
     camera_from_ego = np.linalg.inv(rig.ego_from_camera[camera])
     in_camera = points @ camera_from_ego[:3, :3].T + camera_from_ego[:3, 3]
-    return np.hypot(in_camera[:, 0], in_camera[:, 1]) / in_camera[:, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.hypot(in_camera[:, 0], in_camera[:, 1]) / in_camera[:, 2]
 
 
 def _is_in_image(pixels: Float[np.ndarray, "corners 2"], size: Integer[np.ndarray, "2"]) -> bool:
