@@ -19,9 +19,9 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from driving.cameras import CameraRig
-from perception.contract import PerceptionOutput
+from perception.contract import PerceptionInput, PerceptionOutput
 from perception.folding import folded
-from perception.images import normalised
+from perception.images import network_images, normalised
 from perception.lift import LiftTable, PullLift, present_weights
 from perception.network import PerceptionNetwork
 
@@ -170,6 +170,40 @@ def export_onnx(network: PerceptionNetwork, rig: CameraRig, path: Path) -> None:
             dynamo=False,
         )
     require_plain_operators(onnx.load(str(path)))
+
+
+@torch.inference_mode()
+def largest_difference(
+    network: PerceptionNetwork, rig: CameraRig, path: Path, images: UInt8[np.ndarray, "C H W 3"]
+) -> float:
+    """Largest absolute difference between the outputs of an exported file and those of torch, without a past.
+
+    Args:
+        network: That was exported, in inference mode.
+        rig: Of the images.
+        path: Of the file.
+        images: Of the network's size, one per camera.
+
+    Raises:
+        ModuleNotFoundError: Without the extra `onnx`.
+    """
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "The comparison needs the package onnxruntime. Install it with: pip install 'camber[onnx]'."
+        ) from error
+    table, present = network.table(rig), np.ones(len(rig.names), dtype=bool)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = session.run(None, onnx_inputs(network, table, images, present))
+    inputs = PerceptionInput(
+        images=network_images(images)[None, None],
+        present=torch.from_numpy(present)[None, None],
+        then_from_now=torch.zeros(1, 1, 3),
+        age_s=torch.zeros(1, 1),
+    )
+    expected = network(inputs, table)
+    return max(float(np.abs(one - other.numpy()).max()) for one, other in zip(found, expected, strict=True))
 
 
 def require_plain_operators(model: Any) -> None:
