@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from command_line import CommonArguments, console, run
 
 from driving.rig_files import rig_named
 from perception.checkpoint import Checkpoint
+from perception.distributed import join_process_group
 from perception.images import fit_rig
 
 MAX_DIFFERENCE = 1e-4
@@ -43,7 +43,7 @@ def main(arguments: Arguments) -> None:
     """
     from perception.export import export_onnx, largest_difference
 
-    torch.set_num_threads(1)
+    join_process_group()
     network = Checkpoint.load(arguments.checkpoint).network
     rig = fit_rig(rig_named(arguments.rig), network.config.image_size).rig
     export_onnx(network, rig, arguments.output)
