@@ -112,7 +112,7 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
         <LayerMenu view={view} onView={onView} />
         <button class={view.curves ? "on" : ""} title="Charts of the metrics (W)" onClick={() => onView({ curves: !view.curves })}>Curves</button>
         {hasImages && <button class={view.cameras ? "on" : ""} title="Camera images (C)" onClick={() => onView({ cameras: !view.cameras })}>Cameras</button>}
-        {scene && !hasImages && (!isSaved || view.rendered) && <button class={view.rendered ? "on" : ""} title="Render the cameras of the ego in this drive" onClick={() => onView({ rendered: !view.rendered })}>Render cameras</button>}
+        {scene && !hasImages && (view.rendered || (!isSaved && chosen.length === 1)) && <button class={view.rendered ? "on" : ""} title="Render the cameras of the ego in this drive" onClick={() => onView({ rendered: !view.rendered })}>Cameras</button>}
         {!isSaved && <SaveMenu row={first} view={current} setNotice={setNotice} />}
       </div>
       {notice.text && (
