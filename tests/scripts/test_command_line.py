@@ -31,7 +31,8 @@ ESCAPED = r"a\x1b[31m\x00\u202eb"
 def printed(command_line, monkeypatch):
     """What the console printed so far."""
     text = io.StringIO()
-    monkeypatch.setattr(command_line.console, "file", text)
+    # `file` is a property: restoring it would bind the console to the output of this test.
+    monkeypatch.setattr(command_line.console, "_file", text)
     return text.getvalue
 
 

@@ -136,12 +136,12 @@ def test_calibration_and_images_become_cameras(av2_log):
     pyarrow.feather.write_feather(pa.table({**names, **mount}), calibration / "egovehicle_SE3_sensor.feather")
     image = av2_log / "sensors" / "cameras" / "ring_front_center" / "1600000000500000000.jpg"
     image.parent.mkdir(parents=True)
-    Image.new("RGB", (4, 3), "red").save(image)
+    Image.new("RGB", (1550, 2048), "red").save(image)
 
     cameras = argoverse2.import_recording(av2_log).cameras
     assert cameras.rig.names == ("ring_front_center",)
     assert cameras.time_us.tolist() == [1_600_000_000_500_000]
-    assert cameras.image(0).shape == (3, 4, 3)
+    assert cameras.image(0).shape == (2048, 1550, 3)
     np.testing.assert_allclose(cameras.global_from_ego[0, :2, 3], at(15, 2), atol=2e-3)
     pixel, depth = cameras.rig.project(0, np.array([[11.6, 0.0, 1.4]]))
     np.testing.assert_allclose(pixel, [[775.0, 1024.0]])

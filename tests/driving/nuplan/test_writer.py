@@ -313,7 +313,7 @@ def test_metadata_of_a_recording_is_stored(red_light, tmp_path):
 @pytest.fixture
 def filmed(red_light, tmp_path):
     """Two images at frames, of an ego that tilts at the second, and one between frames."""
-    Image.new("RGB", (4, 3), (200, 100, 50)).save(tmp_path / "one.jpg")
+    Image.new("RGB", (1920, 1120), (200, 100, 50)).save(tmp_path / "one.jpg")
     poses = red_light.ego.rear_axle_poses[0, [40, 41]]
     transforms = np.tile(np.eye(4), (3, 1, 1))
     transforms[0, :3, :3] = Rotation.from_euler("z", poses[0, 2]).as_matrix()
@@ -360,7 +360,7 @@ def test_rig_and_images_are_read_back(filmed, tmp_path, mode):
     assert others.path(0).is_symlink() == (mode == "link")
     if mode == "copy":
         shutil.rmtree(tmp_path / "world" / "nuplan-v1.1" / "splits")
-        assert others.image(2).shape == (3, 4, 3)
+        assert others.image(2).shape == (1120, 1920, 3)
     else:
         # The image at a level frame shares its ego pose, which the devkit's camera filter requires.
         shared = rows(

@@ -3,7 +3,7 @@ import pytest
 
 from driving.agents import LightStatus, TrafficLights
 from driving.synthetic.scenes import scene
-from simulation.metrics.pdm.areas import red_rows_by_step, scoring_areas
+from simulation.metrics.pdm.areas import ScoringAreas, red_rows_by_step, scoring_areas
 from simulation.metrics.pdm.road import DRIVABLE, INTERSECTION, LANE, ON_ROUTE
 from simulation.metrics.pdm.rules import EPDMS_RULES, PDMS_RULES, TUPLAN_RULES
 
@@ -64,7 +64,7 @@ def test_in_navsims_rules_roadblocks_and_intersections_are_drivable(site, rules)
 
 
 def test_a_raster_is_reused_within_its_margin(site):
-    areas = scoring_areas(site.map)
+    areas = ScoringAreas(site.map)
     center = site.logged_ego_pose(0)[:2]
     first = areas.raster(center - 20.0, center + 20.0)
     assert areas.raster(center - 50.0, center + 50.0) is first
