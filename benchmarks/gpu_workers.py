@@ -20,7 +20,7 @@ from tyro.conf import UseAppendAction, arg
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
-from command_line import CommonArguments, print_line, progress, run
+from command_line import CommonArguments, print_line, print_lines, progress, run
 
 from planning.neural.devices import cuda_device_count, cuda_device_name
 from planning.registry import load_planner
@@ -94,7 +94,7 @@ def main(arguments: Arguments) -> None:
     reference = Run(device="cpu", batch=1, workers=max(arguments.workers or WORKERS))
     with progress(arguments) as bar:
         measured = [measure(each, arguments) for each in bar.track([reference, *runs], description="runs")]
-    print_line(run_table([reference, *runs], measured).markdown())
+    print_lines(run_table([reference, *runs], measured).markdown())
     made = provenance()
     print_line(f"{gpus} × {cuda_device_name()}; {made['hardware']['cpu']}, {made['hardware']['cores']} cores")
     print_line(f"Commit {made['commit']}")

@@ -22,7 +22,7 @@ from tyro.conf import UseAppendAction
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
-from command_line import CommonArguments, print_line, progress, require_count, run
+from command_line import CommonArguments, print_line, print_lines, progress, require_count, run
 from tables import TextTable
 
 from driving.agents import AgentKind
@@ -100,8 +100,8 @@ def main(arguments: Arguments) -> None:
             shown = previous if arguments.shuffle_images and previous is not None else sample
             add(network, samples, (sample, shown), arguments, (grids, frames, control))
             previous = sample
-    print_line(grid_table(grids).markdown())
-    print_line(box_table(frames).markdown())
+    print_lines(grid_table(grids).markdown())
+    print_lines(box_table(frames).markdown())
     about = provenance()
     changes = {name: value for name, value in vars(arguments).items() if name not in ("data", "mean_map", "quiet")}
     print_line(f"{len(rows)} states of {len(samples)}; {changes}; commit {about['commit']}; {about['hardware']}")

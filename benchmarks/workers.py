@@ -22,7 +22,7 @@ from tables import TextTable
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
-from command_line import CommonArguments, print_line, progress, run
+from command_line import CommonArguments, print_line, print_lines, progress, run
 
 from simulation.benchmark.scores import stage_order
 
@@ -109,7 +109,7 @@ def main(arguments: Arguments) -> None:
             described[checkout], summary = measured(workload, checkout, data, arguments.limit, output)
             times[workload, checkout].add(described[checkout], summary)
     for table in (drive_table(times, checkouts), stage_table(times, checkouts)):
-        print_line(table.markdown())
+        print_lines(table.markdown())
     hardware = described[CHECKOUT]["hardware"]
     print_line(f"{arguments.limit} scenarios; {hardware['cpu']}, {hardware['cores']} cores; commits:")
     for checkout in checkouts:

@@ -114,6 +114,12 @@ def print_line(text: str, target: Console | None = None) -> None:
     (target or console).print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
+def print_lines(text: str) -> None:
+    """Print a text of several lines, for example a table in Markdown."""
+    for line in text.splitlines():
+        print_line(line)
+
+
 def print_left_out(sentence: str) -> None:
     """Print on stderr what was left out and why."""
     errors.print("[bold yellow]Left out:[/] ", end="", highlight=False)

@@ -67,3 +67,8 @@ def test_an_error_of_a_command_is_one_line_without_control_characters(command_li
     with pytest.raises(SystemExit):
         command_line.run(command_line.CommonArguments, main, None)
     assert f"Error: ValueError: bad {ESCAPED}\\nError: forged\n" in capfd.readouterr().err
+
+
+def test_a_table_keeps_its_lines(command_line, printed):
+    command_line.print_lines(f"| a |\n| {ODD} |")
+    assert printed() == f"| a |\n| {ESCAPED} |\n"
