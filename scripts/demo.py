@@ -47,15 +47,17 @@ def main(arguments: Arguments) -> None:
     else:
         console.print("\nNo real recordings given (DATA=folder): the demo drives towns only.")
     for name, folder in data:
-        step(f"Scenarios: {name}", arguments, "list_scenarios.py", "--data", folder, "--by-type")
+        # Many recordings are shorter than 15 s.
+        short = ("--allow-short",) if name == "recordings" else ()
+        step(f"Scenarios: {name}", arguments, "list_scenarios.py", "--data", folder, "--by-type", *short)
         step(
             "One picture for each scenario type",
             arguments,
             *("draw_scenarios.py", "--data", folder, "--output", output / "pictures" / name, "--one-per-type"),
         )
     for name, folder in data:
-        limit = ("--limit", DRIVEN_SCENARIOS) if name == "worlds" else ()
-        step(f"Closed loop: {name}", arguments, *benchmark(arguments, name, folder), *limit)
+        option = ("--limit", DRIVEN_SCENARIOS) if name == "worlds" else ("--allow-short",)
+        step(f"Closed loop: {name}", arguments, *benchmark(arguments, name, folder), *option)
     console.print(f"\nPictures: {output / 'pictures'}. Reports: {output / 'results'}/*/report.html", soft_wrap=True)
     results = [str(output / "results" / name) for name, _ in data]
     console.print(f"See every drive in a browser:\n$ {viewer_command(results)}", markup=False, soft_wrap=True)
