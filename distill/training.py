@@ -18,8 +18,16 @@ from distill.losses import losses
 from distill.recipes import TrainingConfig
 from distill.samples import Samples
 from perception.distributed import TrainingProcess
-from perception.training_state import append_curves, cosine_rate, load_state, require_same_config, save_state
-from planning.neural.network import ScoreWeights, Student, StudentNetwork, load_weights
+from perception.training_state import (
+    append_curves,
+    cosine_rate,
+    load_state,
+    load_weights,
+    require_finite,
+    require_same_config,
+    save_state,
+)
+from planning.neural.network import ScoreWeights, Student, StudentNetwork
 from planning.neural.vocabulary import TrajectoryVocabulary
 
 
@@ -98,13 +106,8 @@ class Trainer:
         with torch.autocast(self.process.device.split(":")[0], torch.bfloat16, enabled=config.use_bf16):
             logits, ahead_m = self._model(batch.features, batch.geometry)
         parts = losses(logits, ahead_m, batch, config.losses)
-        if not torch.isfinite(parts["total"]):
-            bad = [name for name, value in parts.items() if not torch.isfinite(value)]
-            raise ValueError(
-                f"Training stopped at step {self.step}: {', '.join(bad)} is NaN or infinite. The checkpoint in"
-                f" {self.folder} is an earlier one. Try a learning rate below {config.learning_rate:g}, or search the"
-                " labels for NaN."
-            )
+        advice = f"Try a learning rate below {config.learning_rate:g}, or search the labels for NaN."
+        require_finite(parts, self.step, self.folder, advice)
         self.optimizer.zero_grad()
         parts["total"].backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), config.max_gradient)

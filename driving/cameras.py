@@ -175,6 +175,17 @@ def camera_poses(
     return poses
 
 
+def monotone_radius(distortion: Float64[np.ndarray, "5"]) -> float:
+    """Radius of undistorted rays (tangent of the angle to the optical axis) up to which the distorted radius grows.
+
+    Beyond it the polynomial folds back, so that points far outside of the view land in the image. Inf: no bound.
+    """
+    k1, k2, _, _, k3 = distortion.tolist()
+    roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
+    real = roots[np.abs(roots.imag) < 1e-9].real
+    return float(np.sqrt(real[real > 0].min())) if (real > 0).any() else np.inf
+
+
 _AHEAD = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 """Axes of a level camera that looks ahead, in the ego frame."""
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from torch import nn
 
 from perception.grid import BevGrid
 from perception.lift import LiftPoints
 from perception.network import PerceptionConfig, PerceptionNetwork
+from perception.training_state import load_weights
 
 FORMAT = "camber.perception.1"
 WEIGHTS, DESCRIPTION = "weights.safetensors", "perception.json"
@@ -67,22 +67,6 @@ class Checkpoint:
         network = PerceptionNetwork(config)
         load_weights(network, folder / WEIGHTS)
         return cls(network=network.eval(), metadata=described["metadata"])
-
-
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Read weights into a network.
-
-    Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When the weights belong to a network of another configuration.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"No weights at {path}.")
-    try:
-        network.load_state_dict(safetensors.torch.load_file(path))
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise ValueError(f"{path} belongs to a network of another configuration: {first}") from error
 
 
 def config_from(described: dict[str, Any]) -> PerceptionConfig:

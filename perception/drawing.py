@@ -8,6 +8,7 @@ from driving.cameras import CameraRig
 from driving.geometry import box_corners
 from perception.contract import CENTRE_CLASSES, OCCUPANCY_CLASSES, ROAD_CLASSES
 from perception.decoding import Detections, PerceivedGrid
+from perception.lift import visible_pixels
 
 COLOURS = {
     "vehicle": (230, 159, 0),
@@ -26,10 +27,8 @@ PERSON = (204, 121, 167)
 EGO = (0, 158, 115)
 CELL_PX = 5
 """Size of a cell in the picture from above."""
-NEAR_M = 0.3
-"""Edges of a box are drawn where they are farther than this along the optical axis."""
-EDGE_POINTS = 12
-"""Points per edge, so that edges bend with the distortion."""
+EDGE_POINTS = 24
+"""Points per edge, so that edges bend with the distortion and end near the border of the image."""
 _EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7))
 
 
@@ -60,10 +59,8 @@ def drawn_boxes(
         colour = COLOURS[CENTRE_CLASSES[boxes.classes[row]]]
         for first, second in _EDGES:
             edge = (1 - share) * corners[first] + share * corners[second]
-            pixels, depth = rig.project(camera, np.ascontiguousarray(edge))
-            # Distortion is a polynomial: far outside of the image it means nothing.
-            inside = (np.abs(pixels - image.shape[1] / 2) < 2 * image.shape[1]).all(axis=1)
-            line = [tuple(pixel) for pixel in pixels[(depth > NEAR_M) & inside].tolist()]
+            pixels, is_visible = visible_pixels(rig, camera, edge)
+            line = [tuple(pixel) for pixel in pixels[is_visible].tolist()]
             if len(line) > 1:
                 draw.line(line, fill=colour, width=width)
     return picture

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from driving.cameras import CameraRig
+from driving.cameras import CameraRig, monotone_radius
 from perception.grid import BevGrid
 
 NEAR_M = 0.3
@@ -73,17 +73,6 @@ class LiftTable(NamedTuple):
         return LiftTable(*(value.to(device) for value in self))
 
 
-def distortion_limit(distortion: Float64[np.ndarray, "5"]) -> float:
-    """Largest radius (tangent of the angle to the optical axis) up to which radial distortion is monotone.
-
-    Beyond it the polynomial folds back, so that points far outside of the view would land in the image.
-    """
-    k1, k2, _, _, k3 = distortion
-    roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
-    squares = roots[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)].real
-    return float(np.sqrt(squares.min())) if len(squares) else np.inf
-
-
 def visible_pixels(
     rig: CameraRig, camera: int, points_ego: Float64[np.ndarray, "points 3"]
 ) -> tuple[Float64[np.ndarray, "points 2"], Bool[np.ndarray, "points"]]:
@@ -95,7 +84,7 @@ def visible_pixels(
     with np.errstate(invalid="ignore", divide="ignore"):
         radius = np.linalg.norm(lateral, axis=-1) / depth
         inside = (pixels > -0.5).all(axis=-1) & (pixels[:, 0] < width - 0.5) & (pixels[:, 1] < height - 0.5)
-        return pixels, inside & (depth > NEAR_M) & (radius < distortion_limit(rig.distortion[camera]))
+        return pixels, inside & (depth > NEAR_M) & (radius < monotone_radius(rig.distortion[camera]))
 
 
 def pixel_rays(
@@ -107,7 +96,7 @@ def pixel_rays(
     """
     target = (pixels - rig.intrinsics[camera][:2, 2]) / rig.intrinsics[camera][[0, 1], [0, 1]]
     k1, k2, p1, p2, k3 = rig.distortion[camera]
-    limit = distortion_limit(rig.distortion[camera])
+    limit = monotone_radius(rig.distortion[camera])
     point = target.copy()
     for _ in range(20):
         x, y = point.T

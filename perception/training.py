@@ -16,14 +16,22 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
-from perception.checkpoint import WEIGHTS, Checkpoint, load_weights
+from perception.checkpoint import WEIGHTS, Checkpoint
 from perception.contract import PerceptionInput, PerceptionTargets
 from perception.distributed import TrainingProcess
 from perception.lift import LiftTable
 from perception.losses import LossWeights, losses
 from perception.network import PerceptionConfig, PerceptionNetwork
 from perception.pretraining import FeatureDistillation
-from perception.training_state import append_curves, cosine_rate, load_state, require_same_config, save_state
+from perception.training_state import (
+    append_curves,
+    cosine_rate,
+    load_state,
+    load_weights,
+    require_finite,
+    require_same_config,
+    save_state,
+)
 
 
 class TrainingBatch(NamedTuple):
@@ -230,13 +238,8 @@ class Trainer:
         if gap is not None:
             parts["distillation"] = gap
             parts["total"] = parts["total"] + config.distillation * gap
-        if not torch.isfinite(parts["total"]):
-            bad = [name for name, value in parts.items() if not torch.isfinite(value)]
-            raise ValueError(
-                f"Training stopped at step {self.step}: {', '.join(bad)} is NaN or infinite. The checkpoint in"
-                f" {self.folder} is an earlier one. Try a learning rate below {config.learning_rate:g}, or search the"
-                " images and targets for NaN."
-            )
+        advice = f"Try a learning rate below {config.learning_rate:g}, or search the images and targets for NaN."
+        require_finite(parts, self.step, self.folder, advice)
         self.optimizer.zero_grad()
         parts["total"].backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), config.max_gradient)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -90,3 +91,39 @@ def cosine_rate(step: int, *, steps: int, warmup_steps: int, highest: float) -> 
         return highest * (step + 1) / warmup_steps
     share = min(1.0, (step - warmup_steps) / max(1, steps - warmup_steps))
     return highest * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * share)))
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Read weights into a network.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When the weights belong to a network of another configuration.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"No weights at {path}.")
+    try:
+        network.load_state_dict(safetensors.torch.load_file(path))
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise ValueError(f"{path} belongs to a network of another configuration: {first}") from error
+
+
+def require_finite(losses: dict[str, Tensor], step: int, folder: Path, advice: str) -> None:
+    """Stop a training whose total loss is not finite.
+
+    Args:
+        losses: By name; `total` is their weighted sum.
+        step: Of the training.
+        folder: Of the training.
+        advice: What to try.
+
+    Raises:
+        ValueError: Names the losses that are NaN or infinite.
+    """
+    if not torch.isfinite(losses["total"]):
+        bad = [name for name, value in losses.items() if not torch.isfinite(value)]
+        raise ValueError(
+            f"Training stopped at step {step}: {', '.join(bad)} is NaN or infinite. The checkpoint in {folder} is an"
+            f" earlier one. {advice}"
+        )

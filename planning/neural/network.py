@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from perception.training_state import load_weights
 from planning.forecasting.constant_velocity import NUM_INSTANTS
 from planning.neural.candidate_features import CandidateGeometry, candidate_features
 from planning.neural.decoder import IMITATION, Logits, VocabularyDecoder
@@ -164,19 +165,3 @@ class Student:
             weights=ScoreWeights(**described["weights"]),
             metadata=described["metadata"],
         )
-
-
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Read weights into a network.
-
-    Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When the weights belong to a network of another configuration.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"No weights at {path}.")
-    try:
-        network.load_state_dict(safetensors.torch.load_file(path))
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise ValueError(f"{path} belongs to a network of another configuration: {first}") from error

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, UInt8
 
-from driving.cameras import CameraRig
+from driving.cameras import CameraRig, monotone_radius
 
 NEAR_M = 0.05
 """Nothing nearer along the optical axis is drawn."""
@@ -92,14 +92,6 @@ def camera_tables(rig: CameraRig, camera: int) -> Camera:
         max_radius=max_radius,
         bend_px=_bend_px(lens, max_radius, low, high),
     )
-
-
-def monotone_radius(distortion: Float64[np.ndarray, "5"]) -> float:
-    """Radius of undistorted rays up to which the distorted radius grows; inf for a lens without such a bound."""
-    k1, k2, _, _, k3 = distortion.tolist()
-    roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
-    real = roots[np.abs(roots.imag) < 1e-9].real
-    return float(np.sqrt(real[real > 0].min())) if (real > 0).any() else np.inf
 
 
 def distorted_pixels(

@@ -1,7 +1,6 @@
 """Tables that several renderers share: of a rig, of an appearance, of a map. Making them takes most of a second."""
 
 from functools import lru_cache
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import UInt32
@@ -17,6 +16,8 @@ from simulation.rendering.sky import sky_panorama
 from simulation.rendering.surroundings import Surroundings
 
 KEPT_RIGS = 16
+KEPT_MAPS = 12
+"""A ground takes up to 200 MB and refers to its map: without a bound, a worker would keep every map."""
 
 
 class RigKey:
@@ -56,28 +57,14 @@ def spots_of(appearance: Appearance, seed: int, camera: int, size: tuple[int, in
     return lens_spots(appearance, seed, camera, size)
 
 
-_SURROUNDINGS: WeakKeyDictionary[MapGraph, dict[int, Surroundings]] = WeakKeyDictionary()
-_GROUNDS: WeakKeyDictionary[MapGraph, dict[tuple[int, Overlay | None], GroundRaster]] = WeakKeyDictionary()
-KEPT_PER_MAP = 3
-
-
+@lru_cache(maxsize=KEPT_MAPS)
 def surroundings_of(map_graph: MapGraph, seed: int) -> Surroundings:
-    """Static objects of a map; those of the last `KEPT_PER_MAP` seeds are kept."""
-    made = _SURROUNDINGS.setdefault(map_graph, {})
-    if seed not in made:
-        if len(made) >= KEPT_PER_MAP:
-            made.pop(next(iter(made)))
-        made[seed] = Surroundings(map_graph, seed)
-    return made[seed]
+    """Static objects of a map."""
+    return Surroundings(map_graph, seed)
 
 
+@lru_cache(maxsize=KEPT_MAPS)
 def ground_of(map_graph: MapGraph, seed: int, overlay: Overlay | None = None) -> GroundRaster:
-    """Colours of a map's ground; the last `KEPT_PER_MAP` of a map are kept."""
-    grounds = _GROUNDS.setdefault(map_graph, {})
-    key = seed, overlay
-    if key not in grounds:
-        if len(grounds) >= KEPT_PER_MAP:
-            grounds.pop(next(iter(grounds)))
-        drawn = GroundOverlay(surroundings_of(map_graph, seed), overlay) if overlay is not None else None
-        grounds[key] = GroundRaster(map_graph, seed=seed, overlay=drawn)
-    return grounds[key]
+    """Colours of a map's ground."""
+    drawn = GroundOverlay(surroundings_of(map_graph, seed), overlay) if overlay is not None else None
+    return GroundRaster(map_graph, seed=seed, overlay=drawn)

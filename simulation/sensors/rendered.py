@@ -11,8 +11,8 @@ The same settings give the same bytes, in a drive and later from its log.
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Float64
@@ -37,6 +37,8 @@ DEFAULT_SIZE = (480, 270)
 """Width and height of the default rig's images [px]."""
 BY_SEED = "by_seed"
 """Name of an appearance that the seed decides."""
+KEPT_RENDERERS = 4
+"""Of a process; a renderer refers to its map and ground."""
 KEPT_IMAGES = 64
 """Rendered images that a rollout keeps: those of the last steps."""
 
@@ -288,18 +290,16 @@ def _global_from_ego(poses: Float64[np.ndarray, "frames 3"]) -> Float64[np.ndarr
     return matrices
 
 
-_RENDERERS: WeakKeyDictionary[MapGraph, dict[Any, Any]] = WeakKeyDictionary()
-
-
 def renderer_for(map_graph: MapGraph, settings: CameraSettings) -> Any:
-    """The `CameraRenderer` of a map, rig, seed and appearance; made once."""
+    """The `CameraRenderer` of a map, rig, seed and appearance; the last ones are kept."""
     # Compiling takes seconds: planners that ask for no image must not wait for it.
     from simulation.rendering.kept_tables import RigKey
+
+    return _renderer(map_graph, RigKey(settings.rig), settings.resolved_appearance, settings.seed)
+
+
+@lru_cache(maxsize=KEPT_RENDERERS)
+def _renderer(map_graph: MapGraph, key: Any, appearance: Appearance, seed: int) -> Any:
     from simulation.rendering.renderer import CameraRenderer
 
-    made = _RENDERERS.setdefault(map_graph, {})
-    rig, appearance = settings.rig, settings.resolved_appearance
-    key = (RigKey(rig), appearance, settings.seed)
-    if key not in made:
-        made[key] = CameraRenderer(map_graph, rig, seed=settings.seed, appearance=appearance)
-    return made[key]
+    return CameraRenderer(map_graph, key.rig, seed=seed, appearance=appearance)

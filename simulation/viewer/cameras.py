@@ -12,9 +12,8 @@ from jaxtyping import Float, Float64, Integer
 from PIL import Image
 
 from driving.agents import AgentKind
-from driving.cameras import CameraFrames, CameraRig
+from driving.cameras import CameraFrames, CameraRig, monotone_radius
 from driving.scenario import Scenario
-from simulation.rendering.camera_tables import monotone_radius
 
 MAX_DISTANCE_M = 80.0
 """Range of projected boxes."""

@@ -5,6 +5,7 @@ import pytest
 import torch
 from small_perception import GRID, ring_rig
 
+from driving.cameras import monotone_radius
 from driving.rigs import NUPLAN_8
 from perception.grid import BevGrid
 from perception.images import fit_rig
@@ -12,7 +13,6 @@ from perception.lift import (
     LiftPoints,
     PullLift,
     SplatLift,
-    distortion_limit,
     lift_table,
     pixel_rays,
     present_weights,
@@ -112,8 +112,8 @@ def test_rays_are_the_inverse_of_the_projection_also_with_distortion():
 def test_points_beyond_the_monotone_range_of_the_distortion_are_not_visible():
     """A barrel polynomial folds back, so that a point far to the side would land inside of the image."""
     distortion = np.array([-0.35, 0.0, 0.0, 0.0, 0.0])
-    assert distortion_limit(distortion) == pytest.approx(np.sqrt(1 / (3 * 0.35)))
-    assert distortion_limit(np.zeros(5)) == np.inf
+    assert monotone_radius(distortion) == pytest.approx(np.sqrt(1 / (3 * 0.35)))
+    assert monotone_radius(np.zeros(5)) == np.inf
     rig = replace(ring_rig((0.0,)), distortion=distortion[np.newaxis])
     points = np.array([[10.0, 5.0, 1.5], [10.0, 16.0, 1.5]])
     pixels, visible = visible_pixels(rig, 0, points)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from driving.cameras import CameraRig, camera_poses
+from driving.cameras import CameraRig, camera_poses, monotone_radius
 from driving.rigs import NUPLAN_8, NUSCENES_6
 from simulation.rendering.camera_tables import (
     NO_RAY,
@@ -12,7 +12,6 @@ from simulation.rendering.camera_tables import (
     camera_tables,
     level_radii_m,
     mirror_pixels,
-    monotone_radius,
 )
 
 RIGS = [NUPLAN_8.resized(sizes=(96, 54)), NUSCENES_6.resized(sizes=(64, 36))]
