@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int64, UInt8
 
-from driving.agents import AgentTracks, static_mask
+from driving.agents import AgentKind, AgentTracks, static_mask
 from driving.cameras import CameraRig
 from driving.geometry import poses_in_frame_of, poses_out_of_frame_of
 from driving.rigs import NUSCENES_6
@@ -33,6 +33,7 @@ from perception.targets import (
 )
 from perception.training import TrainingBatch
 from simulation.rendering.appearance import APPEARANCES, Appearance, appearance_of
+from simulation.rendering.ground import KEPT_SHEETS
 from simulation.rendering.renderer import CameraRenderer, RenderedImages
 from simulation.rendering.snapshot import snapshot_of
 
@@ -66,12 +67,24 @@ class SampleSettings:
     seed: int = 0
     stride_steps: int = 5
     """Steps between two states of a scenario."""
+    rare_repeats: int = 3
+    """How often a state counts that has a bicycle or a static object near the ego."""
+    rare_within_m: float = 30.0
+    kept_sheets: int = 3000
+    """Parts of the drawn ground that each process keeps, 1.3 MB each; drawing one takes as long as two samples."""
 
 
 def validation_settings(settings: SampleSettings) -> SampleSettings:
     """The rig itself, the logged pose, all cameras."""
     return replace(
-        settings, drop_past=0.0, shift_sd_m=0.0, turn_sd_rad=0.0, num_rigs=0, drop_camera=0.0, seed=settings.seed + 1
+        settings,
+        drop_past=0.0,
+        shift_sd_m=0.0,
+        turn_sd_rad=0.0,
+        num_rigs=0,
+        drop_camera=0.0,
+        rare_repeats=1,
+        seed=settings.seed + 1,
     )
 
 
@@ -121,6 +134,7 @@ class RenderedSamples:
                 len(scenario.time_us) - last,
                 settings.stride_steps,
             )
+            for _ in range(settings.rare_repeats if self._has_rare_agent(scenario, frame) else 1)
         ]
         if not self._states:
             raise ValueError(
@@ -129,10 +143,19 @@ class RenderedSamples:
         self._tables: dict[int, LiftTable] = {}
 
     def __len__(self) -> int:
+        """Number of states; repeated ones count as often as they occur."""
         return len(self._states)
+
+    def _has_rare_agent(self, scenario: Scenario, frame: int) -> bool:
+        agents = scenario.agents
+        gaps = agents.poses[:, frame, :2] - scenario.ego.rear_axle_poses[0, frame, :2]
+        # The pose of an agent that is not observed may be NaN, which compares as False.
+        is_near = agents.valid[:, frame] & (np.hypot(gaps[:, 0], gaps[:, 1]) < self.settings.rare_within_m)
+        return bool((is_near & (static_mask(agents.kinds) | (agents.kinds == AgentKind.BICYCLE))).any())
 
     def batch(self, rows: Int64[np.ndarray, "rows"], rng: np.random.Generator) -> TrainingBatch:
         """See `training.Samples`."""
+        KEPT_SHEETS.capacity = max(KEPT_SHEETS.capacity, self.settings.kept_sheets)
         samples = [self.sample(row, rng) for row in rows.tolist()]
         return TrainingBatch(
             inputs=PerceptionInput(

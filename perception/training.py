@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from perception.checkpoint import WEIGHTS, Checkpoint
 from perception.contract import PerceptionInput, PerceptionTargets
 from perception.distributed import TrainingProcess
+from perception.grid import BevGrid
 from perception.lift import LiftTable
 from perception.losses import LossWeights, losses
 from perception.network import PerceptionConfig, PerceptionNetwork
@@ -90,18 +91,22 @@ class TrainingConfig:
 
 def tiny() -> TrainingConfig:
     """Up to 60 minutes on 2 cores (two processes)."""
-    return TrainingConfig()
+    # Planners need more range ahead than behind.
+    return TrainingConfig(network=PerceptionConfig(grid=BevGrid(x_min_m=-24.0, x_max_m=40.0)))
 
 
 def small() -> TrainingConfig:
     """A wider backbone, a night on 4 cores."""
-    network = PerceptionConfig(backbone="resnet_w32", image_channels=64, bev_channels=64, head_channels=64)
-    return replace(tiny(), network=network, steps=20_000, batch_size=16, warmup_steps=400)
+    recipe = tiny()
+    network = replace(recipe.network, backbone="resnet_w32", image_channels=64, bev_channels=64, head_channels=64)
+    return replace(recipe, network=network, steps=20_000, batch_size=16, warmup_steps=400)
 
 
 def base() -> TrainingConfig:
     """Images of 256 x 704 on GPUs, with torchrun."""
-    network = PerceptionConfig(
+    recipe = tiny()
+    network = replace(
+        recipe.network,
         backbone="resnet_w64",
         image_size=(256, 704),
         image_channels=96,
@@ -110,7 +115,7 @@ def base() -> TrainingConfig:
         fusion_channels=48,
     )
     return replace(
-        tiny(), network=network, steps=30_000, batch_size=32, warmup_steps=600, use_bf16=True, num_workers=14
+        recipe, network=network, steps=30_000, batch_size=32, warmup_steps=600, use_bf16=True, num_workers=14
     )
 
 
@@ -130,7 +135,9 @@ class _Steps(Dataset[TrainingBatch]):
         config, process = self.config, self.process
         rows = np.random.default_rng([config.seed, step]).integers(0, len(self.samples), config.batch_size)
         rng = np.random.default_rng([config.seed, step, process.rank])
-        return self.samples.batch(rows[process.rank :: process.world_size], rng)
+        # Sorted: each process renders states of the same few maps, and draws their ground once.
+        share = np.array_split(np.sort(rows), process.world_size)[process.rank]
+        return self.samples.batch(share, rng)
 
 
 class Trainer:

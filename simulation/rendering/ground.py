@@ -8,6 +8,7 @@ of detail has a window of 1024 x 1024 texels that wraps around: texel (i, j) of 
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache, cached_property
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from jaxtyping import Float32, Float64, UInt8, UInt32
 
 from driving.map import MapGraph
 from simulation.rendering.camera_tables import FINEST_TEXEL_M, NUM_LEVELS
-from simulation.rendering.ground_shapes import Paint, Ring, painted_rings
+from simulation.rendering.ground_shapes import GroundShapes, Paint, Ring
 from simulation.rendering.polygon_fill import coverage, paint_surface
 
 WINDOW = 1024
@@ -26,7 +27,8 @@ _SHEET = 512
 _LEVELS_OF_SHEET = {0: (0,), 1: (1, 2), 3: (3, 4, 5)}
 """Sheets are drawn at three levels; the levels between are averages."""
 _DRAWN_AT = {level: drawn for drawn, levels in _LEVELS_OF_SHEET.items() for level in levels}
-MAX_SHEETS = 96
+MAX_SHEETS = 600
+"""Of all maps of a process, 1.3 MB each."""
 MARGIN_M = 4.0
 """Windows are filled that much beyond the radius that the cameras see."""
 
@@ -71,6 +73,32 @@ class GroundWindows(NamedTuple):
 Overlay = Callable[[Float64[np.ndarray, "2"], float], Float32[np.ndarray, "512 512"]]
 
 
+class KeptSheets:
+    """The sheets that were used last, of all maps of a process."""
+
+    def __init__(self, capacity: int = MAX_SHEETS) -> None:
+        self.capacity = capacity
+        self._sheets: OrderedDict[tuple[int, int, int, int], list[np.ndarray]] = OrderedDict()
+        self._numbers = count()
+
+    def new_number(self) -> int:
+        """The first part of the keys of a map."""
+        return next(self._numbers)
+
+    def get(self, key: tuple[int, int, int, int], draw: Callable[[], list[np.ndarray]]) -> list[np.ndarray]:
+        """A sheet in its levels of detail; it is drawn when it is not kept."""
+        if key not in self._sheets:
+            self._sheets[key] = draw()
+            while len(self._sheets) > self.capacity:
+                self._sheets.popitem(last=False)
+        self._sheets.move_to_end(key)
+        return self._sheets[key]
+
+
+KEPT_SHEETS = KeptSheets()
+"""Of this process. A program that renders many places in turn, such as a training, raises the capacity."""
+
+
 class GroundRaster:
     """Colours of a map's ground.
 
@@ -81,10 +109,10 @@ class GroundRaster:
     """
 
     def __init__(self, map_graph: MapGraph, *, seed: int = 0, overlay: Overlay | None = None) -> None:
-        self._map = map_graph
+        self._shapes = GroundShapes(map_graph)
         self._seed = seed
         self._overlay = overlay
-        self._sheets: OrderedDict[tuple[int, int, int], list[np.ndarray]] = OrderedDict()
+        self._number = KEPT_SHEETS.new_number()
         self._texels = np.zeros((NUM_LEVELS, WINDOW * WINDOW), dtype=np.uint32)
         # Block of the plane that each block of a window holds.
         self._held = np.full((NUM_LEVELS, _BLOCKS, _BLOCKS, 2), np.iinfo(np.int64).min, dtype=np.int64)
@@ -147,19 +175,16 @@ class GroundRaster:
 
     def _sheet(self, level: int, i: int, j: int) -> UInt32[np.ndarray, "blocks blocks texels"]:
         drawn = _DRAWN_AT[level]
-        key = (drawn, i, j)
-        if key not in self._sheets:
-            self._sheets[key] = _mip_maps(self._drawn(drawn, i, j), len(_LEVELS_OF_SHEET[drawn]))
-            if len(self._sheets) > MAX_SHEETS:
-                self._sheets.popitem(last=False)
-        self._sheets.move_to_end(key)
-        return self._sheets[key][level - drawn]
+        levels = KEPT_SHEETS.get(
+            (self._number, drawn, i, j), lambda: _mip_maps(self._drawn(drawn, i, j), len(_LEVELS_OF_SHEET[drawn]))
+        )
+        return levels[level - drawn]
 
     def _drawn(self, level: int, i: int, j: int) -> UInt8[np.ndarray, "512 512 4"]:
         texel_m = FINEST_TEXEL_M * 2.0**level
         side_m = _SHEET * texel_m
         corner = np.array([i * side_m, j * side_m])
-        rings = painted_rings(self._map, (*corner.tolist(), *(corner + side_m).tolist()))
+        rings = self._shapes.rings((*corner.tolist(), *(corner + side_m).tolist()))
         fine = self._fine_noise if level < 3 else self._fine_noise * np.float32(0.5)
         noise = fine, self._broad(level, i, j)
         image = np.zeros((_SHEET, _SHEET, 3), dtype=np.float32)

@@ -1,6 +1,6 @@
 """What is painted on the ground, as rings: surfaces, kerbs, crosswalks, stop lines, lane markings, arrows."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 
 import numpy as np
@@ -45,62 +45,95 @@ class Paint(IntEnum):
     YELLOW = 8
 
 
-def painted_rings(map_graph: MapGraph, region: Box) -> dict[Paint, list[Ring]]:
-    """Rings by paint within a region, global: exteriors run counter-clockwise, holes clockwise."""
-    margin_m = PAVEMENT_M + 1.0
-    wide = (region[0] - margin_m, region[1] - margin_m, region[2] + margin_m, region[3] + margin_m)
-    drivable = _clipped(map_graph.drivable_area, wide) + _clipped(map_graph.lanes.areas, wide)
-    rings: dict[Paint, list[Ring]] = {
-        Paint.PAVEMENT: rings_of(
-            [
-                *(shapely.buffer(part, PAVEMENT_M, quad_segs=3) for part in drivable),
-                *_clipped(map_graph.walkways, wide),
-            ]
-        ),
-        Paint.KERB: rings_of(shapely.buffer(part, KERB_M, quad_segs=2) for part in drivable),
-        Paint.ASPHALT: rings_of(drivable),
-        Paint.CARPARK: rings_of(_clipped(map_graph.carparks, wide)),
-        Paint.TRACK: [],
-        Paint.STRIPE: [],
-        Paint.WHITE: [],
-        Paint.YELLOW: [],
-    }
-    for row in _rows_in(map_graph.crosswalks, wide):
-        rings[Paint.STRIPE] += _crosswalk_stripes(map_graph.crosswalks.polygons[row])
-    for row in _rows_in(map_graph.stop_lines, wide):
-        if map_graph.stop_lines.kinds[row] in (StopLineKind.TRAFFIC_LIGHT, StopLineKind.STOP_SIGN):
-            rings[Paint.WHITE] += stop_bar(map_graph.stop_lines.polygons[row])
-    for row in _rows_in(map_graph.carparks, wide):
-        rings[Paint.WHITE] += _bays(map_graph.carparks.polygons[row])
-    lanes = map_graph.lanes
-    for row in _rows_in(lanes.areas, wide):
+class GroundShapes:
+    """What is painted on the ground of a map. Shapes of lanes, crosswalks and the like are made once and kept."""
+
+    def __init__(self, map_graph: MapGraph) -> None:
+        self._map = map_graph
+        self._kept: dict[tuple[str, int], _Shape] = {}
+
+    def rings(self, region: Box) -> dict[Paint, list[Ring]]:
+        """Rings of all shapes that touch a region, by paint, global: exteriors counter-clockwise, holes clockwise."""
+        margin_m = PAVEMENT_M + 1.0
+        wide = (region[0] - margin_m, region[1] - margin_m, region[2] + margin_m, region[3] + margin_m)
+        map_graph = self._map
+        rings: dict[Paint, list[Ring]] = {paint: [] for paint in Paint if paint != Paint.GRASS}
+        # Drivable areas and walkways of recorded maps extend over kilometres.
+        _add(rings, _surface(_clipped(map_graph.drivable_area, wide)))
+        rings[Paint.PAVEMENT] += rings_of(_clipped(map_graph.walkways, wide))
+        layers: tuple[tuple[str, AreaLayer, Callable[[int], _Shape]], ...] = (
+            ("lane", map_graph.lanes.areas, self._lane),
+            ("crosswalk", map_graph.crosswalks, self._crosswalk),
+            ("stop_line", map_graph.stop_lines, self._stop_line),
+            ("carpark", map_graph.carparks, self._carpark),
+        )
+        for name, layer, make in layers:
+            for row in _rows_in(layer, wide):
+                if (name, row) not in self._kept:
+                    self._kept[name, row] = make(row)
+                _add(rings, self._kept[name, row])
+        return rings
+
+    def _lane(self, row: int) -> "_Shape":
+        lanes = self._map.lanes
+        shape = _surface([shapely.make_valid(lanes.areas.polygons[row])])
         center = lanes.centerlines[row]
         if len(center) > 1:
-            rings[Paint.TRACK] += [strip(parallel(center, s * TRACK_OFFSET_M), TRACK_M) for s in (-1, 1)]
+            shape[Paint.TRACK] = [strip(parallel(center, s * TRACK_OFFSET_M), TRACK_M) for s in (-1, 1)]
         if row < lanes.num_lanes:
-            _add_lane_markings(map_graph, int(row), rings)
-    return rings
+            _add(shape, _lane_markings(self._map, row))
+        return shape
+
+    def _crosswalk(self, row: int) -> "_Shape":
+        return {Paint.STRIPE: _crosswalk_stripes(self._map.crosswalks.polygons[row])}
+
+    def _stop_line(self, row: int) -> "_Shape":
+        is_painted = self._map.stop_lines.kinds[row] in (StopLineKind.TRAFFIC_LIGHT, StopLineKind.STOP_SIGN)
+        return {Paint.WHITE: stop_bar(self._map.stop_lines.polygons[row])} if is_painted else {}
+
+    def _carpark(self, row: int) -> "_Shape":
+        area = self._map.carparks.polygons[row]
+        return {Paint.CARPARK: rings_of([shapely.make_valid(area)]), Paint.WHITE: _bays(area)}
 
 
-def _add_lane_markings(map_graph: MapGraph, row: int, rings: dict[Paint, list[Ring]]) -> None:
+_Shape = dict[Paint, list[Ring]]
+
+
+def _add(rings: _Shape, shape: _Shape) -> None:
+    for paint, found in shape.items():
+        rings.setdefault(paint, []).extend(found)
+
+
+def _surface(areas: list[shapely.Geometry]) -> _Shape:
+    return {
+        Paint.PAVEMENT: rings_of(shapely.buffer(area, PAVEMENT_M, quad_segs=3) for area in areas),
+        Paint.KERB: rings_of(shapely.buffer(area, KERB_M, quad_segs=2) for area in areas),
+        Paint.ASPHALT: rings_of(areas),
+    }
+
+
+def _lane_markings(map_graph: MapGraph, row: int) -> _Shape:
     """Right-hand traffic: yellow on the left of the leftmost lane, white on the right of the rightmost one."""
     lanes = map_graph.lanes
     left, right = lanes.left_boundaries[row], lanes.right_boundaries[row]
+    yellow, white = [], []
     if len(left) > 1 and map_graph.left_neighbor(row) is None:
-        rings[Paint.YELLOW].append(strip(parallel(left, -EDGE_INSET_M), LINE_M))
+        yellow.append(strip(parallel(left, -EDGE_INSET_M), LINE_M))
     if len(right) > 1:
         if map_graph.right_neighbor(row) is None:
-            rings[Paint.WHITE].append(strip(parallel(right, EDGE_INSET_M), LINE_M))
+            white.append(strip(parallel(right, EDGE_INSET_M), LINE_M))
         else:
-            rings[Paint.WHITE] += [strip(dash, LINE_M) for dash in dashes(right, DASH_M, GAP_M)]
+            white += [strip(dash, LINE_M) for dash in dashes(right, DASH_M, GAP_M)]
     center = lanes.centerlines[row]
-    if len(center) < 2:
-        return
-    length_m = float(arc_lengths(center)[-1])
-    turns = {TurnKind(int(lanes.turn_kinds[after])) for after in lanes.successors[row] if after >= lanes.num_lanes}
-    if length_m > MIN_ARROW_LANE_M and turns & {TurnKind.LEFT, TurnKind.RIGHT}:
-        for from_end_m in ARROW_FROM_END_M:
-            rings[Paint.WHITE] += _arrow(center, length_m - from_end_m, turns)
+    if len(center) > 1:
+        length_m = float(arc_lengths(center)[-1])
+        turns = {
+            TurnKind(int(lanes.turn_kinds[after])) for after in lanes.successors[row] if after >= lanes.num_lanes
+        }
+        if length_m > MIN_ARROW_LANE_M and turns & {TurnKind.LEFT, TurnKind.RIGHT}:
+            for from_end_m in ARROW_FROM_END_M:
+                white += _arrow(center, length_m - from_end_m, turns)
+    return {Paint.YELLOW: yellow, Paint.WHITE: white}
 
 
 # ---------------------------------------------------------------------- lines

@@ -17,7 +17,7 @@ from simulation.rendering.surroundings import Surroundings
 
 KEPT_RIGS = 16
 KEPT_MAPS = 12
-"""A ground takes up to 200 MB and refers to its map: without a bound, a worker would keep every map."""
+"""A ground takes 25 MB without its sheets and refers to its map: without a bound, a worker would keep every map."""
 
 
 class RigKey:

@@ -8,7 +8,7 @@ from driving.map import TurnKind
 from driving.synthetic.scenes import scene
 from simulation.rendering.camera_tables import FINEST_TEXEL_M, NUM_LEVELS
 from simulation.rendering.ground import COLUMN_PART, ROW_PART, WINDOW, GroundRaster
-from simulation.rendering.ground_shapes import Paint, dashes, painted_rings, parallel, strip
+from simulation.rendering.ground_shapes import GroundShapes, Paint, dashes, parallel, strip
 
 RADII_M = np.array([12.0, 20.0, 0.0, 60.0, 0.0, 0.0])
 
@@ -129,7 +129,7 @@ def test_junctions_get_crosswalks_stop_lines_and_arrows_but_no_lane_lines():
     map_graph = scene("red_light").map
     crosswalk = map_graph.crosswalks.polygons[0]
     x0, y0, x1, y1 = crosswalk.bounds
-    rings = painted_rings(map_graph, (x0 - 40, y0 - 40, x1 + 40, y1 + 40))
+    rings = GroundShapes(map_graph).rings((x0 - 40, y0 - 40, x1 + 40, y1 + 40))
     assert len(rings[Paint.STRIPE]) > 5
     connectors = range(map_graph.lanes.num_lanes, len(map_graph.lanes))
     assert any(map_graph.lanes.turn_kinds[row] == TurnKind.LEFT for row in connectors)
@@ -143,5 +143,5 @@ def test_recorded_maps_with_slivers_are_painted(recorded_data):
     folder = recorded_data / "nuscenes_mini" / "tracks"
     map_graph = import_recording(folder / "scene-0553.npz").map
     # `shapely.clip_by_rect` raises an error here.
-    rings = painted_rings(map_graph, (331744.0, 4690304.0, 331776.0, 4690336.0))
+    rings = GroundShapes(map_graph).rings((331744.0, 4690304.0, 331776.0, 4690336.0))
     assert len(rings[Paint.ASPHALT]) > 0
