@@ -17,7 +17,9 @@ from simulation.rendering.surroundings import Surroundings
 
 KEPT_RIGS = 16
 KEPT_MAPS = 12
-"""A ground takes 25 MB without its sheets and refers to its map: without a bound, a worker would keep every map."""
+"""Grounds refer to their map: without a bound, a worker would keep every map."""
+KEPT_GROUNDS = 2 * KEPT_MAPS
+"""With lamps and without, 25 MB each without its sheets."""
 
 
 class RigKey:
@@ -63,7 +65,7 @@ def surroundings_of(map_graph: MapGraph, seed: int) -> Surroundings:
     return Surroundings(map_graph, seed)
 
 
-@lru_cache(maxsize=KEPT_MAPS)
+@lru_cache(maxsize=KEPT_GROUNDS)
 def ground_of(map_graph: MapGraph, seed: int, overlay: Overlay | None = None) -> GroundRaster:
     """Colours of a map's ground."""
     drawn = GroundOverlay(surroundings_of(map_graph, seed), overlay) if overlay is not None else None

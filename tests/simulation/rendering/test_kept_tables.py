@@ -8,7 +8,7 @@ from driving.rigs import NUSCENES_6
 from driving.synthetic.scenes import scene
 from simulation.rendering.appearance import DAY, DUSK
 from simulation.rendering.kept_tables import (
-    KEPT_MAPS,
+    KEPT_GROUNDS,
     RigKey,
     ground_of,
     sky_of,
@@ -38,7 +38,7 @@ def test_grounds_are_shared_but_old_maps_are_released():
     assert ground_of(map_graph, 0) is first
     reference = weakref.ref(first)
     del first
-    for seed in range(1, KEPT_MAPS + 1):
+    for seed in range(1, KEPT_GROUNDS + 1):
         ground_of(map_graph, seed)
     gc.collect()
     assert reference() is None
