@@ -87,6 +87,25 @@ def box_corners(
     )
 
 
+def solid_corners(
+    center_poses: Float64[np.ndarray, "*shape 3"],
+    sizes_m: Float64[np.ndarray, "*shape 3"],
+    bottom_m: Float64[np.ndarray, "*shape"] | float = 0.0,
+) -> Float64[np.ndarray, "*shape 8 3"]:
+    """Corners of upright boxes: four below in nuPlan's order, then four above.
+
+    Args:
+        center_poses: Box centres and headings.
+        sizes_m: Length, width, height.
+        bottom_m: z of the lower faces.
+    """
+    corners = np.zeros((*sizes_m.shape[:-1], 8, 3))
+    corners[..., :2] = np.tile(box_corners(center_poses, sizes_m[..., :2]), (2, 1))
+    corners[..., :4, 2] = np.asarray(bottom_m)[..., np.newaxis]
+    corners[..., 4:, 2] = np.asarray(bottom_m + sizes_m[..., 2])[..., np.newaxis]
+    return corners
+
+
 def arc_lengths(points: Float64[np.ndarray, "points 2"]) -> Float64[np.ndarray, "points"]:
     """Distance of each vertex from the first, along the line [m]."""
     return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])

@@ -5,7 +5,7 @@ from jaxtyping import Float64, UInt8
 from PIL import Image, ImageDraw
 
 from driving.cameras import CameraRig
-from driving.geometry import box_corners
+from driving.geometry import box_corners, solid_corners
 from perception.contract import CENTRE_CLASSES, OCCUPANCY_CLASSES, ROAD_CLASSES
 from perception.decoding import Detections, PerceivedGrid
 from perception.lift import visible_pixels
@@ -30,12 +30,6 @@ CELL_PX = 5
 EDGE_POINTS = 24
 """Points per edge, so that edges bend with the distortion and end near the border of the image."""
 _EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7))
-
-
-def solid_corners(pose: Float64[np.ndarray, "3"], size_m: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "8 3"]:
-    """Corners of a box on the road, in the frame of its pose: four below in nuPlan's order, then four above."""
-    ground = box_corners(pose, size_m[:2])
-    return np.concatenate([np.column_stack([ground, np.full(4, height_m)]) for height_m in (0.0, size_m[2])])
 
 
 def drawn_boxes(

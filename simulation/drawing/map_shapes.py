@@ -76,9 +76,14 @@ def _rows_in(layer: AreaLayer, region: Box) -> Int64[np.ndarray, " rows"]:
 
 def _polygons(layer: AreaLayer, region: Box, kinds: Integer[np.ndarray, " areas"] | None = None) -> Shapes:
     points, values = [], []
-    for row in _rows_in(layer, region):
-        clipped = shapely.clip_by_rect(shapely.make_valid(layer.polygons[row]), *region)
-        for part in shapely.get_parts(clipped):
+    rows, window = _rows_in(layer, region), shapely.box(*region)
+    shapely.prepare(window)
+    areas = shapely.make_valid(layer.polygons[rows])
+    # Not `clip_by_rect`, which fails on slivers of recorded maps.
+    crossing = ~shapely.covers(window, areas)
+    areas[crossing] = shapely.intersection(areas[crossing], window)
+    for row, area in zip(rows, areas, strict=True):
+        for part in shapely.get_parts(area):
             simple = shapely.simplify(part, TOLERANCE_M)
             if simple.geom_type != "Polygon" or simple.is_empty:
                 continue

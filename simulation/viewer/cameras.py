@@ -13,6 +13,7 @@ from PIL import Image
 
 from driving.agents import AgentKind
 from driving.cameras import CameraFrames, CameraRig, monotone_radius
+from driving.geometry import solid_corners
 from driving.scenario import Scenario
 
 MAX_DISTANCE_M = 80.0
@@ -124,12 +125,8 @@ def projected_boxes(scenario: Scenario, frames: CameraFrames, frame: int) -> lis
     heights_m = agents.heights_m[rows]
     # Sources without elevation: all boxes stand on the plane of the ego.
     z_m = np.where(agents.z_m[rows, step] == 0, ego_z_m + heights_m / 2, agents.z_m[rows, step])
-    corners = np.array(
-        [
-            box_corners_3d(agents.poses[row, step], agents.sizes[row, step], float(z), float(height))
-            for row, z, height in zip(rows, z_m, heights_m, strict=True)
-        ]
-    ).reshape(-1, 3)
+    sizes_m = np.column_stack([agents.sizes[rows, step], heights_m])
+    corners = solid_corners(agents.poses[rows, step], sizes_m, z_m - heights_m / 2).reshape(-1, 3)
     points = corners @ ego_from_global[:3, :3].T + ego_from_global[:3, 3]
     distances_m = np.hypot(*np.moveaxis(points.reshape(-1, 8, 3)[..., :2].mean(axis=1), -1, 0))
     pixels, depth = frames.rig.project(camera, points)
@@ -142,17 +139,6 @@ def projected_boxes(scenario: Scenario, frames: CameraFrames, frame: int) -> lis
             box = {"track": agents.track_ids[row], "kind": AgentKind(int(agents.kinds[row])).name.lower()}
             found.append((float(distance_m), {**box, "corners": np.round(outline, 1).tolist()}))
     return [box for _, box in sorted(found, key=lambda pair: -pair[0])]
-
-
-def box_corners_3d(
-    pose: Float64[np.ndarray, "3"], size: Float64[np.ndarray, "2"], z_m: float, height_m: float
-) -> Float64[np.ndarray, "8 3"]:
-    """Global corners of an upright box: four below, then four above, each counter-clockwise from the front left."""
-    signs = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) / 2
-    cos, sin = np.cos(pose[2]), np.sin(pose[2])
-    corners = (signs * size) @ np.array([[cos, sin], [-sin, cos]]) + pose[:2]
-    low, high = np.full((4, 1), z_m - height_m / 2), np.full((4, 1), z_m + height_m / 2)
-    return np.concatenate([np.hstack([corners, low]), np.hstack([corners, high])])
 
 
 def _radii(rig: CameraRig, camera: int, points: Float64[np.ndarray, "points 3"]) -> Float64[np.ndarray, "points"]:

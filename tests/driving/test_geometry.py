@@ -11,6 +11,7 @@ from driving.geometry import (
     poses_in_frame_of,
     poses_out_of_frame_of,
     shifted_along_heading,
+    solid_corners,
     wrap_angle,
 )
 
@@ -57,6 +58,15 @@ def test_a_point_ahead_of_a_pose_with_heading_north_is_north_of_it():
 
 def test_a_shift_is_along_the_heading():
     np.testing.assert_allclose(shifted_along_heading(np.array([1.0, 2.0, np.pi / 2]), 3.0), [1.0, 5.0, np.pi / 2])
+
+
+def test_corners_of_an_upright_box_are_four_below_then_four_above():
+    corners = solid_corners(np.array([10.0, 5.0, np.pi / 2]), np.array([4.0, 2.0, 2.0]), 0.5)
+    np.testing.assert_allclose(corners[0], [9.0, 7.0, 0.5], atol=1e-12)
+    np.testing.assert_allclose(corners[6], [11.0, 3.0, 2.5], atol=1e-12)
+    many = solid_corners(np.zeros((3, 3)), np.full((3, 3), 2.0), np.array([0.0, 1.0, 2.0]))
+    assert many[:, 0, 2].tolist() == [0.0, 1.0, 2.0]
+    assert many[:, 4, 2].tolist() == [2.0, 3.0, 4.0]
 
 
 def test_corners_are_front_left_rear_left_rear_right_front_right():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from small_perception import GRID, ring_rig
 
+from driving.geometry import solid_corners
 from perception.boxes import Boxes
 from perception.contract import CENTRE_CLASSES, ROAD_CLASSES
 from perception.decoding import Detections, PerceivedGrid
@@ -15,7 +16,6 @@ from perception.drawing import (
     box_records,
     drawn_boxes,
     drawn_from_above,
-    solid_corners,
 )
 
 VEHICLE = Detections(
@@ -39,12 +39,6 @@ def grid(road):
         future=zeros,
         flow_m=np.zeros((3, 2, *GRID.shape), dtype=np.float32),
     )
-
-
-def test_a_box_stands_on_the_road():
-    corners = solid_corners(np.array([6.0, 0.0, 0.0]), np.array([2.0, 2.0, 1.5]))
-    assert corners[0].tolist() == [7.0, 1.0, 0.0]
-    assert corners[4:, 2].tolist() == [1.5] * 4
 
 
 def test_a_box_ahead_is_drawn_in_the_front_image_where_it_projects():

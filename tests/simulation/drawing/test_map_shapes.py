@@ -1,5 +1,6 @@
 import numpy as np
 
+from driving.importers.track_archive import import_recording
 from driving.synthetic.scenes import scene
 from simulation.drawing.map_shapes import TOLERANCE_M, map_shapes, region_around
 
@@ -43,3 +44,10 @@ def test_the_route_layer_contains_only_lanes_of_the_route():
     assert shapes["route"].points
     empty = map_shapes(scenario.map, region_around(scenario.ego.rear_axle_poses[0, :, :2]), ())
     assert empty["route"].points == ()
+
+
+def test_recorded_maps_with_slivers_are_clipped(recorded_data):
+    map_graph = import_recording(recorded_data / "nuscenes_mini" / "tracks" / "scene-0553.npz").map
+    # `shapely.clip_by_rect` raises an error here.
+    shapes = map_shapes(map_graph, (331744.0, 4690304.0, 331776.0, 4690336.0), ())
+    assert shapes["drivable"].points

@@ -12,7 +12,6 @@ from driving.recording import Tag
 from driving.synthetic.scenes import scene
 from simulation.viewer.cameras import (
     SMALL_BYTES,
-    box_corners_3d,
     camera_strip,
     image_file,
     projected_boxes,
@@ -64,12 +63,6 @@ def test_the_strip_lists_images_with_their_times(scenario_with_camera):
     expected_s = (scenario_with_camera.time_us[30] - scenario_with_camera.start_time_us) * 1e-6
     assert [image["time_s"] for image in strip["images"]] == [pytest.approx(expected_s)]
     json.dumps(strip, allow_nan=False)
-
-
-def test_the_corners_of_an_upright_box_are_known_by_hand():
-    corners = box_corners_3d(np.array([10.0, 5.0, np.pi / 2]), np.array([4.0, 2.0]), 1.0, 2.0)
-    np.testing.assert_allclose(corners[0], [9.0, 7.0, 0.0], atol=1e-12)
-    np.testing.assert_allclose(corners[6], [11.0, 3.0, 2.0], atol=1e-12)
 
 
 @pytest.mark.parametrize("path", ["../secret.jpg", "/etc/passwd", "front.db"])
