@@ -2,9 +2,9 @@
 
     python benchmarks/perception_scores.py --checkpoint checkpoints/eyes --data held_out_worlds --mean-map worlds
     python benchmarks/perception_scores.py --checkpoint checkpoints/eyes --data held_out_worlds --rig nuplan_8
-    python benchmarks/perception_scores.py ... --drop CAM_FRONT             # one camera missing, reported as missing
-    python benchmarks/perception_scores.py ... --pitch-deg 1                # a wrong calibration
-    python benchmarks/perception_scores.py ... --shuffle-images             # control: images of another state
+    python benchmarks/perception_scores.py ... --shuffle-images     # control: images of another state
+    python benchmarks/perception_scores.py ... --past shuffled      # control of the velocities
+    python benchmarks/perception_scores.py ... --untrained          # control of the boxes
 
 Grids: IoU at 0.5 and at the best threshold. The mean map, also at its best threshold, is the share of training states
 in which a cell was true. Boxes: average precision by distance of matching; recall, precision and errors at 1 m. Only
@@ -25,22 +25,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 from command_line import CommonArguments, print_line, print_lines, progress, require_count, run
 from tables import TextTable
 
-from driving.agents import AgentKind
-from driving.names import unknown_name
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.rig_files import rig_named
-from perception.boxes import Boxes
 from perception.checkpoint import Checkpoint
-from perception.contract import CENTRE_CLASSES, CLASS_OF_KIND, OCCUPANCY_CLASSES, ROAD_CLASSES, PerceptionInput
-from perception.decoding import decode_boxes
-from perception.images import network_images
-from perception.metrics import DISTANCES_M, BoxFrame, BoxQuery, GridCounts, MeanMap, ring, score_boxes
+from perception.contract import CENTRE_CLASSES
+from perception.evaluation import GRID_CLASSES, NEAR_M, CameraChange, Evaluation, Past, counted
+from perception.metrics import DISTANCES_M, BoxFrame, BoxQuery, GridCounts, MeanMap, score_boxes
 from perception.network import PerceptionNetwork
 from perception.samples import RenderedSamples, Sample, SampleSettings, validation_settings
 from simulation.benchmark.provenance import provenance
 
-NEAR_M = 20.0
 MEAN_MAP_STATES = 400
 
 
@@ -58,16 +53,10 @@ class Arguments(CommonArguments):
     """Number of states, drawn at random."""
     rig: str = "nuscenes_6"
     """nuplan_8, nuscenes_6, argoverse2_7, or a JSON file."""
-    drop: Annotated[UseAppendAction[tuple[str, ...]], None] = ()
-    """Camera that is missing; may be repeated."""
-    pitch_deg: float = 0.0
-    """Error of the calibration: pitch of all cameras."""
-    yaw_deg: float = 0.0
-    """Error of the calibration: yaw of all cameras."""
-    height_m: float = 0.0
-    """Error of the calibration: height of all cameras."""
     shuffle_images: bool = False
     """Control: show the images of another state."""
+    past: Past = "kept"
+    """The past frames: kept, none, or shuffled, which is the control of the velocities."""
     untrained: bool = False
     """Control: a network of the same form with random weights."""
     seed: int = 0
@@ -84,128 +73,72 @@ def main(arguments: Arguments) -> None:
     if arguments.untrained:
         torch.manual_seed(0)
         network = PerceptionNetwork(network.config).eval()
-    samples = listed(arguments.data, arguments, network)
-    for name in arguments.drop:
-        if name not in samples.rigs[0].names:
-            raise ValueError(unknown_name("camera named", name, samples.rigs[0].names))
+    samples = listed(arguments.data, arguments.rig, network, arguments.seed)
     rng = np.random.default_rng(arguments.seed)
     rows = rng.permutation(len(samples))[: arguments.states]
-    grids = {(name, where): GridCounts() for name in class_names() for where in (*rings(network), "mean map")}
-    frames: list[BoxFrame] = []
+    evaluation = Evaluation(network, CameraChange(past=arguments.past))
+    control_counts = {name: GridCounts() for name in GRID_CLASSES}
     with progress(arguments) as bar:
         control = mean_map(arguments, network, bar)
-        previous: Sample | None = None
+        before: Sample | None = None
         for row in bar.track(rows.tolist(), description="states"):
             sample = samples.sample(row, np.random.default_rng([arguments.seed, row]))
-            shown = previous if arguments.shuffle_images and previous is not None else sample
-            add(network, samples, (sample, shown), arguments, (grids, frames, control))
-            previous = sample
-    print_lines(grid_table(grids).markdown())
-    print_lines(box_table(frames).markdown())
+            other = before or samples.sample(int(rows[-1]), np.random.default_rng([arguments.seed, int(rows[-1])]))
+            evaluation.add(
+                sample, samples.rigs[sample.rig], shown=other if arguments.shuffle_images else None, other=other
+            )
+            add_control(control_counts, control, sample)
+            before = sample
+    print_lines(grid_table(evaluation.grids, control_counts).markdown())
+    print_lines(box_table(evaluation.frames).markdown())
     about = provenance()
     changes = {name: value for name, value in vars(arguments).items() if name not in ("data", "mean_map", "quiet")}
     print_line(f"{len(rows)} states of {len(samples)}; {changes}; commit {about['commit']}; {about['hardware']}")
 
 
-def listed(data: tuple[Path, ...], arguments: Arguments, network: PerceptionNetwork) -> RenderedSamples:
+def listed(data: tuple[Path, ...], rig: str, network: PerceptionNetwork, seed: int) -> RenderedSamples:
     """States of data roots, seen by the rig itself from the logged poses."""
     entries = [entry for root in data for entry in list_scenarios(DataRoot.find(root))]
-    settings = validation_settings(SampleSettings(rig=rig_named(arguments.rig), seed=arguments.seed))
+    settings = validation_settings(SampleSettings(rig=rig_named(rig), seed=seed))
     return RenderedSamples([open_scenario(entry) for entry in entries], settings, network.config)
-
-
-def class_names() -> tuple[str, ...]:
-    """Classes of all grids."""
-    return (*OCCUPANCY_CLASSES, *ROAD_CLASSES)
-
-
-def rings(network: PerceptionNetwork) -> dict[str, Any]:
-    """Masks of the grid by distance."""
-    grid = network.config.grid
-    return {
-        "all": np.ones(grid.shape, dtype=bool),
-        "0-20 m": ring(grid, 0.0, NEAR_M),
-        "20-32 m": ring(grid, NEAR_M, np.inf),
-    }
 
 
 def mean_map(arguments: Arguments, network: PerceptionNetwork, bar: Any) -> MeanMap:
     """The control of the grids, from targets of training states."""
-    samples = listed(arguments.mean_map or arguments.data, arguments, network)
-    control = MeanMap.empty(len(class_names()), network.config.grid)
+    samples = listed(arguments.mean_map or arguments.data, arguments.rig, network, arguments.seed)
+    control = MeanMap.empty(len(GRID_CLASSES), network.config.grid)
     rows = np.random.default_rng(arguments.seed + 1).permutation(len(samples))[:MEAN_MAP_STATES]
     for row in bar.track(rows.tolist(), description="mean map"):
-        targets = samples.sample(row, np.random.default_rng(0)).targets
-        truth = torch.cat([targets.occupancy, targets.road]).numpy()[np.newaxis]
-        control.add(truth, targets.ground_seen.numpy()[np.newaxis])
+        sample = samples.sample(row, np.random.default_rng(0))
+        control.add(grid_truth(sample)[np.newaxis], sample.targets.ground_seen.numpy()[np.newaxis])
     return control
 
 
-@torch.inference_mode()
-def add(
-    network: PerceptionNetwork,
-    samples: RenderedSamples,
-    pair: tuple[Sample, Sample],
-    arguments: Arguments,
-    results: tuple[dict[tuple[str, str], GridCounts], list[BoxFrame], MeanMap],
-) -> None:
-    """Take in one state.
-
-    Args:
-        network: In inference mode.
-        samples: Of the states.
-        pair: The state whose targets count, and the one whose images are shown.
-        arguments: Changes of the cameras.
-        results: Counts of the grids, frames of the boxes, the control.
-    """
-    (sample, shown), (grids, frames, control) = pair, results
-    rig = samples.rigs[shown.rig].shifted(
-        pitch_rad=np.radians(arguments.pitch_deg),
-        yaw_rad=np.radians(arguments.yaw_deg),
-        height_m=arguments.height_m,
-    )
-    present = shown.present & ~np.isin(rig.names, arguments.drop)
-    images = np.where(present[..., np.newaxis, np.newaxis, np.newaxis], shown.images, 0).astype(np.uint8)
-    inputs = PerceptionInput(
-        images=network_images(images)[None],
-        present=torch.from_numpy(present)[None],
-        then_from_now=torch.from_numpy(shown.then_from_now)[None].float(),
-        age_s=torch.from_numpy(shown.age_s)[None].float(),
-    )
-    output = network(inputs, network.table(rig))
-    probability = torch.sigmoid(torch.cat([output.occupancy[0], output.road[0]])).numpy()
-    truth = torch.cat([sample.targets.occupancy, sample.targets.road]).numpy()
-    mean = control.probability()
-    for row, name in enumerate(class_names()):
-        counted = (sample.targets.agents_seen if row < len(OCCUPANCY_CLASSES) else sample.targets.ground_seen).numpy()
-        for where, mask in rings(network).items():
-            grids[name, where].add(probability[row], truth[row], counted & mask)
-        grids[name, "mean map"].add(mean[row], truth[row], counted)
-    states = sample.states
-    boxes = Boxes(
-        classes=np.array([CLASS_OF_KIND[AgentKind(kind)] for kind in states.kinds.tolist()], dtype=np.int64),
-        poses=states.poses,
-        sizes_m=states.sizes_m,
-        velocities_mps=states.velocities_mps,
-    )
-    (detections,) = decode_boxes(output, network.config.grid)
-    inside = network.config.grid.contains(states.poses[:, :2])
-    frames.append(BoxFrame(detections, boxes.take(inside), sample.is_visible[inside]))
+def grid_truth(sample: Sample) -> np.ndarray:
+    """(classes, X, Y) true cells of each class."""
+    return torch.cat([sample.targets.occupancy, sample.targets.road]).numpy()
 
 
-def grid_table(grids: dict[tuple[str, str], GridCounts]) -> TextTable:
+def add_control(counts: dict[str, GridCounts], control: MeanMap, sample: Sample) -> None:
+    """Count the mean map as the prediction for a state."""
+    mean, truth = control.probability(), grid_truth(sample)
+    for row, name in enumerate(GRID_CLASSES):
+        counts[name].add(mean[row], truth[row], counted(sample, row))
+
+
+def grid_table(grids: dict[tuple[str, str], GridCounts], control: dict[str, GridCounts]) -> TextTable:
     """IoU by class and distance."""
-    head = ("class", "IoU", "best", "0-20 m", "20-32 m", "mean map, best", "share of cells")
+    head = ("class", "IoU", "best", "0-20 m", "20 m and more", "mean map, best", "share of cells")
     table = TextTable(title="Grids", head=head)
-    for name in class_names():
+    for name in GRID_CLASSES:
         every = grids[name, "all"]
         table.add(
             name,
             f"{every.iou():.3f}",
             "{:.3f} at {:.2f}".format(*every.best()),
             f"{grids[name, '0-20 m'].iou():.3f}",
-            f"{grids[name, '20-32 m'].iou():.3f}",
-            f"{grids[name, 'mean map'].best()[0]:.3f}",
+            f"{grids[name, '20 m and more'].iou():.3f}",
+            f"{control[name].best()[0]:.3f}",
             f"{100 * every.true_cells / max(every.cells, 1):.2f} %",
         )
     return table
