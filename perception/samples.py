@@ -70,7 +70,7 @@ class SampleSettings:
     rare_repeats: int = 3
     """How often a state counts that has a bicycle or a static object near the ego."""
     rare_within_m: float = 30.0
-    kept_sheets: int = 3000
+    kept_sheets: int = 4000
     """Parts of the drawn ground that each process keeps, 1.3 MB each; drawing one takes as long as two samples."""
 
 

@@ -47,7 +47,7 @@ from simulation.rendering.lighting import (
 )
 from simulation.rendering.mesh_parts import Material, Mesh
 from simulation.rendering.meshes import FAR, NEAR, agent_mesh
-from simulation.rendering.overlays import overlay_of
+from simulation.rendering.overlays import Overlay, overlay_of
 from simulation.rendering.rasteriser import Triangles, draw_triangles
 from simulation.rendering.sensor import (
     add_spots,
@@ -137,7 +137,9 @@ class CameraRenderer:
         self._radii_m = np.max([level_radii_m(camera) for camera in self._cameras], axis=0)
         overlay = overlay_of(appearance, has_shadows=has_shadows)
         self._surroundings = surroundings_of(map_graph, seed)
-        self._ground = ground_of(map_graph, seed, overlay)
+        self._has_overlay = overlay is not None
+        # Without shadows, one ground with the lamps serves all appearances; by day the lamps are off.
+        self._ground = ground_of(map_graph, seed, overlay if has_shadows else Overlay(None))
         self._sky = sky_of(appearance, seed)
         depths = (np.arange(FOG_STEPS) + 0.5) * FOG_STEP_M
         self._haze = (256 * (1 - np.exp(-appearance.fog_per_m * depths))).astype(np.uint16)
@@ -166,6 +168,8 @@ class CameraRenderer:
                 raise IndexError(f"The rig has cameras 0 to {len(self._cameras) - 1}, got {camera}.")
         heading = float(snapshot.ego_pose[2])
         light = light_of(self.appearance, heading)
+        if not self._has_overlay:
+            light = light._replace(lamp=np.zeros_like(light.lamp))
         windows = self._ground.windows(snapshot.ego_pose[:2], self._radii_m)
         num_triangles = self._place(snapshot, light)
         ground = ground_frame(windows, heading, _TEXEL_M)
