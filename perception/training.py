@@ -72,7 +72,7 @@ class TrainingConfig:
 
     network: PerceptionConfig = field(default_factory=PerceptionConfig)
     losses: LossWeights = field(default_factory=LossWeights)
-    steps: int = 1900
+    steps: int = 1500
     batch_size: int = 8
     """Samples per step over all processes."""
     learning_rate: float = 2e-3

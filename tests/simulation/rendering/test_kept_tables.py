@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from driving.rigs import NUSCENES_6
 from driving.synthetic.scenes import scene
-from simulation.rendering.appearance import DAY, DUSK
+from simulation.rendering.appearance import DAY, DUSK, NIGHT
 from simulation.rendering.kept_tables import (
     KEPT_GROUNDS,
     RigKey,
@@ -15,6 +15,7 @@ from simulation.rendering.kept_tables import (
     spots_of,
     tables_of,
 )
+from simulation.rendering.renderer import CameraRenderer
 
 RIG = NUSCENES_6.resized(sizes=(32, 18))
 
@@ -42,3 +43,13 @@ def test_grounds_are_shared_but_old_maps_are_released():
         ground_of(map_graph, seed)
     gc.collect()
     assert reference() is None
+
+
+def test_without_shadows_day_and_night_share_one_ground():
+    map_graph = scene("straight_road").map
+    grounds = {
+        id(CameraRenderer(map_graph, RIG, appearance=appearance, has_shadows=False)._ground)
+        for appearance in (DAY, DUSK, NIGHT)
+    }
+    assert len(grounds) == 1
+    assert id(CameraRenderer(map_graph, RIG, appearance=DAY)._ground) not in grounds
