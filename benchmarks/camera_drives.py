@@ -45,7 +45,7 @@ from simulation.sensors.rendered import CameraSettings, renderer_for
 NEAR_M = 2.5
 """An agent counts as perceived when a perceived agent is within this distance."""
 EVERY_STEPS = 5
-"""Steps of 0.1 s between two looks at a failure."""
+"""Steps of 0.1 s between two instants at which a failure is examined."""
 
 
 @dataclass(frozen=True, kw_only=True)

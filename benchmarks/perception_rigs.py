@@ -86,7 +86,7 @@ def main(arguments: Arguments) -> None:
     own |= {title(change): change for change in ERRORS}
     with progress(arguments) as bar:
         found = evaluated(samples, own, bar.track(rows.tolist(), description="training rig"), network)
-        rigs = {}
+        rigs: dict[str, Evaluation] = {}
         for name, rig in other_rigs().items():
             settings = validation_settings(SampleSettings(rig=rig, seed=arguments.seed))
             others = RenderedSamples(samples.scenarios, settings, network.config)
