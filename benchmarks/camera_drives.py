@@ -32,8 +32,9 @@ from driving.planner import Planner
 from driving.route import Route
 from driving.scenario import HISTORY_STEPS, Scenario
 from driving.trajectory import Trajectory
+from perception.checkpoint import SHIPPED
 from perception.targets import visible_agents
-from planning.perceived import SHIPPED, PerceivedPlanner
+from planning.perceived import PerceivedPlanner
 from planning.registry import load_planner
 from simulation.benchmark.provenance import provenance
 from simulation.log import SimulationLog

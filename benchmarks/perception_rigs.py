@@ -24,7 +24,7 @@ from tables import TextTable
 
 from driving.cameras import CameraRig
 from driving.rigs import ARGOVERSE2_7, NUPLAN_8, NUSCENES_6
-from perception.checkpoint import Checkpoint
+from perception.checkpoint import SHIPPED, Checkpoint
 from perception.evaluation import CameraChange, Evaluation
 from perception.network import PerceptionNetwork
 from perception.samples import RenderedSamples, SampleSettings, validation_settings
@@ -46,7 +46,7 @@ ERRORS = (
 class Arguments(CommonArguments):
     """Network and states."""
 
-    checkpoint: Path
+    checkpoint: Path = SHIPPED
     """Folder of the network."""
     data: Annotated[UseAppendAction[tuple[Path, ...]], None] = ()
     """nuPlan data root with scenarios that training did not use; may be repeated."""

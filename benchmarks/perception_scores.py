@@ -28,7 +28,7 @@ from tables import TextTable
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.rig_files import rig_named
-from perception.checkpoint import Checkpoint
+from perception.checkpoint import SHIPPED, Checkpoint
 from perception.contract import CENTRE_CLASSES
 from perception.evaluation import GRID_CLASSES, NEAR_M, CameraChange, Evaluation, Past, counted
 from perception.metrics import DISTANCES_M, BoxFrame, BoxQuery, GridCounts, MeanMap, score_boxes
@@ -43,7 +43,7 @@ MEAN_MAP_STATES = 400
 class Arguments(CommonArguments):
     """Network, states and changes of the cameras."""
 
-    checkpoint: Path
+    checkpoint: Path = SHIPPED
     """Folder of the network."""
     data: Annotated[UseAppendAction[tuple[Path, ...]], None] = ()
     """nuPlan data root with scenarios that training did not use; may be repeated."""

@@ -33,7 +33,7 @@ from driving.cameras import CameraRig
 from driving.importers.track_archive import import_recording
 from perception.adaptation import adapted_to_images
 from perception.boxes import Boxes
-from perception.checkpoint import Checkpoint
+from perception.checkpoint import SHIPPED, Checkpoint
 from perception.contract import PerceptionInput
 from perception.decoding import decode_boxes
 from perception.evaluation import GRID_CLASSES, rings
@@ -72,7 +72,7 @@ class RealFrame:
 class Arguments(CommonArguments):
     """Network and recordings."""
 
-    checkpoint: Path
+    checkpoint: Path = SHIPPED
     """Folder of the network."""
     recordings: Path
     """Folder with `nuscenes_mini` and `tri_dgp`."""

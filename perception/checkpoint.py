@@ -14,6 +14,8 @@ from perception.training_state import load_weights
 
 FORMAT = "camber.perception.1"
 WEIGHTS, DESCRIPTION = "weights.safetensors", "perception.json"
+SHIPPED = Path(__file__).resolve().parent / "checkpoints" / "tiny"
+"""Folder of the network that comes with the package."""
 
 
 @dataclass(frozen=True, kw_only=True)

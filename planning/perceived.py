@@ -21,13 +21,11 @@ from driving.rigs import NUSCENES_6
 from driving.route import Route
 from driving.routing import connectors_ahead
 from driving.trajectory import Trajectory
-from perception.checkpoint import Checkpoint
+from perception.checkpoint import SHIPPED, Checkpoint
 from perception.images import fit_rig
 from perception.network import PerceptionNetwork
 from perception.perceiver import PerceivedScene, Perceiver, PerceiverSettings
 from simulation.sensors.rendered import CameraSettings
-
-SHIPPED = Path(__file__).resolve().parent.parent / "perception" / "checkpoints" / "tiny"
 
 
 class PerceivedPlanner:

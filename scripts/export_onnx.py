@@ -14,7 +14,7 @@ import numpy as np
 from command_line import CommonArguments, console, run
 
 from driving.rig_files import rig_named
-from perception.checkpoint import Checkpoint
+from perception.checkpoint import SHIPPED, Checkpoint
 from perception.distributed import join_process_group
 from perception.images import fit_rig
 
@@ -25,7 +25,7 @@ MAX_DIFFERENCE = 1e-4
 class Arguments(CommonArguments):
     """Network, rig and file."""
 
-    checkpoint: Path
+    checkpoint: Path = SHIPPED
     """Folder of the network."""
     output: Path
     """ONNX file to write."""

@@ -18,7 +18,7 @@ from command_line import CommonArguments, console, errors, progress, run
 from driving.cameras import CameraFrames, CameraRig
 from driving.ego import EgoMotion
 from driving.rig_files import read_rig
-from perception.checkpoint import Checkpoint
+from perception.checkpoint import SHIPPED, Checkpoint
 from perception.drawing import box_records, drawn_boxes, drawn_from_above
 from perception.perceiver import PerceivedScene, Perceiver
 
@@ -33,7 +33,7 @@ class Arguments(CommonArguments):
     """Folder with one image per camera, or with one folder per instant."""
     rig: Path
     """Calibration of the cameras, a JSON file; driving/rig_files.py describes it."""
-    checkpoint: Path
+    checkpoint: Path = SHIPPED
     """Folder of the network."""
     output: Path
     """Folder for the pictures."""

@@ -4,8 +4,10 @@ import pytest
 import torch
 from small_perception import CONFIG, random_input, ring_rig, small_network
 
-from perception.checkpoint import DESCRIPTION, Checkpoint
+from perception.checkpoint import DESCRIPTION, SHIPPED, Checkpoint
 from perception.grid import BevGrid
+from perception.training import RECIPES
+from planning.registry import load_planner
 
 
 @pytest.fixture
@@ -45,3 +47,10 @@ def test_weights_of_another_configuration_are_refused(folder):
 def test_an_empty_folder_names_the_training(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"Train one with scripts/train_perception\.py"):
         Checkpoint.load(tmp_path)
+
+
+def test_the_shipped_network_is_small_and_drives_by_name():
+    assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 10e6
+    network = Checkpoint.load(SHIPPED).network
+    assert network.config == RECIPES["tiny"]().network
+    assert load_planner("perceived:constant_velocity").name == "perceived:constant_velocity"
