@@ -21,7 +21,13 @@ SIMULATION_IN_PERCEPTION = {"samples.py", "targets.py"}
 """Modules of `perception` that render training data and may import `simulation`."""
 
 ONLY_WITHIN = {
-    "torch": ("perception", "planning/neural", "distill", "simulation/generation/learned"),
+    "torch": (
+        "perception",
+        "planning/neural",
+        "distill",
+        "simulation/generation/learned",
+        "simulation/rendering/pytorch3d.py",
+    ),
     "ray": ("simulation/benchmark", "distill"),
     "starlette": ("simulation/viewer",),
     "uvicorn": ("simulation/viewer", "scripts"),

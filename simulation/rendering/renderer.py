@@ -7,6 +7,7 @@ images = renderer.render(snapshot).images
 import zlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, UInt8, UInt16
@@ -63,7 +64,7 @@ from simulation.rendering.surroundings import PROP
 
 GROUND, SKY = -1, -2
 """Instance ids of pixels without agent or static object."""
-__all__ = ["GROUND", "PROP", "SKY", "CameraRenderer", "RenderedImages", "models_of"]
+__all__ = ["GROUND", "PROP", "SKY", "CameraRenderer", "PlacedTriangles", "RenderedImages", "models_of"]
 NEAR_AGENT_M, FAR_AGENT_M = 50.0, 250.0
 """Agents are drawn in detail up to the first distance, and at all up to the second."""
 BLINK_US = 350_000
@@ -103,6 +104,14 @@ class RenderedImages:
             ids = numbers[shown]
             found.append(np.where((ids == GROUND) & ~np.isfinite(ground), np.int32(SKY), ids))
         return tuple(found)
+
+
+class PlacedTriangles(NamedTuple):
+    """All triangles of a scene in the ego frame, counter-clockwise from outside."""
+
+    corners: Float32[np.ndarray, "triangles 3 3"]
+    numbers: Int32[np.ndarray, "triangles"]
+    """Row of the agent in the snapshot, `PROP`, or `GROUND` for the shade below a vehicle."""
 
 
 class CameraRenderer:
@@ -194,16 +203,23 @@ class CameraRenderer:
             images.append(self._image(camera, snapshot.time_us, received, light))
             nearness.append(near)
             shown.append(index)
-        numbers = np.where(
-            self._scene.materials[:num_triangles] == Material.SHADOW, GROUND, self._scene.numbers[:num_triangles]
-        )
         return RenderedImages(
             images=tuple(images),
             nearness=tuple(nearness),
             shown=tuple(shown),
-            numbers=numbers.astype(np.int32),
+            numbers=self._numbers(num_triangles),
             ground_depth=tuple(self._cameras[camera].ground_depth for camera in cameras),
         )
+
+    def triangles(self, snapshot: Snapshot) -> PlacedTriangles:
+        """The triangles that images of a snapshot show, for other renderers."""
+        count = self._place(snapshot, light_of(self.appearance, float(snapshot.ego_pose[2])))
+        return PlacedTriangles(self._scene.corners[:count].copy(), self._numbers(count))
+
+    def _numbers(self, num_triangles: int) -> Int32[np.ndarray, "triangles"]:
+        """Instance of each triangle of the scene."""
+        is_shadow = self._scene.materials[:num_triangles] == Material.SHADOW
+        return np.where(is_shadow, GROUND, self._scene.numbers[:num_triangles]).astype(np.int32)
 
     def _image(
         self, camera: int, time_us: int, received: UInt16[np.ndarray, "height width 3"], light: Light
