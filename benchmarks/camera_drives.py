@@ -33,13 +33,13 @@ from driving.route import Route
 from driving.scenario import HISTORY_STEPS, Scenario
 from driving.trajectory import Trajectory
 from perception.checkpoint import SHIPPED
-from perception.targets import visible_agents
 from planning.perceived import PerceivedPlanner
 from planning.registry import load_planner
 from simulation.benchmark.provenance import provenance
 from simulation.log import SimulationLog
 from simulation.metrics.score import score_simulation
 from simulation.rendering.snapshot import snapshot_of
+from simulation.rendering.visibility import visible_agents
 from simulation.rollout import run_rollout
 from simulation.sensors.rendered import CameraSettings, renderer_for
 

@@ -7,7 +7,15 @@ from driving.ego import EgoMotion, EgoState
 from driving.geometry import Polyline
 from driving.map import AreaLayer, IntersectionKind, Lanes, MapGraph, Ragged, StopLineKind, TurnKind
 from driving.observation import Observation
-from driving.planner import BatchedPlanner, ExplainsPlans, Planner, PrivilegedPlanner, check_planner
+from driving.perceived import Perceived, PerceivedRoad
+from driving.planner import (
+    BatchedPlanner,
+    ExplainsPlans,
+    Planner,
+    PrivilegedPlanner,
+    ReportsPerception,
+    check_planner,
+)
 from driving.recording import Mission, Recording, Tag
 from driving.route import Route
 from driving.routing import build_route
@@ -34,11 +42,14 @@ __all__ = [
     "MapGraph",
     "Mission",
     "Observation",
+    "Perceived",
+    "PerceivedRoad",
     "Planner",
     "Polyline",
     "PrivilegedPlanner",
     "Ragged",
     "Recording",
+    "ReportsPerception",
     "Route",
     "Scenario",
     "StopLineKind",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from driving.candidates import Candidates
 from driving.geometry import local_from_global
 from driving.map import MapGraph
 from driving.observation import Observation
+from driving.perceived import Perceived
 from driving.route import Route
 from driving.scenario import Scenario
 from driving.trajectory import Trajectory
@@ -74,6 +75,18 @@ class ExplainsPlans(Planner, Protocol):
         ...
 
 
+@runtime_checkable
+class ReportsPerception(Planner, Protocol):
+    """A planner on perceived input: the simulation log keeps what it perceived, and the viewer draws it."""
+
+    def perceptions(self) -> Sequence[Perceived | None]:
+        """What the last query perceived, one entry per observation as in `ExplainsPlans.candidates`."""
+        ...
+
+
+Reported = TypeVar("Reported")
+
+
 def candidates_of(planner: Planner, num_observations: int) -> Sequence[Candidates | None]:
     """The candidates of a planner's last query; all None for planners without `candidates`.
 
@@ -81,18 +94,32 @@ def candidates_of(planner: Planner, num_observations: int) -> Sequence[Candidate
         TypeError: When an entry is neither `Candidates` nor None.
         ValueError: When the planner returns another number of entries than it received observations.
     """
+    return _reported(planner, "candidates", Candidates, num_observations)
+
+
+def perceptions_of(planner: Planner, num_observations: int) -> Sequence[Perceived | None]:
+    """What a planner's last query perceived; all None for planners without `perceptions`.
+
+    Raises:
+        TypeError: When an entry is neither `Perceived` nor None.
+        ValueError: When the planner returns another number of entries than it received observations.
+    """
+    return _reported(planner, "perceptions", Perceived, num_observations)
+
+
+def _reported(planner: Planner, name: str, kind: type[Reported], num_observations: int) -> Sequence[Reported | None]:
     # Cheaper than isinstance(planner, ExplainsPlans), which takes longer than the call itself.
-    method = getattr(planner, "candidates", None)
+    method = getattr(planner, name, None)
     if not callable(method):
         return [None] * num_observations
-    found: Sequence[Candidates | None] = method()
+    found: Sequence[Reported | None] = method()
     if len(found) != num_observations:
         raise ValueError(
-            f"{planner.name} received {num_observations} observations and returned {len(found)} sets of candidates."
+            f"{planner.name} received {num_observations} observations and returned {len(found)} entries of `{name}`."
         )
     for one in found:
-        if one is not None and not isinstance(one, Candidates):
-            raise TypeError(f"`candidates` returns a list of driving.Candidates or None, got {type(one).__name__}.")
+        if one is not None and not isinstance(one, kind):
+            raise TypeError(f"`{name}` returns a list of driving.{kind.__name__} or None, got {type(one).__name__}.")
     return found
 
 
@@ -191,6 +218,7 @@ def _check_batch(planner: BatchedPlanner, scenario: Scenario, plans: list[Trajec
     for plan, observation in zip(together, observations, strict=True):
         _require_start_at_ego(require_valid_plan(plan, observation), observation)
     candidates_of(planner, len(plans))
+    perceptions_of(planner, len(plans))
 
 
 def _plans(planner: Planner, scenario: Scenario, iterations: range) -> list[Trajectory]:
@@ -202,6 +230,7 @@ def _plans(planner: Planner, scenario: Scenario, iterations: range) -> list[Traj
         plan = require_valid_plan(planner.plan(observation), observation)
         _require_start_at_ego(plan, observation)
         candidates_of(planner, 1)
+        perceptions_of(planner, 1)
         plans.append(plan)
         for name, values in _arrays(observation):
             if not np.array_equal(values, untouched[name], equal_nan=values.dtype.kind == "f"):

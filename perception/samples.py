@@ -23,19 +23,13 @@ from perception.contract import FUTURE_S, PerceptionInput, PerceptionTargets
 from perception.images import fit_rig, network_images
 from perception.lift import LiftTable, lift_table, stack_tables
 from perception.network import PerceptionConfig
-from perception.targets import (
-    AgentStates,
-    AgentTargets,
-    agent_targets,
-    governing_signal,
-    road_targets,
-    visible_agents,
-)
+from perception.targets import AgentStates, AgentTargets, agent_targets, governing_signal, road_targets
 from perception.training import TrainingBatch
 from simulation.rendering.appearance import APPEARANCES, Appearance, appearance_of
 from simulation.rendering.ground import KEPT_SHEETS
 from simulation.rendering.renderer import CameraRenderer, RenderedImages
 from simulation.rendering.snapshot import snapshot_of
+from simulation.rendering.visibility import visible_agents
 
 FEATURE_STRIDE = 8
 """Of all backbones: image pixels per feature."""

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import shapely
-from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int8, Int64
 
 from driving.agents import AgentKind, LightStatus
 from driving.geometry import local_from_global
@@ -27,9 +27,6 @@ from simulation.rendering.polygon_fill import coverage
 
 LINE_WIDTH_M = 0.5
 """Lane lines are targets of this width, a cell of the grid."""
-MIN_PIXELS = {AgentKind.VEHICLE: 12, AgentKind.PEDESTRIAN: 6, AgentKind.BICYCLE: 8}
-"""An agent is visible when one camera shows so many of its pixels, in images of 128 x 352."""
-MIN_PIXELS_STATIC = 5
 GROWN_M = 0.5
 """Cells so near to an agent that no camera shows are no targets either."""
 PERSON_GROWN_M = 0.25
@@ -64,23 +61,6 @@ class AgentTargets:
     future: Bool[np.ndarray, "instants X Y"]
     flow: Float32[np.ndarray, "instants 2 X Y"]
     agents_seen: Bool[np.ndarray, "X Y"]
-
-
-def visible_agents(
-    instances: tuple[Int32[np.ndarray, "..."], ...], kinds: Int8[np.ndarray, "agents"]
-) -> Bool[np.ndarray, "agents"]:
-    """Whether some image shows enough pixels of each agent.
-
-    Args:
-        instances: Instance ids of each image (`RenderedImages.instances`).
-        kinds: Of the agents in the snapshot.
-    """
-    most = np.zeros(len(kinds), dtype=np.int64)
-    for image in instances:
-        found = image[image >= 0]
-        most = np.maximum(most, np.bincount(found, minlength=len(kinds))[: len(kinds)])
-    needed = np.array([MIN_PIXELS.get(AgentKind(int(kind)), MIN_PIXELS_STATIC) for kind in kinds], dtype=np.int64)
-    return most >= needed
 
 
 def agent_targets(grid: BevGrid, states: AgentStates, is_visible: Bool[np.ndarray, "agents"]) -> AgentTargets:

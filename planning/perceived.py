@@ -7,25 +7,35 @@ The wrapped planner receives an `Observation` with perceived agents instead of t
 the connectors that follow the lane of the ego on its route only: the network predicts no others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float64
 
 from driving.agents import LightStatus, TrafficLights
+from driving.candidates import Candidates
 from driving.map import MapGraph
 from driving.observation import Observation
-from driving.planner import Planner
+from driving.perceived import ROAD_LAYERS, Perceived, PerceivedRoad
+from driving.planner import Planner, candidates_of
 from driving.rigs import NUSCENES_6
 from driving.route import Route
 from driving.routing import connectors_ahead
 from driving.trajectory import Trajectory
 from perception.checkpoint import SHIPPED, Checkpoint
+from perception.contract import ROAD_CLASSES
+from perception.decoding import PerceivedGrid
 from perception.images import fit_rig
 from perception.network import PerceptionNetwork
 from perception.perceiver import PerceivedScene, Perceiver, PerceiverSettings
 from simulation.sensors.rendered import CameraSettings
+
+ROAD_CELL_M = 1.0
+"""Cells of the roads in logs; those of the network may be smaller."""
+ROAD_LEVELS = 15
+"""Steps between 0 and 1 of their probabilities, few so that logs stay small."""
 
 
 class PerceivedPlanner:
@@ -80,6 +90,14 @@ class PerceivedPlanner:
         """
         return self._planner.plan(self.perceived(observation))
 
+    def candidates(self) -> Sequence[Candidates | None]:
+        """Those of the wrapped planner."""
+        return candidates_of(self._planner, 1)
+
+    def perceptions(self) -> Sequence[Perceived | None]:
+        """What the last plan is based on."""
+        return [None if self.scene is None else reported(self.scene)]
+
     def perceived(self, observation: Observation) -> Observation:
         """The observation with perceived agents and signals, and without images.
 
@@ -107,3 +125,26 @@ class PerceivedPlanner:
             return TrafficLights.none(1)
         ids = observation.map.lanes.ids[rows]
         return TrafficLights.from_dense(ids, np.full((len(ids), 1), status, dtype=np.int8))
+
+
+def reported(scene: PerceivedScene) -> Perceived:
+    """A perceived scene for the simulation log: the agents of the present step, and the road on a coarse grid."""
+    steps = scene.agents.num_steps
+    road = None if scene.grid is None else _coarse_road(scene.grid, scene.ego_pose)
+    return Perceived(agents=scene.agents.steps(steps - 1, steps), road=road)
+
+
+def _coarse_road(perceived: PerceivedGrid, ego_pose: Float64[np.ndarray, "3"]) -> PerceivedRoad:
+    """The largest probability in each coarse cell: means would erase lines, which are narrower than a cell."""
+    grid = perceived.grid
+    factor = max(1, round(ROAD_CELL_M / grid.cell_m))
+    num_x, num_y = (count // factor for count in grid.shape)
+    fine = perceived.road[[ROAD_CLASSES.index(name) for name in ROAD_LAYERS], : num_x * factor, : num_y * factor]
+    coarse = fine.reshape(len(ROAD_LAYERS), num_x, factor, num_y, factor).max(axis=(2, 4))
+    return PerceivedRoad(
+        ego_pose=ego_pose,
+        x_min_m=grid.x_min_m,
+        y_min_m=grid.y_min_m,
+        cell_m=grid.cell_m * factor,
+        probabilities=(np.rint(coarse * ROAD_LEVELS) * (255 // ROAD_LEVELS)).astype(np.uint8),
+    )

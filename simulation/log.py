@@ -18,6 +18,7 @@ from jaxtyping import Float64
 from driving.agents import AgentTracks, TrafficLights
 from driving.candidates import LOGGED_TIME_S, Candidates
 from driving.ego import EgoMotion
+from driving.perceived import LOG_RESOLUTION, Perceived, arrays_of_perceived, perceived_from
 from driving.trajectory import Trajectory
 from simulation.files import write_atomically
 
@@ -26,8 +27,6 @@ SUFFIX = ".simlog"
 _MAGIC = b"camberSL"
 _HEAD = struct.Struct("<8sI")
 _COMPRESSION_LEVEL = 3
-CANDIDATE_STEP = 2.0**-10
-"""Resolution of stored candidates: about a millimetre and a milliradian."""
 _EGO = (
     "time_us",
     "rear_axle_poses",
@@ -66,6 +65,8 @@ class SimulationLog:
     """Planning time of each step."""
     candidates: tuple[Candidates | None, ...] = ()
     """Candidates of the planner at each step, at `LOGGED_TIME_S`; empty for planners that report none."""
+    perceived: tuple[Perceived | None, ...] = ()
+    """What the planner perceived at each step; empty for planners that report nothing."""
     stage_time_s: dict[str, float] = field(default_factory=dict)
     """Total seconds of each stage of the rollout, for example `planning`, `control`, `traffic`."""
     metadata: dict[str, str] = field(default_factory=dict)
@@ -83,6 +84,8 @@ class SimulationLog:
         }
         if self.candidates:
             counts["candidates"] = len(self.candidates)
+        if self.perceived:
+            counts["perceived"] = len(self.perceived)
         if len(set(counts.values())) != 1 or self.ego.num_motions != 1:
             raise ValueError(
                 f"The log of scenario {self.scenario_id} needs one motion and as many steps of each part,"
@@ -225,7 +228,7 @@ def _arrays_of(log: SimulationLog) -> dict[str, np.ndarray]:
     arrays["plans.time_s"] = np.concatenate([np.zeros(0), *(plan.time_s for plan in log.plans)])
     arrays["plans.poses"] = np.concatenate([np.zeros((0, 3)), *(plan.poses for plan in log.plans)])
     arrays["planning_time_s"] = log.planning_time_s
-    return arrays | _candidate_arrays(log)
+    return arrays | _candidate_arrays(log) | arrays_of_perceived(log.perceived, log.ego)
 
 
 def _candidate_arrays(log: SimulationLog) -> dict[str, np.ndarray]:
@@ -242,7 +245,7 @@ def _candidate_arrays(log: SimulationLog) -> dict[str, np.ndarray]:
             [-1 if one is None or one.chosen is None else one.chosen for one in log.candidates], dtype=np.int64
         ),
         # Multiples of the resolution are exact in float32 and compress better.
-        "candidates.poses": (np.rint(poses / CANDIDATE_STEP) * CANDIDATE_STEP).astype(np.float32),
+        "candidates.poses": (np.rint(poses / LOG_RESOLUTION) * LOG_RESOLUTION).astype(np.float32),
         "candidates.scores": np.concatenate([np.zeros(0), *(one.scores for one in reported)]).astype(np.float32),
     }
 
@@ -285,6 +288,7 @@ def _log_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Simulati
         ),
         planning_time_s=arrays["planning_time_s"],
         candidates=_candidates_from(arrays, ego),
+        perceived=perceived_from(arrays, ego),
         stage_time_s=header["stage_time_s"],
         metadata=header["metadata"],
         cameras=header.get("cameras"),

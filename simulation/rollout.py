@@ -23,11 +23,13 @@ from jaxtyping import Float64
 from driving.candidates import LOGGED_TIME_S, Candidates
 from driving.names import unknown_name
 from driving.observation import Observation
+from driving.perceived import Perceived
 from driving.planner import (
     MAX_DRIVEN_GAP_M,
     Planner,
     candidates_of,
     is_privileged,
+    perceptions_of,
     require_valid_plan,
     reset_planner,
 )
@@ -158,6 +160,7 @@ class Rollout:
         self._observed: Observation | None = None
         self._plans: list[Trajectory] = []
         self._candidates: list[Candidates | None] = []
+        self._perceived: list[Perceived | None] = []
         self._planning_time_s: list[float] = []
         set_up_s = time.perf_counter() - started
         self._stage_time_s = {"set_up": set_up_s, "observation": 0.0, "planning": 0.0, "control": 0.0, "traffic": 0.0}
@@ -201,6 +204,7 @@ class Rollout:
         planning_time_s: float = 0.0,
         candidates: Candidates | None = None,
         *,
+        perceived: Perceived | None = None,
         max_start_gap_m: float = MAX_DRIVEN_GAP_M,
     ) -> None:
         """Check the plan and drive it for one step.
@@ -209,6 +213,7 @@ class Rollout:
             plan: The plan to drive.
             planning_time_s: For the log.
             candidates: The planner's candidates, for the log.
+            perceived: What the planner perceived, for the log.
             max_start_gap_m: Largest distance between the ego and the start of the plan.
 
         Raises:
@@ -219,6 +224,7 @@ class Rollout:
         require_valid_plan(plan, self.observation(), self._controller.min_horizon_s - 1e-6, max_start_gap_m)
         self._plans.append(plan)
         self._candidates.append(candidates and candidates.at(LOGGED_TIME_S))
+        self._perceived.append(perceived)
         self._planning_time_s.append(planning_time_s)
         i = self._iteration
         # quirk: last_frame_unused (the last frame of a scenario is never simulated)
@@ -260,6 +266,7 @@ class Rollout:
             plans=tuple(self._plans),
             planning_time_s=np.array(self._planning_time_s),
             candidates=tuple(self._candidates) if any(self._candidates) else (),
+            perceived=tuple(self._perceived) if any(self._perceived) else (),
             stage_time_s=dict(self._stage_time_s),
             cameras=None if self._cameras is None else self._cameras.to_json(),
         )
@@ -356,11 +363,15 @@ def run_lockstep(
                         ended.add(rollout)
                 except FAILURES as error:
                     errors[rollout] = error
-            for rollout, (plan, planning_time_s, candidates) in _answers(
-                planner, observations, step_timeout_s, errors
-            ).items():
+            for rollout, answer in _answers(planner, observations, step_timeout_s, errors).items():
                 try:
-                    rollout.advance(plan, planning_time_s, candidates, max_start_gap_m=max_start_gap_m)
+                    rollout.advance(
+                        answer.plan,
+                        answer.planning_time_s,
+                        answer.candidates,
+                        perceived=answer.perceived,
+                        max_start_gap_m=max_start_gap_m,
+                    )
                 except FAILURES as error:
                     errors[rollout] = error
     return [errors.get(rollout) for rollout in rollouts]
@@ -371,6 +382,7 @@ class _Answer(NamedTuple):
     planning_time_s: float
     """Of a batched query, the share of one plan."""
     candidates: Candidates | None
+    perceived: Perceived | None
 
 
 def _answers(
@@ -402,5 +414,5 @@ def _query(planner: Planner, observations: list[Observation], step_timeout_s: fl
     share_s = (time.perf_counter() - started) / count
     if len(plans) != count:
         raise ValueError(f"{planner.name} received {count} observations and returned {len(plans)} plans.")
-    candidates = candidates_of(planner, count)
-    return [_Answer(plan, share_s, found) for plan, found in zip(plans, candidates, strict=True)]
+    reports = zip(plans, candidates_of(planner, count), perceptions_of(planner, count), strict=True)
+    return [_Answer(plan, share_s, candidates, perceived) for plan, candidates, perceived in reports]

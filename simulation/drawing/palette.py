@@ -61,7 +61,13 @@ class Palette:
     axis: str
     grid: str
     bound: str
-    """Axis labels, grid lines and metric bounds of charts."""
+    """Axis labels, grid lines and metric bounds of charts; the last also marks missed agents and false boxes."""
+    perceived: str
+    """Outline of perceived boxes."""
+    perceived_road: str
+    perceived_line: str
+    perceived_crosswalk: str
+    """Cells of a perceived road; their opacity grows with the probability."""
     kinds: Mapping[AgentKind, str]
     lights: Mapping[LightStatus, str]
     drives: tuple[str, ...]
@@ -101,6 +107,10 @@ LIGHT = Palette(
     axis="#5b6675",
     grid="#e3e6ea",
     bound="#c81e1e",
+    perceived="#111827",
+    perceived_road="#785ef0",
+    perceived_line="#3b1fb0",
+    perceived_crosswalk="#c026d3",
     kinds=_kinds(BLUE, PURPLE, SKY, ORANGE, "#6b7280", VERMILION),
     lights=dict(zip(LightStatus, ("#00936b", "#d9a400", "#d81b1b", "#8b95a3"), strict=True)),
     drives=(VERMILION, GREEN, "#785ef0", "#8a6d00"),
@@ -131,6 +141,10 @@ DARK = Palette(
     axis="#a7b0bd",
     grid="#2b323c",
     bound="#ff6b60",
+    perceived="#ffffff",
+    perceived_road="#a493ff",
+    perceived_line="#d9d0ff",
+    perceived_crosswalk="#f0abfc",
     kinds=_kinds("#3ba0e0", "#e29bc3", "#86d0f7", "#f2b632", "#9aa3b0", "#ff8a3d"),
     lights=dict(zip(LightStatus, ("#27c498", "#f0c93a", "#ff5a4f", "#7d8796"), strict=True)),
     drives=("#ff8a3d", "#22c796", "#a493ff", "#d6b52c"),

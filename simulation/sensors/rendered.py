@@ -227,6 +227,16 @@ class RenderedImagesByFrame:
             self._kept.popitem(last=False)
         return images
 
+    def visible_tracks(self, iteration: int) -> tuple[str, ...]:
+        """Track ids of the agents that some camera shows at a step, whatever its faults."""
+        # Imported when needed, as `renderer_for`: the renderer takes seconds to load.
+        from simulation.rendering.visibility import visible_agents
+
+        snapshot = self._snapshot_at(self._scenario.first_frame + iteration)
+        rendered = renderer_for(self._scenario.map, self._settings).render(snapshot)
+        shown = visible_agents(rendered.instances, snapshot.kinds)
+        return tuple(snapshot.track_ids[row] for row in np.flatnonzero(shown))
+
     def _image(self, capture: "_Capture") -> CameraImage | None:
         if capture.is_rendered:
             return self._kept[capture.key].copy()

@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float64, Integer
@@ -116,29 +116,53 @@ def projected_boxes(scenario: Scenario, frames: CameraFrames, frame: int) -> lis
     step = int(np.argmin(np.abs(scenario.time_us - frames.time_us[frame])))
     if abs(int(scenario.time_us[step]) - int(frames.time_us[frame])) > MAX_GAP_US:
         return []
-    agents, camera = scenario.agents, int(frames.cameras[frame])
-    ego_from_global = np.linalg.inv(frames.global_from_ego[frame])
+    agents = scenario.agents
     ego_z_m = float(frames.global_from_ego[frame][2, 3])
     rows = agents.rows_at(step)
-    gaps_m = np.hypot(*(agents.poses[rows, step, :2] - frames.global_from_ego[frame][:2, 3]).T)
-    rows = rows[gaps_m <= MAX_DISTANCE_M + 1.0]
     heights_m = agents.heights_m[rows]
     # Sources without elevation: all boxes stand on the plane of the ego.
     z_m = np.where(agents.z_m[rows, step] == 0, ego_z_m + heights_m / 2, agents.z_m[rows, step])
-    sizes_m = np.column_stack([agents.sizes[rows, step], heights_m])
-    corners = solid_corners(agents.poses[rows, step], sizes_m, z_m - heights_m / 2).reshape(-1, 3)
+    boxes = OutlinedBoxes(
+        poses=agents.poses[rows, step],
+        sizes_m=np.column_stack([agents.sizes[rows, step], heights_m]),
+        bottom_m=z_m - heights_m / 2,
+    )
+    return [
+        {
+            "track": agents.track_ids[rows[index]],
+            "kind": AgentKind(int(agents.kinds[rows[index]])).name.lower(),
+            "corners": corners,
+        }
+        for index, corners in outlines(boxes, frames, frame)
+    ]
+
+
+class OutlinedBoxes(NamedTuple):
+    """Upright boxes, global."""
+
+    poses: Float64[np.ndarray, "boxes 3"]
+    sizes_m: Float64[np.ndarray, "boxes 3"]
+    bottom_m: Float64[np.ndarray, "boxes"]
+
+
+def outlines(boxes: OutlinedBoxes, frames: CameraFrames, frame: int) -> list[tuple[int, list[list[float]]]]:
+    """Row and corners [px] of the boxes that lie in an image, farthest first."""
+    camera, global_from_ego = int(frames.cameras[frame]), frames.global_from_ego[frame]
+    distances_m = np.hypot(*(boxes.poses[:, :2] - global_from_ego[:2, 3]).T)
+    rows = np.flatnonzero(distances_m <= MAX_DISTANCE_M)
+    corners = solid_corners(boxes.poses[rows], boxes.sizes_m[rows], boxes.bottom_m[rows]).reshape(-1, 3)
+    ego_from_global = np.linalg.inv(global_from_ego)
     points = corners @ ego_from_global[:3, :3].T + ego_from_global[:3, 3]
-    distances_m = np.hypot(*np.moveaxis(points.reshape(-1, 8, 3)[..., :2].mean(axis=1), -1, 0))
     pixels, depth = frames.rig.project(camera, points)
     # A lens maps rays beyond this radius back into the image.
     is_far = _radii(frames.rig, camera, points) > monotone_radius(frames.rig.distortion[camera])
-    is_hidden = ((depth < MIN_DEPTH_M) | is_far).reshape(-1, 8).any(axis=1) | (distances_m > MAX_DISTANCE_M)
-    found = []
-    for row, distance_m, outline, hidden in zip(rows, distances_m, pixels.reshape(-1, 8, 2), is_hidden, strict=True):
-        if not hidden and _is_in_image(outline, frames.rig.image_sizes[camera]):
-            box = {"track": agents.track_ids[row], "kind": AgentKind(int(agents.kinds[row])).name.lower()}
-            found.append((float(distance_m), {**box, "corners": np.round(outline, 1).tolist()}))
-    return [box for _, box in sorted(found, key=lambda pair: -pair[0])]
+    is_shown = ((depth >= MIN_DEPTH_M) & ~is_far).reshape(-1, 8)
+    found = [
+        (float(distances_m[rows[index]]), int(rows[index]), np.round(outline, 1).tolist())
+        for index, outline in enumerate(pixels.reshape(-1, 8, 2))
+        if is_shown[index].all() and _is_in_image(outline, frames.rig.image_sizes[camera])
+    ]
+    return [(row, outline) for _, row, outline in sorted(found, key=lambda each: -each[0])]
 
 
 def _radii(rig: CameraRig, camera: int, points: Float64[np.ndarray, "points 3"]) -> Float64[np.ndarray, "points"]:

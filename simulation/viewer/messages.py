@@ -14,6 +14,7 @@ from driving.vehicle import PACIFICA
 from simulation.drawing.map_shapes import Shapes, map_shapes, region_around
 from simulation.log import SimulationLog
 from simulation.viewer.packing import CENTIMETRE, MILLIMETRE, MILLIRADIAN, Message
+from simulation.viewer.perception import add_perceived
 
 ORIGIN_GRID_M = 100.0
 """Grid of the origin that coordinates are relative to; all drives of a scenario share one origin."""
@@ -55,6 +56,7 @@ def drive_message(log: SimulationLog) -> bytes:
     message.add_reals("planning_time_s", log.planning_time_s, 1e-6)
     message.add_reals("time_s", time_s, 1e-3)
     _add_candidates(message, log.candidates, log.num_steps, origin)
+    add_perceived(message, log, origin)
     return message.to_bytes()
 
 
@@ -82,6 +84,7 @@ def logged_message(scenario: Scenario) -> bytes:
     message.add_reals("planning_time_s", np.full(ego.num_steps, np.nan), 1e-6)
     message.add_reals("time_s", _seconds(ego.time_us), 1e-3)
     _add_candidates(message, (), ego.num_steps, origin)
+    add_perceived(message, None, origin)
     return message.to_bytes()
 
 

@@ -7,19 +7,23 @@ shown from the default rig.
 import io
 import threading
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from driving.cameras import CameraImage
+from driving.cameras import CameraFrames, CameraImage, CameraRig
 from driving.scenario import Scenario
 from simulation.log import SimulationLog
 from simulation.sensors.rendered import CameraSettings, logged_images
-from simulation.viewer.cameras import projected_boxes
+from simulation.viewer.cameras import OutlinedBoxes, outlines, projected_boxes
+from simulation.viewer.perception import Comparison, comparison
 
 DEFAULT_EVERY_STEPS = 2
 """Steps between the images of drives without camera settings."""
+VISIBLE_EVERY_STEPS = 2
+"""Steps between the instants at which visible agents are computed."""
 QUALITY = 85
 """Of the JPEG images."""
 
@@ -47,25 +51,74 @@ class RenderedStrip:
             else CameraSettings(every_steps=DEFAULT_EVERY_STEPS)
         )
         self._scenario = scenario if log is None else driven_scenario(scenario, log)
+        self._log = log
         self._num_steps = scenario.num_frames if log is None else log.num_steps
         self._drawn = logged_images(self._scenario, self._settings)
 
+    @property
+    def rig(self) -> CameraRig:
+        """Cameras of the images."""
+        return self._settings.rig
+
     def strip(self) -> dict[str, Any]:
         """Cameras and their images with time and boxes, as JSON."""
-        rig, images = self._settings.rig, []
-        for step in range(0, self._num_steps, self._settings.every_steps):
-            frames = self._drawn.newest(step, self._scenario.ego.rear_axle_poses[0])
-            for camera in range(len(rig.names)):
-                time_s = (int(frames.time_us[camera]) - self._scenario.start_time_us) * 1e-6
-                images.append(
-                    {
-                        "frame": step * len(rig.names) + camera,
-                        "camera": camera,
-                        "time_s": round(time_s, 3),
-                        "boxes": projected_boxes(self._scenario, frames, camera),
-                    }
-                )
-        return {"names": list(rig.names), "sizes": rig.image_sizes.tolist(), "images": images}
+        steps = range(0, self._num_steps, self._settings.every_steps)
+        images = [image for step in steps for image in self.images_at(step)]
+        return {"names": list(self.rig.names), "sizes": self.rig.image_sizes.tolist(), "images": images}
+
+    def images_at(self, step: int) -> list[dict[str, Any]]:
+        """The image of each camera at a step, with time and boxes, as JSON.
+
+        Raises:
+            ValueError: When the drive has no such step.
+        """
+        if not 0 <= step < self._num_steps:
+            raise ValueError(f"The drive has steps 0 to {self._num_steps - 1}, not {step}.")
+        frames = self._drawn.newest(step, self._scenario.ego.rear_axle_poses[0])
+        return [
+            {
+                "frame": step * len(self.rig.names) + camera,
+                "camera": camera,
+                "time_s": round((int(frames.time_us[camera]) - self._scenario.start_time_us) * 1e-6, 3),
+                "boxes": projected_boxes(self._scenario, frames, camera),
+                **self._perceived(step, frames, camera),
+            }
+            for camera in range(len(self.rig.names))
+        ]
+
+    @cached_property
+    def _comparison(self) -> Comparison:
+        assert self._log is not None
+        return comparison(self._log)
+
+    def _perceived(self, step: int, frames: CameraFrames, camera: int) -> dict[str, Any]:
+        """Perceived boxes in an image, with a mark of the false ones."""
+        one = self._log.perceived[step] if self._log is not None and self._log.perceived else None
+        if one is None:
+            return {}
+        agents = one.agents
+        boxes = OutlinedBoxes(
+            poses=agents.poses[:, 0],
+            sizes_m=np.column_stack([agents.sizes[:, 0], agents.heights_m]),
+            bottom_m=np.full(agents.num_agents, frames.global_from_ego[camera][2, 3]),
+        )
+        is_false = self._comparison.is_false[step].tolist()
+        found = [
+            {"track": agents.track_ids[row], "is_false": is_false[row], "corners": corners}
+            for row, corners in outlines(boxes, frames, camera)
+        ]
+        return {"perceived": found}
+
+    def visible(self) -> dict[str, Any]:
+        """Rows of the log's agents that some camera shows, at every second step, as JSON."""
+        assert self._log is not None
+        row_of = {track_id: row for row, track_id in enumerate(self._log.agents.track_ids)}
+        steps = []
+        for step in range(0, self._num_steps, VISIBLE_EVERY_STEPS):
+            with _rendering:
+                shown = self._drawn.visible_tracks(step)
+            steps.append([row_of[track_id] for track_id in shown if track_id in row_of])
+        return {"every": VISIBLE_EVERY_STEPS, "agents": steps}
 
     def jpeg(self, frame: int) -> bytes:
         """One image.

@@ -139,6 +139,23 @@ class Viewer:
 
         return self._messages.get(("cameras", name, key), make)
 
+    def visible(self, name: str, key: str) -> bytes:
+        """Agents that some camera shows at the steps of a drive on perceived input.
+
+        Raises:
+            FileNotFoundError: When the drive had no cameras, or nothing was perceived.
+        """
+
+        def make() -> bytes:
+            driven = self.source(name).log(key)
+            if driven is None or driven.cameras is None or not driven.perceived:
+                raise FileNotFoundError("This drive had no cameras with perception.")
+            rendered = self._rendered(name, key)
+            assert rendered is not None
+            return as_json(rendered.visible())
+
+        return self._messages.get(("visible", name, key), make)
+
     def camera_image(self, name: str, key: str, frame: int) -> Path | bytes:
         """A camera image: its file, or a rendered JPEG."""
         rendered = self._rendered(name, key)
@@ -169,6 +186,10 @@ class Viewer:
             rows.append((name, self.source(name).row(key)))
             parts[f"drive/{name}/{key}"] = self.drive(name, key)
             parts[f"evaluation/{name}/{key}"] = self.evaluation(name, key)
+            try:
+                parts[f"visible/{name}/{key}"] = self.visible(name, key)
+            except EXPECTED as error:
+                logger.info("saved without visible agents: %s", error)
         name, key = drives[0]
         try:
             parts[f"scene/{name}/{key}"] = self.scene(name, key)
@@ -251,6 +272,7 @@ def _api_routes(viewer: Viewer) -> list[Route]:
         ("drive", viewer.drive, "application/octet-stream"),
         ("evaluation", viewer.evaluation, "application/json"),
         ("cameras", viewer.cameras, "application/json"),
+        ("visible", viewer.visible, "application/json"),
         ("thumbnail", viewer.thumbnail, "image/png"),
     )
     return [

@@ -7,14 +7,7 @@ from driving.agents import AgentKind, LightStatus
 from driving.synthetic.scenes import scene
 from perception.contract import ROAD_CLASSES
 from perception.grid import BevGrid
-from perception.targets import (
-    AgentStates,
-    agent_targets,
-    cells_in_box,
-    governing_signal,
-    road_targets,
-    visible_agents,
-)
+from perception.targets import AgentStates, agent_targets, cells_in_box, governing_signal, road_targets
 
 GRID = BevGrid()
 
@@ -90,18 +83,6 @@ def test_flow_follows_a_turn():
     found = agent_targets(GRID, states([AgentKind.VEHICLE], [[10.0, 0.0, 0.0]], future=future), np.array([True]))
     x, y = GRID.cells_of(np.array([[10.25, 1.25]]))[0]
     np.testing.assert_allclose(found.flow[0, :, x, y], [1.0, -1.5], atol=1e-5)
-
-
-def test_agents_count_as_visible_by_pixels_of_the_best_camera():
-    one, other = np.full((8, 8), -1, dtype=np.int32), np.full((8, 8), -2, dtype=np.int32)
-    one.reshape(-1)[:11] = 0
-    other.reshape(-1)[:12] = 1
-    one.reshape(-1)[20:26] = 2
-    other.reshape(-1)[20:31] = 0
-    kinds = np.array(
-        [AgentKind.VEHICLE, AgentKind.VEHICLE, AgentKind.PEDESTRIAN, AgentKind.TRAFFIC_CONE], dtype=np.int8
-    )
-    assert visible_agents((one, other), np.array(kinds, dtype=np.int8)).tolist() == [False, True, True, False]
 
 
 @pytest.mark.parametrize("heading_rad", [0.0, 2.0])

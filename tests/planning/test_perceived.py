@@ -7,11 +7,13 @@ import pytest
 from small_perception import small_network
 
 from driving.agents import LightStatus
+from driving.perceived import ROAD_LAYERS
 from driving.routing import connectors_ahead
 from driving.synthetic.scenes import scene
 from perception.checkpoint import Checkpoint
+from perception.contract import ROAD_CLASSES
 from planning.idm import IdmPlanner
-from planning.perceived import PerceivedPlanner
+from planning.perceived import PerceivedPlanner, reported
 from planning.registry import load_planner, planner_parameters
 from simulation.rollout import Rollout, run_rollout
 
@@ -83,6 +85,32 @@ def test_a_rollout_renders_the_cameras_of_the_planner(perceived):
     assert log.planner_name == "perceived:recorder"
     assert log.cameras["rig"]["cameras"][0]["name"] == "CAM_FRONT"
     assert log.num_steps == queue.num_frames - 1
+    assert len(log.perceived) == log.num_steps
+    assert len({id(one.road.ego_pose) for one in log.perceived}) == -(-log.num_steps // 5)
+
+
+def test_the_reported_road_keeps_lines_that_are_narrower_than_its_cells(perceived):
+    queue = scene("queue")
+    perceived.reset(queue.map, queue.route)
+    assert perceived.perceptions() == [None]
+    perceived.plan(first_observation(queue, perceived))
+    road = np.zeros_like(perceived.scene.grid.road)
+    road[ROAD_CLASSES.index("lane_line"), 5, 3] = 1.0
+    known = replace(perceived.scene, grid=replace(perceived.scene.grid, road=road))
+    found = reported(known).road
+    assert found.cell_m == 1.0
+    assert found.probabilities.shape == (3, 16, 16)
+    assert np.argwhere(found.probabilities).tolist() == [[ROAD_LAYERS.index("lane_line"), 2, 1]]
+    assert found.probabilities.max() == 255
+
+
+def test_candidates_are_those_of_the_wrapped_planner():
+    perceived = PerceivedPlanner(load_planner("pdm_closed"), small_network(), every_s=0.5)
+    queue = scene("queue")
+    perceived.reset(queue.map, queue.route)
+    plan = perceived.plan(first_observation(queue, perceived))
+    (found,) = perceived.candidates()
+    assert found.poses[found.chosen, 1] == pytest.approx(plan.poses[5])
 
 
 def test_the_registry_wraps_any_planner(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from driving.agents import AgentTracks
 from driving.candidates import Candidates
+from driving.perceived import Perceived
 from driving.planner import reset_planner
 from driving.synthetic.scenes import scene
 from driving.trajectory import Trajectory
@@ -432,10 +433,22 @@ def test_planners_without_candidates_leave_none_in_the_log():
     assert run_rollout(replace(scene("queue"), num_frames=3), Straight()).candidates == ()
 
 
+def test_what_a_planner_perceived_is_logged_at_each_step():
+    class Perceives(Straight):
+        def perceptions(self):
+            self.reports = [*getattr(self, "reports", []), Perceived(agents=AgentTracks.none(1), road=None)]
+            return self.reports[-1:]
+
+    planner = Perceives()
+    log = run_rollout(replace(scene("queue"), num_frames=4), planner)
+    assert [one is report for one, report in zip(log.perceived, planner.reports, strict=True)] == [True] * 3
+    assert run_rollout(replace(scene("queue"), num_frames=4), Straight()).perceived == ()
+
+
 def test_candidates_of_another_number_of_observations_are_refused():
     class Chatty(Explaining):
         def candidates(self):
             return [None, None]
 
-    with pytest.raises(ValueError, match="received 1 observations and returned 2 sets of candidates"):
+    with pytest.raises(ValueError, match="received 1 observations and returned 2 entries of `candidates`"):
         run_rollout(scene("straight_road"), Chatty())

@@ -1,21 +1,31 @@
 """A small results folder of hand-made scenes, and a viewer server."""
 
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import uvicorn
+from perceived_drives import perceived_at
 
+from driving.agents import AgentKind
+from driving.geometry import global_from_local
 from driving.nuplan.writer import write_world
+from driving.rigs import NUSCENES_6
 from driving.synthetic.scenes import parked_car, red_light, roundabout
 from planning.registry import load_planner
 from simulation.benchmark.run import run_benchmark
 from simulation.benchmark.settings import BenchmarkSettings
+from simulation.log import SimulationLog
+from simulation.sensors.rendered import CameraSettings
 from simulation.viewer.server import make_app
-from simulation.viewer.sources import Source
+from simulation.viewer.source import Source
+from simulation.viewer.sources import open_sources
 
 PLANNERS = ("simple", "log_future")
 
@@ -44,6 +54,28 @@ def results_with_candidates(world) -> Path:
     )
     run_benchmark(settings, load_planner)
     return folder
+
+
+@pytest.fixture(scope="session")
+def results_with_perception(results) -> Path:
+    """The results with one drive that had small cameras: a perceived box ahead, where no agent is."""
+    folder = results.parent / "perceived"
+    shutil.copytree(results, folder)
+    file = sorted((folder / "logs").iterdir())[0]
+    log = SimulationLog.load(file)
+    perceived = []
+    for ego in log.ego.rear_axle_poses[0]:
+        ahead = np.append(global_from_local(np.array([12.0, 3.0]), ego), ego[2])
+        perceived.append(perceived_at(ego, [ahead], [AgentKind.PEDESTRIAN], ["perceived-1"]))
+    cameras = CameraSettings(rig=NUSCENES_6.resized(sizes=(48, 27)), every_steps=5).to_json()
+    replace(log, perceived=tuple(perceived), cameras=cameras).save(file)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def drive_with_perception(results_with_perception):
+    source = open_sources([results_with_perception], None, None)[0]
+    return next(row for row in source.rows() if row.has_log and source.log(row.key).perceived)
 
 
 @pytest.fixture(scope="session")

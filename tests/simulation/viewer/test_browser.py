@@ -244,6 +244,27 @@ def test_candidates_are_a_layer_with_a_legend(
     until(page, f"document.querySelector('.legend').textContent.includes('driven: {driven:.2f}')")
 
 
+def test_the_layer_of_perception_is_switched_and_perceived_boxes_are_in_the_images(
+    page, results_with_perception, drive_with_perception, serve
+):
+    address = serve(open_sources([results_with_perception], None, None))
+    row = drive_with_perception
+    opened(page, f"{address}#replay?s={row.scenario}&d=perceived/{row.key}&t=2&l=15p&boxes=1")
+    until(page, "window.camberDrawn?.hasMap && document.querySelector('.perception-legend')")
+    legend = page.find_element(By.CSS_SELECTOR, ".perception-legend")
+    until(page, "!arguments[0].textContent.includes('visible or not')", legend)
+    assert "1 perceived" in legend.text
+    assert "1 false" in legend.text
+    red = [[200, 30, 30], [255, 107, 96]]
+    assert canvas_colours(page, red) > 20
+    until(page, "document.querySelectorAll('.cameras path.perceived').length > 0")
+    press(page, "p")
+    until(page, "!document.querySelector('.perception-legend') && /l=15(&|$)/.test(location.hash)")
+    time.sleep(0.2)
+    assert canvas_colours(page, red) == 0
+    assert not page.find_elements(By.CSS_SELECTOR, ".cameras path.perceived")
+
+
 def test_planners_without_candidates_have_no_legend(page, address, results):
     replaying(page, address, row_of(results))
     assert not page.find_elements(By.CSS_SELECTOR, ".legend")

@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from perceived_drives import perceived_at
 from PIL import Image
 
+from driving.agents import AgentKind
+from driving.geometry import global_from_local
 from driving.planner import reset_planner
 from driving.rigs import NUPLAN_8, NUSCENES_6
 from driving.synthetic.scenes import scene
@@ -58,6 +61,41 @@ def test_the_strip_lists_each_image_with_time_and_boxes(drive):
     front = next(image for image in strip["images"] if image["frame"] == 6 * 30)
     assert front["time_s"] == pytest.approx(3.0, abs=0.01)
     assert any(box["kind"] == "vehicle" for box in front["boxes"])
+
+
+@pytest.fixture(scope="module")
+def drive_with_perception(drive):
+    """The drive with two perceived boxes: one at the vehicle ahead, one beside the ego, where no agent is."""
+    scenario, log, _ = drive
+    steps = []
+    for step in range(log.num_steps):
+        ego = log.ego.rear_axle_poses[0, step]
+        ahead = log.agents.poses[log.agents.rows_at(step)[0], step]
+        beside = np.append(global_from_local(np.array([8.0, 6.0]), ego), 0.0)
+        steps.append(perceived_at(ego, [ahead, beside], [AgentKind.VEHICLE] * 2, ["perceived-1", "perceived-2"]))
+    return scenario, replace(log, perceived=tuple(steps))
+
+
+def test_perceived_boxes_are_projected_and_false_ones_marked(drive, drive_with_perception):
+    images = RenderedStrip(*drive_with_perception).strip()["images"]
+    front = next(image for image in images if image["frame"] == 6 * 30)
+    marks = {box["track"]: box["is_false"] for image in images[:6] for box in image["perceived"]}
+    assert marks == {"perceived-1": False, "perceived-2": True}
+    true = {tuple(np.ravel(box["corners"]).tolist()[:8]) for box in front["boxes"]}
+    found = next(box for box in front["perceived"] if box["track"] == "perceived-1")
+    gaps = [np.abs(np.array(corners) - np.ravel(found["corners"])[:8]).max() for corners in true]
+    assert min(gaps) < 3.0
+    assert not any("perceived" in image for image in RenderedStrip(*drive[:2]).strip()["images"])
+
+
+def test_agents_that_a_camera_shows_are_listed_at_every_second_step(drive_with_perception):
+    scenario, log = drive_with_perception
+    settings = CameraSettings(rig=NUSCENES_6.resized(sizes=(192, 108)))
+    found = RenderedStrip(scenario, replace(log, cameras=settings.to_json())).visible()
+    assert found["every"] == 2
+    assert len(found["agents"]) == -(-log.num_steps // 2)
+    assert any(found["agents"])
+    assert {row for rows in found["agents"] for row in rows} <= set(range(log.agents.num_agents))
 
 
 def test_a_missing_image_is_black_and_an_unknown_one_is_refused(drive):

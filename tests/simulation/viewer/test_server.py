@@ -185,6 +185,21 @@ def test_the_viewer_needs_no_planner_no_ray_and_no_torch(repository):
     assert found.stdout.strip() == "[]"
 
 
+def test_a_saved_page_of_a_drive_on_perceived_input_has_images_and_visible_agents(
+    results_with_perception, drive_with_perception
+):
+    source = open_sources([results_with_perception], None, None)[0]
+    viewer, key = Viewer([source]), drive_with_perception.key
+    visible = json.loads(viewer.visible(source.name, key))
+    assert len(visible["agents"]) == -(-source.log(key).num_steps // visible["every"])
+    page = viewer.saved([(source.name, key)], "replay")
+    for part in ("visible", "cameras", "camera"):
+        assert f"{part}/{source.name}/{key}".encode() in page
+    other = next(row.key for row in source.rows() if row.has_log and row.key != key)
+    with pytest.raises(FileNotFoundError, match="no cameras with perception"):
+        viewer.visible(source.name, other)
+
+
 def test_a_drive_without_images_is_rendered_when_it_is_requested(results):
     source = open_sources([results], None, None)[0]
     viewer = Viewer([source])

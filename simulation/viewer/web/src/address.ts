@@ -46,14 +46,14 @@ export interface ReplayView {
 export type View = ListView | ReplayView;
 
 export const MAX_DRIVES = 4;
-export const ALL_LAYERS = "1234567890";
+export const ALL_LAYERS = "1234567890p";
 export const TILT = { min: 4, max: 89 };
 export const DEFAULT_LIST: ListView = {
   page: "list", text: "", type: "", log: "", planner: "", below: "", metric: "", sort: "worst", probes: false,
 };
 export const DEFAULT_REPLAY: ReplayView = {
   page: "replay", scenario: "", drives: [], t: 0, follow: true, x: 0, y: 0, zoom: 9, egoUp: false, solid: false, turn: 0, tilt: 30,
-  layers: "123457890", side: false, curves: true, cameras: true, rendered: false, boxes: false, track: "",
+  layers: "123457890p", side: false, curves: true, cameras: true, rendered: false, boxes: false, track: "",
 };
 
 /** Names in the address that differ from those of the fields. */

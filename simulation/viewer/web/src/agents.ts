@@ -106,7 +106,7 @@ function addShape(context: CanvasRenderingContext2D, kind: string, pose: Pose, l
   }
 }
 
-export function addBox(context: CanvasRenderingContext2D, pose: Pose, length: number, width: number): void {
+export function addBox(context: CanvasRenderingContext2D | Path2D, pose: Pose, length: number, width: number): void {
   const cos = Math.cos(pose.heading);
   const sin = Math.sin(pose.heading);
   const ax = (cos * length) / 2;

@@ -36,10 +36,23 @@ export interface Evaluation {
   missing: string;
 }
 
+type Corners = [number, number][];
+
 export interface CameraStrip {
   names: string[];
   sizes: [number, number][];
-  images: { frame: number; camera: number; time_s: number; boxes: { track: string; kind: string; corners: [number, number][] }[] }[];
+  images: {
+    frame: number; camera: number; time_s: number;
+    boxes: { track: string; kind: string; corners: Corners }[];
+    /** Only in drives on perceived input. */
+    perceived?: { track: string; is_false: boolean; corners: Corners }[];
+  }[];
+}
+
+/** Agents that some camera shows, at every `every`-th step of a drive. */
+export interface VisibleAgents {
+  every: number;
+  agents: number[][];
 }
 
 /** A drive, or a logged scenario without a drive; the fields are those of `DriveRow` in `rows.py`. */
@@ -152,6 +165,8 @@ export const getDrive: (id: string) => Promise<Drive> = cached(16, async (id) =>
 export const getScene: (id: string) => Promise<Scene> = cached(12, async (id) => readScene(await query(`scene/${id}`)));
 export const getEvaluation: (id: string) => Promise<Evaluation> = cached(24, (id) => queryJson<Evaluation>(`evaluation/${id}`));
 export const getCameras: (id: string) => Promise<CameraStrip> = cached(6, (id) => queryJson<CameraStrip>(`cameras/${id}`));
+
+export const getVisible: (id: string) => Promise<VisibleAgents> = cached(16, (id) => queryJson<VisibleAgents>(`visible/${id}`));
 
 export async function getListing(): Promise<Listing> {
   const { sources, rows: columns } = await queryJson<{ sources: SourceFacts[]; rows: Columns }>("list");

@@ -1,14 +1,18 @@
 /** Draws one instant of one or more drives from above. A layer has an entry in `LAYERS` and a function in `DRAWN_LAYERS`. */
 
 import { addBox, drawAgents, drawFronts, drawLabels } from "./agents";
+import type { VisibleAgents } from "./api";
 import { Palette, scoreColor } from "./colors";
 import { addLine, Ground } from "./ground";
 import { Drive, instantOf, poseAt, Scene } from "./model";
+import { drawPerceivedBoxes, drawPerceivedRoad } from "./perception";
 import { setTransform, toScreen, Viewport } from "./viewport";
 
 export interface DrawnDrive {
   drive: Drive;
   color: string;
+  /** Null where it is not known which agents the cameras show. */
+  visible: VisibleAgents | null;
 }
 
 export interface Frame {
@@ -37,11 +41,13 @@ export const LAYERS: { key: string; title: string }[] = [
   { key: "8", title: "Plan and driven path" },
   { key: "9", title: "Logged ego" },
   { key: "0", title: "Candidates by score" },
+  { key: "p", title: "Perceived boxes, road" },
 ];
 
 /** Layers above the map in metres, from bottom to top, each with its key. */
 const DRAWN_LAYERS: [string, (context: CanvasRenderingContext2D, frame: Frame) => void][] = [
-  ["4", drawLights], ["9", drawLoggedEgo], ["8", drawDrivenPaths], ["5", drawAgents], ["0", drawCandidates], ["8", drawPlans],
+  ["p", drawPerceivedRoad], ["4", drawLights], ["9", drawLoggedEgo], ["8", drawDrivenPaths], ["5", drawAgents], ["p", drawPerceivedBoxes],
+  ["0", drawCandidates], ["8", drawPlans],
 ];
 
 /** Dashes of green, yellow and red lights: distinct without colour. */

@@ -1,17 +1,20 @@
-/** Camera images at the current time, with optional boxes of the agents. */
+/** Camera images at the current time, with optional boxes of the agents and of what was perceived. */
 
 import { useEffect, useMemo, useReducer, useState } from "preact/hooks";
 import { cameraUrl, CameraStrip, getCameras } from "./api";
 import { Clock } from "./clock";
-import { kindColor, Palette } from "./colors";
+import { kindColor, Palette, palette } from "./colors";
 
 const EDGES = [[0, 1], [1, 2], [2, 3], [3, 0], [4, 5], [5, 6], [6, 7], [7, 4], [0, 4], [1, 5], [2, 6], [3, 7]];
 const ORDER = ["FRONT_LEFT", "L0", "FRONT", "F0", "FRONT_RIGHT", "R0", "L1", "R1", "BACK_LEFT", "L2", "BACK", "B0", "BACK_RIGHT", "R2"];
 /** Largest time between an image and the clock: about one step of a 2 Hz camera. */
 const MAX_AGE_S = 0.6;
 
-export function Cameras({ id, clock, colors, boxes, onBoxes, onJump }: {
-  id: string; clock: Clock; colors: Palette; boxes: boolean; onBoxes: (on: boolean) => void; onJump: (seconds: number) => void;
+/** Lines on images are light in both themes of the page. */
+const ON_IMAGES = palette(true);
+
+export function Cameras({ id, clock, colors, boxes, perceived, onBoxes, onJump }: {
+  id: string; clock: Clock; colors: Palette; boxes: boolean; perceived: boolean; onBoxes: (on: boolean) => void; onJump: (seconds: number) => void;
 }) {
   const [strip, setStrip] = useState<CameraStrip | null>(null);
   const [error, setError] = useState("");
@@ -27,7 +30,7 @@ export function Cameras({ id, clock, colors, boxes, onBoxes, onJump }: {
   const times = [...new Set(strip.images.map((image) => image.time_s))].sort((a, b) => a - b);
   return (
     <div class="cameras">
-      <label class="check"><input type="checkbox" checked={boxes} onChange={(event) => onBoxes(event.currentTarget.checked)} /> boxes</label>
+      <label class="check"><input type="checkbox" checked={boxes} onChange={(event) => onBoxes(event.currentTarget.checked)} /> boxes{strip.images.some((image) => image.perceived) && <small><br />solid: true<br />dashed: perceived<br />red: false</small>}</label>
       {order.map((camera) => {
         const image = current.get(camera);
         const [width, height] = strip.sizes[camera];
@@ -38,8 +41,13 @@ export function Cameras({ id, clock, colors, boxes, onBoxes, onJump }: {
             {boxes && (
               <svg viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none">
                 {image.boxes.map((box) => (
-                  <path d={EDGES.map(([a, b]) => `M${box.corners[a]}L${box.corners[b]}`).join("")} stroke={kindColor(colors, box.kind)} fill="none" stroke-width={width / 300}>
+                  <path d={edges(box.corners)} stroke={kindColor(colors, box.kind)} fill="none" stroke-width={width / 300}>
                     <title>{box.track}</title>
+                  </path>
+                ))}
+                {perceived && image.perceived?.map((box) => (
+                  <path class="perceived" d={edges(box.corners)} stroke={box.is_false ? ON_IMAGES.bound : ON_IMAGES.perceived} fill="none" stroke-width={width / 300} stroke-dasharray={`${width / 60} ${width / 100}`}>
+                    <title>{box.is_false ? `${box.track}: no agent near` : box.track}</title>
                   </path>
                 ))}
               </svg>
@@ -53,6 +61,10 @@ export function Cameras({ id, clock, colors, boxes, onBoxes, onJump }: {
       )}
     </div>
   );
+}
+
+function edges(corners: [number, number][]): string {
+  return EDGES.map(([a, b]) => `M${corners[a]}L${corners[b]}`).join("");
 }
 
 function rank(name: string): number {

@@ -133,7 +133,7 @@ const KEYS: [string, string][] = [
   ["↓ ↑", "one second back, forward"],
   ["Home End", "first, last step"],
   ["[ ]", "previous, next scenario"],
-  ["1 – 9, 0", LAYERS.map(({ key, title }) => `${key} ${title.toLowerCase()}`).join(", ")],
+  ["1 – 9, 0, P", LAYERS.map(({ key, title }) => `${key.toUpperCase()} ${title.toLowerCase()}`).join(", ")],
   ["F", "follow the ego; also a double click"],
   ["R", "heading of the ego up, or north up"],
   ["V", "three-dimensional view: drag rotates, Shift and drag moves"],

@@ -53,6 +53,38 @@ export interface Candidates {
   range: [number, number];
 }
 
+/** What the planner perceived, boxes concatenated over all steps. */
+export interface Perceived {
+  /** First box of each step; one entry more than there are steps, a single one for planners without perception. */
+  offsets: Int32Array;
+  trackIds: string[];
+  tracks: Int32Array;
+  kinds: Int32Array;
+  /** All x, then all y; so are velocities, and sizes with all lengths first. */
+  points: Float32Array;
+  headings: Float32Array;
+  velocities: Float32Array;
+  sizes: Float32Array;
+  /** 1 for boxes without a true agent near. */
+  isFalse: Int32Array;
+  /** Agents within the grid without a perceived box near, by step. */
+  missed: { offsets: Int32Array; agents: Int32Array };
+  roads: Roads;
+}
+
+/** Perceived roads, each of one run of the network. */
+export interface Roads {
+  /** Road of each step, -1 for none. */
+  ofStep: Int32Array;
+  /** Pose of the ego at each road: all x, then all y. */
+  points: Float32Array;
+  headings: Float32Array;
+  /** Cells of all roads; drivable, lane line and crosswalk have 4 bits each, from the lowest on. */
+  cells: Int32Array;
+  /** Corner and size of the cells [m], and their number forward and to the left; null without roads. */
+  grid: [number, number, number, number, number] | null;
+}
+
 export interface Drive {
   /** Whether the drive had rendered cameras. */
   hasCameras: boolean;
@@ -74,6 +106,7 @@ export interface Drive {
   lights: { offsets: Int32Array; connectors: Int32Array; statuses: Int32Array };
   plans: { offsets: Int32Array; points: Float32Array; time: Float32Array };
   candidates: Candidates;
+  perceived: Perceived;
   planningTime: Float32Array;
   notes: Record<string, string>;
 }
@@ -152,6 +185,7 @@ export function readDrive(buffer: ArrayBuffer): Drive {
       time: message.reals("plans.time_s"),
     },
     candidates: readCandidates(message),
+    perceived: readPerceived(message),
     planningTime: message.reals("planning_time_s"),
     notes: header.notes,
   };
@@ -168,6 +202,33 @@ function readCandidates(message: Message): Candidates {
     scores,
     range: scoreRange(scores),
   };
+}
+
+function readPerceived(message: Message): Perceived {
+  return {
+    offsets: message.integers("perceived.offsets"),
+    trackIds: message.header.perceived_track_ids,
+    tracks: message.integers("perceived.tracks"),
+    kinds: message.integers("perceived.kinds"),
+    points: message.reals("perceived.points"),
+    headings: message.reals("perceived.headings"),
+    velocities: message.reals("perceived.velocities"),
+    sizes: message.reals("perceived.sizes"),
+    isFalse: message.integers("perceived.false"),
+    missed: { offsets: message.integers("missed.offsets"), agents: message.integers("missed.agents") },
+    roads: {
+      ofStep: message.integers("roads.of_step"),
+      points: message.reals("roads.points"),
+      headings: message.reals("roads.headings"),
+      cells: message.integers("roads.cells"),
+      grid: message.header.road_grid,
+    },
+  };
+}
+
+/** Whether the planner of a drive reported what it perceived. */
+export function hasPerception(drive: Drive): boolean {
+  return drive.perceived.offsets.length > 1;
 }
 
 /** Ends of the colour scale: 0 and 1 if all scores lie within, else the 5th percentile and the maximum of the drive. */
@@ -192,6 +253,11 @@ export function aligned(drive: Drive, origin: [number, number]): Drive {
     agents: { ...drive.agents, x: moved(drive.agents.x, dx), y: moved(drive.agents.y, dy) },
     plans: { ...drive.plans, points: shifted(drive.plans.points) },
     candidates: { ...drive.candidates, points: shifted(drive.candidates.points) },
+    perceived: {
+      ...drive.perceived,
+      points: shifted(drive.perceived.points),
+      roads: { ...drive.perceived.roads, points: shifted(drive.perceived.roads.points) },
+    },
   };
 }
 

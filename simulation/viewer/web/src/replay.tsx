@@ -2,14 +2,14 @@
 
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { addressOf, ALL_LAYERS, limited, MAX_DRIVES, ReplayView } from "./address";
-import { Evaluation, getDrive, getEvaluation, getScene, idOf, isSaved, Listing, MetricEvent, Row, savePage, saveVideo } from "./api";
+import { Evaluation, getDrive, getEvaluation, getScene, getVisible, idOf, isSaved, Listing, MetricEvent, Row, savePage, saveVideo, VisibleAgents } from "./api";
 import { DrawnDrive, LAYERS } from "./birdseye";
 import { Cameras } from "./cameras";
 import { Clock } from "./clock";
 import { palette } from "./colors";
 import { Curves, SelectedDrive } from "./evaluation";
-import { ScoreLegend } from "./legend";
-import { aligned, Drive, Scene } from "./model";
+import { PerceptionLegend, ScoreLegend } from "./legend";
+import { aligned, Drive, hasPerception, Scene } from "./model";
 import { AgentFacts, DriveChooser, ScoreTable, Sentences } from "./panel";
 import { selectDrives } from "./selection";
 import { Stage } from "./stage";
@@ -44,7 +44,7 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
   const colors = palette(isDark);
   const { rows, chosen, problem } = useMemo(() => selectDrives(listing, view), [listing, view.scenario, view.drives.join()]);
   const ids = chosen.map(idOf);
-  const { drives, scene, evaluations, errors } = useAnswers(chosen);
+  const { drives, scene, evaluations, visible, errors } = useAnswers(chosen);
   const [notice, setNotice] = useState(NO_NOTICE);
   const warn = useCallback((text: string) => setNotice((before) => ({ text: before.isPending ? text : `${before.text} ${text}`.trim(), isPending: false })), []);
   const clock = useClock(drives, view, onView, warn);
@@ -60,7 +60,7 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
 
   const drawn: DrawnDrive[] = chosen.flatMap((row, i) => {
     const drive = drives.get(idOf(row));
-    return drive ? [{ drive: scene ? aligned(drive, scene.origin) : drive, color: colors.drives[i] }] : [];
+    return drive ? [{ drive: scene ? aligned(drive, scene.origin) : drive, color: colors.drives[i], visible: visible.get(idOf(row)) ?? null }] : [];
   });
   const selected: SelectedDrive[] = useMemo(() => chosen.map((row, i) => ({
     row, title: driveTitle(row, rows), color: colors.drives[i], evaluation: evaluations.get(idOf(row)) ?? null, error: errors.get(idOf(row)) ?? "",
@@ -127,7 +127,10 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
           {panes.map((pane, i) => (
             <Canvas key={`${panes.length}-${i}`} {...{ scene, drives: pane, clock, view, colors, measuring, onView }}
               title={panes.length > 1 ? titles[i] : ""} onMeasured={() => setMeasuring(false)} onMissing={setReasonNo3d}>
-              {view.layers.includes("0") && pane[0]?.drive.candidates.scores.length > 0 && <ScoreLegend drive={pane[0].drive} {...{ clock, colors }} />}
+              <div class="legends">
+                {view.layers.includes("p") && pane[0] && hasPerception(pane[0].drive) && <PerceptionLegend drawn={pane[0]} {...{ clock, colors }} />}
+                {view.layers.includes("0") && pane[0]?.drive.candidates.scores.length > 0 && <ScoreLegend drive={pane[0].drive} {...{ clock, colors }} />}
+              </div>
             </Canvas>
           ))}
           {!drawn.length && <p class="empty over">{errors.get(ids[0]) ?? "Loading …"}</p>}
@@ -143,7 +146,7 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
         </aside>
       </div>
       <Timeline clock={clock} selected={selected} onJump={jump} />
-      {(hasImages ? view.cameras : scene && view.rendered) && <Cameras id={ids[0]} {...{ clock, colors }} boxes={view.boxes} onBoxes={(boxes) => onView({ boxes })} onJump={(t) => clock.seek(t)} />}
+      {(hasImages ? view.cameras : scene && view.rendered) && <Cameras id={ids[0]} {...{ clock, colors }} boxes={view.boxes} perceived={view.layers.includes("p")} onBoxes={(boxes) => onView({ boxes })} onJump={(t) => clock.seek(t)} />}
       {view.curves && <Curves selected={selected} clock={clock} colors={colors} />}
     </main>
   );
@@ -215,13 +218,15 @@ interface Answers {
   drives: Map<string, Drive>;
   scene: Scene | null;
   evaluations: Map<string, Evaluation>;
+  /** Agents that the cameras show, of drives on perceived input. */
+  visible: Map<string, VisibleAgents>;
   /** Sentences by drive id, and under `scene`. */
   errors: Map<string, string>;
 }
 
 /** Requests drives and scene first and evaluations after them, because computing the metrics takes longer. */
 function useAnswers(chosen: Row[]): Answers {
-  const [answers, setAnswers] = useState<Answers>({ drives: new Map(), scene: null, evaluations: new Map(), errors: new Map() });
+  const [answers, setAnswers] = useState<Answers>({ drives: new Map(), scene: null, evaluations: new Map(), visible: new Map(), errors: new Map() });
   const key = chosen.map(idOf).join();
   useEffect(() => {
     let isCurrent = true;
@@ -235,6 +240,7 @@ function useAnswers(chosen: Row[]): Answers {
       scene: before.scene?.scenario === chosen[0]?.scenario ? before.scene : null,
       drives: new Map([...before.drives].filter(([id]) => ids.includes(id))),
       evaluations: new Map([...before.evaluations].filter(([id]) => ids.includes(id))),
+      visible: new Map([...before.visible].filter(([id]) => ids.includes(id))),
     }));
     const driven = ids.map((id) => getDrive(id).then((drive) => set((before) => ({ drives: new Map(before.drives).set(id, drive) })), fail(id)));
     const surroundings = ids.length ? getScene(ids[0]).then((scene) => set(() => ({ scene })), fail("scene")) : Promise.resolve();
@@ -242,6 +248,11 @@ function useAnswers(chosen: Row[]): Answers {
       await new Promise((done) => setTimeout(done, 60));
       for (const id of ids) {
         if (isCurrent) await getEvaluation(id).then((found) => set((before) => ({ evaluations: new Map(before.evaluations).set(id, found) })), fail(id));
+      }
+      for (const id of ids) {
+        // Without an answer, all agents count as visible.
+        const answer = getDrive(id).then((drive) => (isCurrent && hasPerception(drive) ? getVisible(id) : null));
+        await answer.then((found) => found && set((before) => ({ visible: new Map(before.visible).set(id, found) })), () => undefined);
       }
     });
     return () => { isCurrent = false; };

@@ -9,6 +9,7 @@ import { agentAt, MIN_SPEED_MPS, TRIANGLE_KINDS } from "./agents";
 import { candidatesAt, DrawnDrive } from "./birdseye";
 import { kindColor, Palette } from "./colors";
 import { instantOf, LayerName, Pose, poseAt, Scene, Shapes } from "./model";
+import { missedAgents, perceivedBoxes, sizeOf } from "./perception";
 
 export interface Viewpoint {
   /** Point at the centre of the view. */
@@ -163,6 +164,7 @@ export class View3d {
       for (const { line, status } of lightsAt(frame, scene)) add(line, width(0.35, 1.6), colors.lights[status], 0.75);
     }
     if (layers.has("9") && scene) add(pairOf(scene.logged.x, scene.logged.y), width(0.15, 1.2), colors.logged_ego, 0.6);
+    if (layers.has("p") && drives.length) this.drawPerceived(frame, add, width);
     if (layers.has("0") && drives.length) this.drawCandidates(frame, add, width);
     for (const { drive, color } of [...drives].reverse()) {
       if (!layers.has("8")) continue;
@@ -172,6 +174,28 @@ export class View3d {
       const count = points.length / 2;
       const [first, last] = [offsets[step], offsets[step + 1]];
       add(pairOf(points.subarray(first, last), points.subarray(count + first, count + last)), width(0.5, 2.5), color);
+    }
+  }
+
+  /** Outlines on the ground around the bodies; the perceived road is drawn from above only. */
+  private drawPerceived(
+    { drives: [{ drive, visible }], seconds, colors }: Frame3d, add: (line: [number, number][], width: number, color: string) => void,
+    width: (metres: number, pixels: number) => number,
+  ): void {
+    for (const { pose, length, width: side, isFalse } of perceivedBoxes(drive, seconds)) {
+      const color = isFalse ? colors.bound : colors.perceived;
+      const [cos, sin] = [Math.cos(pose.heading), Math.sin(pose.heading)];
+      const corners = [[1, 1], [-1, 1], [-1, -1], [1, -1]].map(([along, aside]): [number, number] => [
+        pose.x + (along * cos * length - aside * sin * side) / 2, pose.y + (along * sin * length + aside * cos * side) / 2,
+      ]);
+      // One band per side: a band along the whole ring would be narrow at its corners.
+      corners.forEach((corner, i) => add([corner, corners[(i + 1) % 4]], width(0.2, 2.5), color));
+      if (isFalse) [0, 1].forEach((i) => add([corners[i], corners[i + 2]], width(0.2, 2.5), color));
+    }
+    const now = instantOf(drive.ego.time, seconds);
+    for (const agent of missedAgents(drive, visible, seconds)) {
+      const pose = agentAt(drive, agent, now);
+      if (pose) add(circle(pose.x, pose.y, Math.hypot(...sizeOf(drive, agent, now.step)) / 2 + 0.6), width(0.3, 3), colors.bound);
     }
   }
 
