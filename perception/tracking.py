@@ -22,7 +22,7 @@ KINDS = (AgentKind.VEHICLE, AgentKind.PEDESTRIAN, AgentKind.BICYCLE, AgentKind.G
 """Kind of agent by class."""
 ALONG_HEADING = (0, 2)
 """Classes that move along their heading."""
-STATIC = 3
+VEHICLE, STATIC = 0, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,8 @@ class TrackerSettings:
     """Share of a new detection in heading and size."""
     standing_below_mps: float = 0.3
     """Lower speeds are reported as zero."""
+    longer_m: float = 0.8
+    """Added to the length of reported vehicles: the rear of a long one is seen up to 1 m too far ahead."""
     kept_s: float = 3.0
     """Length of the stored past of a track."""
 
@@ -127,6 +129,7 @@ class Tracker:
         motions = np.stack([self._motion(track, time_us) for track in alive])
         valid = np.isfinite(motions[..., 0])
         sizes = np.array([track.size_m for track in alive])
+        sizes[:, 0] += self.settings.longer_m * np.array([track.kind == VEHICLE for track in alive])
         return AgentTracks(
             track_ids=tuple(f"perceived-{track.number}" for track in alive),
             kinds=np.array([KINDS[track.kind] for track in alive], dtype=np.int8),

@@ -4,7 +4,7 @@ import pytest
 from driving.agents import AgentKind
 from perception.boxes import Boxes
 from perception.decoding import Detections
-from perception.tracking import Tracker
+from perception.tracking import Tracker, TrackerSettings
 
 EGO = np.array([1000.0, 2000.0, 0.5])
 
@@ -111,3 +111,14 @@ def test_one_detection_that_faces_backwards_does_not_turn_a_vehicle():
 def test_times_must_not_decrease():
     with pytest.raises(ValueError, match="older than the last ones"):
         driving_ahead(1.0).update(detections(), EGO, 0)
+
+
+def test_vehicles_are_reported_longer_and_people_as_they_are():
+    tracker = Tracker(TrackerSettings(longer_m=0.8))
+    both = detections([0, 12, 0, 0, 0, 0], [1, 6, 3, 0, 0, 0])
+    for step in range(2):
+        tracker.update(both, EGO, step * 200_000)
+    tracks = tracker.agent_tracks(np.array([200_000]))
+    lengths = dict(zip(tracks.kinds.tolist(), tracks.sizes[:, -1, 0].tolist(), strict=True))
+    assert lengths[AgentKind.VEHICLE] == pytest.approx(4.5 + 0.8)
+    assert lengths[AgentKind.PEDESTRIAN] == pytest.approx(4.5)
