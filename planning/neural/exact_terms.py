@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
+from driving.ego import EgoMotion
 from driving.geometry import local_from_global, poses_out_of_frame_of
 from driving.names import unknown_name
 from driving.observation import Observation
@@ -155,24 +156,32 @@ def off_route(
 
 
 def comfort(
-    observations: Sequence[Observation], tracked: Float64[np.ndarray, "observations candidates 40 10"]
+    histories: Sequence[Float64[np.ndarray, "_ 10"]], tracked: Float64[np.ndarray, "observations candidates 40 10"]
 ) -> Float64[np.ndarray, "observations candidates"]:
     """Logits of comfort: whether nuPlan's bounds hold from 1.5 s ago to the end of each candidate.
 
     The network does not see what the ego has just done.
+
+    Args:
+        histories: Result of `comfort_history` of each observation.
+        tracked: Candidates of the same observations, every 0.1 s.
     """
     logits = np.empty(tracked.shape[:2])
-    for row, observation in enumerate(observations):
-        history = _history(observation)
+    for row, history in enumerate(histories):
         repeated = np.broadcast_to(history, (tracked.shape[1], *history.shape))
         is_comfortable = comfortable_motions(np.concatenate([repeated, tracked[row]], axis=1), last=OPEN_STEPS)
         logits[row] = np.where(is_comfortable, CERTAIN_LOGIT, -CERTAIN_LOGIT)
     return logits
 
 
-def _history(observation: Observation) -> Float64[np.ndarray, "steps 10"]:
-    """States of the ego up to now, turned into its frame; before a drive began, it had none of its own."""
-    history = states_of(observation.ego)[0, -min(HISTORY_STEPS, observation.iteration + 1) :].copy()
+def comfort_history(ego: EgoMotion, iteration: int) -> Float64[np.ndarray, "steps 10"]:
+    """States of the ego up to now, turned into its frame; before a drive began, it had none of its own.
+
+    Args:
+        ego: Up to now.
+        iteration: Of the drive.
+    """
+    history = states_of(ego)[0, -min(HISTORY_STEPS, iteration + 1) :].copy()
     history[:, HEADING] -= history[-1, HEADING]
     return history
 

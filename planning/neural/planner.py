@@ -16,46 +16,44 @@ instead of sensor data, corrects predicted terms with computed ones, and average
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Float64, Int64
-from torch import Tensor
 
-from driving.candidates import LOGGED_STEPS, LOGGED_TIME_S, Candidates
-from driving.geometry import poses_out_of_frame_of
+from driving.candidates import Candidates
 from driving.map import MapGraph
 from driving.observation import Observation
 from driving.route import Route
-from driving.timing import STEP_S
 from driving.trajectory import Trajectory
 from planning.neural import exact_terms
 from planning.neural.candidate_features import CandidateGeometry, candidate_geometry
 from planning.neural.candidate_selection import CandidateSelector
 from planning.neural.decoder import Logits
 from planning.neural.devices import torch_device
-from planning.neural.exact_terms import COMFORT, DRIVABLE_AREA, TIME_TO_COLLISION, StudentSettings
+from planning.neural.exact_terms import DRIVABLE_AREA, StudentSettings, comfort_history
 from planning.neural.features import FEATURE_NAMES, FeatureBuilder, nearest_agents, trimmed
-from planning.neural.network import ScoreWeights, Student, combined_score
+from planning.neural.network import Student
+from planning.neural.scoring import (
+    Queries,
+    ScoredCandidates,
+    ScoreTerms,
+    as_tensor,
+    blended_plan,
+    refine_top_candidates,
+    reported_candidates,
+)
 from planning.neural.tokens import StackedFeatures
 from planning.neural.ttc_check import ForecastArrays, forecasts_of
-from planning.neural.vocabulary import NUM_POSES
 from simulation.ego.dynamics import VELOCITY_X, X, Y, state_array
-from simulation.ego.vocabulary_tracking import drive_vocabulary, fit_vocabulary, retime_entries
+from simulation.ego.vocabulary_tracking import drive_vocabulary, fit_vocabulary
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
 """The student that comes with the project."""
 NUM_CANDIDATES = 224
 """Candidates of a plan: fewer than in training, to save time."""
-NUM_REFINED, MAX_REFINEMENTS = 32, 4
-"""Candidates per refinement (comfort and time to collision), and the most refinements of one plan."""
-BLEND_RADIUS_M, BLEND_TEMPERATURE = 1.0, 0.03
-"""The plan averages the best candidate and those within this mean distance of it, weighted by the exponential of
-their score gap over the temperature: finer than the vocabulary."""
-NUM_REPORTED = 16
-"""Best candidates that simulation logs keep."""
 CPU_BATCH = 8
 """States per call of the network on the CPU: activations of more fit neither into its cache nor into memory that the
 allocator keeps. A GPU takes all at once."""
@@ -70,37 +68,6 @@ class _Batch:
     """Rows of the agents of each observation, in the order of their tokens."""
     features: StackedFeatures
     states: Float64[np.ndarray, "observations 10"]
-
-
-@dataclass(kw_only=True, eq=False)
-class _ScoreTerms:
-    """Terms of the combined scores of one batch: logits, of which exact terms replace some, and penalties."""
-
-    logits: Logits
-    """Of all heads, predicted or exact."""
-    off_route_penalty: Float32[Tensor, "..."] = field(default_factory=lambda: torch.zeros(()))
-    """Of all candidates."""
-    ttc_penalty: Float32[Tensor, "..."] = field(default_factory=lambda: torch.zeros(()))
-    """Of refined candidates; else 0."""
-
-    def combined(self, weights: ScoreWeights) -> Float32[Tensor, "observations candidates"]:
-        """One score per candidate, minus the penalties.
-
-        The score is a weighted sum of logarithms, as in Hydra-MDP: of imitation, of each multiplied sub-score, and of
-        the weighted mean of the other sub-scores.
-        """
-        return combined_score(self.logits, weights) - self.off_route_penalty - self.ttc_penalty
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoredCandidates:
-    """The candidates of one observation and their scores."""
-
-    observation: Observation
-    candidates: Int64[np.ndarray, "candidates"]
-    """Rows of the vocabulary."""
-    scores: Float32[np.ndarray, "candidates"]
-    """Combined scores; higher is better."""
 
 
 class StudentPlanner:
@@ -181,11 +148,11 @@ class StudentPlanner:
     def plan_batch(self, observations: Sequence[Observation]) -> list[Trajectory]:
         """One plan per observation, with one batched query of the network."""
         self._last_batch = self.score_candidates(observations) if observations else []
-        return [self._blend(scored) for scored in self._last_batch]
+        return [blended_plan(scored, self._fitted) for scored in self._last_batch]
 
     def candidates(self) -> list[Candidates | None]:
         """The best candidates of each observation of the last batch, best first; the best, blended, is the plan."""
-        return [self._report(scored) for scored in self._last_batch]
+        return [reported_candidates(scored, self._fitted) for scored in self._last_batch]
 
     @torch.inference_mode()
     def score_candidates(self, observations: Sequence[Observation]) -> list[ScoredCandidates]:
@@ -201,7 +168,7 @@ class StudentPlanner:
 
         # 3. Network: logits of all heads. Its own forecast of the agents serves those that follow no lane only.
         geometry = candidate_geometry(batch.features, tracked, self._forecast_along_lanes(batch))
-        terms = _ScoreTerms(logits=self._predict(batch.features, geometry))
+        terms = ScoreTerms(logits=self._predict(batch.features, geometry))
 
         # 4. Exact terms: those of the map for all candidates, comfort and time to collision for the top ones, against
         # agents forecast along their lanes or else at constant velocity.
@@ -211,7 +178,7 @@ class StudentPlanner:
         # 5. Combine: one score per candidate.
         scores = terms.combined(self._student.weights).numpy()
         return [
-            ScoredCandidates(observation=observation, candidates=rows, scores=row_scores)
+            ScoredCandidates(ego=observation.ego_now, candidates=rows, scores=row_scores)
             for observation, rows, row_scores in zip(observations, candidates, scores, strict=True)
         ]
 
@@ -247,7 +214,7 @@ class StudentPlanner:
         return dict(zip(heads, torch.cat(parts, dim=1).float().cpu(), strict=True))
 
     def _compute_map_terms(
-        self, batch: _Batch, tracked: Float64[np.ndarray, "observations candidates 8 10"], terms: _ScoreTerms
+        self, batch: _Batch, tracked: Float64[np.ndarray, "observations candidates 8 10"], terms: ScoreTerms
     ) -> None:
         """Compute drivable area and off-route penalty for all candidates."""
         settings, features = self._settings, batch.features
@@ -256,85 +223,22 @@ class StudentPlanner:
         contexts = [self._builder.context(observation) for observation in batch.observations]
         areas = exact_terms.areas_under_ego(batch.observations, contexts, tracked)
         if settings.drivable_area:
-            terms.logits[DRIVABLE_AREA] = _tensor(exact_terms.drivable_area(areas))
+            terms.logits[DRIVABLE_AREA] = as_tensor(exact_terms.drivable_area(areas))
         if settings.off_route:
             penalty = exact_terms.off_route(areas, tracked, features["route"], features["route_mask"])
-            terms.off_route_penalty = _tensor(penalty)
+            terms.off_route_penalty = as_tensor(penalty)
 
     def _refine_top_candidates(
         self,
         batch: _Batch,
         candidates: Int64[np.ndarray, "observations candidates"],
         forecasts: ForecastArrays,
-        terms: _ScoreTerms,
+        terms: ScoreTerms,
     ) -> None:
-        """Compute comfort and time to collision for the top 32 candidates, tracked in steps of 0.1 s.
-
-        Observations whose best candidate is not a refined one repeat this with the next 32, at most 4 times in all.
-        """
-        settings = self._settings
-        if not (settings.comfort or settings.time_to_collision):
-            return
-        is_refined = torch.zeros(candidates.shape, dtype=torch.bool)
-        terms.ttc_penalty = torch.zeros(candidates.shape)
-        count = min(NUM_REFINED, candidates.shape[1])
-        for _ in range(MAX_REFINEMENTS):
-            scores = terms.combined(self._student.weights)
-            rows = torch.nonzero(~is_refined.gather(1, scores.argmax(1, keepdim=True))[:, 0])[:, 0]
-            if not len(rows):
-                break
-            top = torch.topk(scores[rows].masked_fill(is_refined[rows], -torch.inf), count, dim=1).indices
-            cells, queried = (rows[:, None], top), rows.numpy()
-            entries = np.take_along_axis(candidates[queried], top.numpy(), axis=1)
-            tracked = drive_vocabulary(self._fitted, batch.states[queried], entries, stride=1)
-            if settings.comfort:
-                observations = [batch.observations[row] for row in queried]
-                terms.logits[COMFORT][cells] = _tensor(exact_terms.comfort(observations, tracked))
-            if settings.time_to_collision:
-                # A violation lowers the logit; without one, that of the network stays.
-                predicted = terms.logits[TIME_TO_COLLISION][cells].numpy()
-                agents = ForecastArrays(*(values[queried] for values in forecasts))
-                logits, penalty = exact_terms.time_to_collision(agents, tracked, predicted)
-                terms.logits[TIME_TO_COLLISION][cells] = _tensor(logits)
-                terms.ttc_penalty[cells] = _tensor(penalty)
-            is_refined[cells] = True
-
-    def _blend(self, scored: ScoredCandidates) -> Trajectory:
-        """The plan: the mean of the best candidate and those near to it in score and position.
-
-        The poses are re-timed and not yet tracked, since the simulation tracks the plan.
-        """
-        scores = scored.scores
-        # Farther behind in score, weights are below exp(-7) = 0.001.
-        near = np.flatnonzero(scores > scores.max() - 7.0 * BLEND_TEMPERATURE)
-        poses = self._retimed(scored, near)
-        best = int(np.argmax(scores[near]))
-        gap_m = np.hypot(*(poses[:, ::5, :2] - poses[best, ::5, :2]).transpose(2, 0, 1)).mean(axis=1)
-        weights = np.exp((scores[near] - scores[near][best]) / BLEND_TEMPERATURE) * (gap_m <= BLEND_RADIUS_M)
-        blended = np.einsum("v,vtc->tc", weights / weights.sum(), poses)
-        ego = scored.observation.ego_now
-        return Trajectory(
-            time_s=np.arange(NUM_POSES) * STEP_S, poses=poses_out_of_frame_of(blended, ego.rear_axle_pose)
-        )
-
-    def _report(self, scored: ScoredCandidates) -> Candidates:
-        """The best candidates for the simulation log, best first."""
-        count = min(NUM_REPORTED, len(scored.scores))
-        best = np.argpartition(-scored.scores, count - 1)[:count]
-        best = best[np.argsort(-scored.scores[best], kind="stable")]
-        poses = self._retimed(scored, best)[:, LOGGED_STEPS]
-        return Candidates(
-            time_s=LOGGED_TIME_S,
-            poses=poses_out_of_frame_of(poses, scored.observation.ego_now.rear_axle_pose),
-            scores=scored.scores[best].astype(np.float64),
-            chosen=0,
-        )
-
-    def _retimed(
-        self, scored: ScoredCandidates, indices: Int64[np.ndarray, "chosen"]
-    ) -> Float64[np.ndarray, "chosen 41 3"]:
-        """Poses of some candidates in the ego frame, starting at the ego's speed."""
-        return retime_entries(self._fitted, state_array(scored.observation.ego_now), scored.candidates[indices])
+        """Comfort and time to collision of the top candidates, see `scoring.refine_top_candidates`."""
+        histories = [comfort_history(each.ego, each.iteration) for each in batch.observations]
+        queries = Queries(batch.states, histories, candidates, forecasts)
+        refine_top_candidates(queries, terms, self._fitted, self._student.weights, self._settings)
 
 
 def _without_network(heads: Sequence[str], geometry: CandidateGeometry) -> Logits:
@@ -346,7 +250,3 @@ def _without_network(heads: Sequence[str], geometry: CandidateGeometry) -> Logit
         share = distance_m / distance_m.amax(dim=1, keepdim=True).clamp(min=1.0)
         logits["progress"] = torch.logit(share, eps=1e-3)
     return logits
-
-
-def _tensor(values: np.ndarray) -> Float32[Tensor, "..."]:
-    return torch.from_numpy(values.astype(np.float32))

@@ -100,15 +100,20 @@ def test_the_off_route_penalty_adds_time_off_the_lanes_and_distance_in_intersect
     )
 
 
+def comfort_of(observation, tracked):
+    history = exact_terms.comfort_history(observation.ego, observation.iteration)
+    return exact_terms.comfort([history], tracked)
+
+
 def test_comfort_includes_the_history_of_the_ego_but_not_what_preceded_the_drive():
     calm = scene("straight_road").observation_at(30)
     accelerations = calm.ego.accelerations_mps2.copy()
     accelerations[0, -8:-1, 0] = -6.0
     braked = replace(calm, ego=replace(calm.ego, accelerations_mps2=accelerations))
     tracked = steady(float(calm.ego_now.velocity_mps[0]))
-    assert exact_terms.comfort([calm], tracked).item() == CERTAIN_LOGIT
-    assert exact_terms.comfort([braked], tracked).item() == -CERTAIN_LOGIT
-    assert exact_terms.comfort([replace(braked, iteration=0)], tracked).item() == CERTAIN_LOGIT
+    assert comfort_of(calm, tracked).item() == CERTAIN_LOGIT
+    assert comfort_of(braked, tracked).item() == -CERTAIN_LOGIT
+    assert comfort_of(replace(braked, iteration=0), tracked).item() == CERTAIN_LOGIT
 
 
 @pytest.mark.parametrize(("accel_mps2", "is_comfortable"), [(0.0, True), (-3.8, True), (-4.3, False), (2.6, False)])
@@ -117,7 +122,7 @@ def test_comfort_holds_the_bounds_of_nuplan(accel_mps2, is_comfortable):
     accelerations = np.zeros_like(observation.ego.accelerations_mps2)
     accelerations[..., 0] = accel_mps2
     observation = replace(observation, ego=replace(observation.ego, accelerations_mps2=accelerations))
-    logit = exact_terms.comfort([observation], steady(12.0, accel_mps2)).item()
+    logit = comfort_of(observation, steady(12.0, accel_mps2)).item()
     assert (logit == CERTAIN_LOGIT) == is_comfortable
 
 

@@ -21,7 +21,8 @@ from planning.neural.decoder import IMITATION
 from planning.neural.encoder import NetworkConfig
 from planning.neural.exact_terms import PARTS, StudentSettings
 from planning.neural.network import ScoreWeights, Student, StudentNetwork
-from planning.neural.planner import NUM_REFINED, NUM_REPORTED, StudentPlanner, _ScoreTerms
+from planning.neural.planner import StudentPlanner
+from planning.neural.scoring import NUM_REFINED, NUM_REPORTED, ScoreTerms
 from planning.neural.ttc_check import ForecastArrays, violation_shares
 from planning.neural.vocabulary import build_vocabulary
 from planning.registry import load_planner
@@ -96,11 +97,11 @@ def test_logs_in_lockstep_hold_the_candidates_of_their_own_scenario(student):
             assert one.poses[0] == pytest.approx(other.poses[0], abs=1e-2)
 
 
-def neutral_terms(num_candidates: int = 64) -> _ScoreTerms:
-    return _ScoreTerms(logits={name: torch.zeros(1, num_candidates) for name in (*SUB_SCORES, IMITATION)})
+def neutral_terms(num_candidates: int = 64) -> ScoreTerms:
+    return ScoreTerms(logits={name: torch.zeros(1, num_candidates) for name in (*SUB_SCORES, IMITATION)})
 
 
-def refined_scores(planner: StudentPlanner, batch, candidates: np.ndarray, forecasts, terms: _ScoreTerms):
+def refined_scores(planner: StudentPlanner, batch, candidates: np.ndarray, forecasts, terms: ScoreTerms):
     planner._refine_top_candidates(batch, candidates, forecasts, terms)
     return terms.combined(planner._student.weights)
 
@@ -156,7 +157,7 @@ def test_refinement_repeats_until_the_best_candidate_is_refined(student, monkeyp
     terms.logits[IMITATION] = torch.linspace(9.0, 0.0, 64)[np.newaxis].clone()
     refined = []
 
-    def comfort(observations, tracked):
+    def comfort(histories, tracked):
         refined.append(tracked.shape[1])
         return np.full(tracked.shape[:2], -6.0 if len(refined) == 1 else 6.0)
 
