@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Int64
 
 from driving.agents import AgentTracks, TrafficLights
 from driving.observation import Observation
@@ -82,6 +82,8 @@ class Teacher(Protocol):
         """The trajectories that are scored."""
         ...
 
-    def label(self, observation: Observation, future: Future) -> TeacherLabel:
-        """Score every trajectory, tracked from the ego's present state."""
+    def label(
+        self, observation: Observation, future: Future, entries: Int64[np.ndarray, "queried"] | None = None
+    ) -> TeacherLabel:
+        """Score every trajectory, or the given rows of the vocabulary, tracked from the ego's present state."""
         ...

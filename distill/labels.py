@@ -112,7 +112,7 @@ def label_states(states: Iterable[State], teacher: Teacher, builder: FeatureBuil
         iterations=np.array([state.observation.iteration for state in labelled], dtype=np.int64),
         ego_states=np.stack([state_array(state.observation.ego_now) for state in labelled]),
         scores=np.stack([np.rint(one * SCALE).astype(np.uint8) for one in scores]),
-        example=np.stack([_example(state.observation, state.future) for state in labelled]),
+        example=np.stack([example_of(state.observation, state.future) for state in labelled]),
         agents_ahead=np.stack([_agents_ahead(state.observation, state.future) for state in labelled]),
         features=stacked(features),
     )
@@ -123,7 +123,8 @@ def stacked(features: Sequence[Features]) -> dict[str, Shaped[np.ndarray, "state
     return {name: np.stack([getattr(one, name) for one in features]) for name in FEATURE_NAMES}
 
 
-def _example(observation: Observation, future: Future) -> np.ndarray:
+def example_of(observation: Observation, future: Future) -> Float32[np.ndarray, "41 3"]:
+    """Logged rear-axle poses in the ego frame, the imitation target; NaN without one."""
     if future.ego_poses is None or len(future.ego_poses) < NUM_POSES:
         return np.full((NUM_POSES, 3), np.nan, dtype=np.float32)
     return poses_in_frame_of(future.ego_poses[:NUM_POSES], observation.ego_now.rear_axle_pose).astype(np.float32)

@@ -54,15 +54,33 @@ def losses(
     weights: LossWeights,
 ) -> dict[str, Float[Tensor, ""]]:
     """Unweighted losses by name; `total` is the weighted sum."""
-    parts = {IMITATION: imitation_loss(logits[IMITATION], batch.imitation_gap_m2, weights.imitation_scale_m2)}
-    total = weights.imitation * parts[IMITATION]
-    for name, weight in weights.teacher.items():
-        parts[name] = functional.binary_cross_entropy_with_logits(
-            logits[name].float(), head_target(batch.targets, name)
-        )
-        total = total + weight * parts[name]
+    parts = head_losses(logits, batch.targets, batch.imitation_gap_m2, weights)
+    total = parts.pop("total")
     parts[FORECAST] = forecast_loss(ahead_m, batch.agents_ahead)
     parts["total"] = total + weights.forecast * parts[FORECAST]
+    return parts
+
+
+def head_losses(
+    logits: Logits,
+    targets: Float[Tensor, "states candidates sub_scores"],
+    imitation_gap_m2: Float[Tensor, "states candidates"],
+    weights: LossWeights,
+) -> dict[str, Float[Tensor, ""]]:
+    """Unweighted losses of the heads by name; `total` is the weighted sum.
+
+    Args:
+        logits: Of all heads.
+        targets: The teacher's sub-scores in [0, 1].
+        imitation_gap_m2: Squared distances to the logged trajectory; NaN without imitation target.
+        weights: Of the losses.
+    """
+    parts = {IMITATION: imitation_loss(logits[IMITATION], imitation_gap_m2, weights.imitation_scale_m2)}
+    total = weights.imitation * parts[IMITATION]
+    for name, weight in weights.teacher.items():
+        parts[name] = functional.binary_cross_entropy_with_logits(logits[name].float(), head_target(targets, name))
+        total = total + weight * parts[name]
+    parts["total"] = total
     return parts
 
 

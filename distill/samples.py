@@ -86,20 +86,37 @@ class Samples:
         )
 
     def _choose(self, rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-        places = np.empty((len(rows), count), dtype=np.int64)
-        num_best, num_near = int(BEST_SHARE * count), int(NEAR_SHARE * count)
-        quality = teacher_scores(self.scores[rows])
-        for number, row in enumerate(rows):
-            # Noise breaks ties between equally good candidates.
-            rated = quality[number] + rng.uniform(0.0, 0.05, quality.shape[1])
-            kept = np.argpartition(-rated, num_best)[:num_best]
-            example = self.states.example[row, 5::5, :2]
-            if np.isfinite(example[0, 0]):
-                gap = self._poses[self.candidates[row], 5::5, :2] - example
-                kept = np.union1d(kept, np.argpartition((gap**2).sum(axis=(1, 2)), num_near)[:num_near])
-            random = rng.permutation(np.setdiff1d(np.arange(quality.shape[1]), kept, assume_unique=True))
-            places[number] = np.concatenate([kept, random[: count - len(kept)]])
-        return places
+        example = self.states.example[rows][:, np.newaxis, 5::5, :2]
+        gap = self._poses[self.candidates[rows], 5::5, :2] - example
+        return choose_places(self.scores[rows], (gap**2).sum(axis=(2, 3)), count, rng)
+
+
+def choose_places(
+    scores: UInt8[np.ndarray, "states candidates sub_scores"],
+    gaps_m2: Float32[np.ndarray, "states candidates"],
+    count: int,
+    rng: np.random.Generator,
+) -> Int64[np.ndarray, "states count"]:
+    """A sample of the candidates of each state: the best, those nearest to the log, and random ones.
+
+    Args:
+        scores: The teacher's, multiplied by 255.
+        gaps_m2: Squared distances to the logged trajectory; NaN without one.
+        count: Size of the sample, below the number of candidates.
+        rng: Draws the sample.
+    """
+    places = np.empty((len(scores), count), dtype=np.int64)
+    num_best, num_near = int(BEST_SHARE * count), int(NEAR_SHARE * count)
+    quality = teacher_scores(scores)
+    for number in range(len(scores)):
+        # Noise breaks ties between equally good candidates.
+        rated = quality[number] + rng.uniform(0.0, 0.05, quality.shape[1])
+        kept = np.argpartition(-rated, num_best)[:num_best]
+        if np.isfinite(gaps_m2[number, 0]):
+            kept = np.union1d(kept, np.argpartition(gaps_m2[number], num_near)[:num_near])
+        random = rng.permutation(np.setdiff1d(np.arange(quality.shape[1]), kept, assume_unique=True))
+        places[number] = np.concatenate([kept, random[: count - len(kept)]])
+    return places
 
 
 def teacher_scores(

@@ -60,7 +60,7 @@ def scenario_states(scenario: Scenario, settings: StateSettings) -> Iterator[Sta
     Which ones depends on the scenario and the seed only, not on what was labelled before.
     """
     rng = np.random.default_rng([settings.seed, int(scenario.scenario_id, 16) % 2**32])
-    for iteration in _iterations(scenario, settings.every_steps):
+    for iteration in labelled_iterations(scenario, settings.every_steps):
         observed = with_ego(scenario.observation_at(iteration), driven_state(scenario, iteration))
         future = logged_future(scenario, iteration)
         states = [(LOGGED, observed)]
@@ -88,8 +88,8 @@ def on_policy_states(scenarios: Sequence[Scenario], planner: Planner, every_step
         scenario, observation = rollout.scenario, rollout.observation()
         if overlaps_agent(observation):
             return False
-        if observation.iteration in _iterations(scenario, every_steps):
-            future = _near_future(scenario, observation)
+        if observation.iteration in labelled_iterations(scenario, every_steps):
+            future = near_future(scenario, observation)
             states[rollout].append(
                 State(scenario_id=scenario.scenario_id, kind=ON_POLICY, observation=observation, future=future)
             )
@@ -101,13 +101,15 @@ def on_policy_states(scenarios: Sequence[Scenario], planner: Planner, every_step
     return list(states.values())
 
 
-def _near_future(scenario: Scenario, observation: Observation) -> Future:
+def near_future(scenario: Scenario, observation: Observation) -> Future:
+    """The logged future of an on-policy state, without an imitation target where the log is far away."""
     future = logged_future(scenario, observation.iteration)
     gap_m = np.hypot(*(scenario.logged_ego_pose(observation.iteration) - observation.ego_now.rear_axle_pose)[:2])
     return future if gap_m <= MAX_EXAMPLE_GAP_M else replace(future, ego_poses=None)
 
 
-def _iterations(scenario: Scenario, every_steps: int) -> range:
+def labelled_iterations(scenario: Scenario, every_steps: int) -> range:
+    """Iterations with the 4 s of future that a label needs."""
     last = len(scenario.time_us) - NUM_POSES - scenario.first_frame
     return range(0, min(scenario.num_frames - 1, last + 1), every_steps)
 

@@ -23,7 +23,7 @@ from planning.neural.route_line import LaneSamples, RouteContextCache
 from planning.neural.vocabulary import NUM_POSES, TrajectoryVocabulary
 from simulation.ego.box import ego_box
 from simulation.ego.dynamics import VELOCITY_X, state_array
-from simulation.ego.vocabulary_tracking import drive_whole_vocabulary, fit_vocabulary
+from simulation.ego.vocabulary_tracking import FittedVocabulary, drive_whole_vocabulary, fit_vocabulary
 from simulation.geometry.boxes import boxes_overlapping
 from simulation.geometry.polylines import project_chunked
 from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
@@ -68,12 +68,15 @@ class RuleTeacher:
         """The trajectories that are scored."""
         return self._vocabulary
 
-    def label(self, observation: Observation, future: Future) -> TeacherLabel:
-        """Score every trajectory.
+    def label(
+        self, observation: Observation, future: Future, entries: Int64[np.ndarray, "queried"] | None = None
+    ) -> TeacherLabel:
+        """Score every trajectory, or some of them.
 
         Args:
             observation: State of the ego, map and route.
             future: Agents and lights from now on. Steps beyond its end hold no agents.
+            entries: Rows of the vocabulary; None for all. Progress is relative to the best of these.
 
         Raises:
             ValueError: When the future is shorter than 4 s, or the route names no lane.
@@ -83,7 +86,8 @@ class RuleTeacher:
         road = self._contexts.get(observation.map, observation.route)
         ego = observation.ego_now
         line = road.line(ego)
-        states = drive_whole_vocabulary(self._fitted, state_array(ego))
+        fitted = self._fitted if entries is None else FittedVocabulary(*(values[entries] for values in self._fitted))
+        states = drive_whole_vocabulary(fitted, state_array(ego))
         scene = PdmScene(
             areas=road.areas,
             kinds=road.kinds,
