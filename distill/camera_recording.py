@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -36,7 +37,6 @@ from perception.network import PerceptionNetwork
 from perception.targets import visible_agents
 from planning.neural.camera_candidates import NUM_CANDIDATES, select_candidates
 from planning.neural.camera_checkpoint import CameraStudent, perception_digest
-from planning.neural.camera_planner import CameraStudentPlanner
 from planning.neural.camera_scene import CameraInput, SceneArrays, SceneBuilder, camera_input, stacked_scenes
 from planning.neural.candidate_selection import CandidateSelector
 from planning.neural.planner import StudentPlanner
@@ -45,6 +45,9 @@ from simulation.ego.vocabulary_tracking import fit_vocabulary
 from simulation.rendering.snapshot import snapshot_of
 from simulation.rollout import Rollout
 from simulation.sensors.rendered import CameraSettings, renderer_for
+
+if TYPE_CHECKING:
+    from planning.neural.camera_planner import CameraStudentPlanner
 
 PRIVILEGED = "student"
 """Driver of the off-policy drives."""
@@ -210,7 +213,9 @@ def _privileged() -> StudentPlanner:
 
 
 @lru_cache(maxsize=1)
-def _camera_planner(folder: Path, perception: Path) -> CameraStudentPlanner:
+def _camera_planner(folder: Path, perception: Path) -> "CameraStudentPlanner":
+    from planning.neural.camera_planner import CameraStudentPlanner
+
     student, network = CameraStudent.load(folder), _network(perception)
     student.require(network, perception)
     return CameraStudentPlanner(student, network)

@@ -5,6 +5,7 @@ it and costs less. The sample always holds the teacher's best candidates and tho
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -129,10 +130,15 @@ def teacher_scores(
     return (values[..., _MULTIPLIED].prod(axis=-1) * total / weight).astype(np.float32)
 
 
-def held_back(states: LabelledStates, share: float) -> Bool[np.ndarray, "states"]:
-    """Mask of the validation states: whole scenarios, chosen by a hash of their ids alone."""
+def held_back(scenario_ids: Sequence[str], share: float) -> Bool[np.ndarray, "states"]:
+    """Mask of the validation states: whole scenarios, chosen by a hash of their ids alone.
+
+    Args:
+        scenario_ids: Of each state.
+        share: Of the scenarios.
+    """
     numbers = {
         name: int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big") / 2**32
-        for name in set(states.scenario_ids)
+        for name in set(scenario_ids)
     }
-    return np.array([numbers[name] < share for name in states.scenario_ids], dtype=bool)
+    return np.array([numbers[name] < share for name in scenario_ids], dtype=bool)

@@ -114,10 +114,10 @@ def prepare(
     for store in stores:
         store.header.require(needed, store.folder)
     states = joined([store.read() for store in stores])
-    kept_back = held_back(states, config.validation_share)
+    kept_back = held_back(states.scenario_ids, config.validation_share)
     if not config.with_shifted:
         states = states.take(np.array([kind != SHIFTED for kind in states.kinds]))
-        kept_back = held_back(states, config.validation_share)
+        kept_back = held_back(states.scenario_ids, config.validation_share)
     validation = Samples(states.take(kept_back), vocabulary) if kept_back.any() else None
     return Trainer(config, Samples(states.take(~kept_back), vocabulary), vocabulary, output, process), validation
 

@@ -56,7 +56,7 @@ class CameraCandidates(NamedTuple):
 
 def select_candidates(selector: CandidateSelector, scenes: SceneArrays) -> Int64[np.ndarray, "states candidates"]:
     """Rows of the vocabulary that suit the speed and the navigation line."""
-    route = scenes.route.copy()
+    route = scenes.route.astype(np.float32)
     route[..., :2] /= POSITION_M
     return selector.select(scenes.ego[:, VELOCITY_X], route, np.ones(route.shape[:2], dtype=bool))
 
@@ -115,7 +115,7 @@ def footprint_points(
 
 
 def _geometry(scenes: SceneArrays, tracked: Float64[np.ndarray, "states candidates 8 10"]) -> CandidateGeometry:
-    """Geometry as the privileged student has it, but the road, of which the camera student knows the line only."""
+    """Geometry as the privileged student has it, but without the road: only the line is given."""
     states, num_points = scenes.route.shape[:2]
     route = np.zeros((states, num_points, _NUM_ROUTE_COLUMNS), dtype=np.float32)
     route[..., :4] = scenes.route

@@ -64,7 +64,7 @@ class CameraStudentPlanner:
         perception: PerceptionNetwork,
         *,
         name: str = "camera_student",
-        every_s: float = 0.2,
+        every_s: float = 0.4,
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
@@ -94,7 +94,7 @@ class CameraStudentPlanner:
         cls,
         checkpoint: Path | str = SHIPPED,
         perception: Path | str = PERCEPTION,
-        every_s: float = 0.2,
+        every_s: float = 0.4,
         device: str = "cpu",
     ) -> "CameraStudentPlanner":
         """The planner of a checkpoint folder.

@@ -148,7 +148,7 @@ def stacked_scenes(scenes: list[SceneArrays]) -> SceneArrays:
 class SceneBuilder:
     """Runs the perception network on camera input and collects the arrays of the student. One drive at a time."""
 
-    def __init__(self, network: PerceptionNetwork, *, every_s: float = 0.2, device: str = "cpu") -> None:
+    def __init__(self, network: PerceptionNetwork, *, every_s: float = 0.4, device: str = "cpu") -> None:
         """Prepare.
 
         Args:

@@ -17,12 +17,12 @@ def test_an_empty_split_and_labels_of_another_size_are_refused(labelled, vocabul
 
 
 def test_whole_scenarios_are_held_back(labelled):
-    kept = held_back(labelled, 0.5)
+    kept = held_back(labelled.scenario_ids, 0.5)
     for name in set(labelled.scenario_ids):
         rows = [row for row, found in enumerate(labelled.scenario_ids) if found == name]
         assert len(set(kept[rows].tolist())) == 1
-    assert not held_back(labelled, 0.0).any()
-    assert held_back(labelled, 1.0).all()
+    assert not held_back(labelled.scenario_ids, 0.0).any()
+    assert held_back(labelled.scenario_ids, 1.0).all()
 
 
 def test_a_batch_holds_the_best_candidates_of_the_teacher(samples, labelled):
