@@ -34,7 +34,6 @@ from driving.trajectory import Trajectory
 from perception.checkpoint import Checkpoint
 from perception.images import fit_rig
 from perception.network import PerceptionNetwork
-from perception.targets import visible_agents
 from planning.neural.camera_candidates import NUM_CANDIDATES, select_candidates
 from planning.neural.camera_checkpoint import CameraStudent, perception_digest
 from planning.neural.camera_scene import CameraInput, SceneArrays, SceneBuilder, camera_input, stacked_scenes
@@ -43,6 +42,7 @@ from planning.neural.planner import StudentPlanner
 from planning.neural.vocabulary import TrajectoryVocabulary
 from simulation.ego.vocabulary_tracking import fit_vocabulary
 from simulation.rendering.snapshot import snapshot_of
+from simulation.rendering.visibility import visible_agents
 from simulation.rollout import Rollout
 from simulation.sensors.rendered import CameraSettings, renderer_for
 
