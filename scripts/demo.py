@@ -1,4 +1,4 @@
-"""Demonstration: generated towns, imported recordings, pictures, and a comparison of planners.
+"""Demonstration: generated towns, imported recordings, pictures, a comparison of planners, and a drive from cameras.
 
     python scripts/demo.py --output demo
     python scripts/demo.py --output demo --recordings ~/argoverse2/sensor
@@ -16,6 +16,8 @@ from command_line import CommonArguments, console, run
 
 SCRIPTS = Path(__file__).resolve().parent
 PLANNERS = ("log_future", "simple", "idm", "pdm_closed", "student")
+CAMERA_PLANNER = "perceived:pdm_closed"
+"""Drives one scenario from rendered cameras, with the shipped perception network."""
 WORLD_SCENARIOS = 120
 DRIVEN_SCENARIOS = 20
 """Driven scenarios of the worlds, one or two of each type (`--limit` of the benchmark command)."""
@@ -58,9 +60,25 @@ def main(arguments: Arguments) -> None:
     for name, folder in data:
         option = ("--limit", DRIVEN_SCENARIOS) if name == "worlds" else ("--allow-short",)
         step(f"Closed loop: {name}", arguments, *benchmark(arguments, name, folder), *option)
+    seen = output / "results" / "cameras"
+    step(
+        "One drive from cameras",
+        arguments,
+        *("benchmark.py", "--data", output / "worlds", "--planner", CAMERA_PLANNER, "--limit", 1, "--no-probes"),
+        # The first plan of a process loads the network and the renderer, slowly on a busy machine.
+        *("--output", seen, "--resume", "--step-timeout", 300),
+    )
+    strip = output / "pictures" / "cameras.jpg"
+    step("Its images at second 5", arguments, "draw_cameras.py", seen, "--time", 5, "--output", strip)
     console.print(f"\nPictures: {output / 'pictures'}. Reports: {output / 'results'}/*/report.html", soft_wrap=True)
     results = [str(output / "results" / name) for name, _ in data]
     console.print(f"See every drive in a browser:\n$ {viewer_command(results)}", markup=False, soft_wrap=True)
+    console.print(
+        "See the drive from cameras: images with boxes, and layer P with what was perceived, missed and false:\n"
+        f"$ {viewer_command([str(seen)])}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def viewer_command(results: list[str]) -> str:
