@@ -35,7 +35,7 @@ class TrackerSettings:
     position_sd_per_m: float = 0.015
     """Added per metre of distance to the ego."""
     velocity_sd_mps: float = 5.0
-    """The shipped network tells little about velocities: with 1 m/s here, tracks lag behind their vehicles."""
+    """Velocities of the shipped network are inaccurate: with 1 m/s here, tracks lag behind their vehicles."""
     gate: float = 16.0
     """Largest squared Mahalanobis distance of an assignment (4 standard deviations)."""
     min_gate_m: float = 1.0
