@@ -20,6 +20,7 @@ from driving.ego import EgoState
 from driving.map import MapGraph
 from driving.navigation import NavigationLine
 from driving.observation import Observation
+from driving.perceived import Perceived
 from driving.rigs import NUSCENES_6
 from driving.route import Route
 from driving.trajectory import Trajectory
@@ -45,6 +46,7 @@ from planning.neural.scoring import (
     refine_top_candidates,
     reported_candidates,
 )
+from planning.perceived import reported
 from simulation.ego.vocabulary_tracking import fit_vocabulary
 from simulation.sensors.rendered import CameraSettings
 
@@ -147,6 +149,11 @@ class CameraStudentPlanner:
     def candidates(self) -> list[Candidates | None]:
         """The best candidates of the last plan, best first; the best, blended, is the plan."""
         return [] if self._last is None else [reported_candidates(self._last, self._fitted)]
+
+    def perceptions(self) -> list[Perceived | None]:
+        """What the last plan is based on, for the log."""
+        scene = self._builder.perceived
+        return [None if scene is None else reported(scene)]
 
     @torch.inference_mode()
     def _score(self, seen: CameraInput, scene: SceneArrays) -> ScoredCandidates:

@@ -10,7 +10,7 @@ from small_perception import small_network
 from driving import ExplainsPlans, Planner
 from driving.agents import AgentTracks, TrafficLights
 from driving.map import MapGraph
-from driving.planner import require_valid_plan
+from driving.planner import ReportsPerception, require_valid_plan
 from driving.synthetic.scenes import scene
 from perception.checkpoint import Checkpoint
 from planning.neural.camera_planner import CameraStudentPlanner
@@ -77,6 +77,9 @@ def test_it_drives_a_scenario_and_reports_its_candidates(planner, queue):
     assert log.cameras["rig"]["cameras"][0]["name"] == "CAM_FRONT"
     assert len(log.candidates) == 7
     assert log.candidates[0].chosen == 0
+    assert isinstance(planner, ReportsPerception)
+    assert all(one.road is not None for one in log.perceived)
+    assert len(log.perceived) == 7
 
 
 def test_equal_drives_after_a_reset_and_between_instances(student, queue):
