@@ -36,7 +36,7 @@ from perception.network import PerceptionNetwork
 from perception.samples import RenderedSamples, Sample, SampleSettings, validation_settings
 from simulation.benchmark.provenance import provenance
 
-MEAN_MAP_STATES = 400
+MEAN_MAP_STATES = 150
 
 
 @dataclass(frozen=True, kw_only=True)
