@@ -5,7 +5,7 @@
 
 Process CPU time of one thread in milliseconds for all images of a rig: the median over scenarios of the fastest of
 `--repeats` calls. Kernels are compiled and the ground is drawn before. Targets: 25 ms for 8 x 270 x 480 px, 10 ms for
-6 x 128 x 352 px.
+6 x 128 x 352 px. Where PyTorch3D loads, its CPU rasteriser draws the same triangles.
 """
 
 import sys
@@ -32,6 +32,7 @@ from simulation.benchmark.provenance import provenance
 from simulation.generation.town.generator import TownGenerator
 from simulation.rendering import renderer as rendering
 from simulation.rendering.appearance import APPEARANCES, DAY, Appearance
+from simulation.rendering.pytorch3d import MissingPyTorch3DError, draw, load_pytorch3d, rectified
 from simulation.rendering.renderer import CameraRenderer
 from simulation.rendering.snapshot import Snapshot, snapshot_of
 
@@ -87,6 +88,11 @@ def main(arguments: Arguments) -> None:
                 parts.add(name, label, f"{np.median(totals):.1f}")
     console.print(stages.printed())
     console.print(parts.printed())
+    try:
+        load_pytorch3d()
+        console.print(compared(scenarios[0], arguments.repeats).printed())
+    except MissingPyTorch3DError as error:
+        console.print(f"No comparison with PyTorch3D. {error}", markup=False)
     made = provenance()
     console.print(f"Command: python {made['command']}", f"Commit: {made['commit']}", sep="\n")
     console.print(f"Hardware: {made['hardware']['cpu']}, {made['hardware']['cores']} cores, one thread")
@@ -155,6 +161,39 @@ def fastest(
             total = time.process_time() - started
             calls.append([*spent.values(), total - sum(spent.values()), total])
     return [1e3 * seconds for seconds in min(calls, key=lambda call: call[-1])]
+
+
+def compared(scenario: Scenario, repeats: int) -> TextTable:
+    """Equal instance ids and CPU time of the z-buffer, beside PyTorch3D's rasteriser on the CPU."""
+    table = TextTable(
+        title="Beside PyTorch3D on the CPU, rigs without distortion",
+        head=("rig", "equal ids", "turned by 0.2 degrees", "z-buffer [ms]", "PyTorch3D [ms]", "ratio"),
+    )
+    table.num_left = 1
+    now = scenario.observation_at(scenario.num_frames // 2)
+    snapshot = snapshot_of(now.ego_now.rear_axle_pose, now.agents, now.traffic_lights, now.time_us)
+    for name, distorted in RIGS.items():
+        rig = rectified(distorted)
+        renderer = CameraRenderer(scenario.map, rig)
+        ids = np.concatenate([one.ravel() for one in renderer.render(snapshot).instances])
+        triangles = renderer.triangles(snapshot)
+        shares = []
+        # The last one is the rig itself, whose time counts.
+        for one in (rig.shifted(yaw_rad=np.radians(0.2)), rig):
+            started = time.process_time()
+            (images,) = draw([triangles], one)
+            spent_ms = 1e3 * (time.process_time() - started)
+            shares.append((np.concatenate([image.instances.ravel() for image in images]) == ids).mean())
+        drawn_ms = fastest(scenario, rig, DAY, repeats)[COLUMNS.index("z-buffer")]
+        table.add(
+            name,
+            f"{100 * shares[1]:.4f} %",
+            f"{100 * shares[0]:.2f} %",
+            f"{drawn_ms:.1f}",
+            f"{spent_ms:.0f}",
+            f"{spent_ms / drawn_ms:.0f}",
+        )
+    return table
 
 
 @contextmanager
