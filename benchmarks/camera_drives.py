@@ -31,12 +31,14 @@ from driving.observation import Observation
 from driving.planner import Planner
 from driving.route import Route
 from driving.scenario import HISTORY_STEPS, Scenario
+from driving.timing import STEP_S
 from driving.trajectory import Trajectory
 from perception.checkpoint import SHIPPED
 from planning.perceived import PerceivedPlanner
 from planning.registry import load_planner
 from simulation.benchmark.provenance import provenance
 from simulation.log import SimulationLog
+from simulation.metrics.result import Violation
 from simulation.metrics.score import score_simulation
 from simulation.rendering.snapshot import snapshot_of
 from simulation.rendering.visibility import visible_agents
@@ -100,7 +102,6 @@ class RecordedPerception:
         self.name = planner.name
         self.camera_settings: CameraSettings = planner.camera_settings
         self.positions: list[np.ndarray] = []
-        self.notes: set[str] = set()
 
     def reset(self, map: MapGraph, route: Route) -> None:  # noqa: A002  (the field's word)
         """Prepare for a new scenario."""
@@ -112,7 +113,6 @@ class RecordedPerception:
         plan = self._planner.plan(observation)
         assert self._planner.scene is not None
         self.positions.append(self._planner.scene.agents.poses[:, -1, :2])
-        self.notes |= set(self._planner.scene.notes)
         return plan
 
 
@@ -127,19 +127,18 @@ def main(arguments: Arguments) -> None:
     scores: dict[str, list[float]] = {}
     seconds: dict[str, list[float]] = {}
     failures: list[str] = []
+    planners = {title: planner for name in names for title, planner in planners_of(name, arguments).items()}
     with progress(arguments) as bar:
         for scenario in bar.track(scenarios, description="scenarios"):
-            for name in names:
-                planners = planners_of(name, arguments)
-                for title, planner in planners.items():
-                    started = time.process_time()
-                    settings = getattr(planner, "camera_settings", None)
-                    log = run_rollout(scenario, planner, cameras=settings)
-                    seconds.setdefault(title, []).append(time.process_time() - started)
-                    result = score_simulation(log, scenario)
-                    scores.setdefault(title, []).append(result.score)
-                    if isinstance(planner, RecordedPerception):
-                        failures += explained(scenario, log, planner, title)
+            for title, planner in planners.items():
+                started = time.process_time()
+                log = run_rollout(scenario, planner)
+                seconds.setdefault(title, []).append(time.process_time() - started)
+                result = score_simulation(log, scenario)
+                scores.setdefault(title, []).append(result.score)
+                if isinstance(planner, RecordedPerception):
+                    collisions = result.metrics["no_ego_at_fault_collisions"].violations
+                    failures += [explained(scenario, log, planner, one) for one in collisions]
     table = TextTable(title="Closed loop, non-reactive", head=("planner", "score", "drives", "CPU s per drive"))
     for title, values in scores.items():
         table.add(title, f"{np.mean(values):.3f}", str(len(values)), f"{np.mean(seconds[title]):.1f}")
@@ -172,27 +171,23 @@ def planners_of(name: str, arguments: Arguments) -> dict[str, Planner]:
     return found
 
 
-def explained(scenario: Scenario, log: SimulationLog, planner: RecordedPerception, title: str) -> list[str]:
-    """One line for each collision at fault."""
-    result = score_simulation(log, scenario)
-    lines = []
-    for violation in result.metrics["no_ego_at_fault_collisions"].violations:
-        assert violation.track_id is not None
-        step = min(round(violation.time_s / 0.1), log.num_steps - 1)
-        row = log.agents.track_ids.index(violation.track_id)
-        steps = np.arange(step % EVERY_STEPS, step + 1, EVERY_STEPS)
-        is_visible = np.array([is_shown(scenario, log, planner, (int(one), row)) for one in steps])
-        gaps = [np.linalg.norm(planner.positions[one] - log.agents.poses[row, one, :2], axis=-1) for one in steps]
-        is_perceived = np.array([bool((gap < NEAR_M).any()) for gap in gaps])
-        if not is_visible.any():
-            about = "no camera showed it"
-        else:
-            first = int(np.argmax(is_visible))
-            shown_s, share = (step - steps[first]) * 0.1, 100 * is_perceived[first:].mean()
-            about = f"visible since {shown_s:.1f} s before, perceived in {share:.0f} % of that time"
-            about += "" if is_perceived[-1] else ", not at the contact"
-        lines.append(f"{title}, {scenario.scenario_type} {scenario.scenario_id}: {violation.sentence}; {about}.")
-    return lines
+def explained(scenario: Scenario, log: SimulationLog, planner: RecordedPerception, collision: Violation) -> str:
+    """What the cameras and the network showed of the agent of a collision."""
+    assert collision.track_id is not None
+    step = min(round(collision.time_s / STEP_S), log.num_steps - 1)
+    row = log.agents.track_ids.index(collision.track_id)
+    steps = np.arange(step % EVERY_STEPS, step + 1, EVERY_STEPS)
+    is_visible = np.array([is_shown(scenario, log, planner, (int(one), row)) for one in steps])
+    gaps = [np.linalg.norm(planner.positions[one] - log.agents.poses[row, one, :2], axis=-1) for one in steps]
+    is_perceived = np.array([bool((gap < NEAR_M).any()) for gap in gaps])
+    if not is_visible.any():
+        about = "no camera showed it"
+    else:
+        first = int(np.argmax(is_visible))
+        shown_s, share = (step - steps[first]) * STEP_S, 100 * is_perceived[first:].mean()
+        about = f"visible since {shown_s:.1f} s before, perceived in {share:.0f} % of that time"
+        about += "" if is_perceived[-1] else ", not at the contact"
+    return f"{planner.name}, {scenario.scenario_type} {scenario.scenario_id}: {collision.sentence}; {about}."
 
 
 def is_shown(scenario: Scenario, log: SimulationLog, planner: RecordedPerception, at: tuple[int, int]) -> bool:

@@ -35,8 +35,9 @@ from driving.observation import Observation
 from driving.route import Route
 from driving.scenario import Scenario
 from driving.trajectory import Trajectory
+from perception.checkpoint import SHIPPED as SHIPPED_NETWORK
 from planning.neural.camera_checkpoint import CameraStudent, perception_digest
-from planning.neural.camera_planner import PERCEPTION, SHIPPED, CameraStudentPlanner
+from planning.neural.camera_planner import SHIPPED, CameraStudentPlanner
 from simulation.benchmark.provenance import provenance
 from simulation.generation.corner_cases.generator import corner_kind_of
 from simulation.metrics.score import CLOSED_LOOP, score_simulation
@@ -59,7 +60,7 @@ class Arguments(CommonArguments):
     """Folder of the results."""
     checkpoint: Path = SHIPPED
     """Folder of the student."""
-    perception: Path = PERCEPTION
+    perception: Path = SHIPPED_NETWORK
     """Folder of its perception network."""
     twin: Path | None = None
     """Folder of the student that was trained by imitation only."""

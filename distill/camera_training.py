@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from distill.camera_states import CameraStates
 from distill.contract import SUB_SCORES
 from distill.labels import SCALE
-from distill.losses import LossWeights, head_losses
+from distill.losses import POSITIVE, LossWeights, head_losses
 from distill.samples import choose_places, teacher_scores
 from perception.training_state import (
     append_curves,
@@ -32,7 +32,7 @@ from planning.neural.camera_candidates import camera_candidates
 from planning.neural.camera_checkpoint import CameraStudent
 from planning.neural.camera_network import CameraBatch, CameraNetworkConfig, CameraStudentNetwork, camera_batch
 from planning.neural.camera_scene import SceneArrays
-from planning.neural.network import ScoreWeights, combined_score
+from planning.neural.network import WEIGHTS, ScoreWeights, combined_score
 from planning.neural.vocabulary import TrajectoryVocabulary
 from simulation.ego.vocabulary_tracking import fit_vocabulary
 
@@ -237,7 +237,7 @@ class CameraTrainer:
             FileNotFoundError: When the folder holds no student.
             ValueError: When the student has another configuration.
         """
-        load_weights(self.network, folder / "weights.safetensors")
+        load_weights(self.network, folder / WEIGHTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,7 +264,7 @@ def evaluate_camera_student(student: CameraStudent, samples: CameraSamples) -> C
         quality = teacher_scores(samples.scores[rows])
         chosen.append(quality[np.arange(len(rows)), places])
         best.append(quality.max(axis=1))
-        positive.append((targets.scores.numpy() > 0.75)[np.arange(len(rows)), places])
+        positive.append((targets.scores.numpy() > POSITIVE)[np.arange(len(rows)), places])
     shares = np.concatenate(positive).mean(axis=0).tolist()
     return CameraEvaluation(
         chosen_score=float(np.concatenate(chosen).mean()),

@@ -87,6 +87,10 @@ def box_corners(
     )
 
 
+SOLID_EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7))
+"""Pairs of the corners of a box that its edges join: below, above, upright."""
+
+
 def solid_corners(
     center_poses: Float64[np.ndarray, "*shape 3"],
     sizes_m: Float64[np.ndarray, "*shape 3"],

@@ -30,6 +30,19 @@ class Observation:
     cameras: CameraFrames | None = None
     """Images up to now. None without cameras, and in closed loop: logged images do not show where the ego is."""
 
+    def required_cameras(self, planner_name: str) -> CameraFrames:
+        """The images, for a planner that cannot do without.
+
+        Raises:
+            ValueError: When the observation has none.
+        """
+        if self.cameras is None:
+            raise ValueError(
+                f"{planner_name} needs camera images, but the observation has none. Run the rollout with"
+                " cameras=planner.camera_settings, or scripts/benchmark.py with --cameras."
+            )
+        return self.cameras
+
     def __post_init__(self) -> None:
         if self.ego.num_steps != self.agents.num_steps:
             raise ValueError(

@@ -74,7 +74,7 @@ def arrays_of_perceived(perceived: tuple[Perceived | None, ...], ego: EgoMotion)
     poses = np.concatenate([np.zeros((0, 3)), *(each.poses[:, 0] for each in agents)])
     poses[:, :2] -= np.repeat(ego.rear_axle_poses[0, :, :2], np.maximum(counts, 0), axis=0)
     sizes_m = [np.column_stack([each.sizes[:, 0], each.heights_m]) for each in agents]
-    roads, road_of_step = _distinct_roads(perceived)
+    roads, road_of_step = distinct_roads(perceived)
     return {
         "perceived.counts": counts,
         "perceived.track_ids": np.frombuffer(json.dumps(names).encode(), dtype=np.uint8),
@@ -138,7 +138,7 @@ def perceived_from(arrays: Arrays, ego: EgoMotion) -> tuple[Perceived | None, ..
     return tuple(found)
 
 
-def _distinct_roads(
+def distinct_roads(
     perceived: tuple[Perceived | None, ...],
 ) -> tuple[list[PerceivedRoad], Int64[np.ndarray, "steps"]]:
     """Roads that differ from that of the step before, and the index of the road of each step, -1 for none."""

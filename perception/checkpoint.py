@@ -5,12 +5,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-
 from perception.grid import BevGrid
 from perception.lift import LiftPoints
 from perception.network import PerceptionConfig, PerceptionNetwork
-from perception.training_state import load_weights
+from perception.training_state import load_weights, save_weights
 
 FORMAT = "camber.perception.1"
 WEIGHTS, DESCRIPTION = "weights.safetensors", "perception.json"
@@ -28,9 +26,7 @@ class Checkpoint:
     def save(self, folder: Path) -> None:
         """Write weights and description into a folder; each file is replaced atomically."""
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: value.contiguous() for name, value in self.network.state_dict().items()}
-        safetensors.torch.save_file(tensors, folder / f"{WEIGHTS}.part")
-        (folder / f"{WEIGHTS}.part").replace(folder / WEIGHTS)
+        save_weights(self.network, folder / WEIGHTS)
         description = {"format": FORMAT, "network": asdict(self.network.config), "metadata": self.metadata}
         part = folder / f"{DESCRIPTION}.part"
         part.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")

@@ -5,7 +5,7 @@ from jaxtyping import Float64, UInt8
 from PIL import Image, ImageDraw
 
 from driving.cameras import CameraRig
-from driving.geometry import box_corners, solid_corners
+from driving.geometry import SOLID_EDGES, box_corners, solid_corners
 from perception.contract import CENTRE_CLASSES, OCCUPANCY_CLASSES, ROAD_CLASSES
 from perception.decoding import Detections, PerceivedGrid
 from perception.lift import visible_pixels
@@ -29,7 +29,6 @@ CELL_PX = 5
 """Size of a cell in the picture from above."""
 EDGE_POINTS = 24
 """Points per edge, so that edges bend with the distortion and end near the border of the image."""
-_EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7))
 
 
 def drawn_boxes(
@@ -51,7 +50,7 @@ def drawn_boxes(
     for row in range(len(detections.scores)):
         corners = solid_corners(boxes.poses[row], boxes.sizes_m[row])
         colour = COLOURS[CENTRE_CLASSES[boxes.classes[row]]]
-        for first, second in _EDGES:
+        for first, second in SOLID_EDGES:
             edge = (1 - share) * corners[first] + share * corners[second]
             pixels, is_visible = visible_pixels(rig, camera, edge)
             line = [tuple(pixel) for pixel in pixels[is_visible].tolist()]

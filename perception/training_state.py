@@ -93,6 +93,14 @@ def cosine_rate(step: int, *, steps: int, warmup_steps: int, highest: float) -> 
     return highest * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * share)))
 
 
+def save_weights(network: nn.Module, path: Path) -> None:
+    """Write the weights of a network (safetensors); the file is replaced atomically."""
+    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+    part = path.with_name(f"{path.name}.part")
+    safetensors.torch.save_file(tensors, part)
+    part.replace(path)
+
+
 def load_weights(network: nn.Module, path: Path) -> None:
     """Read weights into a network.
 

@@ -104,12 +104,7 @@ class PerceivedPlanner:
         Raises:
             ValueError: When it has no cameras.
         """
-        if observation.cameras is None:
-            raise ValueError(
-                f"{self.name} needs camera images, but the observation has none. Run the rollout with"
-                " cameras=planner.camera_settings, or scripts/benchmark.py with --cameras."
-            )
-        self.scene = self._perceiver.perceive(observation.cameras, observation.ego)
+        self.scene = self._perceiver.perceive(observation.required_cameras(self.name), observation.ego)
         return replace(
             observation,
             agents=self.scene.agents,

@@ -79,6 +79,7 @@ PLANNERS: dict[str, Callable[[], MakePlanner]] = {
     "idm": _idm,
     "pdm_closed": _pdm_closed,
     "student": _student,
+    "camera_student": _camera_student,
 }
 """Names for `--planner`; the other forms are in `load_planner`."""
 
@@ -89,8 +90,8 @@ def load_planner(spec: str, *, device: str = "cpu", arguments: Sequence[str] = (
     Args:
         spec: A name of `PLANNERS`; `package.module:Class` for a user's class; `recorded:DIR` for plans stored as
             `DIR/<scenario id>.npz`; `devkit:package.module:Class` for a planner written for nuPlan's devkit;
-            `student:DIR` for a trained student; `camera_student` or `camera_student:DIR` for a student that drives
-            from cameras; `perceived:PLANNER` for a planner on agents and signals from cameras.
+            `student:DIR` and `camera_student:DIR` for a trained student; `perceived:PLANNER` for a planner on agents
+            and signals from cameras.
         device: In torch's names; passed to constructors with a parameter `device`.
         arguments: Of the constructor, as `NAME=VALUE`; values are converted by its annotations.
 
@@ -130,8 +131,6 @@ def _constructor(spec: str) -> tuple[MakePlanner, tuple[Any, ...]]:
     """The constructor of a planner, and its arguments that the spec itself holds."""
     if spec in PLANNERS:
         return PLANNERS[spec](), ()
-    if spec == "camera_student":
-        return _camera_student(), ()
     kind, _, rest = spec.partition(":")
     if not rest:
         sentence = unknown_name("planner named", spec, PLANNERS)
@@ -140,10 +139,8 @@ def _constructor(spec: str) -> tuple[MakePlanner, tuple[Any, ...]]:
         from planning.recorded import RecordedPlanner
 
         return RecordedPlanner, (rest,)
-    if kind == "student":
-        return _student(), (rest,)
-    if kind == "camera_student":
-        return _camera_student(), (rest,)
+    if kind in ("student", "camera_student"):
+        return PLANNERS[kind](), (rest,)
     if kind == "perceived":
         from planning.perceived import PerceivedPlanner
 

@@ -38,10 +38,10 @@ from distill.samples import held_back
 from driving.nuplan.data import DataRoot
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import list_scenarios
+from perception.checkpoint import SHIPPED as SHIPPED_NETWORK
 from perception.checkpoint import Checkpoint
 from planning.neural.camera_checkpoint import perception_digest
 from planning.neural.camera_network import CameraNetworkConfig
-from planning.neural.camera_planner import PERCEPTION
 from planning.neural.camera_scene import CropWindow
 from planning.neural.network import VOCABULARY
 from planning.neural.planner import SHIPPED
@@ -54,7 +54,7 @@ class Arguments(CommonArguments):
 
     data: Annotated[UseAppendAction[tuple[Path, ...]], None] = ()
     """Data root with scenarios to drive in; may be repeated."""
-    perception: Path = PERCEPTION
+    perception: Path = SHIPPED_NETWORK
     """Folder of the perception network, which stays as it is."""
     vocabulary: Path = SHIPPED / VOCABULARY
     """Trajectories to score; those of the shipped student by default."""

@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 from torch import Tensor
 
 from perception.grid import BevGrid
 from perception.network import PerceptionNetwork
-from perception.training_state import load_weights
+from perception.training_state import load_weights, save_weights
 from planning.neural.camera_network import CameraNetworkConfig, CameraStudentNetwork
 from planning.neural.network import VOCABULARY, WEIGHTS, ScoreWeights
 from planning.neural.vocabulary import TrajectoryVocabulary
@@ -34,9 +33,7 @@ class CameraStudent:
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), description (JSON) and vocabulary into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: value.contiguous() for name, value in self.network.state_dict().items()}
-        safetensors.torch.save_file(tensors, folder / f"{WEIGHTS}.part")
-        (folder / f"{WEIGHTS}.part").replace(folder / WEIGHTS)
+        save_weights(self.network, folder / WEIGHTS)
         self.vocabulary.save(folder / VOCABULARY)
         description = {
             "format": FORMAT,

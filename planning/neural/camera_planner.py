@@ -24,6 +24,7 @@ from driving.perceived import Perceived
 from driving.rigs import NUSCENES_6
 from driving.route import Route
 from driving.trajectory import Trajectory
+from perception.checkpoint import SHIPPED as SHIPPED_NETWORK
 from perception.checkpoint import Checkpoint
 from perception.images import fit_rig
 from perception.network import PerceptionNetwork
@@ -51,8 +52,7 @@ from simulation.ego.vocabulary_tracking import fit_vocabulary
 from simulation.sensors.rendered import CameraSettings
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "camera"
-PERCEPTION = Path(__file__).resolve().parent.parent.parent / "perception" / "checkpoints" / "tiny"
-"""The perception network that comes with the project."""
+"""The camera student that comes with the project."""
 _USED = StudentSettings(drivable_area=False, off_route=False, lane_following_forecast=False)
 """The exact terms that need no map."""
 
@@ -95,7 +95,7 @@ class CameraStudentPlanner:
     def load(
         cls,
         checkpoint: Path | str = SHIPPED,
-        perception: Path | str = PERCEPTION,
+        perception: Path | str = SHIPPED_NETWORK,
         every_s: float = 0.4,
         device: str = "cpu",
     ) -> "CameraStudentPlanner":

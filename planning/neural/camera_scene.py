@@ -65,14 +65,10 @@ def camera_input(observation: Observation, navigation: NavigationLine, name: str
     Raises:
         ValueError: When the observation has no cameras.
     """
-    if observation.cameras is None:
-        raise ValueError(
-            f"{name} needs camera images, but the observation has none. Run the rollout with"
-            " cameras=planner.camera_settings, or scripts/benchmark.py with --cameras."
-        )
+    frames = observation.required_cameras(name)
     ego = observation.ego
     start = max(0, ego.num_steps - 1 - observation.iteration)
-    return CameraInput(ego=ego.steps(start, ego.num_steps), frames=observation.cameras, navigation=navigation)
+    return CameraInput(ego=ego.steps(start, ego.num_steps), frames=frames, navigation=navigation)
 
 
 class CropWindow(NamedTuple):

@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from perception.training_state import load_weights
+from perception.training_state import load_weights, save_weights
 from planning.forecasting.constant_velocity import NUM_INSTANTS
 from planning.neural.candidate_features import CandidateGeometry, candidate_features
 from planning.neural.decoder import IMITATION, Logits, VocabularyDecoder
@@ -116,9 +115,7 @@ class Student:
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), description (JSON) and vocabulary into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: value.contiguous() for name, value in self.network.state_dict().items()}
-        safetensors.torch.save_file(tensors, folder / f"{WEIGHTS}.part")
-        (folder / f"{WEIGHTS}.part").replace(folder / WEIGHTS)
+        save_weights(self.network, folder / WEIGHTS)
         self.vocabulary.save(folder / VOCABULARY)
         description = {
             "format": FORMAT,

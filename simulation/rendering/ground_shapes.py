@@ -45,6 +45,9 @@ class Paint(IntEnum):
     YELLOW = 8
 
 
+_Shape = dict[Paint, list[Ring]]
+
+
 class GroundShapes:
     """What is painted on the ground of a map. Shapes of lanes, crosswalks and the like are made once and kept."""
 
@@ -57,7 +60,7 @@ class GroundShapes:
         margin_m = PAVEMENT_M + 1.0
         wide = (region[0] - margin_m, region[1] - margin_m, region[2] + margin_m, region[3] + margin_m)
         map_graph = self._map
-        rings: dict[Paint, list[Ring]] = {paint: [] for paint in Paint if paint != Paint.GRASS}
+        rings: _Shape = {paint: [] for paint in Paint if paint != Paint.GRASS}
         # Drivable areas and walkways of recorded maps extend over kilometres.
         _add(rings, _surface(_clipped(map_graph.drivable_area, wide)))
         rings[Paint.PAVEMENT] += rings_of(_clipped(map_graph.walkways, wide))
@@ -74,7 +77,7 @@ class GroundShapes:
                 _add(rings, self._kept[name, row])
         return rings
 
-    def _lane(self, row: int) -> "_Shape":
+    def _lane(self, row: int) -> _Shape:
         lanes = self._map.lanes
         shape = _surface([shapely.make_valid(lanes.areas.polygons[row])])
         center = lanes.centerlines[row]
@@ -84,19 +87,16 @@ class GroundShapes:
             _add(shape, _lane_markings(self._map, row))
         return shape
 
-    def _crosswalk(self, row: int) -> "_Shape":
+    def _crosswalk(self, row: int) -> _Shape:
         return {Paint.STRIPE: _crosswalk_stripes(self._map.crosswalks.polygons[row])}
 
-    def _stop_line(self, row: int) -> "_Shape":
+    def _stop_line(self, row: int) -> _Shape:
         is_painted = self._map.stop_lines.kinds[row] in (StopLineKind.TRAFFIC_LIGHT, StopLineKind.STOP_SIGN)
         return {Paint.WHITE: stop_bar(self._map.stop_lines.polygons[row])} if is_painted else {}
 
-    def _carpark(self, row: int) -> "_Shape":
+    def _carpark(self, row: int) -> _Shape:
         area = self._map.carparks.polygons[row]
         return {Paint.CARPARK: rings_of([shapely.make_valid(area)]), Paint.WHITE: _bays(area)}
-
-
-_Shape = dict[Paint, list[Ring]]
 
 
 def _add(rings: _Shape, shape: _Shape) -> None:

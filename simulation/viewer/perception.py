@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float64, Int8, Int64
 
 from driving.agents import AgentKind, static_mask
 from driving.geometry import local_from_global
-from driving.perceived import Perceived, PerceivedRoad
+from driving.perceived import Perceived, PerceivedRoad, distinct_roads
 from simulation.log import SimulationLog
 from simulation.viewer.packing import CENTIMETRE, MILLIMETRE, MILLIRADIAN, Message
 
@@ -89,17 +89,11 @@ def add_perceived(message: Message, log: SimulationLog | None, origin: Float64[n
 
 
 def _add_roads(message: Message, perceived: tuple[Perceived | None, ...], origin: Float64[np.ndarray, "2"]) -> None:
-    roads: list[PerceivedRoad] = []
-    of_step = []
-    for one in perceived:
-        road = None if one is None else one.road
-        if road is not None and not (roads and road is roads[-1]):
-            roads.append(road)
-        of_step.append(-1 if road is None else len(roads) - 1)
+    roads, of_step = distinct_roads(perceived)
     message.header["road_grid"] = (
         [roads[0].x_min_m, roads[0].y_min_m, roads[0].cell_m, *roads[0].probabilities.shape[1:]] if roads else None
     )
-    message.add_integers("roads.of_step", np.array(of_step, dtype=np.int64))
+    message.add_integers("roads.of_step", of_step)
     poses = np.array([road.ego_pose for road in roads]).reshape(-1, 3)
     message.add_reals("roads.points", (poses[:, :2] - origin).T, MILLIMETRE)
     message.add_reals("roads.headings", poses[:, 2], MILLIRADIAN / 10)

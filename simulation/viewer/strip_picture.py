@@ -6,12 +6,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from driving.cameras import CameraRig
+from driving.geometry import SOLID_EDGES
 from simulation.drawing.palette import DARK, LIGHT
 from simulation.viewer.rendered_cameras import RenderedStrip
 
 GAP_PX = 6
-EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7))
-"""Pairs of the corners of a box: below, above, upright."""
 DASH_PX, SPACE_PX = 7.0, 5.0
 Point = tuple[float, float]
 
@@ -74,7 +73,7 @@ def _image_with_boxes(strip: RenderedStrip, image: dict, width_px: int) -> Image
 def _edges(corners: list[list[float]], scale: float) -> list[tuple[Point, Point]]:
     # The centre of the first pixel is (0, 0), before and after scaling.
     points = [((x + 0.5) * scale - 0.5, (y + 0.5) * scale - 0.5) for x, y in corners]
-    return [(points[first], points[second]) for first, second in EDGES]
+    return [(points[first], points[second]) for first, second in SOLID_EDGES]
 
 
 def _dashes(start: Point, end: Point) -> list[tuple[Point, Point]]:

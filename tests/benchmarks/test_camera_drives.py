@@ -12,6 +12,7 @@ from driving.synthetic.scenes import SCENES, scene
 from perception.checkpoint import Checkpoint
 from planning.perceived import PerceivedPlanner
 from planning.registry import load_planner
+from simulation.metrics.score import score_simulation
 from simulation.rollout import run_rollout
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -46,7 +47,8 @@ def test_a_collision_is_explained(script):
     planner = script.RecordedPerception(
         PerceivedPlanner(load_planner("constant_velocity"), small_network(), every_s=2.0)
     )
-    log = run_rollout(scenario, planner, cameras=planner.camera_settings)
-    lines = script.explained(scenario, log, planner, planner.name)
-    assert lines
+    log = run_rollout(scenario, planner)
+    collisions = score_simulation(log, scenario).metrics["no_ego_at_fault_collisions"].violations
+    assert collisions
+    lines = [script.explained(scenario, log, planner, one) for one in collisions]
     assert all("visible since" in line and "perceived in" in line for line in lines)
