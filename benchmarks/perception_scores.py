@@ -28,6 +28,7 @@ from tables import TextTable
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.rig_files import rig_named
+from driving.scenario import Scenario
 from perception.checkpoint import SHIPPED, Checkpoint
 from perception.contract import CENTRE_CLASSES
 from perception.evaluation import GRID_CLASSES, NEAR_M, CameraChange, Evaluation, Past, counted
@@ -98,9 +99,13 @@ def main(arguments: Arguments) -> None:
 
 def listed(data: tuple[Path, ...], rig: str, network: PerceptionNetwork, seed: int) -> RenderedSamples:
     """States of data roots, seen by the rig itself from the logged poses."""
-    entries = [entry for root in data for entry in list_scenarios(DataRoot.find(root))]
     settings = validation_settings(SampleSettings(rig=rig_named(rig), seed=seed))
-    return RenderedSamples([open_scenario(entry) for entry in entries], settings, network.config)
+    return RenderedSamples(opened(data), settings, network.config)
+
+
+def opened(data: tuple[Path, ...]) -> list[Scenario]:
+    """All scenarios of data roots."""
+    return [open_scenario(entry) for root in data for entry in list_scenarios(DataRoot.find(root))]
 
 
 def mean_map(arguments: Arguments, network: PerceptionNetwork, bar: Any) -> MeanMap:

@@ -85,7 +85,7 @@ def main(arguments: Arguments) -> None:
     torch.set_num_threads(1)
     network = Checkpoint.load(arguments.checkpoint).network
     frames = nuscenes_frames(arguments.recordings / "nuscenes_mini") + dgp_frames(arguments.recordings / "tri_dgp")
-    unlabelled = other_images(arguments.recordings / "nuscenes_mini" / "camera", network)
+    unlabelled = other_images(arguments.recordings / "nuscenes_mini" / "camera", network.config.image_size)
     networks = {"as trained": network}
     networks |= {
         f"statistics of {len(unlabelled)} real images, share {share:g}": adapted_to_images(
@@ -194,10 +194,18 @@ def heading(rotation: dict[str, float]) -> float:
     return float(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)))
 
 
-def other_images(folder: Path, network: PerceptionNetwork) -> UInt8[np.ndarray, "images height width 3"]:
+def all_images(recordings: Path, image_size: tuple[int, int]) -> UInt8[np.ndarray, "images height width 3"]:
+    """Images of all frames, with and without calibration, in the network's size."""
+    nuscenes = recordings / "nuscenes_mini"
+    frames = nuscenes_frames(nuscenes) + dgp_frames(recordings / "tri_dgp")
+    calibrated = [fit_rig(frame.rig, image_size).prepare(frame.images)[0] for frame in frames]
+    return np.concatenate([*calibrated, other_images(nuscenes / "camera", image_size)])
+
+
+def other_images(folder: Path, image_size: tuple[int, int]) -> UInt8[np.ndarray, "images height width 3"]:
     """Images of the frames without calibration, cropped as those of the nuScenes rig."""
     rig = nuscenes_frames(folder.parent)[0].rig
-    fitted = fit_rig(rig, network.config.image_size)
+    fitted = fit_rig(rig, image_size)
     files = sorted(folder.glob("uncalibrated_*/**/*.jpg"))
     if not files:
         raise FileNotFoundError(f"No images in {folder}/uncalibrated_*.")

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64, UInt8
+from jaxtyping import Bool, Float, Float64, Int8, Int64, UInt8
+from torch import Tensor
 
 from driving.agents import AgentKind, AgentTracks, static_mask
 from driving.cameras import CameraRig
@@ -98,6 +99,23 @@ class Sample:
     is_visible: Bool[np.ndarray, "agents"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """Rendered frames of one state."""
+
+    rig: int
+    poses: Float64[np.ndarray, "frames 3"]
+    """Global poses of the ego."""
+    rendered: list[tuple[RenderedImages, Int8[np.ndarray, "agents"]]]
+    """Images of each frame, and the kinds of the agents in it."""
+    present: Bool[np.ndarray, "frames cameras"]
+
+    @property
+    def images(self) -> UInt8[np.ndarray, "frames cameras height width 3"]:
+        """Of all cameras, missing ones included."""
+        return np.stack([np.stack(each.images) for each, _ in self.rendered])
+
+
 class RenderedSamples:
     """States of scenarios, every few steps, far enough from both ends of the log."""
 
@@ -177,6 +195,17 @@ class RenderedSamples:
             )
         return self._tables[rig]
 
+    def images(self, rows: Int64[np.ndarray, "rows"], rng: np.random.Generator) -> Float[Tensor, "images 3 H W"]:
+        """Images of all frames and cameras of some states, as the network receives them, without targets.
+
+        Args:
+            rows: States.
+            rng: As for `sample`. Missing cameras are left out.
+        """
+        KEPT_SHEETS.capacity = max(KEPT_SHEETS.capacity, self.settings.kept_sheets)
+        views = [self._view(row, rng) for row in rows.tolist()]
+        return network_images(np.concatenate([view.images[view.present] for view in views]))
+
     def sample(self, row: int, rng: np.random.Generator) -> Sample:
         """Render one state.
 
@@ -184,6 +213,29 @@ class RenderedSamples:
             row: Of the states.
             rng: Decides pose, appearance, calibration and missing cameras.
         """
+        number, frame = self._states[row]
+        scenario, view = self.scenarios[number], self._view(row, rng)
+        now, (rendered, kinds) = view.poses[-1], view.rendered[-1]
+        states = self._agents(scenario, frame, now)
+        shown = tuple(
+            image for image, is_present in zip(rendered.instances, view.present[-1], strict=True) if is_present
+        )
+        is_visible = visible_agents(shown, kinds)
+        targets = self._targets(scenario, frame, now, agent_targets(self.config.grid, states, is_visible))
+        is_shown = view.present[..., np.newaxis, np.newaxis, np.newaxis]
+        return Sample(
+            images=np.where(is_shown, view.images, 0).astype(np.uint8),
+            present=view.present,
+            then_from_now=np.stack([poses_in_frame_of(now[np.newaxis], pose)[0] for pose in view.poses]),
+            age_s=np.array((*self.settings.past_steps, 0)) * STEP_S,
+            rig=view.rig,
+            targets=targets,
+            states=states,
+            is_visible=is_visible,
+        )
+
+    def _view(self, row: int, rng: np.random.Generator) -> _View:
+        """Render the frames of a state."""
         settings = self.settings
         number, frame = self._states[row]
         scenario = self.scenarios[number]
@@ -209,23 +261,7 @@ class RenderedSamples:
         present = np.tile(present, (len(steps), 1))
         if rng.random() < settings.drop_past:
             present[:-1] = False
-        now, states, kinds = poses[-1], self._agents(scenario, frame, poses[-1]), rendered[-1][1]
-        shown = tuple(
-            image for image, is_present in zip(rendered[-1][0].instances, present[-1], strict=True) if is_present
-        )
-        is_visible = visible_agents(shown, kinds)
-        targets = self._targets(scenario, frame, now, agent_targets(self.config.grid, states, is_visible))
-        images = np.stack([np.stack(each.images) for each, _ in rendered])
-        return Sample(
-            images=np.where(present[..., np.newaxis, np.newaxis, np.newaxis], images, 0).astype(np.uint8),
-            present=present,
-            then_from_now=np.stack([poses_in_frame_of(now[np.newaxis], pose)[0] for pose in poses]),
-            age_s=np.array(steps) * STEP_S,
-            rig=rig,
-            targets=targets,
-            states=states,
-            is_visible=is_visible,
-        )
+        return _View(rig=rig, poses=poses, rendered=rendered, present=present)
 
     def _shifted(self, scenario: Scenario, frame: int, offset: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3"]:
         """The logged pose, moved by an offset in its own frame."""
