@@ -221,15 +221,19 @@ def _edge_m(ground: FreeGround, middle: np.ndarray, normal: np.ndarray, sign: np
         points = middle[rows, np.newaxis] + ends[..., np.newaxis] * normal[rows, np.newaxis]
         return ground.is_free(shapely.linestrings(points))
 
-    count = len(KERB_OFFSETS_M)
-    each = np.arange(len(middle))
-    free = is_free(np.tile(KERB_OFFSETS_M, len(middle)), np.repeat(each, count)).reshape(-1, count)
-    free[sign > 0, MEDIAN_OFFSETS:] = False
-    first = free.argmax(axis=1)
-    high, low = KERB_OFFSETS_M[first], np.where(first, KERB_OFFSETS_M[first - 1], 1.0)
-    rows = np.flatnonzero(free.any(axis=1))
+    # Of each station only the offsets up to the first free one are tested.
+    low, high = np.ones(len(middle)), np.full(len(middle), np.inf)
+    rows = np.arange(len(middle))
+    for number, offset_m in enumerate(KERB_OFFSETS_M.tolist()):
+        if number == MEDIAN_OFFSETS:
+            rows = rows[sign[rows] <= 0]
+        fits = is_free(np.full(len(rows), offset_m), rows)
+        high[rows[fits]] = offset_m
+        rows = rows[~fits]
+        low[rows] = offset_m
+    rows = np.flatnonzero(np.isfinite(high))
     for _ in range(BISECTIONS):
         half = (low[rows] + high[rows]) / 2
         fits = is_free(half, rows)
         high[rows], low[rows] = np.where(fits, half, high[rows]), np.where(fits, low[rows], half)
-    return np.where(free.any(axis=1), high, np.inf)
+    return high

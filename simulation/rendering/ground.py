@@ -7,17 +7,17 @@ of detail has a window of 1024 x 1024 texels that wraps around: texel (i, j) of 
 
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8, UInt32
 
-from driving.map import MapGraph
+from simulation.geometry.compiling import njit
 from simulation.rendering.camera_tables import FINEST_TEXEL_M, NUM_LEVELS
 from simulation.rendering.ground_shapes import GroundShapes, Paint, Ring
-from simulation.rendering.polygon_fill import coverage, paint_surface
+from simulation.rendering.polygon_fill import coverage, paint_rings, paint_surface
 
 WINDOW = 1024
 """Texels of a window in x and in y."""
@@ -27,6 +27,8 @@ _SHEET = 512
 _LEVELS_OF_SHEET = {0: (0,), 1: (1, 2), 3: (3, 4, 5)}
 """Sheets are drawn at three levels; the levels between are averages."""
 _DRAWN_AT = {level: drawn for drawn, levels in _LEVELS_OF_SHEET.items() for level in levels}
+KEPT_NOISES = 16
+"""Rasters of noise by seed, 1 MB each."""
 MAX_SHEETS = 600
 """Of all maps of a process, 1.3 MB each."""
 MARGIN_M = 4.0
@@ -103,13 +105,13 @@ class GroundRaster:
     """Colours of a map's ground.
 
     Args:
-        map_graph: The map.
+        shapes: What is painted on the ground.
         seed: Of the texture of surfaces.
         overlay: Light of lamps, or shade, of 255, by the lower left corner and the texel size of a sheet.
     """
 
-    def __init__(self, map_graph: MapGraph, *, seed: int = 0, overlay: Overlay | None = None) -> None:
-        self._shapes = GroundShapes(map_graph)
+    def __init__(self, shapes: GroundShapes, *, seed: int = 0, overlay: Overlay | None = None) -> None:
+        self._shapes = shapes
         self._seed = seed
         self._overlay = overlay
         self._number = KEPT_SHEETS.new_number()
@@ -176,42 +178,37 @@ class GroundRaster:
     def _sheet(self, level: int, i: int, j: int) -> UInt32[np.ndarray, "blocks blocks texels"]:
         drawn = _DRAWN_AT[level]
         levels = KEPT_SHEETS.get(
-            (self._number, drawn, i, j), lambda: _mip_maps(self._drawn(drawn, i, j), len(_LEVELS_OF_SHEET[drawn]))
+            (self._number, drawn, i, j), lambda: _in_levels(self._drawn(drawn, i, j), len(_LEVELS_OF_SHEET[drawn]))
         )
         return levels[level - drawn]
 
-    def _drawn(self, level: int, i: int, j: int) -> UInt8[np.ndarray, "512 512 4"]:
+    def _drawn(self, level: int, i: int, j: int) -> UInt32[np.ndarray, "512 512"]:
         texel_m = FINEST_TEXEL_M * 2.0**level
         side_m = _SHEET * texel_m
         corner = np.array([i * side_m, j * side_m])
         rings = self._shapes.rings((*corner.tolist(), *(corner + side_m).tolist()))
         fine = self._fine_noise if level < 3 else self._fine_noise * np.float32(0.5)
         noise = fine, self._broad(level, i, j)
-        image = np.zeros((_SHEET, _SHEET, 3), dtype=np.float32)
-        paint_surface(image, np.ones((_SHEET, _SHEET), dtype=np.float32), noise, *_style(Paint.GRASS))
+        image = np.zeros((3, _SHEET, _SHEET), dtype=np.float32)
+        paint_surface(image, _constant(1.0), noise, _style(Paint.GRASS))
         dry = np.clip(noise[1] * np.float32(0.4) + np.float32(0.2), 0.0, 1.0)
-        paint_surface(image, dry, noise, _DRY_GRASS, _style(Paint.GRASS)[1])
+        paint_surface(image, dry, noise, (_DRY_GRASS, _style(Paint.GRASS)[1]))
         for paint in sorted(rings):
-            if rings[paint]:
-                points, offsets = _flat(rings[paint], corner, texel_m)
-                mask = coverage(points, offsets, _SHEET)
-                if paint == Paint.TRACK:
-                    mask *= np.float32(0.6)
-                elif paint >= Paint.STRIPE:
-                    mask *= self._wear
-                paint_surface(image, mask, noise, *_style(paint))
-                if paint == Paint.PAVEMENT and level < 3:
-                    paint_surface(image, mask * _joints(level), noise, *_style(Paint.TRACK))
-        out = np.zeros((_SHEET, _SHEET, 4), dtype=np.uint8)
-        np.clip(image, 0, 255, out=image)
-        out[..., :3] = image
-        if self._overlay is not None:
-            out[..., 3] = self._overlay(corner, texel_m)
-        return out
+            if not rings[paint]:
+                continue
+            flat = _flat(rings[paint], corner, texel_m)
+            if paint == Paint.PAVEMENT and level < 3:
+                mask = coverage(*flat, _SHEET)
+                paint_surface(image, mask, noise, _style(paint))
+                paint_surface(image, mask * _joints(level), noise, _style(Paint.TRACK))
+            else:
+                shares = self._wear if paint >= Paint.STRIPE else _constant(0.6 if paint == Paint.TRACK else 1.0)
+                paint_rings(image, flat, shares, noise, _style(paint))
+        return _packed(image, _constant(0.0) if self._overlay is None else self._overlay(corner, texel_m))
 
     @cached_property
     def _fine_noise(self) -> np.ndarray:
-        return _periodic_noise(self._seed, _SHEET, slope=0.6)
+        return _periodic_noise(self._seed, slope=0.6)
 
     @cached_property
     def _wear(self) -> np.ndarray:
@@ -220,7 +217,7 @@ class GroundRaster:
 
     @cached_property
     def _broad_noise(self) -> np.ndarray:
-        return _periodic_noise(self._seed + 1, _SHEET, slope=1.6)
+        return _periodic_noise(self._seed + 1, slope=1.6)
 
     def _broad(self, level: int, i: int, j: int) -> np.ndarray:
         """The part of the broad noise, which has texels of 0.5 m, under a sheet."""
@@ -233,10 +230,7 @@ class GroundRaster:
         coarse = self._broad_noise[
             np.ix_(np.append(rows, (rows[-1] + 1) % _SHEET), np.append(columns, (columns[-1] + 1) % _SHEET))
         ]
-        at = np.arange(_SHEET) / factor
-        low, share = at.astype(np.int64), (at % 1.0).astype(np.float32)
-        tall = coarse[low] + share[:, np.newaxis] * (coarse[low + 1] - coarse[low])
-        return tall[:, low] + share * (tall[:, low + 1] - tall[:, low])
+        return _interpolated(coarse, factor)
 
 
 def _flat(rings: list[Ring], corner: Float64[np.ndarray, "2"], texel_m: float) -> tuple[np.ndarray, np.ndarray]:
@@ -244,26 +238,92 @@ def _flat(rings: list[Ring], corner: Float64[np.ndarray, "2"], texel_m: float) -
     return (np.concatenate(rings) - corner) / texel_m, offsets
 
 
-def _mip_maps(sheet: UInt8[np.ndarray, "size size 4"], count: int) -> list[np.ndarray]:
-    maps = [sheet]
+@njit(cache=True)
+def _interpolated(coarse: Float32[np.ndarray, "rows columns"], factor: int) -> Float32[np.ndarray, "size size"]:
+    """A raster with `factor` samples for each one in both directions; the last row and column are only an end."""
+    size = (len(coarse) - 1) * factor
+    out = np.empty((size, size), dtype=np.float32)
+    tall = np.empty(len(coarse), dtype=np.float32)
+    for row in range(size):
+        low, share = row // factor, np.float32(row % factor / factor)
+        for column in range(len(coarse)):
+            tall[column] = coarse[low, column] + share * (coarse[low + 1, column] - coarse[low, column])
+        for column in range(size):
+            left, share = column // factor, np.float32(column % factor / factor)
+            out[row, column] = tall[left] + share * (tall[left + 1] - tall[left])
+    return out
+
+
+@njit(cache=True)
+def _packed(
+    image: Float32[np.ndarray, "3 size size"], overlay: Float32[np.ndarray, "size size"]
+) -> UInt32[np.ndarray, "size size"]:
+    """Texels of a sheet: red, green, blue, overlay from the lowest byte up."""
+    out = np.empty(overlay.shape, dtype=np.uint32)
+    for row in range(len(out)):
+        red, green, blue = image[0, row], image[1, row], image[2, row]
+        target, above = out[row], overlay[row]
+        for column in range(len(target)):
+            r, g, b = _byte(red[column]), _byte(green[column]), _byte(blue[column])
+            target[column] = r | (g << np.int32(8)) | (b << np.int32(16)) | (_byte(above[column]) << np.int32(24))
+    return out
+
+
+@njit(cache=True, inline="always")
+def _byte(value: Any) -> Any:
+    return np.int32(min(max(value, np.float32(0.0)), np.float32(255.0)))
+
+
+def _in_levels(sheet: UInt32[np.ndarray, "size size"], count: int) -> list[np.ndarray]:
+    """A sheet at its own level of detail and at the next ones, each in blocks."""
+    found = [_blocks(sheet)]
     for _ in range(count - 1):
-        parts = maps[-1].astype(np.uint16)
-        mean = (parts[::2, ::2] + parts[1::2, ::2] + parts[::2, 1::2] + parts[1::2, 1::2] + 2) >> 2
-        maps.append(mean.astype(np.uint8))
-    return [_blocks(np.ascontiguousarray(one).view(np.uint32)[..., 0]) for one in maps]
+        sheet = _halved(sheet)
+        found.append(_blocks(sheet))
+    return found
 
 
+@njit(cache=True)
+def _halved(texels: UInt32[np.ndarray, "size size"]) -> UInt32[np.ndarray, "half half"]:
+    """Means of 2 x 2 texels."""
+    size = len(texels) // 2
+    out = np.empty((size, size), dtype=np.uint32)
+    pair, half = np.uint32(0x00FF00FF), np.uint32(0x00020002)
+    two, eight = np.uint32(2), np.uint32(8)
+    for row in range(size):
+        upper, lower, target = texels[2 * row], texels[2 * row + 1], out[row]
+        for column in range(size):
+            a, b, c, d = upper[2 * column], upper[2 * column + 1], lower[2 * column], lower[2 * column + 1]
+            even = ((a & pair) + (b & pair) + (c & pair) + (d & pair) + half) >> two & pair
+            odd = (
+                (a >> eight & pair) + (b >> eight & pair) + (c >> eight & pair) + (d >> eight & pair) + half
+            ) >> two
+            target[column] = even | (odd & pair) << eight
+    return out
+
+
+@njit(cache=True)
 def _blocks(texels: UInt32[np.ndarray, "size size"]) -> UInt32[np.ndarray, "blocks blocks texels"]:
     """Blocks by y and x, each with its texels in the order of `COLUMN_PART` and `ROW_PART`."""
     count = len(texels) // _BLOCK
-    parts = texels.reshape(count, 4, 8, 4, count, 4, 8, 4)
-    return np.ascontiguousarray(parts.transpose(0, 4, 1, 5, 2, 6, 3, 7)).reshape(count, count, _BLOCK**2)
+    out = np.empty((count, count, _BLOCK * _BLOCK), dtype=np.uint32)
+    for row in range(len(texels)):
+        for column in range(len(texels)):
+            place = COLUMN_PART[column % _BLOCK] + ROW_PART[row % _BLOCK]
+            out[row // _BLOCK, column // _BLOCK, place] = texels[row, column]
+    return out
 
 
-def _periodic_noise(seed: int, size: int, *, slope: float) -> np.ndarray:
+@cache
+def _constant(value: float) -> Float32[np.ndarray, "512 512"]:
+    return np.full((_SHEET, _SHEET), value, dtype=np.float32)
+
+
+@lru_cache(maxsize=KEPT_NOISES)
+def _periodic_noise(seed: int, *, slope: float) -> Float32[np.ndarray, "512 512"]:
     """Noise with mean 0 and deviation 1 whose amplitude falls with frequency; its opposite edges match."""
-    white = np.random.default_rng([seed, size]).normal(size=(size, size))
-    frequency = np.hypot(np.fft.fftfreq(size)[:, np.newaxis], np.fft.fftfreq(size)) * size
+    white = np.random.default_rng([seed, _SHEET]).normal(size=(_SHEET, _SHEET))
+    frequency = np.hypot(np.fft.fftfreq(_SHEET)[:, np.newaxis], np.fft.fftfreq(_SHEET)) * _SHEET
     spectrum = np.fft.fft2(white) / np.maximum(frequency, 1.0) ** slope
     spectrum[0, 0] = 0.0
     noise = np.fft.ifft2(spectrum).real

@@ -1,15 +1,16 @@
 """What is painted on the ground, as rings: surfaces, kerbs, crosswalks, stop lines, lane markings, arrows."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 
 import numpy as np
 import shapely
 from jaxtyping import Float64
-from shapely.geometry.polygon import orient
 
 from driving.geometry import arc_lengths
 from driving.map import AreaLayer, MapGraph, StopLineKind, TurnKind
+from simulation.geometry.compiling import njit
 
 Box = tuple[float, float, float, float]
 Ring = Float64[np.ndarray, "points 2"]
@@ -54,6 +55,7 @@ class GroundShapes:
     def __init__(self, map_graph: MapGraph) -> None:
         self._map = map_graph
         self._kept: dict[tuple[str, int], _Shape] = {}
+        self._valid: dict[tuple[str, int], shapely.Geometry] = {}
 
     def rings(self, region: Box) -> dict[Paint, list[Ring]]:
         """Rings of all shapes that touch a region, by paint, global: exteriors counter-clockwise, holes clockwise."""
@@ -62,41 +64,53 @@ class GroundShapes:
         map_graph = self._map
         rings: _Shape = {paint: [] for paint in Paint if paint != Paint.GRASS}
         # Drivable areas and walkways of recorded maps extend over kilometres.
-        _add(rings, _surface(_clipped(map_graph.drivable_area, wide)))
-        rings[Paint.PAVEMENT] += rings_of(_clipped(map_graph.walkways, wide))
-        layers: tuple[tuple[str, AreaLayer, Callable[[int], _Shape]], ...] = (
-            ("lane", map_graph.lanes.areas, self._lane),
-            ("crosswalk", map_graph.crosswalks, self._crosswalk),
-            ("stop_line", map_graph.stop_lines, self._stop_line),
-            ("carpark", map_graph.carparks, self._carpark),
+        for shape in _surfaces(self._clipped("drivable_area", map_graph.drivable_area, wide)):
+            _add(rings, shape)
+        rings[Paint.PAVEMENT] += rings_of(self._clipped("walkway", map_graph.walkways, wide))
+        layers: tuple[tuple[str, AreaLayer, Callable[[list[int]], list[_Shape]]], ...] = (
+            ("lane", map_graph.lanes.areas, self._lanes),
+            ("crosswalk", map_graph.crosswalks, self._crosswalks),
+            ("stop_line", map_graph.stop_lines, self._stop_lines),
+            ("carpark", map_graph.carparks, self._carparks),
         )
         for name, layer, make in layers:
-            for row in _rows_in(layer, wide):
-                if (name, row) not in self._kept:
-                    self._kept[name, row] = make(row)
+            rows = _rows_in(layer, wide)
+            missing = [row for row in rows if (name, row) not in self._kept]
+            if missing:
+                self._kept |= {(name, row): shape for row, shape in zip(missing, make(missing), strict=True)}
+            for row in rows:
                 _add(rings, self._kept[name, row])
         return rings
 
-    def _lane(self, row: int) -> _Shape:
+    def _clipped(self, name: str, layer: AreaLayer, region: Box) -> np.ndarray:
+        # Not `clip_by_rect`, which fails on slivers of recorded maps.
+        rows = _rows_in(layer, region)
+        for row in rows:
+            if (name, row) not in self._valid:
+                self._valid[name, row] = shapely.make_valid(layer.polygons[row])
+        return shapely.intersection(_array([self._valid[name, row] for row in rows]), shapely.box(*region))
+
+    def _lanes(self, rows: list[int]) -> list[_Shape]:
         lanes = self._map.lanes
-        shape = _surface([shapely.make_valid(lanes.areas.polygons[row])])
-        center = lanes.centerlines[row]
-        if len(center) > 1:
-            shape[Paint.TRACK] = [strip(parallel(center, s * TRACK_OFFSET_M), TRACK_M) for s in (-1, 1)]
-        if row < lanes.num_lanes:
-            _add(shape, _lane_markings(self._map, row))
-        return shape
+        shapes = _surfaces(shapely.make_valid(lanes.areas.polygons[rows]))
+        for row, shape in zip(rows, shapes, strict=True):
+            center = lanes.centerlines[row]
+            if len(center) > 1:
+                shape[Paint.TRACK] = [strip(parallel(center, s * TRACK_OFFSET_M), TRACK_M) for s in (-1.0, 1.0)]
+            if row < lanes.num_lanes:
+                _add(shape, _lane_markings(self._map, row))
+        return shapes
 
-    def _crosswalk(self, row: int) -> _Shape:
-        return {Paint.STRIPE: _crosswalk_stripes(self._map.crosswalks.polygons[row])}
+    def _crosswalks(self, rows: list[int]) -> list[_Shape]:
+        return [{Paint.STRIPE: _crosswalk_stripes(self._map.crosswalks.polygons[row])} for row in rows]
 
-    def _stop_line(self, row: int) -> _Shape:
-        is_painted = self._map.stop_lines.kinds[row] in (StopLineKind.TRAFFIC_LIGHT, StopLineKind.STOP_SIGN)
-        return {Paint.WHITE: stop_bar(self._map.stop_lines.polygons[row])} if is_painted else {}
+    def _stop_lines(self, rows: list[int]) -> list[_Shape]:
+        lines, painted = self._map.stop_lines, (StopLineKind.TRAFFIC_LIGHT, StopLineKind.STOP_SIGN)
+        return [{Paint.WHITE: stop_bar(lines.polygons[row])} if lines.kinds[row] in painted else {} for row in rows]
 
-    def _carpark(self, row: int) -> _Shape:
-        area = self._map.carparks.polygons[row]
-        return {Paint.CARPARK: rings_of([shapely.make_valid(area)]), Paint.WHITE: _bays(area)}
+    def _carparks(self, rows: list[int]) -> list[_Shape]:
+        areas = self._map.carparks.polygons[rows]
+        return [{Paint.CARPARK: rings_of([shapely.make_valid(area)]), Paint.WHITE: _bays(area)} for area in areas]
 
 
 def _add(rings: _Shape, shape: _Shape) -> None:
@@ -104,12 +118,14 @@ def _add(rings: _Shape, shape: _Shape) -> None:
         rings.setdefault(paint, []).extend(found)
 
 
-def _surface(areas: list[shapely.Geometry]) -> _Shape:
-    return {
-        Paint.PAVEMENT: rings_of(shapely.buffer(area, PAVEMENT_M, quad_segs=3) for area in areas),
-        Paint.KERB: rings_of(shapely.buffer(area, KERB_M, quad_segs=2) for area in areas),
-        Paint.ASPHALT: rings_of(areas),
-    }
+def _surfaces(areas: np.ndarray) -> list[_Shape]:
+    """Asphalt, kerb and pavement of each area."""
+    pavements = _rings_by_geometry(shapely.buffer(areas, PAVEMENT_M, quad_segs=3))
+    kerbs = _rings_by_geometry(shapely.buffer(areas, KERB_M, quad_segs=2))
+    return [
+        {Paint.PAVEMENT: pavement, Paint.KERB: kerb, Paint.ASPHALT: asphalt}
+        for pavement, kerb, asphalt in zip(pavements, kerbs, _rings_by_geometry(areas), strict=True)
+    ]
 
 
 def _lane_markings(map_graph: MapGraph, row: int) -> _Shape:
@@ -139,37 +155,65 @@ def _lane_markings(map_graph: MapGraph, row: int) -> _Shape:
 # ---------------------------------------------------------------------- lines
 
 
+@njit(cache=True)
 def strip(line: Float64[np.ndarray, "points 2"], width_m: float) -> Ring:
     """A ring around a line of at least 2 points, counter-clockwise, with square ends."""
-    return np.concatenate([parallel(line, -width_m / 2), parallel(line, width_m / 2)[::-1]])
+    return np.concatenate((parallel(line, -width_m / 2), parallel(line, width_m / 2)[::-1]))
 
 
+@njit(cache=True)
 def parallel(line: Float64[np.ndarray, "points 2"], offset_m: float) -> Float64[np.ndarray, "points 2"]:
     """The line shifted to its left."""
-    steps = np.diff(line, axis=0)
-    directions = steps / np.maximum(np.hypot(steps[:, 0], steps[:, 1]), 1e-9)[:, np.newaxis]
-    at_points = np.concatenate([directions[:1], directions[:-1] + directions[1:], directions[-1:]])
-    lengths = np.hypot(at_points[:, 0], at_points[:, 1])
-    # Of two unit vectors, so that sharp corners get no long spikes.
-    at_points = at_points / np.maximum(lengths, 1e-9)[:, np.newaxis]
-    return line + offset_m * np.column_stack([-at_points[:, 1], at_points[:, 0]])
+    out = np.empty((len(line), 2))
+    before_x, before_y = 0.0, 0.0
+    for k in range(len(line)):
+        x, y = 0.0, 0.0
+        if k + 1 < len(line):
+            x, y = line[k + 1, 0] - line[k, 0], line[k + 1, 1] - line[k, 1]
+            length = max(np.hypot(x, y), 1e-9)
+            x, y = x / length, y / length
+        # Of two unit vectors, so that sharp corners get no long spikes.
+        along_x, along_y = before_x + x, before_y + y
+        length = max(np.hypot(along_x, along_y), 1e-9)
+        out[k, 0] = line[k, 0] - offset_m * (along_y / length)
+        out[k, 1] = line[k, 1] + offset_m * (along_x / length)
+        before_x, before_y = x, y
+    return out
 
 
+@njit(cache=True)
 def dashes(
     line: Float64[np.ndarray, "points 2"], dash_m: float, gap_m: float
 ) -> list[Float64[np.ndarray, "points 2"]]:
     """Pieces of a line: a dash, a gap, and so on from its first point."""
-    along = arc_lengths(line)
-    keep = np.concatenate([[True], np.diff(along) > 1e-6])
-    line, along = line[keep], along[keep]
+    along = np.empty(len(line))
+    points = np.empty((len(line), 2))
+    count, length_m = 0, 0.0
+    for k in range(len(line)):
+        step_m = np.hypot(line[k, 0] - line[k - 1, 0], line[k, 1] - line[k - 1, 1]) if k else 1.0
+        length_m += step_m if k else 0.0
+        if step_m > 1e-6:
+            along[count], points[count, 0], points[count, 1] = length_m, line[k, 0], line[k, 1]
+            count += 1
     pieces = []
-    for start_m in np.arange(0.0, along[-1], dash_m + gap_m):
-        stop_m = min(start_m + dash_m, along[-1])
+    first = 0
+    for number in range(math.ceil(along[count - 1] / (dash_m + gap_m))):
+        start_m = number * (dash_m + gap_m)
+        stop_m = min(start_m + dash_m, along[count - 1])
         if stop_m - start_m < 0.5:
             continue
-        inner = line[(along > start_m) & (along < stop_m)]
-        ends = [[np.interp(at_m, along, line[:, k]) for k in (0, 1)] for at_m in (start_m, stop_m)]
-        pieces.append(np.concatenate([[ends[0]], inner, [ends[1]]]))
+        while along[first] <= start_m:
+            first += 1
+        last = first
+        while along[last] < stop_m:
+            last += 1
+        piece = np.empty((last - first + 2, 2))
+        piece[1:-1] = points[first:last]
+        for row, before, at_m in ((0, first - 1, start_m), (len(piece) - 1, last - 1, stop_m)):
+            share = (at_m - along[before]) / (along[before + 1] - along[before])
+            for axis in range(2):
+                piece[row, axis] = points[before, axis] + share * (points[before + 1, axis] - points[before, axis])
+        pieces.append(piece)
     return pieces
 
 
@@ -182,21 +226,29 @@ def _rows_in(layer: AreaLayer, region: Box) -> list[int]:
     return np.sort(layer.tree.query(shapely.box(*region))).tolist()
 
 
-def _clipped(layer: AreaLayer, region: Box) -> list[shapely.Geometry]:
-    # Not `clip_by_rect`, which fails on slivers of recorded maps.
-    window = shapely.box(*region)
-    return [shapely.intersection(shapely.make_valid(layer.polygons[row]), window) for row in _rows_in(layer, region)]
-
-
 def rings_of(geometries: Iterable[shapely.Geometry]) -> list[Ring]:
     """Rings of all polygons among geometries: exteriors counter-clockwise, holes clockwise."""
-    rings = []
-    for geometry in geometries:
-        for part in shapely.get_parts(geometry):
-            if part.geom_type == "Polygon" and not part.is_empty:
-                oriented = orient(part)
-                rings += [np.asarray(ring.coords)[:-1, :2] for ring in (oriented.exterior, *oriented.interiors)]
-    return rings
+    return [ring for rings in _rings_by_geometry(_array(list(geometries))) for ring in rings]
+
+
+def _rings_by_geometry(geometries: np.ndarray) -> list[list[Ring]]:
+    """`rings_of` for each geometry."""
+    found: list[list[Ring]] = [[] for _ in geometries]
+    parts, owners = shapely.get_parts(geometries, return_index=True)
+    is_area = (shapely.get_type_id(parts) == shapely.GeometryType.POLYGON) & ~shapely.is_empty(parts)
+    rings, part_of = shapely.get_rings(shapely.orient_polygons(parts[is_area]), return_index=True)
+    points = shapely.get_coordinates(rings)
+    ends = np.cumsum(shapely.get_num_coordinates(rings)).tolist()
+    # The last point of a ring is its first.
+    for owner, start, end in zip(owners[is_area][part_of].tolist(), [0, *ends][:-1], ends, strict=True):
+        found[owner].append(points[start : end - 1])
+    return found
+
+
+def _array(geometries: Sequence[shapely.Geometry]) -> np.ndarray:
+    array = np.empty(len(geometries), dtype=object)
+    array[:] = geometries
+    return array
 
 
 def _rectangle_axes(polygon: shapely.Geometry) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
@@ -211,8 +263,8 @@ def _rectangle_axes(polygon: shapely.Geometry) -> tuple[np.ndarray, np.ndarray, 
     return corners[1], second, corners[0] - corners[1]
 
 
-def _quad(corner: np.ndarray, along: np.ndarray, across: np.ndarray) -> shapely.Polygon:
-    return shapely.Polygon([corner, corner + along, corner + along + across, corner + across])
+def _quads(corners: Float64[np.ndarray, "quads 2"], along: np.ndarray, across: np.ndarray) -> np.ndarray:
+    return shapely.polygons(np.stack([corners, corners + along, corners + along + across, corners + across], axis=1))
 
 
 def _crosswalk_stripes(polygon: shapely.Geometry) -> list[Ring]:
@@ -225,9 +277,8 @@ def _crosswalk_stripes(polygon: shapely.Geometry) -> list[Ring]:
     unit = along / length_m
     count = max(1, int(length_m / (2 * STRIPE_M)))
     starts = (length_m - (2 * count - 1) * STRIPE_M) / 2 + 2 * STRIPE_M * np.arange(count)
-    stripes = [_quad(corner + start * unit, STRIPE_M * unit, across) for start in starts]
-    polygon = shapely.make_valid(polygon)
-    return rings_of(shapely.intersection(stripe, polygon) for stripe in stripes)
+    stripes = _quads(corner + starts[:, np.newaxis] * unit, STRIPE_M * unit, across)
+    return rings_of(shapely.intersection(stripes, shapely.make_valid(polygon)))
 
 
 def stop_bar(polygon: shapely.Geometry) -> list[Ring]:
@@ -238,7 +289,7 @@ def stop_bar(polygon: shapely.Geometry) -> list[Ring]:
     corner, along, across = axes
     depth_m = max(float(np.hypot(*across)), 1e-6)
     bar = min(STOP_BAR_M / depth_m, 1.0)
-    return rings_of([_quad(corner + (1 - bar) / 2 * across, along, bar * across)])
+    return rings_of(_quads((corner + (1 - bar) / 2 * across)[np.newaxis], along, bar * across))
 
 
 def _bays(polygon: shapely.Geometry) -> list[Ring]:
@@ -252,12 +303,10 @@ def _bays(polygon: shapely.Geometry) -> list[Ring]:
         return []
     unit, inward = along / length_m, across / depth_m
     inner = shapely.buffer(shapely.make_valid(polygon), -0.3)
-    rings = []
-    for offset_m in np.arange(BAY_M, length_m - BAY_M / 2, BAY_M):
-        for start in (corner, corner + (depth_m - BAY_DEPTH_M) * inward):
-            line = _quad(start + offset_m * unit, 0.1 * unit, BAY_DEPTH_M * inward)
-            rings += rings_of([shapely.intersection(line, inner)])
-    return rings
+    starts = np.stack([corner, corner + (depth_m - BAY_DEPTH_M) * inward])
+    offsets_m = np.arange(BAY_M, length_m - BAY_M / 2, BAY_M)[:, np.newaxis, np.newaxis]
+    lines = _quads((starts + offsets_m * unit).reshape(-1, 2), 0.1 * unit, BAY_DEPTH_M * inward)
+    return rings_of(shapely.intersection(lines, inner))
 
 
 _SHAFT = np.array([[0.0, -0.08], [2.2, -0.08], [2.2, 0.08], [0.0, 0.08]])

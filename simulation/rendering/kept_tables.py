@@ -10,6 +10,7 @@ from driving.map import MapGraph
 from simulation.rendering.appearance import Appearance
 from simulation.rendering.camera_tables import Camera, camera_tables
 from simulation.rendering.ground import GroundRaster
+from simulation.rendering.ground_shapes import GroundShapes
 from simulation.rendering.overlays import GroundOverlay, Overlay
 from simulation.rendering.sensor import Spots, lens_spots
 from simulation.rendering.sky import sky_panorama
@@ -65,8 +66,14 @@ def surroundings_of(map_graph: MapGraph, seed: int) -> Surroundings:
     return Surroundings(map_graph, seed)
 
 
+@lru_cache(maxsize=KEPT_MAPS)
+def shapes_of(map_graph: MapGraph) -> GroundShapes:
+    """What is painted on the ground of a map."""
+    return GroundShapes(map_graph)
+
+
 @lru_cache(maxsize=KEPT_GROUNDS)
 def ground_of(map_graph: MapGraph, seed: int, overlay: Overlay | None = None) -> GroundRaster:
     """Colours of a map's ground."""
     drawn = GroundOverlay(surroundings_of(map_graph, seed), overlay) if overlay is not None else None
-    return GroundRaster(map_graph, seed=seed, overlay=drawn)
+    return GroundRaster(shapes_of(map_graph), seed=seed, overlay=drawn)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from simulation.geometry.compiling import njit
 from simulation.rendering.appearance import Appearance
 from simulation.rendering.polygon_fill import coverage
 from simulation.rendering.surroundings import Surroundings
@@ -54,17 +55,20 @@ class GroundOverlay:
         return np.minimum(mask, np.float32(1.0)) * np.float32(255.0)
 
 
+@njit(cache=True)
 def lamp_light(lamps: Float64[np.ndarray, "lamps 2"], texel_m: float) -> Float32[np.ndarray, "512 512"]:
     """Light of lamps at texel coordinates of a sheet, 0 to 255."""
     light = np.zeros((_SHEET, _SHEET), dtype=np.float32)
     reach = int(LAMP_REACH_M / texel_m)
-    for lamp in lamps:
-        left, right = max(0, int(lamp[0]) - reach), min(_SHEET, int(lamp[0]) + reach)
-        low, high = max(0, int(lamp[1]) - reach), min(_SHEET, int(lamp[1]) + reach)
-        if left >= right or low >= high:
-            continue
-        x, y = (np.arange(left, right) + 0.5 - lamp[0]) * texel_m, (np.arange(low, high) + 0.5 - lamp[1]) * texel_m
-        squared = (x**2 + (y**2)[:, np.newaxis]) / 30.0
-        fading = np.clip(1.5 - squared * 30.0 / 170.0, 0, 1)
-        light[low:high, left:right] += (230.0 * fading / (1 + squared) ** 1.5).astype(np.float32)
+    for k in range(len(lamps)):
+        left, right = max(0, int(lamps[k, 0]) - reach), min(_SHEET, int(lamps[k, 0]) + reach)
+        low, high = max(0, int(lamps[k, 1]) - reach), min(_SHEET, int(lamps[k, 1]) + reach)
+        for row in range(low, high):
+            y = (row + 0.5 - lamps[k, 1]) * texel_m
+            for column in range(left, right):
+                x = (column + 0.5 - lamps[k, 0]) * texel_m
+                squared = (x * x + y * y) / 30.0
+                fading = min(max(1.5 - squared * 30.0 / 170.0, 0.0), 1.0)
+                if fading > 0:
+                    light[row, column] += np.float32(230.0 * fading / ((1 + squared) * math.sqrt(1 + squared)))
     return np.minimum(light, np.float32(255.0))

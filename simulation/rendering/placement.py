@@ -22,6 +22,8 @@ GAP_M = 0.2
 """Least distance between props."""
 URBAN_SHARE = 0.55
 """Share of the streets with high buildings close to the walkway; the others have low houses and gardens."""
+MAX_HEIGHT_M, MAX_RADIUS_M = 31.0, 14.0
+"""Bounds of the height of all places, and of the largest horizontal distance of a vertex from the centre."""
 MAX_REACH_M = 75.0
 """Reach of the influence of a lane on places."""
 

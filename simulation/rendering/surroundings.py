@@ -1,7 +1,7 @@
 """Static objects around the ego: placed by cells of the map when a drive comes near, and as triangles to draw."""
 
 from collections import OrderedDict
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 import shapely
@@ -11,11 +11,14 @@ from driving.agents import LightStatus
 from driving.geometry import local_from_global
 from driving.map import MapGraph
 from simulation.rendering.lighting import GREEN, LIT, RED, YELLOW, Models, Placed
-from simulation.rendering.placement import PropKind
+from simulation.rendering.placement import MAX_HEIGHT_M, MAX_RADIUS_M, PropKind
 from simulation.rendering.props import Props, place_props
+from simulation.rendering.signals import ARM_HIGH_M, MAST_OFFSETS_M
 
 CELL_M = 256.0
 MAX_CELLS = 64
+KEPT_SHIFTS = 4
+"""Directions of the sun for which a cell keeps the outlines of shadows."""
 PROP = -3
 """Instance id of static objects."""
 RANGES_M = {
@@ -30,11 +33,41 @@ _RANGES = np.array([RANGES_M[kind] for kind in sorted(RANGES_M)])
 _SIGNALS = {LightStatus.RED: RED, LightStatus.YELLOW: YELLOW, LightStatus.GREEN: GREEN}
 
 
-class Cell(NamedTuple):
+Outline = Float64[np.ndarray, "points 2"]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
     """Static objects of a square of the map."""
 
     props: Props
     models: Models
+    _outlines: OrderedDict[tuple[float, float], list[Outline]] = field(default_factory=OrderedDict)
+
+    def outlines(self, shift: Float64[np.ndarray, "2"]) -> list[Outline]:
+        """Outline of the shadow of each object as in `Surroundings.shadows`; empty without area."""
+        key = (float(shift[0]), float(shift[1]))
+        if key not in self._outlines:
+            self._outlines[key] = _shadow_outlines(self.props, shift)
+            if len(self._outlines) > KEPT_SHIFTS:
+                self._outlines.popitem(last=False)
+        self._outlines.move_to_end(key)
+        return self._outlines[key]
+
+
+def _shadow_outlines(props: Props, shift: Float64[np.ndarray, "2"]) -> list[Outline]:
+    vertices = props.mesh.vertices_m
+    points = vertices[:, :2].astype(np.float64) + vertices[:, 2:] * shift
+    owners = np.repeat(np.arange(len(props)), np.diff(props.vertex_offsets))
+    hulls = shapely.orient_polygons(shapely.convex_hull(shapely.multipoints(points, indices=owners)))
+    corners, hull_of = shapely.get_coordinates(hulls, return_index=True)
+    corners += props.origin
+    ends = np.cumsum(np.bincount(hull_of, minlength=len(props)))
+    is_area = shapely.get_type_id(hulls) == shapely.GeometryType.POLYGON
+    starts = np.append(0, ends[:-1])
+    # The last corner of a ring is its first.
+    ends = np.where(is_area, ends - 1, starts)
+    return [corners[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
 class Surroundings:
@@ -84,7 +117,8 @@ class Surroundings:
         """
         found = []
         reach = float(_RANGES.max())
-        for props, models in self.cells(ego_pose[:2] - reach, ego_pose[:2] + reach):
+        for cell in self.cells(ego_pose[:2] - reach, ego_pose[:2] + reach):
+            props = cell.props
             if not len(props):
                 continue
             offsets = props.centres - ego_pose[:2]
@@ -102,7 +136,7 @@ class Surroundings:
                 numbers=np.full(len(rows), PROP, dtype=np.int32),
                 lamp_light=np.zeros(len(rows), dtype=np.float32),
             )
-            found.append((models, placed))
+            found.append((cell.models, placed))
         return found
 
     def lamp_positions(
@@ -114,7 +148,7 @@ class Surroundings:
 
     def shadows(
         self, low: Float64[np.ndarray, "2"], high: Float64[np.ndarray, "2"], shift: Float64[np.ndarray, "2"]
-    ) -> list[Float64[np.ndarray, "points 2"]]:
+    ) -> list[Outline]:
         """Outlines on the ground of the shadows that reach into a rectangle, global, counter-clockwise.
 
         Args:
@@ -122,20 +156,20 @@ class Surroundings:
             high: Opposite corner.
             shift: Displacement of the shadow of a point per metre of its height.
         """
-        margin = 60.0 * np.abs(shift) + 20.0
-        outlines = []
+        # Heads hang from masts that may stand far aside.
+        masts = MAST_OFFSETS_M[-1] + 1.0 + (ARM_HIGH_M + 1.0) * np.abs(shift)
+        margin = np.maximum(MAX_RADIUS_M + MAX_HEIGHT_M * np.abs(shift), masts)
+        found = []
         for cell in self.cells(low - margin, high + margin):
             props = cell.props
+            if not len(props):
+                continue
             reach = props.radii_m[:, np.newaxis] + np.abs(shift) * props.heights_m[:, np.newaxis]
             is_near = ((props.centres + reach > low) & (props.centres - reach < high)).all(axis=1)
-            for row in np.flatnonzero(is_near).tolist():
-                vertices = props.mesh.vertices_m[props.vertex_offsets[row] : props.vertex_offsets[row + 1]]
-                points = vertices[:, :2].astype(np.float64) + vertices[:, 2:] * shift
-                hull = shapely.convex_hull(shapely.MultiPoint(points))
-                if hull.geom_type == "Polygon":
-                    ring = np.asarray(shapely.orient_polygons(hull).exterior.coords)[:-1]
-                    outlines.append(ring + props.origin)
-        return outlines
+            if is_near.any():
+                outlines = cell.outlines(shift)
+                found += [outlines[row] for row in np.flatnonzero(is_near).tolist() if len(outlines[row])]
+        return found
 
 
 def signal_lamp(connectors: Int64[np.ndarray, "connectors"], signals: dict[int, int]) -> int:

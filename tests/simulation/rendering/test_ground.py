@@ -33,7 +33,7 @@ def colours_at(ground, points, level=0):
 def test_lanes_are_grey_their_left_edge_is_yellow_and_the_ground_beside_is_not(road):
     map_graph, row = road
     lanes = map_graph.lanes
-    ground = GroundRaster(map_graph)
+    ground = GroundRaster(GroundShapes(map_graph))
     middle = lanes.centerlines[row][4:12]
     asphalt = colours_at(ground, middle)
     assert np.ptp(asphalt, axis=1).max() < 12
@@ -58,14 +58,14 @@ def test_the_line_between_parallel_lanes_is_dashed(road):
     boundary = map_graph.lanes.right_boundaries[row]
     step = boundary[1] - boundary[0]
     points = boundary[0] + step / np.hypot(*step) * np.arange(0.5, 18.0, 0.5)[:, np.newaxis]
-    is_white = colours_at(GroundRaster(map_graph), points).min(axis=1) > 150
+    is_white = colours_at(GroundRaster(GroundShapes(map_graph)), points).min(axis=1) > 150
     assert 9 <= is_white.sum() <= 15
     assert not is_white[8:16].any()
 
 
 def test_windows_hold_the_texels_of_their_place_and_wrap_around(road):
     map_graph, row = road
-    ground = GroundRaster(map_graph)
+    ground = GroundRaster(GroundShapes(map_graph))
     start = map_graph.lanes.centerlines[row][3]
     for step in range(3):
         place = start + step * np.array([40.0, 9.0])
@@ -85,12 +85,13 @@ def test_windows_hold_the_texels_of_their_place_and_wrap_around(road):
 def test_coarse_levels_are_averages_and_equal_seeds_give_equal_grounds(road):
     map_graph, row = road
     at = np.floor(map_graph.lanes.centerlines[row][2] / 0.25).astype(int).tolist()
-    first, second = GroundRaster(map_graph, seed=4), GroundRaster(map_graph, seed=4)
+    shapes = GroundShapes(map_graph)
+    first, second = GroundRaster(shapes, seed=4), GroundRaster(shapes, seed=4)
     coarse = first.colours(2, (at[0], at[1]), (4, 4)).astype(int)
     fine = second.colours(1, (2 * at[0], 2 * at[1]), (8, 8)).astype(int)
     mean = fine.reshape(4, 2, 4, 2, 3).mean(axis=(1, 3))
     assert np.abs(coarse - mean).max() <= 1
-    assert (GroundRaster(map_graph, seed=5).colours(2, (at[0], at[1]), (4, 4)) != coarse).any()
+    assert (GroundRaster(GroundShapes(map_graph), seed=5).colours(2, (at[0], at[1]), (4, 4)) != coarse).any()
 
 
 def test_the_overlay_is_drawn_on_the_texels_of_its_place(road):
@@ -101,7 +102,7 @@ def test_the_overlay_is_drawn_on_the_texels_of_its_place(road):
         x = corner[0] + (np.arange(512) + 0.5) * texel_m
         return np.broadcast_to(np.where(x > place[0], 255.0, 51.0), (512, 512)).astype(np.float32)
 
-    ground = GroundRaster(map_graph, overlay=overlay)
+    ground = GroundRaster(GroundShapes(map_graph), overlay=overlay)
     ground.windows(place, RADII_M)
     points = place + np.array([[3.0, 1.0], [-3.0, 2.0]])
     for level in (0, 1, 3):

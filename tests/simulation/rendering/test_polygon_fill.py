@@ -4,7 +4,7 @@ import numpy as np
 import shapely
 from shapely.geometry.polygon import orient
 
-from simulation.rendering.polygon_fill import coverage, paint_surface
+from simulation.rendering.polygon_fill import coverage, paint_rings, paint_surface
 
 
 def flat(*polygons):
@@ -37,7 +37,22 @@ def test_parts_outside_of_the_raster_are_cut():
 
 
 def test_paint_replaces_the_covered_share():
-    image = np.full((1, 2, 3), 100.0, dtype=np.float32)
+    image = np.full((3, 1, 2), 100.0, dtype=np.float32)
     noise = np.array([[0.0, 1.0]], dtype=np.float32), np.zeros((1, 2), dtype=np.float32)
-    paint_surface(image, np.array([[0.5, 1.0]], dtype=np.float32), noise, (200.0, 0.0, 100.0), (0.1, 0.0))
-    np.testing.assert_allclose(image, [[[150, 50, 100], [220, 0, 110]]], rtol=1e-6)
+    paint_surface(image, np.array([[0.5, 1.0]], dtype=np.float32), noise, ((200.0, 0.0, 100.0), (0.1, 0.0)))
+    np.testing.assert_allclose(np.moveaxis(image, 0, -1), [[[150, 50, 100], [220, 0, 110]]], rtol=1e-6)
+
+
+def test_painting_rings_equals_painting_their_mask():
+    rng = np.random.default_rng(4)
+    # Overlapping quadrilaterals, more than are sorted by insertion, in part outside of the raster.
+    corners = rng.uniform(-6, 30, (40, 1, 2)) + np.array([[0, 0], [7, 1], [8, 6], [1, 5]])
+    rings = corners.reshape(-1, 2), np.arange(0, 161, 4)
+    noise = tuple(rng.normal(size=(24, 24)).astype(np.float32) for _ in range(2))
+    shares = rng.uniform(0, 1, (24, 24)).astype(np.float32)
+    style = (200.0, 90.0, 40.0), (0.1, 0.2)
+    image = rng.uniform(0, 255, (3, 24, 24)).astype(np.float32)
+    expected = image.copy()
+    paint_surface(expected, coverage(*rings, 24) * shares, noise, style)
+    paint_rings(image, rings, shares, noise, style)
+    np.testing.assert_array_equal(image, expected)

@@ -6,6 +6,7 @@ from driving.geometry import global_from_local
 from driving.synthetic.scenes import scene
 from simulation.rendering.camera_tables import FINEST_TEXEL_M, NUM_LEVELS
 from simulation.rendering.ground import WINDOW, GroundRaster, GroundWindows
+from simulation.rendering.ground_shapes import GroundShapes
 from simulation.rendering.shading import ground_frame
 
 TEXEL_M = (FINEST_TEXEL_M * 2.0 ** np.arange(NUM_LEVELS)).astype(np.float32)
@@ -15,7 +16,7 @@ def test_ground_points_of_the_ego_frame_find_their_texel_far_from_the_origin():
     map_graph = scene("straight_road").map
     place = map_graph.lanes.centerlines[0][2]
     assert np.abs(place).max() > 1e5
-    windows = GroundRaster(map_graph).windows(place, np.array([20.0, 0, 0, 0, 0, 0]))
+    windows = GroundRaster(GroundShapes(map_graph)).windows(place, np.array([20.0, 0, 0, 0, 0, 0]))
     heading = 0.7
     ground = ground_frame(windows, heading, TEXEL_M)
     ox, oy, cos, sin = ground.frames[0].astype(float)

@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
+import shapely
 
 from driving.agents import LightStatus
 from driving.synthetic.scenes import scene
 from simulation.rendering.lighting import GREEN, LIT, RED
-from simulation.rendering.placement import PropKind
+from simulation.rendering.placement import MAX_HEIGHT_M, MAX_RADIUS_M, PropKind
 from simulation.rendering.surroundings import CELL_M, PROP, RANGES_M, Surroundings, signal_lamp
 
 
@@ -75,3 +76,31 @@ def test_shadows_reach_away_from_the_sun(junction):
     lengths = [np.ptp(ring[:, 0]) for ring in rings]
     assert 2.0 < max(lengths) < 2 * heights + 60
     assert any((cell.props.kinds == PropKind.BUILDING).any() for cell in cells)
+
+
+def test_kept_outlines_of_shadows_equal_hulls_of_single_objects(junction):
+    surroundings, pose, _ = junction
+    low, high, shift = pose[:2] - 40, pose[:2] + 40, np.array([0.7, -1.1])
+    hulls = []
+    for cell in surroundings.cells(low - 4 * CELL_M, high + 4 * CELL_M):
+        props = cell.props
+        for row in range(len(props)):
+            vertices = props.mesh.vertices_m[props.vertex_offsets[row] : props.vertex_offsets[row + 1]]
+            hull = shapely.convex_hull(shapely.MultiPoint(vertices[:, :2].astype(float) + vertices[:, 2:] * shift))
+            hulls.append(shapely.transform(hull, lambda points, props=props: points + props.origin))
+    window = shapely.box(*low, *high)
+    expected = sorted(hull.area for hull in hulls if hull.intersection(window).area > 0)
+    for _ in range(2):
+        found = [shapely.Polygon(ring) for ring in surroundings.shadows(low, high, shift)]
+        assert all(one.exterior.is_ccw for one in found)
+        areas = sorted(one.area for one in found if one.intersection(window).area > 0)
+        assert len(areas) > 10
+        np.testing.assert_allclose(areas, expected, rtol=1e-9)
+
+
+def test_places_keep_the_bounds_that_limit_the_reach_of_shadows(junction):
+    surroundings, pose, _ = junction
+    for cell in surroundings.cells(pose[:2] - CELL_M, pose[:2] + CELL_M):
+        is_place = cell.props.kinds != PropKind.SIGNAL_HEAD
+        assert (cell.props.heights_m[is_place] < MAX_HEIGHT_M).all()
+        assert (cell.props.radii_m[is_place] < MAX_RADIUS_M).all()
