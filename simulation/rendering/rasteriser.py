@@ -168,10 +168,12 @@ def _pixel_bounds(lens: _Lens, points: np.ndarray, scratch: np.ndarray, box: np.
     box[0], box[1], box[2], box[3] = np.inf, -np.inf, np.inf, -np.inf
     if is_simple:
         length = 0.0
+        # The corner before the first one is the last one.
+        before_x, before_y = points[2, 0] / points[2, 2], points[2, 1] / points[2, 2]
         for k in range(3):
             x, y = points[k, 0] / points[k, 2], points[k, 1] / points[k, 2]
-            m = (k + 1) % 3
-            dx, dy = points[m, 0] / points[m, 2] - x, points[m, 1] / points[m, 2] - y
+            dx, dy = before_x - x, before_y - y
+            before_x, before_y = x, y
             length = max(length, dx * dx + dy * dy)
             u, v = _pixel(lens.values, x, y)
             box[0], box[1] = min(box[0], u), max(box[1], u)

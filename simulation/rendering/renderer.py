@@ -58,7 +58,16 @@ from simulation.rendering.sensor import (
     rain_streaks,
     row_starts,
 )
-from simulation.rendering.shading import FOG_STEP_M, FOG_STEPS, Air, Extras, develop, ground_frame, shade
+from simulation.rendering.shading import (
+    FOG_STEP_M,
+    FOG_STEPS,
+    Air,
+    Extras,
+    develop,
+    ground_frame,
+    ground_runs,
+    shade,
+)
 from simulation.rendering.snapshot import Snapshot
 from simulation.rendering.surroundings import PROP
 
@@ -332,6 +341,7 @@ def _extras_of(key: RigKey, has_headlights: bool, is_wet: bool) -> list[Extras]:
             Extras(
                 beam=np.rint(255 * np.clip(beam, 0, 1)).astype(np.uint8),
                 mirror=mirror_pixels(camera) if is_wet else empty - 1,
+                runs=ground_runs(camera),
             )
         )
     return found

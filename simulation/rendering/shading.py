@@ -21,6 +21,9 @@ _GREEN = 16
 """Excess of green over blue of grass."""
 _LANES = 0x00FF00FF
 _MASK = WINDOW - 1
+_PAIR, _COLUMN, _LAST = np.int32(0x00FF00FF), np.int32(_MASK), np.int32(MAX_LIGHT)
+_BATCH = 128
+"""Ground pixels that are shaded together."""
 
 
 class Air(NamedTuple):
@@ -46,6 +49,8 @@ class Extras(NamedTuple):
     """Light of the headlights on the ground, of 255."""
     mirror: Int32[np.ndarray, "height width"]
     """Pixel, counted by rows, that shows the mirror image of the ground pixel's ray; -1 outside of the image."""
+    runs: Int64[np.ndarray, "runs 4"]
+    """`ground_runs` of the camera."""
 
 
 class Ground(NamedTuple):
@@ -156,6 +161,21 @@ def shade(
     parts = ground.column_part, ground.row_part
     haze_table, gloss_table, sky_table = air.haze, air.gloss, air.sky
     beams, mirrors = extras.beam, extras.mirror
+    if not is_wet:
+        # Also the pixels that objects cover, as a test of each pixel takes more time.
+        colours_of_light = (
+            (np.int32(ground_r), np.int32(ground_g), np.int32(ground_b)),
+            (np.int32(lamp_r), np.int32(lamp_g), np.int32(lamp_b)),
+            (np.int32(beam_r), np.int32(beam_g), np.int32(beam_b)),
+            (np.int32(fog_r), np.int32(fog_g), np.int32(fog_b)),
+        )
+        _shade_ground(
+            extras.runs,
+            (places.reshape(-1), strides.reshape(-1), depths.reshape(-1), beams.reshape(-1)),
+            (texels, frames),
+            (haze_table, colours_of_light),
+            out.reshape(-1),
+        )
     rays_x, rays_y = camera.rays_x, camera.rays_y
     looks = scene.looks
     window_range_m = np.float32(air.window_range_m)
@@ -173,6 +193,8 @@ def shade(
             t = shown[v, u]
             level = int(levels[v, u])
             is_ground = t < 0
+            if is_ground and level < SKY and not is_wet:
+                continue
             shadow = 256
             if t >= 0:
                 material = materials[t]
@@ -237,6 +259,193 @@ def shade(
             out[v, u, 0] = min(r + ((fog_r - r) * haze >> 8), MAX_LIGHT)
             out[v, u, 1] = min(g + ((fog_g - g) * haze >> 8), MAX_LIGHT)
             out[v, u, 2] = min(b + ((fog_b - b) * haze >> 8), MAX_LIGHT)
+
+
+# Ground pixels in batches: every loop compiles to vector instructions, for which all numbers must stay 32 bits wide.
+
+
+def ground_runs(camera: Camera) -> Int64[np.ndarray, "runs 4"]:
+    """Runs of ground pixels of one level, all interpolated or all averaged.
+
+    Returns:
+        First pixel, counted by rows, number of pixels, level, and 1 for averages, else 0.
+    """
+    pixels = np.flatnonzero(camera.level < SKY)
+    levels = camera.level.ravel()[pixels].astype(np.int64)
+    is_averaged = (camera.stride.reshape(-1, 2)[pixels] != 0).any(axis=1)
+    is_end = (np.diff(pixels) != 1) | (np.diff(levels) != 0) | (np.diff(is_averaged) != 0)
+    starts = np.concatenate([np.zeros(min(len(pixels), 1), dtype=np.int64), np.flatnonzero(is_end) + 1])
+    counts = np.diff(np.append(starts, len(pixels)))
+    return np.stack([pixels[starts], counts, levels[starts], is_averaged[starts].astype(np.int64)], axis=1)
+
+
+@njit(cache=True, error_model="numpy")
+def _shade_ground(
+    runs: Int64[np.ndarray, "runs 4"],
+    tables: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    ground: tuple[np.ndarray, np.ndarray],
+    light: tuple[np.ndarray, tuple[Any, ...]],
+    out: np.ndarray,
+) -> None:
+    """Light of all ground pixels, if it is dry. Tables and result are flat."""
+    places, strides, depths, beams = tables
+    texels, frames = ground
+    haze_table, colours = light
+    values = np.empty((8, _BATCH), dtype=np.int32)
+    a, b, c, d = values[0], values[1], values[2], values[3]
+    even, odd, haze, beam = values[4], values[5], values[6], values[7]
+    beam[:] = 0
+    per_metre, last_step = np.float32(1 / FOG_STEP_M), np.float32(FOG_STEPS - 1)
+    has_beam = colours[2][0] > 0
+    for run in range(len(runs)):
+        level = runs[run, 2]
+        window = texels[level * WINDOW * WINDOW : (level + 1) * WINDOW * WINDOW]
+        frame = frames[level, 0], frames[level, 1], frames[level, 2], frames[level, 3]
+        for start in range(runs[run, 0], runs[run, 0] + runs[run, 1], _BATCH):
+            stop = min(start + _BATCH, runs[run, 0] + runs[run, 1])
+            count = stop - start
+            corners = a[:count], b[:count], c[:count], d[:count]
+            if runs[run, 3]:
+                _averages(places[2 * start : 2 * stop], strides[2 * start : 2 * stop], window, frame, corners)
+                _mix_averages(corners, even[:count], odd[:count])
+            else:
+                _corners(places[2 * start : 2 * stop], window, frame, corners, even[:count], odd[:count])
+                _mix_corners(corners, even[:count], odd[:count])
+            depth, share = depths[start:stop], haze[:count]
+            for k in range(count):
+                share[k] = haze_table[np.uint32(min(depth[k] * per_metre, last_step))]
+            if has_beam:
+                beam[:count] = beams[start:stop]
+            _light_ground(even[:count], odd[:count], share, beam[:count], colours, out[3 * start : 3 * stop])
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _number(column: Any, row: Any) -> Any:
+    """`COLUMN_PART[column] + ROW_PART[row]` as arithmetic."""
+    i, j = np.int32(column & _COLUMN), np.int32(row & _COLUMN)
+    across = np.int32(i >> 7 << 14) | np.int32((i >> 5 & 3) << 10) | np.int32((i >> 2 & 7) << 4) | np.int32(i & 3)
+    along = np.int32(j >> 7 << 17) | np.int32((j >> 5 & 3) << 12) | np.int32((j >> 2 & 7) << 7)
+    return np.int32(across | along | np.int32((j & 3) << 2))
+
+
+@njit(cache=True, error_model="numpy")
+def _fetch(texels: np.ndarray, numbers: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """Replace numbers of texels by the texels."""
+    a, b, c, d = numbers
+    for k in range(len(a)):
+        a[k], b[k] = np.int32(texels[np.uint32(a[k])]), np.int32(texels[np.uint32(b[k])])
+        c[k], d[k] = np.int32(texels[np.uint32(c[k])]), np.int32(texels[np.uint32(d[k])])
+
+
+@njit(cache=True, error_model="numpy")
+def _corners(
+    places: np.ndarray,
+    texels: np.ndarray,
+    frame: tuple[Any, Any, Any, Any],
+    corners: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    dx: np.ndarray,
+    dy: np.ndarray,
+) -> None:
+    """Four texels around each pixel, and its place between their centres, of 256."""
+    origin_x, origin_y, cos, sin = frame
+    a, b, c, d = corners
+    half, whole = np.float32(0.5), np.float32(256)
+    for k in range(len(a)):
+        gx, gy = places[2 * k], places[2 * k + 1]
+        x, y = origin_x + cos * gx - sin * gy - half, origin_y + sin * gx + cos * gy - half
+        i, j = np.int32(x), np.int32(y)
+        a[k], b[k] = _number(i, j), _number(np.int32(i + 1), j)
+        c[k], d[k] = _number(i, np.int32(j + 1)), _number(np.int32(i + 1), np.int32(j + 1))
+        dx[k], dy[k] = np.int32((x - np.float32(i)) * whole), np.int32((y - np.float32(j)) * whole)
+    _fetch(texels, corners)
+
+
+@njit(cache=True, error_model="numpy")
+def _mix_corners(
+    corners: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], even: np.ndarray, odd: np.ndarray
+) -> None:
+    """Interpolate. `even` and `odd` hold the place between the texels, then bytes 0 and 2, and bytes 1 and 3."""
+    for k in range(len(even)):
+        a, b, c, d = corners[0][k], corners[1][k], corners[2][k], corners[3][k]
+        dx, dy = even[k], odd[k]
+        both = np.int32(np.int32(dx * dy) >> 8)
+        first, second, third = np.int32(256 - dx - dy + both), np.int32(dx - both), np.int32(dy - both)
+        low = np.int32(np.int32(a & _PAIR) * first) + np.int32(np.int32(b & _PAIR) * second)
+        low = np.int32(low) + np.int32(np.int32(c & _PAIR) * third) + np.int32(np.int32(d & _PAIR) * both)
+        high = np.int32(_upper(a) * first) + np.int32(_upper(b) * second)
+        high = np.int32(high) + np.int32(_upper(c) * third) + np.int32(_upper(d) * both)
+        even[k], odd[k] = np.int32(np.int32(low) >> 8), np.int32(np.int32(high) >> 8)
+
+
+@njit(cache=True, error_model="numpy")
+def _averages(
+    places: np.ndarray,
+    strides: np.ndarray,
+    texels: np.ndarray,
+    frame: tuple[Any, Any, Any, Any],
+    found: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    """Four texels along the footprint of each pixel."""
+    origin_x, origin_y, cos, sin = frame
+    a, b, c, d = found
+    for k in range(len(a)):
+        gx, gy, sx, sy = places[2 * k], places[2 * k + 1], strides[2 * k], strides[2 * k + 1]
+        sx, sy = cos * sx - sin * sy, sin * sx + cos * sy
+        x, y = origin_x + cos * gx - sin * gy, origin_y + sin * gx + cos * gy
+        x, y = x - np.float32(1.5) * sx, y - np.float32(1.5) * sy
+        a[k] = _number(np.int32(x), np.int32(y))
+        x, y = x + sx, y + sy
+        b[k] = _number(np.int32(x), np.int32(y))
+        x, y = x + sx, y + sy
+        c[k] = _number(np.int32(x), np.int32(y))
+        x, y = x + sx, y + sy
+        d[k] = _number(np.int32(x), np.int32(y))
+    _fetch(texels, found)
+
+
+@njit(cache=True, error_model="numpy")
+def _mix_averages(
+    found: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], even: np.ndarray, odd: np.ndarray
+) -> None:
+    """Means of four texels: bytes 0 and 2 in `even`, 1 and 3 in `odd`."""
+    for k in range(len(even)):
+        a, b, c, d = found[0][k], found[1][k], found[2][k], found[3][k]
+        low = np.int32(a & _PAIR) + np.int32(b & _PAIR) + np.int32(c & _PAIR) + np.int32(d & _PAIR)
+        high = _upper(a) + _upper(b) + _upper(c) + _upper(d)
+        even[k], odd[k] = np.int32(np.int32(low) >> 2), np.int32(np.int32(high) >> 2)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _upper(texel: Any) -> Any:
+    """Bytes 1 and 3."""
+    return np.int32(np.int32(texel >> 8) & _PAIR)
+
+
+@njit(cache=True, error_model="numpy")
+def _light_ground(
+    even: np.ndarray,
+    odd: np.ndarray,
+    haze: np.ndarray,
+    beam: np.ndarray,
+    colours: tuple[Any, ...],
+    out: np.ndarray,
+) -> None:
+    """Light of ground pixels behind fog. The colours are those of the ground, of lamps, of the beam and of fog."""
+    (ground_r, ground_g, ground_b), (lamp_r, lamp_g, lamp_b), (beam_r, beam_g, beam_b), (fog_r, fog_g, fog_b) = (
+        colours
+    )
+    for k in range(len(even)):
+        low, high, strength = even[k], odd[k], beam[k]
+        lamp = np.int32(np.int32(high >> 16) & 255)
+        light_r = np.int32(ground_r + np.int32(np.int32(lamp * lamp_r + strength * beam_r) >> 8))
+        light_g = np.int32(ground_g + np.int32(np.int32(lamp * lamp_g + strength * beam_g) >> 8))
+        light_b = np.int32(ground_b + np.int32(np.int32(lamp * lamp_b + strength * beam_b) >> 8))
+        r = np.int32(np.int32(np.int32(low & 255) * light_r) >> 8)
+        g = np.int32(np.int32(np.int32(high & 255) * light_g) >> 8)
+        b = np.int32(np.int32(np.int32(np.int32(low >> 16) & 255) * light_b) >> 8)
+        out[3 * k] = min(np.int32(r + np.int32(np.int32(np.int32(fog_r - r) * haze[k]) >> 8)), _LAST)
+        out[3 * k + 1] = min(np.int32(g + np.int32(np.int32(np.int32(fog_g - g) * haze[k]) >> 8)), _LAST)
+        out[3 * k + 2] = min(np.int32(b + np.int32(np.int32(np.int32(fog_b - b) * haze[k]) >> 8)), _LAST)
 
 
 @njit(cache=True, error_model="numpy")
