@@ -10,7 +10,7 @@ from perception.lift import LiftPoints
 from perception.network import PerceptionConfig, PerceptionNetwork
 from perception.training_state import load_weights, save_weights
 
-FORMAT = "camber.perception.1"
+FORMAT = "camber.perception.2"
 WEIGHTS, DESCRIPTION = "weights.safetensors", "perception.json"
 SHIPPED = Path(__file__).resolve().parent / "checkpoints" / "tiny"
 """Folder of the network that comes with the package."""

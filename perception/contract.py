@@ -76,6 +76,9 @@ class PerceptionOutput(NamedTuple):
     flow: Float[Tensor, "B 3 2 X Y"]
     """Displacement [m] from a cell at the instant back to where the same point of the vehicle is now."""
     signal: Float[Tensor, "B 4"]
+    """State of the signal that governs the ego's lane, in the order of `LightStatus`."""
+    signal_place: Float[Tensor, "B places"]
+    """Logits of its place: the feature pixels of the forward camera (row-major), then nowhere."""
     memory: Float[Tensor, "B D x y"]
     """Features of the present frame alone, which the next steps fuse as the past."""
     bev: Float[Tensor, "B D x y"]
@@ -100,6 +103,8 @@ class PerceptionTargets(NamedTuple):
     """Read where `future` is true."""
     signal: Int64[Tensor, "B"]
     """`LightStatus`, or `IGNORED_SIGNAL`."""
+    signal_place: Int64[Tensor, "B"]
+    """Index into the places of `PerceptionOutput.signal_place`, or `IGNORED_SIGNAL`."""
     agents_seen: Bool[Tensor, "B X Y"]
     """False under agents that no camera shows: neither their presence nor their absence is a target there."""
     ground_seen: Bool[Tensor, "B X Y"]

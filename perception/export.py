@@ -51,7 +51,8 @@ class _Exported(nn.Module):
     ) -> tuple[Tensor, ...]:
         network, pull = self.network, self.pull
         pixels, weights, more, more_pixels, more_weights, rays, past, covered, age_s = rest
-        features = network.image_features(normalised(images)[None])
+        frame = normalised(images)[None]
+        features = network.image_features(frame)
         rows = features.permute(0, 1, 3, 4, 2).flatten(0, 3)
         first, further = _taps(rows, pixels, weights), _taps(rows, more_pixels, more_weights)
         pulled = first + torch.cat([torch.zeros_like(further[:1]), further])[more]
@@ -63,7 +64,7 @@ class _Exported(nn.Module):
         used = torch.ones(1, 1, dtype=torch.bool)
         fused = network.temporal(memory, past[:, None], covered[:, None], age_s, used)
         table = LiftTable(*(rays for _ in LiftTable._fields))
-        return tuple(network.predict(features, memory, fused, table, present))
+        return tuple(network.predict(frame, memory, fused, table, present))
 
 
 def _taps(rows: Tensor, pixels: Tensor, weights: Tensor) -> Tensor:

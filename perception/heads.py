@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -77,33 +77,45 @@ class GridHeads(nn.Module):
         return dict(zip(GRID_HEADS, values.split(list(GRID_HEADS.values()), dim=1), strict=True))
 
 
-class SignalHead(nn.Module):
-    """State of the signal that governs the ego's lane, by attention over the feature pixels of all cameras.
+def forward_cameras(rays: Float[Tensor, "R P 3"], present: Bool[Tensor, "B C"]) -> Int64[Tensor, "B"]:
+    """The present camera of each sample that faces forward most."""
+    ahead = rays[..., 0].unflatten(1, (present.shape[1], -1)).mean(dim=-1)
+    return ahead.expand(len(present), -1).masked_fill(~present, -2.0).argmax(dim=1)
 
-    Signals hang above the points that the lift samples, so this head reads the images, and the direction of each
-    pixel in the ego frame.
+
+class SignalHead(nn.Module):
+    """State of the signal that governs the ego's lane: where it is in the forward camera, and what it shows there.
+
+    Lamps cover 2 to 5 pixels and hang above the points that the lift samples. The features of the backbone did not
+    tell green from red, so this head has convolutions of its own. Its attention over the feature pixels, and over
+    the possibility that no signal governs the ego, is trained to the place of the signal.
     """
 
-    def __init__(self, channels: int, hidden: int = 32, queries: int = 4) -> None:
+    def __init__(self, hidden: int = 32) -> None:
         super().__init__()
-        self.keys = nn.Sequential(nn.Linear(channels + 3, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, queries))
-        self.values = nn.Linear(channels + 3, hidden)
-        self.predict = nn.Sequential(
-            nn.Linear(queries * hidden, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, NUM_SIGNAL_STATES)
+        layers: list[nn.Module] = []
+        for inputs, outputs, stride in ((3, 16, 2), (16, 24, 2), (24, hidden, 2), (hidden, hidden, 1)):
+            layers += [
+                convolution(inputs, outputs, stride=stride),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(inplace=True),
+            ]
+        self.lamps = nn.Sequential(*layers)
+        self.read = nn.Sequential(
+            nn.Linear(hidden + 3, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, 1 + NUM_SIGNAL_STATES)
         )
+        self.nowhere = nn.Parameter(torch.zeros(1 + NUM_SIGNAL_STATES))
 
     def forward(
-        self,
-        features: Float[Tensor, "B C D h w"],
-        rays: Float[Tensor, "R P 3"],
-        present: Bool[Tensor, "B C"],
-    ) -> Float[Tensor, "B 4"]:
-        """Logits of the states."""
-        count, _, _, height, width = features.shape
-        pixels = features.permute(0, 1, 3, 4, 2).flatten(1, 3)
-        pixels = torch.cat([pixels, rays.expand(count, -1, -1)], dim=-1)
-        is_missing = (~present)[:, :, None].expand(-1, -1, height * width).flatten(1, 2)
-        keys = self.keys(pixels).masked_fill(is_missing[..., None], -1e4)
-        attention = torch.softmax(keys, dim=1)
-        read = torch.einsum("bpq,bph->bqh", attention, self.values(pixels))
-        return self.predict(read.flatten(1))
+        self, images: Float[Tensor, "B C 3 H W"], rays: Float[Tensor, "R P 3"], present: Bool[Tensor, "B C"]
+    ) -> tuple[Float[Tensor, "B 4"], Float[Tensor, "B places"]]:
+        """Logits of the states, and of the places: the feature pixels of the forward camera, the last is nowhere."""
+        count, num_cameras = present.shape
+        samples, cameras = torch.arange(count, device=images.device), forward_cameras(rays, present)
+        features = self.lamps(images[samples, cameras]).flatten(2).transpose(1, 2)
+        directions = rays.unflatten(1, (num_cameras, -1)).expand(count, -1, -1, -1)[samples, cameras]
+        values = self.read(torch.cat([features, directions], dim=-1))
+        values = torch.cat([values, self.nowhere.expand(count, 1, -1)], dim=1)
+        places = values[..., 0]
+        states = (torch.softmax(places, dim=1)[..., None] * values[..., 1:]).sum(dim=1)
+        return states, places

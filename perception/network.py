@@ -88,7 +88,7 @@ class PerceptionNetwork(nn.Module):
         self.place = nn.Conv2d(2, channels, 1)
         self.encoder = BevEncoder(channels)
         self.heads = GridHeads(channels, config.head_channels, config.upsampling)
-        self.signal = SignalHead(config.image_channels)
+        self.signal = SignalHead()
         # On a CPU a quarter faster, and the lift reads the features without a copy.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -123,19 +123,18 @@ class PerceptionNetwork(nn.Module):
 
     def predict(
         self,
-        features: Float[Tensor, "B C I h w"],
+        images: Float[Tensor, "B C 3 H W"],
         memory: Float[Tensor, "B D x y"],
         fused: Float[Tensor, "B D x y"],
         table: LiftTable,
         present: Bool[Tensor, "B C"],
     ) -> PerceptionOutput:
-        """Predictions from the fused features."""
+        """Predictions from the fused features, and of the signal from the images of the present frame."""
         bev = self.encoder(fused + self.place(self.coordinates))
         grids = self.heads(bev)
         flow = grids.pop("flow").unflatten(1, (-1, 2))
-        return PerceptionOutput(
-            **grids, flow=flow, signal=self.signal(features, table.rays, present), memory=memory, bev=bev
-        )
+        signal, signal_place = self.signal(images, table.rays, present)
+        return PerceptionOutput(**grids, flow=flow, signal=signal, signal_place=signal_place, memory=memory, bev=bev)
 
     def forward(self, inputs: PerceptionInput, table: LiftTable) -> PerceptionOutput:
         """Predictions for the last frame.
@@ -155,10 +154,9 @@ class PerceptionNetwork(nn.Module):
                 moved, inside = warped(seen, then_from_now[:, frame], self.config.feature_grid)
                 past.append(moved)
                 covered.append(inside)
-        features = self.image_features(images[:, -1])
-        memory = self.bev_features(features, table, present[:, -1])
+        memory = self.bev_features(self.image_features(images[:, -1]), table, present[:, -1])
         fused = memory
         if num_past:
             is_used = present[:, :-1].any(dim=-1)
             fused = self.temporal(memory, torch.stack(past, 1), torch.stack(covered, 1), age_s[:, :-1], is_used)
-        return self.predict(features, memory, fused, table, present[:, -1])
+        return self.predict(images[:, -1], memory, fused, table, present[:, -1])

@@ -223,8 +223,8 @@ class Perceiver:
         assert self._table is not None
         network, grid = self.network, self.network.config.feature_grid
         present = torch.from_numpy(look.present)[None].to(self.device)
-        features = network.image_features(network_images(look.images, self.device)[None])
-        memory = network.bev_features(features, self._table, present)
+        images = network_images(look.images, self.device)[None]
+        memory = network.bev_features(network.image_features(images), self._table, present)
         fused = memory
         past = self._past(look.time_us)
         if past is not None:
@@ -233,7 +233,7 @@ class Perceiver:
             age_s = torch.full((1, 1), (look.time_us - past.time_us) / 1e6, device=self.device)
             used = torch.ones(1, 1, dtype=torch.bool, device=self.device)
             fused = network.temporal(memory, moved[:, None], covered[:, None], age_s, used)
-        self._output = network.predict(features, memory, fused, self._table, present)
+        self._output = network.predict(images, memory, fused, self._table, present)
         oldest_us = look.time_us - PAST_RANGE_S[1] * 1e6
         self._memories = [one for one in self._memories if one.time_us >= oldest_us]
         self._memories.append(_Memory(look.time_us, look.ego_pose, memory))

@@ -21,13 +21,16 @@ from driving.rigs import NUSCENES_6
 from driving.scenario import HISTORY_STEPS, Scenario
 from driving.timing import STEP_S
 from perception.contract import FUTURE_S, PerceptionInput, PerceptionTargets
+from perception.heads import forward_cameras
 from perception.images import fit_rig, network_images
 from perception.lift import LiftTable, lift_table, stack_tables
 from perception.network import PerceptionConfig
-from perception.targets import AgentStates, AgentTargets, agent_targets, governing_signal, road_targets
+from perception.signal_targets import SignalTarget, SignalView, signal_target
+from perception.targets import AgentStates, AgentTargets, agent_targets, road_targets
 from perception.training import TrainingBatch
 from simulation.rendering.appearance import APPEARANCES, Appearance, appearance_of
 from simulation.rendering.ground import KEPT_SHEETS
+from simulation.rendering.kept_tables import surroundings_of
 from simulation.rendering.renderer import CameraRenderer, RenderedImages
 from simulation.rendering.snapshot import snapshot_of
 from simulation.rendering.visibility import visible_agents
@@ -158,6 +161,11 @@ class RenderedSamples:
         """Number of states; repeated ones count as often as they occur."""
         return len(self._states)
 
+    def state(self, row: int) -> tuple[Scenario, int]:
+        """Scenario and frame of a state."""
+        number, frame = self._states[row]
+        return self.scenarios[number], frame
+
     def _has_rare_agent(self, scenario: Scenario, frame: int) -> bool:
         agents = scenario.agents
         gaps = agents.poses[:, frame, :2] - scenario.ego.rear_axle_poses[0, frame, :2]
@@ -167,7 +175,6 @@ class RenderedSamples:
 
     def batch(self, rows: Int64[np.ndarray, "rows"], rng: np.random.Generator) -> TrainingBatch:
         """See `training.Samples`."""
-        KEPT_SHEETS.capacity = max(KEPT_SHEETS.capacity, self.settings.kept_sheets)
         samples = [self.sample(row, rng) for row in rows.tolist()]
         return TrainingBatch(
             inputs=PerceptionInput(
@@ -213,15 +220,17 @@ class RenderedSamples:
             row: Of the states.
             rng: Decides pose, appearance, calibration and missing cameras.
         """
-        number, frame = self._states[row]
-        scenario, view = self.scenarios[number], self._view(row, rng)
+        scenario, frame = self.state(row)
+        view = self._view(row, rng)
         now, (rendered, kinds) = view.poses[-1], view.rendered[-1]
         states = self._agents(scenario, frame, now)
         shown = tuple(
             image for image, is_present in zip(rendered.instances, view.present[-1], strict=True) if is_present
         )
         is_visible = visible_agents(shown, kinds)
-        targets = self._targets(scenario, frame, now, agent_targets(self.config.grid, states, is_visible))
+        camera = int(forward_cameras(self.table(view.rig).rays, torch.from_numpy(view.present[-1:]))[0])
+        signal = self._signal(scenario, frame, now, SignalView(self.rigs[view.rig], camera, FEATURE_STRIDE))
+        targets = self._targets(scenario, now, agent_targets(self.config.grid, states, is_visible), signal)
         is_shown = view.present[..., np.newaxis, np.newaxis, np.newaxis]
         return Sample(
             images=np.where(is_shown, view.images, 0).astype(np.uint8),
@@ -237,19 +246,8 @@ class RenderedSamples:
     def _view(self, row: int, rng: np.random.Generator) -> _View:
         """Render the frames of a state."""
         settings = self.settings
-        number, frame = self._states[row]
-        scenario = self.scenarios[number]
-        rig = int(rng.integers(len(self.rigs)))
-        look = int(rng.integers(len(self._appearances)))
-        renderer = CameraRenderer(
-            scenario.map,
-            self.rigs[rig],
-            # One set of buildings per map, and one ground with and one without lamps; the light differs.
-            seed=settings.seed,
-            appearance=self._appearances[look],
-            has_shadows=False,
-        )
-        offset = np.array([0.0, *rng.normal(size=2) * [settings.shift_sd_m, settings.turn_sd_rad]])
+        scenario, frame = self.state(row)
+        rig, renderer, offset = self._drawn(scenario, rng)
         steps = (*settings.past_steps, 0)
         poses = np.stack([self._shifted(scenario, frame - back, offset) for back in steps])
         rendered = [
@@ -263,13 +261,59 @@ class RenderedSamples:
             present[:-1] = False
         return _View(rig=rig, poses=poses, rendered=rendered, present=present)
 
+    def signal_sample(
+        self, row: int, rng: np.random.Generator
+    ) -> tuple[UInt8[np.ndarray, "height width 3"], Float[Tensor, "1 P 3"], SignalTarget]:
+        """Image and rays of the forward camera in one state, and the target of the signal head.
+
+        Args:
+            row: Of the states.
+            rng: Decides pose, appearance and calibration.
+        """
+        scenario, frame = self.state(row)
+        rig, renderer, offset = self._drawn(scenario, rng)
+        rays, num_cameras = self.table(rig).rays, len(self.rigs[rig].names)
+        camera = int(forward_cameras(rays, torch.ones(1, num_cameras, dtype=torch.bool))[0])
+        pose = self._shifted(scenario, frame, offset)
+        rendered, _ = self._rendered(renderer, scenario, frame, pose, (camera,))
+        target = self._signal(scenario, frame, pose, SignalView(self.rigs[rig], camera, FEATURE_STRIDE))
+        return rendered.images[0], rays.unflatten(1, (num_cameras, -1))[:, camera], target
+
+    def _drawn(
+        self, scenario: Scenario, rng: np.random.Generator
+    ) -> tuple[int, CameraRenderer, Float64[np.ndarray, "3"]]:
+        """A variation of the rig, a renderer with it, and an offset of the ego in its own frame."""
+        settings = self.settings
+        KEPT_SHEETS.capacity = max(KEPT_SHEETS.capacity, settings.kept_sheets)
+        rig = int(rng.integers(len(self.rigs)))
+        renderer = CameraRenderer(
+            scenario.map,
+            self.rigs[rig],
+            # One set of buildings per map, and one ground with and one without lamps; the light differs.
+            seed=settings.seed,
+            appearance=self._appearances[int(rng.integers(len(self._appearances)))],
+            has_shadows=False,
+        )
+        return rig, renderer, np.array([0.0, *rng.normal(size=2) * [settings.shift_sd_m, settings.turn_sd_rad]])
+
+    def _signal(
+        self, scenario: Scenario, frame: int, ego_pose: Float64[np.ndarray, "3"], view: SignalView
+    ) -> SignalTarget:
+        where = scenario.map, scenario.route, ego_pose
+        surroundings = surroundings_of(scenario.map, self.settings.seed)
+        return signal_target(where, scenario.traffic_lights.at(frame), surroundings, view)
+
     def _shifted(self, scenario: Scenario, frame: int, offset: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3"]:
         """The logged pose, moved by an offset in its own frame."""
         return poses_out_of_frame_of(offset[np.newaxis], scenario.ego.rear_axle_poses[0, frame])[0]
 
     @staticmethod
     def _rendered(
-        renderer: CameraRenderer, scenario: Scenario, frame: int, pose: Float64[np.ndarray, "3"]
+        renderer: CameraRenderer,
+        scenario: Scenario,
+        frame: int,
+        pose: Float64[np.ndarray, "3"],
+        cameras: tuple[int, ...] | None = None,
     ) -> tuple[RenderedImages, np.ndarray]:
         snapshot = snapshot_of(
             pose,
@@ -277,7 +321,7 @@ class RenderedSamples:
             scenario.traffic_lights.steps(frame, frame + 1),
             int(scenario.time_us[frame]),
         )
-        return renderer.render(snapshot), snapshot.kinds
+        return renderer.render(snapshot, cameras), snapshot.kinds
 
     @staticmethod
     def _agents(scenario: Scenario, frame: int, ego_pose: Float64[np.ndarray, "3"]) -> AgentStates:
@@ -299,16 +343,20 @@ class RenderedSamples:
         )
 
     def _targets(
-        self, scenario: Scenario, frame: int, ego_pose: Float64[np.ndarray, "3"], agents: AgentTargets
+        self,
+        scenario: Scenario,
+        ego_pose: Float64[np.ndarray, "3"],
+        agents: AgentTargets,
+        signal: SignalTarget,
     ) -> PerceptionTargets:
         road, direction = road_targets(scenario.map, ego_pose, self.config.grid)
-        signal = governing_signal(scenario.map, scenario.route, ego_pose, scenario.traffic_lights.at(frame))
         tensors = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in vars(agents).items()}
         return PerceptionTargets(
             **tensors,
             road=torch.from_numpy(road),
             direction=torch.from_numpy(direction),
-            signal=torch.tensor(signal),
+            signal=torch.tensor(signal.state),
+            signal_place=torch.tensor(signal.place),
             ground_seen=torch.ones(self.config.grid.shape, dtype=torch.bool),
         )
 

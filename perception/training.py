@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import torch
 from jaxtyping import Int64
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
@@ -49,6 +49,15 @@ class TrainingBatch(NamedTuple):
 
 
 @runtime_checkable
+class Batch(Protocol):
+    """Samples of one step, of any kind."""
+
+    def to(self, device: str) -> "Batch":
+        """The batch on a device."""
+        ...
+
+
+@runtime_checkable
 class Samples(Protocol):
     """States from which images and targets are made on the fly."""
 
@@ -56,7 +65,7 @@ class Samples(Protocol):
         """Number of states."""
         ...
 
-    def batch(self, rows: Int64[np.ndarray, "rows"], rng: np.random.Generator) -> TrainingBatch:
+    def batch(self, rows: Int64[np.ndarray, "rows"], rng: np.random.Generator) -> Batch:
         """Images, geometry and targets of some states.
 
         Args:
@@ -122,7 +131,7 @@ def base() -> TrainingConfig:
 RECIPES: dict[str, Callable[[], TrainingConfig]] = {"tiny": tiny, "small": small, "base": base}
 
 
-class _Steps(Dataset[TrainingBatch]):
+class _Steps(Dataset[Batch]):
     """Batches by step, for the processes of a `DataLoader`."""
 
     def __init__(self, config: TrainingConfig, samples: Samples, process: TrainingProcess) -> None:
@@ -131,7 +140,7 @@ class _Steps(Dataset[TrainingBatch]):
     def __len__(self) -> int:
         return self.config.steps
 
-    def __getitem__(self, step: int) -> TrainingBatch:
+    def __getitem__(self, step: int) -> Batch:
         config, process = self.config, self.process
         rows = np.random.default_rng([config.seed, step]).integers(0, len(self.samples), config.batch_size)
         rng = np.random.default_rng([config.seed, step, process.rank])
@@ -211,7 +220,7 @@ class Trainer:
                 saved_s = time.monotonic()
         self.save()
 
-    def _batches(self, last: int) -> Iterator[TrainingBatch]:
+    def _batches(self, last: int) -> Iterator[Batch]:
         steps = _Steps(self.config, self.samples, self.process)
         if self.config.num_workers == 0:
             return (steps[step] for step in range(self.step, last))
@@ -231,25 +240,31 @@ class Trainer:
             self.step, steps=config.steps, warmup_steps=config.warmup_steps, highest=config.learning_rate
         )
 
-    def _train_step(self, batch: TrainingBatch) -> dict[str, float]:
-        config, device = self.config, self.process.device
-        batch = batch.to(device)
+    def _losses(self, batch: Any) -> dict[str, Tensor]:
+        """Losses by name; `total` is minimised."""
+        config = self.config
+        with self._precision():
+            output = self._model(batch.inputs, batch.table)
+        if self.distillation is None:
+            return losses(output, batch.targets, config.losses)
+        output, gap = output
+        parts = losses(output, batch.targets, config.losses)
+        return {**parts, "distillation": gap, "total": parts["total"] + config.distillation * gap}
+
+    def _precision(self) -> torch.autocast:
+        """The context of the forward pass."""
+        return torch.autocast(self.process.device.split(":")[0], torch.bfloat16, enabled=self.config.use_bf16)
+
+    def _train_step(self, batch: Batch) -> dict[str, float]:
+        config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
-        with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=config.use_bf16):
-            output = self._model(batch.inputs, batch.table)
-        gap = None
-        if self.distillation is not None:
-            output, gap = output
-        parts = losses(output, batch.targets, config.losses)
-        if gap is not None:
-            parts["distillation"] = gap
-            parts["total"] = parts["total"] + config.distillation * gap
+        parts = self._losses(batch.to(self.process.device))
         advice = f"Try a learning rate below {config.learning_rate:g}, or search the images and targets for NaN."
         require_finite(parts, self.step, self.folder, advice)
         self.optimizer.zero_grad()
         parts["total"].backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), config.max_gradient)
+        nn.utils.clip_grad_norm_(self._trained().parameters(), config.max_gradient)
         self.optimizer.step()
         self.step += 1
         return {name: float(value.detach()) for name, value in parts.items()}

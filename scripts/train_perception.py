@@ -4,9 +4,14 @@ r"""Train a bird's-eye-view network on rendered cameras.
     python scripts/train_perception.py --data worlds --output checkpoints/eyes
     torchrun --nproc-per-node 2 scripts/train_perception.py --data worlds --output checkpoints/eyes
     python scripts/train_perception.py --data worlds --rig my_rig.json --output checkpoints/my_car
+    python scripts/train_perception.py --data worlds --output checkpoints/more \
+        --initialize-from checkpoints/eyes --learning-rate 1e-3
+    python scripts/train_perception.py --data worlds --output checkpoints/lights \
+        --initialize-from checkpoints/more --only-signal
 
 Only the states of the scenarios are stored; images are rendered when a batch needs them. The same command resumes an
-interrupted training. One process per core by torchrun is the fastest way on a CPU.
+interrupted training. One process per core by torchrun is the fastest way on a CPU. Few states have a traffic light
+ahead, so a second training of the head for traffic lights alone, a few minutes long, follows.
 """
 
 import os
@@ -29,6 +34,7 @@ from driving.rig_files import rig_named
 from driving.scenario import Scenario
 from perception.distributed import join_process_group, leave_process_group
 from perception.samples import RenderedSamples, SampleSettings
+from perception.signal_training import SIGNAL_BATCH, SignalSamples, SignalTrainer
 from perception.training import RECIPES, Trainer
 
 
@@ -46,6 +52,12 @@ class Arguments(CommonArguments):
     """nuplan_8, nuscenes_6, argoverse2_7, or a JSON file."""
     steps: int | None = None
     """Training steps; the recipe's by default."""
+    only_signal: bool = False
+    """Train the head of the traffic lights alone, on states with as many of each colour."""
+    initialize_from: Path | None = None
+    """Checkpoint folder whose weights the training begins with; the network must be that of the recipe."""
+    learning_rate: float | None = None
+    """Highest learning rate; the recipe's by default. Use a lower one with --initialize-from."""
     limit: int | None = None
     """Largest number of scenarios of each data root, drawn at random."""
     seed: int = 0
@@ -63,11 +75,21 @@ def main(arguments: Arguments) -> None:
     if arguments.recipe not in RECIPES:
         raise KeyError(unknown_name("recipe named", arguments.recipe, RECIPES))
     config = replace(RECIPES[arguments.recipe](), seed=arguments.seed)
-    config = replace(config, steps=arguments.steps or config.steps)
+    config = replace(
+        config,
+        steps=arguments.steps or config.steps,
+        learning_rate=arguments.learning_rate or config.learning_rate,
+        batch_size=SIGNAL_BATCH if arguments.only_signal else config.batch_size,
+    )
     process = join_process_group(arguments.threads)
     settings = SampleSettings(rig=rig_named(arguments.rig), seed=arguments.seed)
-    samples = RenderedSamples(opened(arguments), settings, config.network)
-    trainer = Trainer(config, samples, arguments.output, process)
+    make_samples, make_trainer = (
+        (SignalSamples, SignalTrainer) if arguments.only_signal else (RenderedSamples, Trainer)
+    )
+    samples = make_samples(opened(arguments), settings, config.network)
+    trainer = make_trainer(config, samples, arguments.output, process)
+    if arguments.initialize_from is not None and trainer.step == 0:
+        trainer.initialize_from(arguments.initialize_from)
     with progress(arguments) as bar:
         task = bar.add_task("steps", total=config.steps, completed=trainer.step)
         trainer.run(lambda step, means: bar.update(task, completed=step, description=f"loss {means['total']:.3f}"))

@@ -3,7 +3,15 @@ import torch
 from small_perception import random_input, ring_rig, small_network
 
 from perception.contract import PerceptionTargets
-from perception.losses import box_loss, centre_loss, grid_loss, losses, masked_distance
+from perception.losses import (
+    LossWeights,
+    box_gaps,
+    centre_loss,
+    grid_loss,
+    losses,
+    masked_distance,
+    signal_losses,
+)
 
 SHAPE = (2, 32, 32)
 
@@ -19,6 +27,7 @@ def targets(**changes):
         future=torch.zeros(2, 3, 32, 32, dtype=torch.bool),
         flow=torch.zeros(2, 3, 2, 32, 32),
         signal=torch.full((2,), -1),
+        signal_place=torch.full((2,), -1),
         agents_seen=torch.ones(SHAPE, dtype=torch.bool),
         ground_seen=torch.ones(SHAPE, dtype=torch.bool),
     )
@@ -43,6 +52,7 @@ def test_all_losses_are_finite_and_reach_every_weight():
         direction=torch.ones(2, 2, 32, 32),
         future=grid(3)[:, None].expand(-1, 3, -1, -1),
         signal=torch.tensor([2, -1]),
+        signal_place=torch.tensor([3, -1]),
     )
     parts = losses(output, target)
     assert all(torch.isfinite(value) for value in parts.values())
@@ -91,8 +101,28 @@ def test_boxes_count_at_their_cells_only():
     values, target = torch.zeros(2, 9, 32, 32), torch.zeros(2, 9, 32, 32)
     target[:, 0] = 2.0
     target[:, 7] = 5.0
-    assert float(box_loss(values, target, grid(3))) == pytest.approx(2.0 + 0.2 * 5.0)
-    assert float(box_loss(values, target, grid(0))) == 0.0
+    assert box_gaps(values, target, grid(3)).tolist() == [2.0, 0, 0, 0, 0, 0, 0, 5.0, 0]
+    assert not box_gaps(values, target, grid(0)).any()
+
+
+def test_velocities_have_a_weight_of_their_own():
+    network = small_network()
+    with torch.no_grad():
+        output = network(random_input(), network.table(ring_rig()))
+    target = targets(boxes=torch.full((2, 9, 32, 32), 3.0), box_cells=grid(3))
+    more = LossWeights(velocity=LossWeights().velocity + 1.0)
+    parts, other = losses(output, target), losses(output, target, more)
+    assert float(parts["velocity"]) > 1.0
+    assert float(other["total"] - parts["total"]) == pytest.approx(float(parts["velocity"]), rel=1e-4)
+
+
+def test_an_ignored_signal_costs_nothing():
+    states, places = torch.randn(2, 4), torch.randn(2, 9)
+    known = signal_losses(states, places, torch.tensor([2, -1]), torch.tensor([3, -1]))
+    assert float(known["signal"]) == pytest.approx(float(-torch.log_softmax(states[0], 0)[2]), rel=1e-5)
+    assert float(known["signal_place"]) == pytest.approx(float(-torch.log_softmax(places[0], 0)[3]), rel=1e-5)
+    none = signal_losses(states, places, torch.full((2,), -1), torch.full((2,), -1))
+    assert {name: float(value) for name, value in none.items()} == {"signal": 0.0, "signal_place": 0.0}
 
 
 def test_a_masked_distance_is_zero_without_cells():

@@ -21,6 +21,7 @@ def test_outputs_have_the_shapes_of_the_contract():
         "future": (2, 3, 32, 32),
         "flow": (2, 3, 2, 32, 32),
         "signal": (2, 4),
+        "signal_place": (2, 1 + CONFIG.image_size[0] // 8 * (CONFIG.image_size[1] // 8)),
         "memory": (2, 8, 16, 16),
         "bev": (2, 8, 16, 16),
     }

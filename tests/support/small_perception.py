@@ -81,6 +81,7 @@ def small_targets(batch: int = 2) -> PerceptionTargets:
         future=vehicle[:, None].repeat(1, 3, 1, 1),
         flow=torch.zeros(batch, 3, 2, *GRID.shape),
         signal=torch.full((batch,), 2),
+        signal_place=torch.full((batch,), 1),
         agents_seen=torch.ones(cells, dtype=torch.bool),
         ground_seen=torch.ones(cells, dtype=torch.bool),
     )
