@@ -1,4 +1,4 @@
-"""Scores of a perception network on rendered cameras: grids, boxes by distance, and controls.
+"""Scores of a perception network on rendered cameras: grids, boxes by distance, the signal, and controls.
 
     python benchmarks/perception_scores.py --checkpoint checkpoints/eyes --data held_out_worlds --mean-map worlds
     python benchmarks/perception_scores.py --checkpoint checkpoints/eyes --data held_out_worlds --rig nuplan_8
@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 from command_line import CommonArguments, print_line, print_lines, progress, require_count, run
 from tables import TextTable
 
+from driving.agents import LightStatus
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.rig_files import rig_named
@@ -92,6 +93,7 @@ def main(arguments: Arguments) -> None:
             before = sample
     print_lines(grid_table(evaluation.grids, control_counts).markdown())
     print_lines(box_table(evaluation.frames).markdown())
+    print_lines(signal_table(evaluation.signals).markdown())
     about = provenance()
     changes = {name: value for name, value in vars(arguments).items() if name not in ("data", "mean_map", "quiet")}
     print_line(f"{len(rows)} states of {len(samples)}; {changes}; commit {about['commit']}; {about['hardware']}")
@@ -174,6 +176,16 @@ def box_table(frames: list[BoxFrame]) -> TextTable:
                 *(f"{value:.3f}" for value in values),
                 str(one.num_true),
             )
+    return table
+
+
+def signal_table(counts: np.ndarray) -> TextTable:
+    """States by true and predicted signal (rows, columns)."""
+    names = [status.name.lower() for status in LightStatus]
+    table = TextTable(title="Signal of the ego's lane", head=("true", *(f"as {name}" for name in names), "right"))
+    for name, row in zip(names, counts, strict=True):
+        share = f"{row[names.index(name)] / row.sum():.1%}" if row.sum() else ""
+        table.add(name, *(str(count) for count in row), share)
     return table
 
 

@@ -15,7 +15,14 @@ from jaxtyping import Bool
 from driving.agents import AgentKind
 from driving.cameras import CameraRig
 from perception.boxes import Boxes
-from perception.contract import CLASS_OF_KIND, OCCUPANCY_CLASSES, ROAD_CLASSES, PerceptionInput
+from perception.contract import (
+    CLASS_OF_KIND,
+    IGNORED_SIGNAL,
+    NUM_SIGNAL_STATES,
+    OCCUPANCY_CLASSES,
+    ROAD_CLASSES,
+    PerceptionInput,
+)
 from perception.decoding import decode_boxes
 from perception.grid import BevGrid
 from perception.images import network_images
@@ -56,7 +63,7 @@ class CameraChange:
 
 
 class Evaluation:
-    """Counts of grids by class and distance, and the boxes of each sample."""
+    """Counts of grids by class and distance, the boxes of each sample, and the signal."""
 
     def __init__(self, network: PerceptionNetwork, change: CameraChange | None = None) -> None:
         """Start without samples; the network must be in inference mode."""
@@ -64,6 +71,8 @@ class Evaluation:
         self.rings = rings(network.config.grid)
         self.grids = {(name, where): GridCounts() for name in GRID_CLASSES for where in self.rings}
         self.frames: list[BoxFrame] = []
+        self.signals = np.zeros((NUM_SIGNAL_STATES, NUM_SIGNAL_STATES), dtype=np.int64)
+        """States by true and predicted signal, without those whose signal the forward camera does not show."""
         self._tables: dict[int, tuple[CameraRig, LiftTable]] = {}
 
     @torch.inference_mode()
@@ -106,6 +115,8 @@ class Evaluation:
                 self.grids[name, where].add(probability[row], truth[row], counted(sample, row) & mask)
         (detections,) = decode_boxes(output, self.network.config.grid)
         self.frames.append(BoxFrame(detections, *_boxes(sample, self.network.config.grid)))
+        if int(sample.targets.signal) != IGNORED_SIGNAL:
+            self.signals[int(sample.targets.signal), int(output.signal[0].argmax())] += 1
 
     def _table(self, rig: CameraRig) -> LiftTable:
         # The rig is kept beside its table, so that its identity stays taken.

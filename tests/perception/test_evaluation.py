@@ -44,6 +44,7 @@ def test_each_class_is_counted_near_and_far(network, pair):
     assert near > 0
     assert near + far == every
     assert len(evaluation.frames) == 1
+    assert evaluation.signals.sum() == 1
     assert len(evaluation.frames[0].truth.classes) == len(evaluation.frames[0].is_visible)
 
 
