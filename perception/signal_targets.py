@@ -74,7 +74,8 @@ def head_centres(
     """Centres of the signal heads of some connectors in the ego frame."""
     reach = SIGNAL_RANGE_M + MAX_FAR_M
     found = []
-    for props, _ in surroundings.cells(ego_pose[:2] - reach, ego_pose[:2] + reach):
+    for cell in surroundings.cells(ego_pose[:2] - reach, ego_pose[:2] + reach):
+        props = cell.props
         for row in np.flatnonzero(props.kinds == PropKind.SIGNAL_HEAD).tolist():
             if np.isin(props.connector_ids[row], connector_ids).any():
                 height_m = props.heights_m[row] - (ARM_HIGH_M - ARM_LOW_M) / 2

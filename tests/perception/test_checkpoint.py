@@ -32,7 +32,7 @@ def test_another_grid_is_refused(folder):
 def test_another_format_is_refused(folder):
     described = json.loads((folder / DESCRIPTION).read_text())
     (folder / DESCRIPTION).write_text(json.dumps({**described, "format": "camber.perception.0"}))
-    with pytest.raises(ValueError, match=r"has format camber\.perception\.0, expected camber\.perception\.1"):
+    with pytest.raises(ValueError, match=r"has format camber\.perception\.0, expected camber\.perception\.2"):
         Checkpoint.load(folder)
 
 
