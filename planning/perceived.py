@@ -54,6 +54,7 @@ class PerceivedPlanner:
         """
         self._planner = planner
         self._perceiver = Perceiver(network, PerceiverSettings(every_s=every_s), device)
+        self._reports = PerceptionReports()
         self.camera_settings = CameraSettings(rig=fit_rig(NUSCENES_6, network.config.image_size).rig)
         self.name = f"perceived:{planner.name}"
         self.scene: PerceivedScene | None = None
@@ -96,7 +97,7 @@ class PerceivedPlanner:
 
     def perceptions(self) -> Sequence[Perceived | None]:
         """What the last plan is based on."""
-        return [None if self.scene is None else reported(self.scene)]
+        return [self._reports.of(self.scene)]
 
     def perceived(self, observation: Observation) -> Observation:
         """The observation with perceived agents and signals, and without images.
@@ -122,11 +123,22 @@ class PerceivedPlanner:
         return TrafficLights.from_dense(ids, np.full((len(ids), 1), status, dtype=np.int8))
 
 
-def reported(scene: PerceivedScene) -> Perceived:
-    """A perceived scene for the simulation log: the agents of the present step, and the road on a coarse grid."""
-    steps = scene.agents.num_steps
-    road = None if scene.grid is None else _coarse_road(scene.grid, scene.ego_pose)
-    return Perceived(agents=scene.agents.steps(steps - 1, steps), road=road)
+class PerceptionReports:
+    """Perceived scenes for the simulation log: the agents of the present step, and the road on a coarse grid."""
+
+    def __init__(self) -> None:
+        self._grid: PerceivedGrid | None = None
+        self._road: PerceivedRoad | None = None
+
+    def of(self, scene: PerceivedScene | None) -> Perceived | None:
+        """The report of a scene; the road is made anew only when the network has run."""
+        if scene is None:
+            return None
+        if scene.grid is not self._grid:
+            self._grid = scene.grid
+            self._road = None if scene.grid is None else _coarse_road(scene.grid, scene.ego_pose)
+        steps = scene.agents.num_steps
+        return Perceived(agents=scene.agents.steps(steps - 1, steps), road=self._road)
 
 
 def _coarse_road(perceived: PerceivedGrid, ego_pose: Float64[np.ndarray, "3"]) -> PerceivedRoad:

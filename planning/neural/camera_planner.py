@@ -47,7 +47,7 @@ from planning.neural.scoring import (
     refine_top_candidates,
     reported_candidates,
 )
-from planning.perceived import reported
+from planning.perceived import PerceptionReports
 from simulation.ego.vocabulary_tracking import fit_vocabulary
 from simulation.sensors.rendered import CameraSettings
 
@@ -88,6 +88,7 @@ class CameraStudentPlanner:
         self._selector = CandidateSelector(self._fitted, NUM_CANDIDATES)
         self._builder = SceneBuilder(perception, every_s=every_s, device=device)
         self.camera_settings = CameraSettings(rig=fit_rig(NUSCENES_6, perception.config.image_size).rig)
+        self._reports = PerceptionReports()
         self._navigation: NavigationLine | None = None
         self._last: ScoredCandidates | None = None
 
@@ -152,8 +153,7 @@ class CameraStudentPlanner:
 
     def perceptions(self) -> list[Perceived | None]:
         """What the last plan is based on, for the log."""
-        scene = self._builder.perceived
-        return [None if scene is None else reported(scene)]
+        return [self._reports.of(self._builder.perceived)]
 
     @torch.inference_mode()
     def _score(self, seen: CameraInput, scene: SceneArrays) -> ScoredCandidates:

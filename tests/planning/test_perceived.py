@@ -13,7 +13,7 @@ from driving.synthetic.scenes import scene
 from perception.checkpoint import Checkpoint
 from perception.contract import ROAD_CLASSES
 from planning.idm import IdmPlanner
-from planning.perceived import PerceivedPlanner, reported
+from planning.perceived import PerceivedPlanner, PerceptionReports
 from planning.registry import load_planner, planner_parameters
 from simulation.rollout import Rollout, run_rollout
 
@@ -97,11 +97,15 @@ def test_the_reported_road_keeps_lines_that_are_narrower_than_its_cells(perceive
     road = np.zeros_like(perceived.scene.grid.road)
     road[ROAD_CLASSES.index("lane_line"), 5, 3] = 1.0
     known = replace(perceived.scene, grid=replace(perceived.scene.grid, road=road))
-    found = reported(known).road
+    reports = PerceptionReports()
+    found = reports.of(known).road
     assert found.cell_m == 1.0
     assert found.probabilities.shape == (3, 16, 16)
     assert np.argwhere(found.probabilities).tolist() == [[ROAD_LAYERS.index("lane_line"), 2, 1]]
     assert found.probabilities.max() == 255
+    assert reports.of(known).road is found
+    assert reports.of(perceived.scene).road is not found
+    assert reports.of(None) is None
 
 
 def test_candidates_are_those_of_the_wrapped_planner():
