@@ -34,8 +34,9 @@ class TrackerSettings:
     position_sd_m: float = 0.3
     position_sd_per_m: float = 0.015
     """Added per metre of distance to the ego."""
-    velocity_sd_mps: float = 5.0
-    """Velocities of the shipped network are inaccurate: with 1 m/s here, tracks lag behind their vehicles."""
+    velocity_sd_mps: float = 2.0
+    """About the error of the shipped network's velocities within 20 m. A network whose velocities are no better than
+    "standing" needs 5 m/s: tracks lag behind their vehicles otherwise."""
     gate: float = 16.0
     """Largest squared Mahalanobis distance of an assignment (4 standard deviations)."""
     min_gate_m: float = 1.0
