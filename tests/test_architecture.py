@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "scripts": {"driving", "simulation", "perception", "planning", "distill"},
 }
 
-SIMULATION_IN_PERCEPTION = {"samples.py", "targets.py"}
+SIMULATION_IN_PERCEPTION = {"samples.py", "signal_targets.py", "targets.py"}
 """Modules of `perception` that render training data and may import `simulation`."""
 
 ONLY_WITHIN = {
