@@ -37,6 +37,7 @@ from planning.neural.vocabulary import TrajectoryVocabulary
 from simulation.ego.vocabulary_tracking import fit_vocabulary
 
 CAMERA_WEIGHTS = ScoreWeights(
+    imitation=0.4,
     multiplied={"no_collision": 3.0, "drivable_area": 4.0, "driving_direction": 1.0, "traffic_lights": 0.5},
     weighted={
         "time_to_collision": 6.0,
@@ -48,7 +49,8 @@ CAMERA_WEIGHTS = ScoreWeights(
     weighted_power=3.0,
 )
 """Weights of the heads, chosen on validation states. With the weights of the privileged student, which gets certain
-input, the camera student nearly stops: doubts about a collision outweigh progress."""
+input, the camera student nearly stops: doubts about a collision outweigh progress. Imitation weighs more than there: in
+10 validation drives, 0.05 scored 0.73, both 0.4 and 1.0 0.83."""
 
 
 @dataclass(frozen=True, kw_only=True)
