@@ -49,8 +49,8 @@ CAMERA_WEIGHTS = ScoreWeights(
     weighted_power=3.0,
 )
 """Weights of the heads, chosen on validation states. With the weights of the privileged student, which gets certain
-input, the camera student nearly stops: doubts about a collision outweigh progress. Imitation weighs more than there: in
-10 validation drives, 0.05 scored 0.73, both 0.4 and 1.0 0.83."""
+input, the camera student nearly stops: doubts about a collision outweigh progress. Imitation weighs more than there:
+in 10 validation drives, 0.05 scored 0.73, both 0.4 and 1.0 0.83."""
 
 
 @dataclass(frozen=True, kw_only=True)
