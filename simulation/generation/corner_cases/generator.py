@@ -21,7 +21,7 @@ from simulation.generation.corner_cases.search import Solution, find_solutions, 
 from simulation.generation.corner_cases.sites import NoSiteError, SiteSearch
 from simulation.generation.corner_cases.staging import BEGIN_S, StagedCase, sample_times
 from simulation.generation.corner_cases.suite import SPEEDS_MPS, SuiteMember
-from simulation.generation.corner_cases.verification import verified_score
+from simulation.generation.ways_out.verification import verified_score
 
 MAX_ATTEMPTS = 60
 """Draws until one has a site and a solution."""

@@ -8,18 +8,15 @@ scores of planners are relative to a feasible drive.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64
 
-from driving.agents import AgentTracks
 from driving.ego import EgoMotion
-from driving.geometry import shifted_along_heading
 from driving.scenario import Scenario
 from driving.synthetic.motion import SmoothPath, SpeedProfile
 from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
 from simulation.ego.dynamics import HEADING, STATE_SIZE, STEERING, VELOCITY_X, YAW_RATE, X, motion_of
 from simulation.ego.tracking import track_proposals
-from simulation.generation.corner_cases.overlaps import AgentBoxes, collision_free
 from simulation.generation.corner_cases.staging import (
     NominalEgo,
     StagedCase,
@@ -28,24 +25,10 @@ from simulation.generation.corner_cases.staging import (
     sample_times,
     speed_caps,
 )
-from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.score import compute_metrics
+from simulation.generation.ways_out.scoring import is_clear, most_promising, scored
 
 MARGIN_M = (1.4, 0.5)
 """Added to length and width of the ego's box in the collision check."""
-NUM_SCORED = 48
-"""Candidates that the metrics score."""
-MULTIPLIERS = (
-    "no_ego_at_fault_collisions",
-    "drivable_area_compliance",
-    "driving_direction_compliance",
-)
-"""Multipliers that can fail; progress is relative to the solution itself."""
-TIME_TO_COLLISION = "time_to_collision_within_bound"
-WEIGHTS = {TIME_TO_COLLISION: 5.0, "speed_limit_compliance": 4.0, "ego_is_comfortable": 2.0}
-PROGRESS_WEIGHT = 5.0
-TTC_BONUS, TTC_BONUS_S = 0.05, 2.5
-"""Bonus for time to collision, and the time from which it is full: such a solution tolerates tracking errors."""
 MIN_DRIVEN_M = 12.0
 """Distance that a solution drives in the scenario, at least."""
 
@@ -97,19 +80,19 @@ def find_solutions(staged: StagedCase, draft: Scenario) -> list[Solution]:
     start = _start_state(ego)
     if not staged.nominal_may_pass:
         unreactive = track_proposals(start, _plans(ego, paths[0], _unreactive_profiles(ego)))
-        if _is_clear(unreactive[:, :frames], agents, margin_m=(0.0, 0.0)).any():
+        if is_clear(unreactive[:, :frames], agents, margin_m=(0.0, 0.0)).any():
             return []
     profiles = speed_profiles(ego.speed_mps, may_speed_up=staged.may_speed_up)
     plans = np.concatenate([_plans(ego, path, profiles) for path in paths])
     driven = track_proposals(start, plans)
-    clear = _is_clear(driven[:, :frames], agents, margin_m=MARGIN_M)
+    clear = is_clear(driven[:, :frames], agents, margin_m=MARGIN_M)
     driven_m = driven[:, :frames, VELOCITY_X].sum(axis=1) * STEP_S
     goal_m = max(MIN_DRIVEN_M, staged.goal_m - float(ego.at(0.0)[0]))
     found = np.flatnonzero(clear & (driven_m >= goal_m))
     if not len(found):
         return []
-    chosen = _most_promising(found, driven_m, len(profiles))
-    scores, passes = _scored(driven[chosen, :frames], draft, agents, driven_m[chosen])
+    chosen = most_promising(found, driven_m, len(profiles))
+    scores, passes = scored(driven[chosen, :frames], draft, agents, driven_m[chosen])
     order = np.argsort(-np.where(passes, scores, -1.0), kind="stable")[: int(passes.sum())]
     return [
         Solution(
@@ -178,51 +161,6 @@ def _start_state(ego: NominalEgo) -> Float64[np.ndarray, "10"]:
     state[STEERING] = np.arctan(bend * PACIFICA.wheelbase_m)
     state[YAW_RATE] = bend * state[VELOCITY_X]
     return state
-
-
-def _is_clear(
-    driven: Float64[np.ndarray, "motions time 10"], agents: AgentTracks, margin_m: tuple[float, float]
-) -> Bool[np.ndarray, "motions"]:
-    centers = shifted_along_heading(driven[..., X : HEADING + 1], PACIFICA.rear_axle_to_center_m)
-    boxes = AgentBoxes(agents.poses, agents.sizes, agents.valid)
-    return collision_free(centers, PACIFICA.length_m + margin_m[0], PACIFICA.width_m + margin_m[1], boxes)
-
-
-def _most_promising(
-    found: Int64[np.ndarray, "found"], driven_m: Float64[np.ndarray, "motions"], num_profiles: int
-) -> Int64[np.ndarray, "chosen"]:
-    """The farthest candidates of each manoeuvre in turn, and an even sample of the others."""
-    ordered = found[np.argsort(-driven_m[found], kind="stable")]
-    if len(ordered) <= NUM_SCORED:
-        return ordered
-    manoeuvres = ordered // num_profiles
-    rank = np.zeros(len(ordered), dtype=np.int64)
-    for manoeuvre in np.unique(manoeuvres):
-        rank[manoeuvres == manoeuvre] = np.arange((manoeuvres == manoeuvre).sum())
-    ordered = ordered[np.argsort(rank, kind="stable")]
-    first, rest = ordered[: NUM_SCORED // 2], ordered[NUM_SCORED // 2 :]
-    return np.concatenate([first, rest[np.linspace(0, len(rest) - 1, NUM_SCORED // 2).astype(np.int64)]])
-
-
-def _scored(
-    driven: Float64[np.ndarray, "motions time 10"],
-    draft: Scenario,
-    agents: AgentTracks,
-    driven_m: Float64[np.ndarray, "motions"],
-) -> tuple[Float64[np.ndarray, "motions"], Bool[np.ndarray, "motions"]]:
-    """Scores with the bonus for time to collision, and whether all multipliers pass."""
-    names = (*MULTIPLIERS, *WEIGHTS)
-    drive = Drive(motion=motion_of(draft.time_us[draft.frames], driven), agents=agents, map=draft.map)
-    results = compute_metrics(drive, names)
-    values = {name: np.array([float(row[name].score or 0.0) for row in results]) for name in names}
-    passes = np.all([values[name] == 1.0 for name in MULTIPLIERS], axis=0)
-    best_m = max(float(driven_m[passes].max()), 1.0) if passes.any() else 1.0
-    total = PROGRESS_WEIGHT * np.clip(driven_m / best_m, 0.0, 1.0)
-    for name, weight in WEIGHTS.items():
-        total = total + weight * values[name]
-    total = total / (PROGRESS_WEIGHT + sum(WEIGHTS.values()))
-    ttc_s = np.array([row[TIME_TO_COLLISION].statistics["min_time_to_collision"] for row in results])
-    return total + TTC_BONUS * np.clip(ttc_s / TTC_BONUS_S, 0.0, 1.0), passes
 
 
 def _whole_motion(ego: NominalEgo, driven: Float64[np.ndarray, "time 10"]) -> EgoMotion:

@@ -8,7 +8,7 @@ from driving.synthetic.proving_ground import proving_ground
 from simulation.generation.corner_cases.generator import CornerCaseGenerator, corner_kind_of, make_corner_case
 from simulation.generation.corner_cases.kinds import CORNER_KINDS
 from simulation.generation.corner_cases.sites import NoSiteError
-from simulation.generation.corner_cases.verification import verified_score
+from simulation.generation.ways_out.verification import verified_score
 from simulation.metrics.nuplan.drive import Drive, logged_drive_of
 from simulation.metrics.score import CLOSED_LOOP, compute_metrics
 

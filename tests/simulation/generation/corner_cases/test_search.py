@@ -8,14 +8,13 @@ from simulation.generation.corner_cases.corner_maps import corner_map
 from simulation.generation.corner_cases.generator import _recording
 from simulation.generation.corner_cases.kinds import CORNER_KINDS
 from simulation.generation.corner_cases.search import (
-    NUM_SCORED,
-    _most_promising,
     find_solutions,
     nominal_motion,
     speed_profiles,
 )
 from simulation.generation.corner_cases.sites import SiteSearch
 from simulation.generation.corner_cases.staging import FRONT_M, sample_times
+from simulation.generation.ways_out.scoring import NUM_SCORED
 
 
 def drafted(kind, seed=0):
@@ -93,16 +92,3 @@ def test_a_case_that_an_ego_without_reaction_passes_has_no_solution(braking):
 def test_a_goal_out_of_reach_has_no_solution(braking):
     staged, draft = braking
     assert find_solutions(replace(staged, goal_m=1e4), draft) == []
-
-
-def test_few_candidates_are_all_scored_the_farthest_first():
-    driven_m = np.array([5.0, 9.0, 7.0, 1.0])
-    assert _most_promising(np.array([0, 1, 3]), driven_m, 10).tolist() == [1, 0, 3]
-
-
-def test_of_many_candidates_each_manoeuvre_is_scored():
-    driven_m = np.concatenate([np.linspace(90.0, 100.0, 100), np.linspace(10.0, 20.0, 100)])
-    chosen = _most_promising(np.arange(200), driven_m, 100)
-    assert len(chosen) == len(set(chosen.tolist())) == NUM_SCORED
-    assert chosen[:2].tolist() == [99, 199]
-    assert (chosen >= 100).sum() >= NUM_SCORED // 4

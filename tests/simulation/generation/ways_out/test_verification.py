@@ -5,7 +5,7 @@ import pytest
 
 from driving.synthetic.scenes import scene
 from planning.log_future import LogFuturePlanner
-from simulation.generation.corner_cases.verification import LoggedPosesPlanner, verified_score
+from simulation.generation.ways_out.verification import LoggedPosesPlanner, verified_score
 from simulation.rollout import Rollout
 
 

@@ -1,4 +1,4 @@
-"""Collision check of many motions against all agents, before the metrics score the remaining motions."""
+"""Overlap check of many motions of the ego with all agents, before the metrics score the remaining motions."""
 
 import math
 from typing import NamedTuple

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from shapely.geometry import Polygon
 
 from driving.geometry import box_corners
-from simulation.generation.corner_cases.overlaps import AgentBoxes, collision_free
+from simulation.generation.ways_out.overlaps import AgentBoxes, collision_free
 
 
 def test_only_motions_without_an_overlap_are_free():
