@@ -3,8 +3,6 @@
 The perception network is frozen: its features are stored with the states. Seed and step alone determine a batch.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,22 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill.camera_states import CameraStates
 from distill.contract import SUB_SCORES
 from distill.labels import SCALE
 from distill.losses import POSITIVE, LossWeights, head_losses
 from distill.samples import choose_places, teacher_scores
-from perception.training_state import (
-    append_curves,
-    cosine_rate,
-    load_state,
-    load_weights,
-    require_finite,
-    require_same_config,
-    save_state,
-)
+from learning.loop import Report, TrainingLoop
+from learning.training_files import load_weights
 from planning.neural.camera_candidates import camera_candidates
 from planning.neural.camera_checkpoint import CameraStudent
 from planning.neural.camera_network import CameraBatch, CameraNetworkConfig, CameraStudentNetwork, camera_batch
@@ -162,15 +153,15 @@ class CameraTrainer:
         self._perception = perception
         torch.manual_seed(config.seed)
         self.network = CameraStudentNetwork(config.network, tuple(config.losses.teacher))
-        self._optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
-        folder.mkdir(parents=True, exist_ok=True)
         described = {**asdict(config), "vocabulary": vocabulary.digest, "perception": perception}
-        require_same_config(folder, described, writes=True)
-        self.step = load_state(folder, self.network, self._optimizer, "cpu")
+        self.loop = TrainingLoop(self.network, config, folder, described=described)
 
-    def run(self, report: Callable[[int, dict[str, float]], None] | None = None) -> None:
+    @property
+    def step(self) -> int:
+        """Number of finished steps."""
+        return self.loop.step
+
+    def run(self, report: Report | None = None) -> None:
         """Train up to the last step of the configuration.
 
         Args:
@@ -179,41 +170,16 @@ class CameraTrainer:
         Raises:
             ValueError: When a loss is not finite; the last checkpoint is kept.
         """
-        self.network.train()
-        saved_s, running = time.monotonic(), []
-        while self.step < self.config.steps:
-            parts = self._train_step()
-            running.append(parts)
-            if self.step % self.config.log_every == 0 or self.step == self.config.steps:
-                means = {name: float(np.mean([one[name] for one in running])) for name in parts}
-                running = []
-                append_curves(self.folder, self.step, means)
-                if report is not None:
-                    report(self.step, means)
-            if time.monotonic() - saved_s > self.config.checkpoint_every_s:
-                self.save()
-                saved_s = time.monotonic()
-        self.save()
+        self.loop.run(self._losses, self.save, report=report, suspects="stored states")
 
-    def _train_step(self) -> dict[str, float]:
+    def _losses(self, step: int) -> dict[str, Tensor]:
         config = self.config
-        rng = np.random.default_rng([config.seed, self.step])
+        rng = np.random.default_rng([config.seed, step])
         # Dropout, too, depends on seed and step only.
-        torch.manual_seed(config.seed * 1_000_003 + self.step)
+        torch.manual_seed(config.seed * 1_000_003 + step)
         rows = rng.integers(0, len(self.samples), config.batch_states)
         batch, targets = self.samples.batch(rows, config.candidates_per_state, rng)
-        for group in self._optimizer.param_groups:
-            group["lr"] = cosine_rate(
-                self.step, steps=config.steps, warmup_steps=config.warmup_steps, highest=config.learning_rate
-            )
-        parts = head_losses(self.network(batch), targets.scores, targets.imitation_gap_m2, config.losses)
-        require_finite(parts, self.step, self.folder, f"Try a learning rate below {config.learning_rate:g}.")
-        self._optimizer.zero_grad()
-        parts["total"].backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), config.max_gradient)
-        self._optimizer.step()
-        self.step += 1
-        return {name: float(value.detach()) for name, value in parts.items()}
+        return head_losses(self.network(batch), targets.scores, targets.imitation_gap_m2, config.losses)
 
     def student(self, metadata: dict[str, Any] | None = None) -> CameraStudent:
         """The student with the present weights."""
@@ -230,7 +196,7 @@ class CameraTrainer:
     def save(self) -> None:
         """Write the student and the state for resuming; each file is replaced atomically."""
         self.student().save(self.folder)
-        save_state(self.folder, self.network, self._optimizer, self.step)
+        self.loop.save_state()
 
     def initialize_from(self, folder: Path) -> None:
         """Initialize the weights from another student of the same configuration.

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from learning.training_files import load_weights, save_weights
 from perception.grid import BevGrid
 from perception.lift import LiftPoints
 from perception.network import PerceptionConfig, PerceptionNetwork
-from perception.training_state import load_weights, save_weights
 
 FORMAT = "camber.perception.2"
 WEIGHTS, DESCRIPTION = "weights.safetensors", "perception.json"

@@ -94,7 +94,7 @@ class SignalTrainer(Trainer):
 
     def _losses(self, batch: Any) -> dict[str, Tensor]:
         with self._precision():
-            states, places = self._model(batch.images, batch.rays, batch.present)
+            states, places = self.loop.model(batch.images, batch.rays, batch.present)
         weights = self.config.losses
         parts = signal_losses(states, places, batch.signal, batch.signal_place)
         right = (states.argmax(dim=1) == batch.signal)[batch.signal >= 0]

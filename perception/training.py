@@ -3,7 +3,6 @@
 Seed and step alone determine the samples of a batch, so an interrupted training resumes with identical batches.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,26 +12,18 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
+from learning.loop import Report, TrainingLoop
+from learning.processes import TrainingProcess
+from learning.training_files import load_weights
 from perception.checkpoint import WEIGHTS, Checkpoint
 from perception.contract import PerceptionInput, PerceptionTargets
-from perception.distributed import TrainingProcess
 from perception.grid import BevGrid
 from perception.lift import LiftTable
 from perception.losses import LossWeights, losses
 from perception.network import PerceptionConfig, PerceptionNetwork
 from perception.pretraining import FeatureDistillation
-from perception.training_state import (
-    append_curves,
-    cosine_rate,
-    load_state,
-    load_weights,
-    require_finite,
-    require_same_config,
-    save_state,
-)
 
 
 class TrainingBatch(NamedTuple):
@@ -179,21 +170,18 @@ class Trainer:
         self.distillation: FeatureDistillation | None = None
         if teacher is not None:
             self.distillation = FeatureDistillation(self.network, teacher).to(self.process.device)
-        self.optimizer = torch.optim.AdamW(
-            self._trained().parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
-        folder.mkdir(parents=True, exist_ok=True)
-        require_same_config(folder, asdict(config), writes=self.process.is_first)
-        self.step = load_state(folder, self._trained(), self.optimizer, self.process.device)
-        self._model: nn.Module = self._trained()
-        if self.process.world_size > 1:
-            self._model = DistributedDataParallel(self._trained())
+        self.loop = TrainingLoop(self._trained(), config, folder, described=asdict(config), process=self.process)
+
+    @property
+    def step(self) -> int:
+        """Number of finished steps."""
+        return self.loop.step
 
     def _trained(self) -> nn.Module:
         """The network, or the distillation that contains it."""
         return self.distillation or self.network
 
-    def run(self, report: Callable[[int, dict[str, float]], None] | None = None, stop_at: int | None = None) -> None:
+    def run(self, report: Report | None = None, stop_at: int | None = None) -> None:
         """Train up to `stop_at`, or to the last step of the configuration.
 
         Args:
@@ -203,22 +191,14 @@ class Trainer:
         Raises:
             ValueError: When a loss is not finite; the last checkpoint is kept.
         """
-        last = min(self.config.steps, stop_at or self.config.steps)
-        self._model.train()
-        saved_s, running = time.monotonic(), []
-        for batch in self._batches(last):
-            running.append(self._train_step(batch))
-            if self.step % self.config.log_every == 0 or self.step == last:
-                means = {name: float(np.mean([one[name] for one in running])) for name in running[0]}
-                running = []
-                if self.process.is_first:
-                    append_curves(self.folder, self.step, {"learning_rate": self._rate(), **means})
-                if report is not None:
-                    report(self.step, means)
-            if time.monotonic() - saved_s > self.config.checkpoint_every_s:
-                self.save()
-                saved_s = time.monotonic()
-        self.save()
+        batches = self._batches(self.loop.last_step(stop_at))
+        self.loop.run(
+            lambda _: self._losses(next(batches).to(self.process.device)),
+            self.save,
+            report=report,
+            stop_at=stop_at,
+            suspects="images and targets",
+        )
 
     def _batches(self, last: int) -> Iterator[Batch]:
         steps = _Steps(self.config, self.samples, self.process)
@@ -234,17 +214,11 @@ class Trainer:
             )
         )
 
-    def _rate(self) -> float:
-        config = self.config
-        return cosine_rate(
-            self.step, steps=config.steps, warmup_steps=config.warmup_steps, highest=config.learning_rate
-        )
-
     def _losses(self, batch: Any) -> dict[str, Tensor]:
         """Losses by name; `total` is minimised."""
         config = self.config
         with self._precision():
-            output = self._model(batch.inputs, batch.table)
+            output = self.loop.model(batch.inputs, batch.table)
         if self.distillation is None:
             return losses(output, batch.targets, config.losses)
         output, gap = output
@@ -255,27 +229,11 @@ class Trainer:
         """The context of the forward pass."""
         return torch.autocast(self.process.device.split(":")[0], torch.bfloat16, enabled=self.config.use_bf16)
 
-    def _train_step(self, batch: Batch) -> dict[str, float]:
-        config = self.config
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate()
-        parts = self._losses(batch.to(self.process.device))
-        advice = f"Try a learning rate below {config.learning_rate:g}, or search the images and targets for NaN."
-        require_finite(parts, self.step, self.folder, advice)
-        self.optimizer.zero_grad()
-        parts["total"].backward()
-        nn.utils.clip_grad_norm_(self._trained().parameters(), config.max_gradient)
-        self.optimizer.step()
-        self.step += 1
-        return {name: float(value.detach()) for name, value in parts.items()}
-
     def save(self, metadata: dict[str, Any] | None = None) -> None:
-        """Write the checkpoint and the state for resuming."""
-        if not self.process.is_first:
-            return
+        """Write the checkpoint and the state for resuming; in the first of several processes."""
         about = {"steps": self.step, "seed": self.config.seed, "states": len(self.samples), **(metadata or {})}
         Checkpoint(network=self.network, metadata=about).save(self.folder)
-        save_state(self.folder, self._trained(), self.optimizer, self.step)
+        self.loop.save_state()
 
     def initialize_from(self, folder: Path) -> None:
         """Initialize the weights from another checkpoint of the same network configuration.

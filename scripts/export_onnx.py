@@ -14,8 +14,8 @@ import numpy as np
 from command_line import CommonArguments, console, run
 
 from driving.rig_files import rig_named
+from learning.processes import join_process_group
 from perception.checkpoint import SHIPPED, Checkpoint
-from perception.distributed import join_process_group
 from perception.images import fit_rig
 
 MAX_DIFFERENCE = 1e-4

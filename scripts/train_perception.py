@@ -32,7 +32,7 @@ from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.rig_files import rig_named
 from driving.scenario import Scenario
-from perception.distributed import join_process_group, leave_process_group
+from learning.processes import join_process_group, leave_process_group
 from perception.samples import RenderedSamples, SampleSettings
 from perception.signal_training import SIGNAL_BATCH, SignalSamples, SignalTrainer
 from perception.training import RECIPES, Trainer

@@ -35,7 +35,7 @@ from distill.training import Trainer
 from driving.nuplan.data import DataRoot
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import list_scenarios
-from perception.distributed import TrainingProcess, join_process_group, leave_process_group, wait_for_all
+from learning.processes import TrainingProcess, join_process_group, leave_process_group, wait_for_all
 from planning.neural.vocabulary import TrajectoryVocabulary
 
 

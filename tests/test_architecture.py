@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ("driving", "perception", "simulation", "planning", "distill", "scripts")
+PACKAGES = ("driving", "learning", "perception", "simulation", "planning", "distill", "scripts")
 
 MAY_IMPORT = {
     "driving": set(),
-    "perception": {"driving"},
-    "simulation": {"driving"},
-    "planning": {"driving", "simulation", "perception"},
-    "distill": {"driving", "simulation", "perception", "planning"},
-    "scripts": {"driving", "simulation", "perception", "planning", "distill"},
+    "learning": set(),
+    "perception": {"driving", "learning"},
+    "simulation": {"driving", "learning"},
+    "planning": {"driving", "learning", "simulation", "perception"},
+    "distill": {"driving", "learning", "simulation", "perception", "planning"},
+    "scripts": {"driving", "learning", "simulation", "perception", "planning", "distill"},
 }
 
 SIMULATION_IN_PERCEPTION = {"samples.py", "signal_targets.py", "targets.py"}
@@ -22,6 +23,7 @@ SIMULATION_IN_PERCEPTION = {"samples.py", "signal_targets.py", "targets.py"}
 
 ONLY_WITHIN = {
     "torch": (
+        "learning",
         "perception",
         "planning/neural",
         "distill",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PACKAGES = ("driving", "perception", "simulation", "planning", "distill")
+PACKAGES = ("driving", "perception", "simulation", "planning", "distill", "learning")
 LAYERS = (
     {"geometry", "log", "files", "drawing", "time_limit"},
     {"ego"},

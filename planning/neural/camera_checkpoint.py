@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
+from learning.training_files import load_weights, save_weights
 from perception.grid import BevGrid
 from perception.network import PerceptionNetwork
-from perception.training_state import load_weights, save_weights
 from planning.neural.camera_network import CameraNetworkConfig, CameraStudentNetwork
 from planning.neural.network import VOCABULARY, WEIGHTS, ScoreWeights
 from planning.neural.vocabulary import TrajectoryVocabulary

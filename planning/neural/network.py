@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from perception.training_state import load_weights, save_weights
+from learning.training_files import load_weights, save_weights
 from planning.forecasting.constant_velocity import NUM_INSTANTS
 from planning.neural.candidate_features import CandidateGeometry, candidate_features
 from planning.neural.decoder import IMITATION, Logits, VocabularyDecoder

@@ -127,7 +127,7 @@ def test_training_resumes_with_equal_results_and_ends_with_a_checkpoint(tmp_path
     read = CameraStudent.load(tmp_path / "whole")
     assert read.metadata["steps"] == 4
     assert read.perception == "0" * 16
-    assert (tmp_path / "whole" / "curves.csv").read_text().startswith("step,imitation,no_collision")
+    assert (tmp_path / "whole" / "curves.csv").read_text().startswith("step,learning_rate,imitation,no_collision")
     other = CameraTrainer(CONFIG, samples, vocabulary, tmp_path / "next", "0" * 16)
     other.initialize_from(tmp_path / "whole")
     assert np.array_equal(other.network.join.weight.detach(), whole.network.join.weight.detach())

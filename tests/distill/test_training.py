@@ -13,7 +13,7 @@ from distill.contract import SUB_SCORES
 from distill.evaluation import evaluate
 from distill.recipes import imitation_only, tiny
 from distill.samples import Samples
-from distill.training import Trainer, learning_rate
+from distill.training import Trainer
 from planning.neural.encoder import NetworkConfig
 from planning.neural.network import Student
 
@@ -100,12 +100,6 @@ def test_weights_of_another_configuration_are_refused(tmp_path, samples, vocabul
         second.initialize_from(tmp_path / "nowhere")
 
 
-def test_the_learning_rate_rises_and_falls():
-    assert learning_rate(CONFIG, 0) == pytest.approx(2.5e-3)
-    assert learning_rate(CONFIG, 2) == pytest.approx(5e-3)
-    assert learning_rate(CONFIG, 12) == pytest.approx(5e-5)
-
-
 TWO_PROCESSES = """
 import sys
 from dataclasses import replace
@@ -115,7 +109,7 @@ torch.set_num_threads(1)
 from distill.labels import LabelStore
 from distill.samples import Samples
 from distill.training import Trainer
-from perception.distributed import join_process_group, leave_process_group
+from learning.processes import join_process_group, leave_process_group
 from distill.recipes import tiny
 from planning.neural.encoder import NetworkConfig
 from planning.neural.vocabulary import TrajectoryVocabulary

@@ -9,7 +9,7 @@ import torch
 from distill.contract import SUB_SCORES
 from distill.motions import generated_motions
 from driving.synthetic.scenes import scene
-from perception.training_state import load_weights
+from learning.training_files import load_weights
 from planning.neural.candidate_features import candidate_geometry
 from planning.neural.decoder import IMITATION
 from planning.neural.encoder import NetworkConfig

@@ -1,4 +1,4 @@
-from perception.distributed import TrainingProcess, join_process_group, leave_process_group, wait_for_all
+from learning.processes import TrainingProcess, join_process_group, leave_process_group, wait_for_all
 
 
 def test_a_single_process_needs_no_group(monkeypatch):

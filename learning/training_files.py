@@ -8,6 +8,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -117,7 +118,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
         raise ValueError(f"{path} belongs to a network of another configuration: {first}") from error
 
 
-def require_finite(losses: dict[str, Tensor], step: int, folder: Path, advice: str) -> None:
+def require_finite(losses: dict[str, Float[Tensor, ""]], step: int, folder: Path, advice: str) -> None:
     """Stop a training whose total loss is not finite.
 
     Args:

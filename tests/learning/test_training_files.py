@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from perception.training_state import (
+from learning.training_files import (
     CURVES,
     append_curves,
     cosine_rate,

@@ -1,0 +1,1 @@
+"""Training of any network: optimiser loop, resuming, curves, several processes."""
