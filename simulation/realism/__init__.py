@@ -1,0 +1,1 @@
+"""How similar generated scenes, drives and maps are to recorded ones."""
