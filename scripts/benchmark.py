@@ -58,9 +58,10 @@ class Arguments(CommonArguments):
     planner_arg: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME=VALUE")] = ()
     """Argument of the constructors that take it, typed by their annotations; PLANNER.NAME=VALUE sets it for one
     planner only. May be repeated."""
-    traffic: Annotated[UseAppendAction[tuple[Traffic, ...]], arg()] = ()
-    """Agents as recorded; as IDM drivers; as IDM drivers except those that follow the script (ours, not nuPlan's); or
-    as recorded with the ego on the log. May be repeated. [nonreactive]"""
+    traffic: Annotated[UseAppendAction[tuple[Traffic, ...]], arg(metavar="NAME")] = ()
+    """nonreactive: agents as recorded; reactive: as IDM drivers; reactive_scripted: as IDM drivers except those that
+    follow the script; learned, mixed: driven by a network, or some of them (docs/learned_traffic.md), with options as
+    in learned:aggressiveness=0.5; open_loop: as recorded with the ego on the log. May be repeated. [nonreactive]"""
     maps: Path | None = None
     """Maps folder, if it is not beside the data."""
     filter: Path | None = None

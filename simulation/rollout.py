@@ -74,25 +74,66 @@ class Sensors(Protocol):
         ...
 
 
+class TrafficSetting(NamedTuple):
+    """What traffic is made of, besides the scenario."""
+
+    seed: int = 0
+    """Of agents that draw random numbers."""
+    options: str = ""
+    """Text behind the name of the traffic, as in `learned:temperature=0.8`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrafficMode:
     """The parts of a rollout: agents, controller of the ego, sensors."""
 
-    make_traffic: Callable[[Scenario], Traffic]
+    make_traffic: Callable[[Scenario, TrafficSetting], Traffic]
+    check_options: Callable[[str], object] | None = None
+    """Raises ValueError for wrong options; None for traffic without options."""
     make_controller: Callable[[Scenario, VehicleParameters], Controller] = TrackingController
     make_sensors: Callable[[Scenario], Sensors] = LoggedSensors
 
 
-def _idm_traffic(scenario: Scenario) -> Traffic:
+def _log_replay(scenario: Scenario, _setting: TrafficSetting) -> Traffic:
+    return LogReplay(scenario)
+
+
+def _idm_traffic(scenario: Scenario, _setting: TrafficSetting) -> Traffic:
     from simulation.traffic.idm import IdmTraffic
 
     return IdmTraffic(scenario)
 
 
-def _scripted_traffic(scenario: Scenario) -> Traffic:
+def _scripted_traffic(scenario: Scenario, _setting: TrafficSetting) -> Traffic:
     from simulation.traffic.idm import IdmTraffic
 
     return IdmTraffic(scenario, is_scripted=True)
+
+
+def _learned_options(text: str) -> object:
+    from simulation.traffic.learned.options import learned_options
+
+    return learned_options(text)
+
+
+def _mixed_options(text: str) -> object:
+    from simulation.traffic.learned.options import mixed_options
+
+    return mixed_options(text)
+
+
+def _learned_traffic(scenario: Scenario, setting: TrafficSetting) -> Traffic:
+    from simulation.traffic.learned.options import learned_options
+    from simulation.traffic.learned.traffic import LearnedTraffic
+
+    return LearnedTraffic(scenario, learned_options(setting.options), seed=setting.seed)
+
+
+def _mixed_traffic(scenario: Scenario, setting: TrafficSetting) -> Traffic:
+    from simulation.traffic.learned.options import mixed_options
+    from simulation.traffic.learned.traffic import LearnedTraffic
+
+    return LearnedTraffic(scenario, mixed_options(setting.options), seed=setting.seed)
 
 
 def _playback(scenario: Scenario, _vehicle: VehicleParameters) -> Controller:
@@ -104,13 +145,33 @@ def _sensors_with_images(scenario: Scenario) -> Sensors:
 
 
 TRAFFIC: dict[str, TrafficMode] = {
-    "nonreactive": TrafficMode(make_traffic=LogReplay),
+    "nonreactive": TrafficMode(make_traffic=_log_replay),
     "reactive": TrafficMode(make_traffic=_idm_traffic),
     "reactive_scripted": TrafficMode(make_traffic=_scripted_traffic),
     # Only here is the ego where the images were taken.
-    "open_loop": TrafficMode(make_traffic=LogReplay, make_controller=_playback, make_sensors=_sensors_with_images),
+    "open_loop": TrafficMode(make_traffic=_log_replay, make_controller=_playback, make_sensors=_sensors_with_images),
+    "learned": TrafficMode(make_traffic=_learned_traffic, check_options=_learned_options),
+    "mixed": TrafficMode(make_traffic=_mixed_traffic, check_options=_mixed_options),
 }
-"""nuPlan's three challenges by name, and `reactive_scripted`, which is ours."""
+"""nuPlan's three challenges by name; `reactive_scripted`, `learned` and `mixed`, which are ours."""
+
+
+def traffic_mode(text: str) -> tuple[TrafficMode, str]:
+    """The kind of traffic that a text names, and its options: `reactive`, or `learned:temperature=0.8`.
+
+    Raises:
+        KeyError: When no traffic has that name.
+        ValueError: When the options are wrong, or the traffic takes none.
+    """
+    name, colon, options = text.partition(":")
+    if name not in TRAFFIC:
+        raise KeyError(unknown_name("traffic named", name, TRAFFIC))
+    mode = TRAFFIC[name]
+    if colon and mode.check_options is None:
+        raise ValueError(f"Traffic {name} takes no options, got {text!r}.")
+    if mode.check_options is not None:
+        mode.check_options(options)
+    return mode, options
 
 
 class Rollout:
@@ -130,28 +191,26 @@ class Rollout:
 
         Args:
             scenario: The scenario to drive.
-            traffic: A name of `TRAFFIC`.
+            traffic: A name of `TRAFFIC`, with options behind a colon where the traffic takes some.
             planner_name: For the log.
-            seed: For the log.
+            seed: Of traffic that draws random numbers, and for the log.
             vehicle: The ego.
             cameras: Render images, also in open loop. None: no images in closed loop, logged ones in open loop.
 
         Raises:
             KeyError: When no traffic has that name.
-            ValueError: When the scenario has fewer than 2 frames.
+            ValueError: When the scenario has fewer than 2 frames, or the options of the traffic are wrong.
         """
         if scenario.num_frames < 2:
             raise ValueError(f"Scenario {scenario.scenario_id} has {scenario.num_frames} frame; a rollout needs 2.")
-        if traffic not in TRAFFIC:
-            raise KeyError(unknown_name("traffic named", traffic, TRAFFIC))
-        mode = TRAFFIC[traffic]
+        mode, options = traffic_mode(traffic)
         self._scenario = scenario
         self._traffic_name = traffic
         self._planner_name = planner_name
         self._seed = seed
         started = time.perf_counter()
         self._controller = mode.make_controller(scenario, vehicle)
-        self._traffic = mode.make_traffic(scenario)
+        self._traffic = mode.make_traffic(scenario, TrafficSetting(seed, options))
         self._cameras = cameras
         self._sensors: Sensors = RenderedSensors(scenario, cameras) if cameras else mode.make_sensors(scenario)
         self._window = TrackWindow(scenario.agents.track_ids, self._traffic.tracks)
@@ -298,8 +357,8 @@ def run_rollout(
     Args:
         scenario: The scenario to drive.
         planner: The planner that drives it.
-        traffic: A name of `TRAFFIC`.
-        seed: Stored in the log; the simulation itself draws no random numbers.
+        traffic: A name of `TRAFFIC`, with options behind a colon where the traffic takes some.
+        seed: Of traffic that draws random numbers; stored in the log.
         step_timeout_s: Time limit of one plan.
         cameras: Render images; None uses the cameras of the planner, if it needs any (`camera_settings`).
 

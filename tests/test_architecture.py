@@ -28,6 +28,7 @@ ONLY_WITHIN = {
         "planning/neural",
         "distill",
         "simulation/generation/learned",
+        "simulation/traffic/learned",
         "simulation/rendering/pytorch3d.py",
     ),
     "ray": ("simulation/benchmark", "distill"),

@@ -23,7 +23,7 @@ class Job:
     @property
     def key(self) -> str:
         """Name of the job in the results folder, safe as a file name."""
-        return f"{file_name(self._planner_text)}.{self.traffic}.{self.entry.token}"
+        return f"{file_name(self._planner_text)}.{file_name(self.traffic)}.{self.entry.token}"
 
     @property
     def own_seed(self) -> int:
@@ -37,7 +37,7 @@ class Job:
 
 
 def file_name(planner: str) -> str:
-    """A planner's name as part of a file name; a digest distinguishes names that differ in other characters only."""
+    """A name of a planner or of traffic in a file name; a digest distinguishes names that differ elsewhere."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", planner)
     if plain == planner:
         return plain

@@ -9,14 +9,15 @@ from pydantic import ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass
 
 from simulation.benchmark.devices import DeviceChoice
+from simulation.rollout import traffic_mode
 
 PROBES = ("stand_still", "constant_velocity", "ignore_agents")
 """Degenerate planners: a high score of theirs in a metric shows how that metric can be gamed."""
 DEFAULT_BATCH = 16
 """Scenarios in lockstep, for planners with `plan_batch`."""
 
-Traffic = Literal["nonreactive", "reactive", "reactive_scripted", "open_loop"]
-"""The names of `simulation.rollout.TRAFFIC`."""
+Traffic = str
+"""A name of `simulation.rollout.TRAFFIC`, with options behind a colon where the traffic takes some."""
 BackendName = Literal["serial", "process", "ray"]
 
 
@@ -70,6 +71,16 @@ class BenchmarkSettings:
     def _no_repetition(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(values)) != len(values):
             raise ValueError(f"Each may be named once, got {list(values)}.")
+        return values
+
+    @field_validator("traffic")
+    @classmethod
+    def _known(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            try:
+                traffic_mode(value)
+            except KeyError as error:
+                raise ValueError(error.args[0]) from None
         return values
 
     @field_validator("planners")

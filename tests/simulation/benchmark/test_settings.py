@@ -1,11 +1,10 @@
 import json
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
-from simulation.benchmark.settings import DEFAULT_BATCH, PROBES, BenchmarkSettings, Traffic
+from simulation.benchmark.settings import DEFAULT_BATCH, PROBES, BenchmarkSettings
 from simulation.rollout import TRAFFIC
 
 
@@ -23,7 +22,10 @@ def settings(**changes):
         ({"planners": ()}, "at least 1 item"),
         ({"planners": ("idm", "idm")}, "Each may be named once"),
         ({"planners": ("bad\udcff",)}, "is no valid UTF-8 text"),
-        ({"traffic": ("calm",)}, "Input should be 'nonreactive'"),
+        ({"traffic": ("calm",)}, "No traffic named 'calm'"),
+        ({"traffic": ("reactive:speed=2",)}, "Traffic reactive takes no options"),
+        ({"traffic": ("learned:anger=2",)}, "No option of this traffic named 'anger'"),
+        ({"traffic": ("learned:temperature=0",)}, "temperature must be above 0"),
         ({"device": "tpu"}, "Input should be 'auto'"),
         ({"unknown": 1}, "unknown"),
     ],
@@ -33,8 +35,9 @@ def test_wrong_settings_are_refused(changes, sentence):
         settings(**changes)
 
 
-def test_traffic_has_the_names_of_the_rollout():
-    assert set(get_args(Traffic)) == set(TRAFFIC)
+def test_traffic_has_the_names_of_the_rollout_and_may_have_options():
+    assert settings(traffic=tuple(TRAFFIC)).traffic == tuple(TRAFFIC)
+    assert settings(traffic=("mixed:vehicle=idm",)).traffic == ("mixed:vehicle=idm",)
 
 
 def test_a_batch_is_chosen_by_planner():
