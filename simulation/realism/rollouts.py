@@ -4,7 +4,7 @@ rollout_statistics(log.agents, scenario.map)
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -119,6 +119,22 @@ def rollout_divergences(driven: RolloutStatistics, logged: RolloutStatistics) ->
         for name, statistic in KINEMATICS.items()
     }
     return {"mean": float(np.mean(list(found.values()))), **found}
+
+
+def constant_velocity(tracks: AgentTracks, step_s: float = STEP_S) -> AgentTracks:
+    """The agents on straight lines at their first speed and heading: a control of traffic models."""
+    first = tracks.valid.argmax(axis=1) if tracks.num_steps else np.zeros(tracks.num_agents, dtype=np.int64)
+    rows = np.arange(tracks.num_agents)
+    start, velocity = tracks.poses[rows, first], tracks.velocities_mps[rows, first]
+    elapsed_s = (np.arange(tracks.num_steps)[np.newaxis] - first[:, np.newaxis]) * step_s
+    places = start[:, np.newaxis, :2] + velocity[:, np.newaxis] * elapsed_s[..., np.newaxis]
+    headings = np.repeat(start[:, np.newaxis, 2:], tracks.num_steps, axis=1)
+    mask = tracks.valid[..., np.newaxis]
+    return replace(
+        tracks,
+        poses=np.where(mask, np.concatenate([places, headings], axis=-1), np.nan),
+        velocities_mps=np.where(mask, velocity[:, np.newaxis], np.nan),
+    )
 
 
 def with_ego(

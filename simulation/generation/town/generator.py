@@ -13,6 +13,7 @@ from driving.recording import Recording, Tag
 from driving.scenario import Scenario
 from driving.scenario_types import CHALLENGE_SCENARIO_TYPES
 from driving.timing import STEP_S, STEP_US
+from simulation.generation.town.calibrated_traffic import calibrate_drivers, lane_offsets
 from simulation.generation.town.clip_selection import ClipSelection
 from simulation.generation.town.drivers import draw_drivers
 from simulation.generation.town.foot_network import build_foot_network
@@ -64,9 +65,15 @@ def simulate_town(seed: int, settings: TownSettings, attempt: int = 0) -> Observ
     lights = light_statuses(rng, town, round(settings.warm_up_s / STEP_S) + LEAD_IN_STEPS + recorded_steps)
     foot = build_foot_network(town, net)
     drivers = draw_drivers(rng, settings)
+    calibration = settings.calibration
+    if calibration is None:
+        vehicle_sizes = np.stack([drivers["length"], drivers["width"], drivers["height"]], axis=-1)
+    else:
+        vehicle_sizes = calibrate_drivers(rng, drivers, calibration)
     population = populate(rng, net, drivers, draw_people(rng, settings, foot))
     history = run_traffic(net, foot, population, lights, recorded_steps + LEAD_IN_STEPS)
-    motions = vehicle_motions(rng, net, history, drivers).since(LEAD_IN_STEPS)
+    offsets = None if calibration is None else lane_offsets(rng, net, history, drivers, calibration)
+    motions = vehicle_motions(rng, net, history, drivers, offsets).since(LEAD_IN_STEPS)
     return ObservedTown(
         name=town_name(seed),
         town=town,
@@ -77,6 +84,7 @@ def simulate_town(seed: int, settings: TownSettings, attempt: int = 0) -> Observ
         lights=lights[:, -recorded_steps:],
         parked=_parked_cars(rng, town, settings),
         people_sizes=rng.uniform([0.4, 0.45, 1.5], [0.6, 0.65, 1.9], (settings.pedestrians, 3)),
+        vehicle_sizes=vehicle_sizes,
     )
 
 

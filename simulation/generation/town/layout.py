@@ -12,6 +12,7 @@ from jaxtyping import Float64
 
 from driving.geometry import arc_lengths
 from driving.synthetic.curves import resampled
+from simulation.generation.town.calibration import Calibration
 from simulation.generation.town.paths import quintic
 
 GridPoint = tuple[int, int]
@@ -46,6 +47,8 @@ class TownSettings:
     """Tagged scenarios over all recordings of the town."""
     location: str = "us-nv-las-vegas-strip"
     """Place of the town; one of `LOCATIONS`."""
+    calibration: Calibration | None = None
+    """Distributions of recorded traffic; set by `with_calibration`."""
 
     def __post_init__(self) -> None:
         if self.columns < 3 or self.rows < 3:

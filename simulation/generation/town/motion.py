@@ -37,11 +37,16 @@ class VehicleMotions(NamedTuple):
 
 
 def vehicle_motions(
-    rng: np.random.Generator, net: LaneNetwork, history: TrafficHistory, drivers: Shaped[np.ndarray, "vehicles"]
+    rng: np.random.Generator,
+    net: LaneNetwork,
+    history: TrafficHistory,
+    drivers: Shaped[np.ndarray, "vehicles"],
+    offsets: Float64[np.ndarray, "time vehicles"] | None = None,
 ) -> VehicleMotions:
     """Poses of all vehicles: box centres follow the lanes, and rear axles roll without slip.
 
-    Each vehicle deviates from the centerline by up to 0.2 m along waves; bicycles keep to the right.
+    Each vehicle deviates from the centerline by up to 0.2 m along waves; bicycles keep to the right. With `offsets`
+    these take the place of the longer waves of vehicles.
     """
     is_bicycle = drivers["kind"] == AgentKind.BICYCLE
     count = len(drivers)
@@ -57,8 +62,12 @@ def vehicle_motions(
         ],
         axis=-1,
     )
+    if offsets is None:
+        offsets = np.zeros(history.v.shape)
+    else:
+        drift[np.ix_(~is_bicycle, [OFFSET, SWING])] = 0.0
     lever = np.where(is_bicycle, 0.5, PIVOT_SHARE * drivers["length"])
-    poses, direction, speed = _trace(net, history, drift, lever)
+    poses, direction, speed = _trace(net, history, drift, lever, offsets)
     velocities = speed[..., np.newaxis] * np.stack([np.cos(direction), np.sin(direction)], axis=-1)
     slip = np.asarray(wrap_angle(direction - poses[..., 2]))
     return VehicleMotions(poses=poses, velocities=velocities, slip=slip, speed=speed)
@@ -80,12 +89,13 @@ def _trace(
     history: TrafficHistory,
     drift: Float64[np.ndarray, "vehicles 7"],
     lever: Float64[np.ndarray, "vehicles"],
+    offsets: Float64[np.ndarray, "time vehicles"],
 ) -> tuple[
     Float64[np.ndarray, "time vehicles 3"], Float64[np.ndarray, "time vehicles"], Float64[np.ndarray, "time vehicles"]
 ]:
     """Poses of box centres, their directions of travel and their speeds.
 
-    `lever` is the distance from the rear axle to the box centre [m].
+    `lever` is the distance from the rear axle to the box centre, `offsets` that of the path from the centerline [m].
     """
     lane, s, aside = history.lane, history.s, history.aside
     steps, count = lane.shape
@@ -107,18 +117,21 @@ def _trace(
             a, b = net.points[k], net.points[k + 1]
             share = (s[t, i] - a[ALONG]) / (b[ALONG] - a[ALONG])
             tangent = a[HEADING] + share * (b[HEADING] - a[HEADING])
-            if aside[t, i] != 0.0:
-                speed[t, i] *= 1.0 - aside[t, i] * _curvature(net.points[begin:end], k - begin, share)
+            beside = aside[t, i] + offsets[t, i]
+            if beside != 0.0:
+                speed[t, i] *= 1.0 - beside * _curvature(net.points[begin:end], k - begin, share)
             moved = 0.5 * (speed[t, i] + speed[t - 1, i]) * STEP_S if t > 0 else 0.0
             driven += moved
             w = drift[i]
             first = 2 * np.pi * driven / w[SWING_M] + w[SWING_PHASE]
             second = 2 * np.pi * driven / w[RIPPLE_M] + w[RIPPLE_PHASE]
-            offset = aside[t, i] + w[OFFSET] + w[SWING] * np.sin(first) + w[RIPPLE] * np.sin(second)
+            offset = beside + w[OFFSET] + w[SWING] * np.sin(first) + w[RIPPLE] * np.sin(second)
             slope = w[SWING] * np.cos(first) * 2 * np.pi / w[SWING_M]
             slope += w[RIPPLE] * np.cos(second) * 2 * np.pi / w[RIPPLE_M]
             if moved > 0.02 and row == last_lane:
                 slope += (aside[t, i] - aside[t - 1, i]) / moved
+            if moved > 0.02:
+                slope += (offsets[t, i] - offsets[t - 1, i]) / moved
             direction = tangent + np.arctan(slope)
             if t == 0:
                 heading = direction

@@ -43,6 +43,8 @@ class ObservedTown:
     parked: ParkedCars
     people_sizes: Float64[np.ndarray, "people 3"]
     """Length, width, height."""
+    vehicle_sizes: Float64[np.ndarray, "vehicles 3"]
+    """Length, width and height of the moving vehicles in recordings of others."""
 
     def lane_under(self, vehicle: int, step: int) -> int:
         """The lane that contains the box centre; early in a lane change that is still the old lane."""

@@ -76,7 +76,7 @@ def agents_in_sight(observed: ObservedTown, clip: Clip) -> AgentTracks:
 
 def _sources(observed: ObservedTown, steps: slice) -> list[_Agents]:
     """Vehicles, parked cars and pedestrians, each over the given steps."""
-    drivers, motions = observed.drivers, observed.motions
+    motions = observed.motions
     parked = np.repeat(observed.parked.poses[:, np.newaxis], steps.stop - steps.start, axis=1)
     people = observed.history.people[steps].transpose(1, 0, 2)
     walking = people[..., 3:] * np.stack([np.cos(people[..., 2]), np.sin(people[..., 2])], axis=-1)
@@ -84,8 +84,8 @@ def _sources(observed: ObservedTown, steps: slice) -> list[_Agents]:
         _Agents(
             poses=motions.poses[steps].transpose(1, 0, 2),
             velocities=motions.velocities[steps].transpose(1, 0, 2),
-            sizes=np.stack([drivers["length"], drivers["width"], drivers["height"]], axis=-1),
-            kinds=drivers["kind"],
+            sizes=observed.vehicle_sizes,
+            kinds=observed.drivers["kind"],
         ),
         _Agents(
             poses=parked,

@@ -5,6 +5,7 @@ from driving.agents import AgentKind, AgentTracks
 from simulation.realism.rollouts import (
     KINEMATICS,
     colliding_agents,
+    constant_velocity,
     joined,
     rollout_divergences,
     rollout_statistics,
@@ -108,3 +109,15 @@ def test_no_agents_and_short_drives_have_no_samples(road):
     found = rollout_statistics(short, road)
     assert found.num_agents == 1
     assert len(found.samples["speed"]) == 0
+
+
+def test_at_constant_velocity_agents_drive_straight_from_their_first_step():
+    valid = np.ones((1, STEPS), dtype=bool)
+    valid[0, :5] = False
+    agents = tracks((5 + 4 * TIME_S + TIME_S**2, -1.75, 0.3), valid=valid)
+    agents.velocities_mps[:] = [5.0, 1.0]
+    found = constant_velocity(agents)
+    expected = agents.poses[0, 5, :2] + np.outer(TIME_S[5:] - TIME_S[5], [5.0, 1.0])
+    np.testing.assert_allclose(found.poses[0, 5:, :2], expected)
+    assert np.isnan(found.poses[0, :5]).all()
+    assert (found.poses[0, 5:, 2] == 0.3).all()
