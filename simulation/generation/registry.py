@@ -36,7 +36,13 @@ def _corner_case() -> ScenarioGenerator:
     return CornerCaseGenerator()
 
 
-GENERATORS: dict[str, Callable[[], ScenarioGenerator]] = {"town": _town, "corner_case": _corner_case}
+def _text() -> ScenarioGenerator:
+    from simulation.generation.text.realisation import TextGenerator
+
+    return TextGenerator()
+
+
+GENERATORS: dict[str, Callable[[], ScenarioGenerator]] = {"town": _town, "corner_case": _corner_case, "text": _text}
 """Loader by name."""
 
 

@@ -74,9 +74,9 @@ def make_corner_case(
         except NoSiteError as error:
             no_site = error
             continue
-        draft = _recording(staged, name, template.scenario_type, number)
+        draft = staged_recording(staged, name, template.scenario_type, number)
         draft = replace(draft, metadata=_notes(staged, kind, attempt))
-        best = _best_verified(draft, find_solutions(staged, draft.scenario(draft.tags[0])))
+        best = best_verified(draft, find_solutions(staged, draft.scenario(draft.tags[0])))
         if best is not None:
             return best
     if no_site is not None:
@@ -99,7 +99,7 @@ def corner_kind_of(log_name: str) -> str | None:
     return None if found is None else found["kind"]
 
 
-def _recording(staged: StagedCase, name: str, scenario_type: str, number: int) -> Recording:
+def staged_recording(staged: StagedCase, name: str, scenario_type: str, number: int) -> Recording:
     """The situation over time, with the nominal ego."""
     time_s = sample_times()
     chain = staged.ego.chain
@@ -155,7 +155,7 @@ def _notes(staged: StagedCase, kind: str, attempt: int) -> dict[str, str]:
     }
 
 
-def _best_verified(draft: Recording, solutions: list[Solution]) -> Recording | None:
+def best_verified(draft: Recording, solutions: list[Solution]) -> Recording | None:
     """The recording with the first solution of `GOOD_SCORE`, otherwise with the best one; None without any."""
     best: Recording | None = None
     for place, solution in enumerate(solutions):

@@ -222,7 +222,7 @@ class SiteSearch:
         crossings = []
         for other_row in rows:
             other = self._chain((other_row,), near, 12.0)
-            meeting = _meeting(chain, other, enter_m - 1.0, exit_m + 1.0)
+            meeting = meeting_of(chain, other, enter_m - 1.0, exit_m + 1.0)
             if meeting is not None:
                 crossings.append(CrossingChain(other, *meeting))
         if not crossings:
@@ -306,7 +306,7 @@ class SiteSearch:
         return None
 
 
-def _meeting(chain: LaneChain, other: LaneChain, begin_m: float, end_m: float) -> tuple[float, float] | None:
+def meeting_of(chain: LaneChain, other: LaneChain, begin_m: float, end_m: float) -> tuple[float, float] | None:
     """Arc lengths on both chains of their crossing, between two arc lengths of the first; None for no crossing."""
     along = np.arange(begin_m, end_m, 0.5)
     points = chain.path.poses(along)[:, :2]

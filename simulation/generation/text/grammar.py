@@ -17,6 +17,7 @@ from lark import Lark, Tree, UnexpectedInput
 from driving.names import listed, unknown_name
 from simulation.generation.condition import SceneCondition
 from simulation.generation.text import vocabulary
+from simulation.generation.text.condition import RULES as MANOEUVRE_RULES
 from simulation.generation.text.condition import AppearanceCondition, EventCondition, TextCondition
 from simulation.generation.text.vocabulary import (
     ARTICLES,
@@ -35,6 +36,7 @@ from simulation.generation.text.vocabulary import (
     WEATHERS,
     EgoManoeuvre,
     Manoeuvre,
+    Relation,
 )
 
 RULES = """
@@ -182,7 +184,13 @@ class _Agent:
     values: dict[str, Any] = field(default_factory=dict)
 
     def condition(self) -> EventCondition:
+        if self.values.get("relation") == Relation.AHEAD and not self._may_be_ahead():
+            # "crosses in front of the ego": stated of a manoeuvre that is always ahead.
+            del self.values["relation"]
         return EventCondition(kind=self.kind, count=self.count, manoeuvres=tuple(self.manoeuvres), **self.values)
+
+    def _may_be_ahead(self) -> bool:
+        return not self.manoeuvres or Relation.AHEAD in MANOEUVRE_RULES[self.manoeuvres[0]].relations
 
 
 class _Reader:
@@ -231,6 +239,9 @@ class _Reader:
             name, value = "relation", _term(item)
         else:
             name, value = _quantity(item.children[0])
+        if Relation.AHEAD in (value, self.subject.values.get(name)) and name in self.subject.values:
+            value = self.subject.values[name] if value == Relation.AHEAD else value
+            self.subject.values[name] = value
         if self.subject.values.setdefault(name, value) != value:
             raise ValueError(
                 f"The {self.subject.kind} has two values of {name.partition('_')[0]}: {self.subject.values[name]} and"

@@ -24,6 +24,8 @@ NEAR_M = 8.0
 MANY_STANDING, MANY_MOVING = 6, 4
 """Number of near vehicles, parked ones included, of `stationary_in_traffic`, and of near moving ones of
 `near_multiple_vehicles`."""
+IN_LANE_M, ALIGNED_RAD = 1.2, 0.5
+"""Offset and difference of headings below which a vehicle ahead is in the own lane."""
 LEAD_GAP_M, LEAD_SPEED, LEAD_LENGTH_M, NUM_NEAR, NUM_NEAR_MOVING = range(5)
 """Rows of `_surroundings`."""
 
@@ -91,7 +93,7 @@ def _surroundings(moving: _Moving, parked: ParkedCars, ego: int) -> Float64[np.n
             if is_parked:
                 continue
             turn = abs(wrap(other[2] - heading))
-            if ahead > 0.0 and abs(left) < 1.2 and turn < 0.5 and gap < min(out[LEAD_GAP_M, t], 40.0):
+            if ahead > 0.0 and abs(left) < IN_LANE_M and turn < ALIGNED_RAD and gap < min(out[LEAD_GAP_M, t], 40.0):
                 out[LEAD_GAP_M, t], out[LEAD_SPEED, t], out[LEAD_LENGTH_M, t] = gap, moving.speeds[t, j], length
     return out
 

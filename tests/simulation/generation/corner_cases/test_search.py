@@ -5,7 +5,7 @@ import pytest
 
 from driving.vehicle import PACIFICA
 from simulation.generation.corner_cases.corner_maps import corner_map
-from simulation.generation.corner_cases.generator import _recording
+from simulation.generation.corner_cases.generator import staged_recording
 from simulation.generation.corner_cases.kinds import CORNER_KINDS
 from simulation.generation.corner_cases.search import (
     find_solutions,
@@ -21,7 +21,7 @@ def drafted(kind, seed=0):
     """A staged case and its scenario with the nominal ego."""
     rng = np.random.default_rng(seed)
     staged = CORNER_KINDS[kind].stage(SiteSearch(map=corner_map(0), rng=rng, speed_mps=9.0))
-    recording = _recording(staged, "corner-test", CORNER_KINDS[kind].scenario_type, 0)
+    recording = staged_recording(staged, "corner-test", CORNER_KINDS[kind].scenario_type, 0)
     return staged, recording.scenario(recording.tags[0])
 
 
