@@ -2,6 +2,7 @@
 
     python benchmarks/make_towns.py --seeds 100
     python benchmarks/make_towns.py --seeds 3 --full        # towns of the size of scripts/make_worlds.py
+    python benchmarks/make_towns.py --seeds 100 --calibrated --recorded-plans
 
 Small towns have 4 by 3 junctions, 110 vehicles, and one or a few recordings of 40 s. With `--twice` each town is
 generated a second time, and both must be equal to the last bit.
@@ -22,8 +23,10 @@ from command_line import CommonArguments, console, progress, run
 
 from driving.checks import check_scenario
 from driving.recording import Recording
+from simulation.generation.town.calibrated_traffic import with_calibration
 from simulation.generation.town.generator import generate_town
-from simulation.generation.town.layout import TownSettings, small_town
+from simulation.generation.town.layout import TownSettings, small_town, with_style
+from simulation.generation.town.recorded import RECORDED, RECORDED_STYLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +41,19 @@ class Arguments(CommonArguments):
     """Towns of full size."""
     twice: bool = False
     """Generate each town twice and compare."""
+    calibrated: bool = False
+    """Towns with recorded sizes, lateral offsets, gaps and speeds."""
+    recorded_plans: bool = False
+    """Towns with lane graphs like recorded ones."""
 
 
 def main(arguments: Arguments) -> None:
     """Print each town that fails, and the number of towns that pass."""
     settings = TownSettings() if arguments.full else small_town()
+    if arguments.recorded_plans:
+        settings = with_style(settings, RECORDED_STYLE)
+    if arguments.calibrated:
+        settings = with_calibration(settings, RECORDED)
     passed, types, seconds = 0, Counter[str](), []
     with progress(arguments) as bar:
         for seed in bar.track(range(arguments.first, arguments.first + arguments.seeds), description="Towns"):

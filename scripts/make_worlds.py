@@ -2,6 +2,7 @@
 
     python scripts/make_worlds.py --output worlds
     python scripts/make_worlds.py --output worlds --towns 2 --scenarios 120 --seed 0
+    python scripts/make_worlds.py --output worlds --calibrated --recorded-plans
 
 The folder is a nuPlan data root: maps/ and nuplan-v1.1/splits/mini/. With 14 or more scenarios, all 14 scenario types
 of nuPlan's challenge occur. Equal arguments give equal files.
@@ -19,7 +20,10 @@ from command_line import CommonArguments, console, progress, run
 from rich.table import Table
 
 from driving.nuplan.writer import write_world
+from simulation.generation.town.calibrated_traffic import with_calibration
 from simulation.generation.town.generator import generate_town, quotas_of_towns, town_settings
+from simulation.generation.town.layout import TownSettings, with_style
+from simulation.generation.town.recorded import RECORDED, RECORDED_STYLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,11 @@ class Arguments(CommonArguments):
     """Seed of the first town; the next towns take the following numbers."""
     small: bool = False
     """Towns of a quarter of the size for a few scenarios each, generated in about one second."""
+    calibrated: bool = False
+    """Draw sizes, lateral offsets, gaps and speeds as in recorded traffic (docs/realism.md). Without it, a seed gives
+    the town of all earlier versions, on which the shipped networks were trained and the published tables measured."""
+    recorded_plans: bool = False
+    """Draw plans with lane graphs like recorded ones: shorter streets (docs/realism.md)."""
     processes: int = 0
     """Number of processes; 0 for one per processor. The files do not depend on it."""
 
@@ -45,10 +54,9 @@ class Job:
     """One town to generate and write."""
 
     seed: int
-    number: int
     quotas: dict[str, int]
     output: Path
-    is_small: bool
+    settings: TownSettings
 
 
 _writing: AbstractContextManager = nullcontext()
@@ -62,11 +70,18 @@ def _share(lock: AbstractContextManager) -> None:
 
 def write_town(job: Job) -> list[tuple[str, str]]:
     """Generate and write one town. Returns map name and type of each scenario."""
-    settings = replace(town_settings(job.number, is_small=job.is_small), scenarios=sum(job.quotas.values()))
-    recordings = generate_town(job.seed, settings, job.quotas)
+    recordings = generate_town(job.seed, job.settings, job.quotas)
     with _writing:
         write_world(recordings, job.output)
     return [(one.map.name, tag.scenario_type) for one in recordings for tag in one.tags]
+
+
+def settings_of(arguments: Arguments, number: int, scenarios: int) -> TownSettings:
+    """Settings of the n-th town."""
+    settings = replace(town_settings(number, is_small=arguments.small), scenarios=scenarios)
+    if arguments.recorded_plans:
+        settings = with_style(settings, RECORDED_STYLE)
+    return with_calibration(settings, RECORDED) if arguments.calibrated else settings
 
 
 def main(arguments: Arguments) -> None:
@@ -79,10 +94,9 @@ def main(arguments: Arguments) -> None:
     jobs = [
         Job(
             seed=arguments.seed + number,
-            number=number,
             quotas=quotas,
             output=arguments.output,
-            is_small=arguments.small,
+            settings=settings_of(arguments, number, sum(quotas.values())),
         )
         for number, quotas in enumerate(quotas_of_towns(arguments.scenarios, arguments.towns))
     ]

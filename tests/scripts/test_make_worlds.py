@@ -31,3 +31,10 @@ def test_fewer_scenarios_than_towns_are_refused(repository, tmp_path, arguments)
     done = run(repository, "--output", tmp_path, *arguments)
     assert done.returncode == 1
     assert "Need at least one town and one scenario per town" in done.stderr
+
+
+def test_calibrated_towns_with_recorded_plans_are_written(repository, tmp_path):
+    options = ("--calibrated", "--recorded-plans", "--small", "--towns", 1, "--scenarios", 2)
+    done = run(repository, "--output", tmp_path, *options, "--processes", 1)
+    assert done.returncode == 0, done.stderr
+    assert len(list_scenarios(DataRoot.find(tmp_path))) == 2

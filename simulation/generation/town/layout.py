@@ -3,7 +3,7 @@
 Coordinates are in the site frame: metres east and north of the town's south-west corner. Traffic keeps right.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -17,6 +17,24 @@ from simulation.generation.town.paths import quintic
 
 GridPoint = tuple[int, int]
 """Column and row of a junction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanStyle:
+    """How the plan of a town differs from the one of `TownSettings` alone."""
+
+    spacing_m: float
+    """Mean distance between neighbouring junctions."""
+    removed: float
+    """Share of the inner streets that are removed."""
+    profile_weights: tuple[float, float, float]
+    """Relative frequency of arterials, collectors and locals, the ring road included."""
+
+    def __post_init__(self) -> None:
+        if min(self.profile_weights) < 0 or sum(self.profile_weights) <= 0 or not 0 <= self.removed < 1:
+            raise ValueError(
+                f"A plan needs weights of at least 0, one of them above, and a share below 1, got {self}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +65,8 @@ class TownSettings:
     """Tagged scenarios over all recordings of the town."""
     location: str = "us-nv-las-vegas-strip"
     """Place of the town; one of `LOCATIONS`."""
+    style: PlanStyle | None = None
+    """Distances and profiles of streets; set by `with_style`."""
     calibration: Calibration | None = None
     """Distributions of recorded traffic; set by `with_calibration`."""
 
@@ -184,10 +204,14 @@ def plan_town(rng: np.random.Generator, settings: TownSettings) -> TownPlan:
     """Draw a town's plan. The outermost streets form a ring road, so that no street is a dead end."""
     columns, rows = settings.columns, settings.rows
     centers, headings = _junction_poses(rng, settings)
-    across = _street_profiles(rng, rows)
-    along = _street_profiles(rng, columns)
+    if settings.style is None:
+        across = _street_profiles(rng, rows)
+        along = _street_profiles(rng, columns)
+        ring = COLLECTORS[int(rng.integers(2))]
+    else:
+        across, along, (ring,) = (_drawn_profiles(rng, settings.style, count) for count in (rows, columns, 1))
     # The ring road has one profile, because it continues around the corners.
-    across[0] = across[-1] = along[0] = along[-1] = COLLECTORS[int(rng.integers(2))]
+    across[0] = across[-1] = along[0] = along[-1] = ring
     edges = [_Edge((i, j), (i + 1, j), across[j], 0) for j in range(rows) for i in range(columns - 1)]
     edges += [_Edge((i, j), (i, j + 1), along[i], 1) for i in range(columns) for j in range(rows - 1)]
 
@@ -231,6 +255,30 @@ def _street_profiles(rng: np.random.Generator, count: int) -> list[StreetProfile
     order = rng.permutation(inner)
     rim = COLLECTORS[0]
     return [rim, *[profiles[place] for place in order], rim]
+
+
+def _drawn_profiles(rng: np.random.Generator, style: PlanStyle, count: int) -> list[StreetProfile]:
+    """Profiles by the weights of a style."""
+    weights = np.array(style.profile_weights) / sum(style.profile_weights)
+    families = rng.choice(3, count, p=weights).tolist()
+    return [
+        family[int(rng.integers(len(family)))] for family in ((ARTERIALS, COLLECTORS, LOCALS)[k] for k in families)
+    ]
+
+
+def with_style(settings: TownSettings, style: PlanStyle) -> TownSettings:
+    """Settings of a town with the same number of junctions, as many agents per metre of street, and another plan."""
+    inner = (settings.columns - 1) * (settings.rows - 2) + (settings.columns - 2) * (settings.rows - 1)
+    share = style.spacing_m / settings.spacing_m
+    return replace(
+        settings,
+        style=style,
+        spacing_m=style.spacing_m,
+        removed_links=round(style.removed * inner),
+        vehicles=round(share * settings.vehicles),
+        bicycles=round(share * settings.bicycles),
+        pedestrians=round(share * settings.pedestrians),
+    )
 
 
 def _thinned(rng: np.random.Generator, edges: list[_Edge], settings: TownSettings) -> list[_Edge]:

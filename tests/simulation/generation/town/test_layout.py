@@ -3,7 +3,7 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from simulation.generation.town.layout import JunctionKind, TownSettings, plan_town
+from simulation.generation.town.layout import COLLECTORS, JunctionKind, PlanStyle, TownSettings, plan_town, with_style
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -43,3 +43,33 @@ def test_the_smallest_grid_is_named():
 def test_a_recording_has_to_fit():
     with pytest.raises(ValueError, match="A recording of 60 s does not fit into the recorded interval of 50 s"):
         TownSettings(recording_s=60, recorded_s=50)
+
+
+STYLE = PlanStyle(spacing_m=120.0, removed=0.1, profile_weights=(0.0, 1.0, 0.0))
+
+
+def test_a_style_sets_distances_profiles_and_removed_streets():
+    settings = with_style(TownSettings(columns=5, rows=4), STYLE)
+    # 8 inner streets from west to east and 9 from south to north.
+    assert settings.removed_links == 2
+    plan = plan_town(np.random.default_rng(0), settings)
+    assert all(link.profile in COLLECTORS for link in plan.links)
+    assert np.mean([link.length_m for link in plan.links]) == pytest.approx(120.0, rel=0.1)
+    assert len(plan.links) == 4 * 4 + 5 * 3 - 2
+
+
+def test_the_ring_road_of_a_styled_town_has_one_profile():
+    plan = plan_town(
+        np.random.default_rng(1),
+        with_style(TownSettings(), PlanStyle(spacing_m=200.0, removed=0.0, profile_weights=(1.0, 1.0, 1.0))),
+    )
+    ring = [link.profile for link in plan.links if link.tail < 6 and link.head < 6]
+    assert len(set(ring)) == 1
+
+
+@pytest.mark.parametrize(
+    ("removed", "weights"), [(0.0, (0.0, 0.0, 0.0)), (0.0, (-1.0, 1.0, 1.0)), (1.0, (1.0, 1.0, 1.0))]
+)
+def test_impossible_styles_are_refused(removed, weights):
+    with pytest.raises(ValueError, match="weights of at least 0"):
+        PlanStyle(spacing_m=200.0, removed=removed, profile_weights=weights)
