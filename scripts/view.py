@@ -4,6 +4,7 @@
     python scripts/view.py results/first results/second     # compare two runs
     python scripts/view.py --data demo/worlds               # logged scenarios without drives
     python scripts/view.py results/first --data ~/nuplan    # the data set was moved
+    python scripts/view.py failures --notes failures/notes  # with notes of a search or a generator
 
 The server accepts connections from this machine only. From another machine use a tunnel:
 ssh -L 8421:localhost:8421 HOST.
@@ -35,6 +36,8 @@ class Arguments(CommonArguments):
     """nuPlan data root of the results, if it was moved; without results, the scenarios to list."""
     maps: Path | None = None
     """Maps folder, if it is not part of the data root."""
+    notes: Path | None = None
+    """Folder of notes about the scenarios; by default notes/ of the results folder and of the data root."""
     filter: Path | None = None
     """Filter file of the devkit for the scenarios of --data."""
     port: int | None = None
@@ -48,7 +51,7 @@ class Arguments(CommonArguments):
 def main(arguments: Arguments) -> None:
     """Serve until interrupted."""
     chosen = None if arguments.filter is None else ScenarioFilter.from_yaml(arguments.filter)
-    sources = open_sources(arguments.results, arguments.data, arguments.maps, chosen)
+    sources = open_sources(arguments.results, arguments.data, arguments.maps, chosen, notes=arguments.notes)
     app = make_app(sources, (*LOCAL_HOSTS, arguments.host, *arguments.allow_host))
     listener = listen(arguments.host, arguments.port)
     port = listener.getsockname()[1]

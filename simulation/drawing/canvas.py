@@ -9,10 +9,13 @@ from PIL import Image, ImageDraw
 from driving.agents import AgentKind, AgentTracks
 from driving.ego import EgoMotion
 from driving.geometry import box_corners
+from driving.map import MapGraph
 from driving.vehicle import PACIFICA
-from simulation.drawing.map_shapes import Shapes
+from simulation.drawing.map_shapes import Shapes, map_shapes, region_around
 from simulation.drawing.palette import LIGHT, blended
 
+MARGIN_M = 5.0
+"""Of the map around a picture: lines at its edge are as wide as elsewhere."""
 _AREAS: tuple[tuple[str, str], ...] = (
     ("walkways", LIGHT.walkway),
     ("drivable", LIGHT.road),
@@ -56,6 +59,13 @@ def draw_map(canvas: Canvas, shapes: dict[str, Shapes]) -> None:
         draw.line(canvas.pixels(line), fill=LIGHT.boundary, width=width)
     for line in (*shapes["lanes"].points, *shapes["connectors"].points):
         draw.line(canvas.pixels(line), fill=LIGHT.lane, width=max(1, width // 2))
+
+
+def shapes_around(map_graph: MapGraph, canvas: Canvas) -> dict[str, Shapes]:
+    """The part of a map that a picture shows, without a route."""
+    width, height = canvas.image.size
+    opposite = canvas.corner + np.array([width, -height]) / canvas.px_per_m
+    return map_shapes(map_graph, region_around(np.stack([canvas.corner, opposite]), MARGIN_M), ())
 
 
 def draw_agents(canvas: Canvas, agents: AgentTracks, step: int) -> None:

@@ -26,6 +26,8 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#d55e00",
     "#cc79a7",
 )
+RARITY_STOPS = (0.0, 0.5, 0.9, 0.99, 1.0)
+"""Rarities of the colours of a palette: the scale is wide where agents are rare."""
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, "#7f7f7f")
 """Colours of the series in a plot, in order."""
 
@@ -74,6 +76,14 @@ class Palette:
     """Egos of up to four overlaid drives."""
     scores: tuple[str, ...]
     """From the lowest to the highest score; lightness is monotonic, so the scale is readable without colour."""
+    rarity: tuple[str, ...]
+    """Agents of the rarities `RARITY_STOPS`; lightness is monotonic, too."""
+    ghost: str
+    """A changed agent without its change."""
+    way_out: str
+    """A drive of the ego without the failure."""
+    sample: str
+    """Agents of further samples of traffic, drawn faintly."""
 
 
 def _kinds(*colors: str) -> dict[AgentKind, str]:
@@ -115,6 +125,10 @@ LIGHT = Palette(
     lights=dict(zip(LightStatus, ("#00936b", "#d9a400", "#d81b1b", "#8b95a3"), strict=True)),
     drives=(VERMILION, GREEN, "#785ef0", "#8a6d00"),
     scores=("#e3c84c", "#b5a65d", "#7d7c78", "#4a5a6d", "#0d2f6b"),
+    rarity=("#aeb4bc", "#9d9ab6", "#a064c8", "#b0188c", "#6e0046"),
+    ghost="#3f3f46",
+    way_out="#0a7d34",
+    sample="#1e3a8a",
 )
 DARK = Palette(
     ground="#14181e",
@@ -149,6 +163,10 @@ DARK = Palette(
     lights=dict(zip(LightStatus, ("#27c498", "#f0c93a", "#ff5a4f", "#7d8796"), strict=True)),
     drives=("#ff8a3d", "#22c796", "#a493ff", "#d6b52c"),
     scores=("#35508c", "#5d6a80", "#8d8878", "#c4ac60", "#ffe45c"),
+    rarity=("#565c66", "#75739a", "#a87ad8", "#ec7ccc", "#ffc4ec"),
+    ghost="#d4d4d8",
+    way_out="#4ade80",
+    sample="#93c5fd",
 )
 
 
@@ -168,9 +186,10 @@ def page_palettes() -> dict[str, Any]:
             "lights": [palette.lights[status] for status in LightStatus],
             "drives": list(palette.drives),
             "scores": list(palette.scores),
+            "rarity": list(palette.rarity),
         }
         for name, palette in (("light", LIGHT), ("dark", DARK))
-    }
+    } | {"rarity_stops": list(RARITY_STOPS)}
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from driving.nuplan.logs import log_name_of
 from driving.nuplan.maps import open_map
 from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.scenario import Scenario
+from simulation.scenario_notes import NOTES_FOLDER
 from simulation.viewer.recent import Recent
 
 KEPT_SCENARIOS = 12
@@ -26,6 +27,11 @@ class Dataset:
         self.root = root
         self._log_files = {log_name_of(path): path for path in root.log_files}
         self._scenarios: Recent[tuple[str, str], Scenario] = Recent(KEPT_SCENARIOS)
+
+    @property
+    def notes_folder(self) -> Path:
+        """Where generators write notes about the scenarios: beside the maps."""
+        return self.root.maps_root.parent / NOTES_FOLDER
 
     def map(self, map_name: str) -> MapGraph:
         """A map of the data set.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
+from simulation.scenario_notes import ScenarioNotes
 from simulation.viewer.rows import DriveRow
 from simulation.viewer.source import Source
 
@@ -16,21 +17,63 @@ def listing(sources: Sequence[Source]) -> dict[str, Any]:
     """
     described: list[dict[str, Any]] = []
     rows: list[tuple[str, DriveRow]] = []
+    noted: list[dict[str, Any]] = []
     for source in sources:
         try:
-            rows.extend((source.name, row) for row in source.rows())
+            found = source.rows()
+            rows.extend((source.name, row) for row in found)
+            noted += cards(source, found)
             error = ""
         except (OSError, ValueError) as problem:
             error = str(problem)
         described.append({"name": source.name, "error": error, **source.facts()})
-    return {"sources": described, "rows": columns_of(rows)}
+    return {"sources": described, "rows": columns_of(rows), "notes": noted}
 
 
-def listing_of(rows: Sequence[tuple[str, DriveRow]]) -> dict[str, Any]:
-    """The list of some rows, without notices and runs of their sources, for a saved page."""
+def cards(source: Source, rows: Sequence[DriveRow]) -> list[dict[str, Any]]:
+    """The notes of a source's scenarios, for the list of the page; those with a failure are in the gallery.
+
+    `key` is the drive that a card opens: that of the planner in the notes, else the worst drive of the scenario.
+    """
+    by_scenario: dict[str, list[DriveRow]] = {}
+    for row in rows:
+        by_scenario.setdefault(row.scenario, []).append(row)
+    found = []
+    for notes in source.notes.all():
+        drives = by_scenario.get(notes.scenario_id)
+        if drives:
+            drive = _drive_of(notes, drives)
+            rarity = notes.rarity.get(notes.track_id)
+            found.append(
+                {
+                    "source": source.name,
+                    "key": drive.key,
+                    "scenario": notes.scenario_id,
+                    "scenario_type": drive.scenario_type,
+                    "mode": notes.mode,
+                    "planner": notes.planner or drive.planner,
+                    "failure": notes.failure,
+                    "failure_s": notes.failure_s,
+                    "is_solvable": notes.is_solvable,
+                    "surprise_s": notes.surprise_visible_s,
+                    "latest_start_s": notes.latest_start_s,
+                    "rarity": rarity,
+                    "seed": notes.seed,
+                }
+            )
+    return found
+
+
+def _drive_of(notes: ScenarioNotes, drives: Sequence[DriveRow]) -> DriveRow:
+    """The drive that shows the failure."""
+    return min(drives, key=lambda row: (not row.has_log, row.planner != notes.planner, row.sort_score))
+
+
+def listing_of(rows: Sequence[tuple[str, DriveRow]], noted: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """The list of some rows and cards, without notices and runs of their sources, for a saved page."""
     names = dict.fromkeys(name for name, _ in rows)
     sources: list[dict[str, Any]] = [{"name": name, "error": "", "notices": [], "run": None} for name in names]
-    return {"sources": sources, "rows": columns_of(rows)}
+    return {"sources": sources, "rows": columns_of(rows), "notes": list(noted)}
 
 
 def columns_of(rows: Sequence[tuple[str, DriveRow]]) -> dict[str, Any]:

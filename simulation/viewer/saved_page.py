@@ -5,8 +5,11 @@ import gzip
 import html
 import re
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 
+PAGE_FOLDER = Path(str(files("simulation.viewer"))) / "web" / "dist"
+"""The built page."""
 VIEW_3D = "view3d.js"
 """Script of the three-dimensional view, loaded on demand."""
 _POLICY = (

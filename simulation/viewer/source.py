@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from driving.map import MapGraph
 from driving.scenario import Scenario
 from simulation.log import SimulationLog
+from simulation.viewer.notes import NotesFolders
 from simulation.viewer.rows import DriveRow
 
 
@@ -13,6 +14,11 @@ class Source(Protocol):
     """A folder of drives or scenarios. Requests use the keys of its rows, never paths."""
 
     name: str
+
+    @property
+    def notes(self) -> NotesFolders:
+        """Notes about its scenarios."""
+        ...
 
     def rows(self) -> Sequence[DriveRow]:
         """The current rows.

@@ -13,7 +13,9 @@ from driving.nuplan.scenarios import list_scenarios
 from driving.scenario import Scenario
 from simulation.benchmark.store import ResultStore
 from simulation.log import SimulationLog
+from simulation.scenario_notes import NOTES_FOLDER, SUFFIX
 from simulation.viewer.datasets import Dataset, dataset_of_run
+from simulation.viewer.notes import NotesFolders
 from simulation.viewer.recent import Recent
 from simulation.viewer.rows import DriveRow, RowReader
 from simulation.viewer.source import Source
@@ -24,9 +26,18 @@ KEPT_LOGS = 32
 class ResultsSource:
     """A results folder of a benchmark."""
 
-    def __init__(self, name: str, folder: Path, data: Path | None = None, maps: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        data: Path | None = None,
+        maps: Path | None = None,
+        *,
+        notes: Path | None = None,
+    ) -> None:
         self.name = name
         self.folder = folder
+        self._notes = None if notes is None else NotesFolders([notes])
         self._store = ResultStore(folder)
         self._reader = RowReader(self._store)
         self._data, self._maps = data, maps
@@ -34,6 +45,19 @@ class ResultsSource:
         self._rows: dict[str, DriveRow] = {}
         self._logs: Recent[str, SimulationLog] = Recent(KEPT_LOGS)
         self._lock = threading.Lock()
+
+    @property
+    def notes(self) -> NotesFolders:
+        """Notes in the named folder; by default those of the results folder, then those of the data set."""
+        if self._notes is None:
+            folders = [self.folder / NOTES_FOLDER]
+            try:
+                folders.append(self._open_dataset().notes_folder)
+            except (OSError, ValueError):
+                # `facts` reports the missing data set.
+                return NotesFolders(folders)
+            self._notes = NotesFolders(folders)
+        return self._notes
 
     def rows(self) -> Sequence[DriveRow]:
         """All drives; read anew at each call, because the run may be unfinished."""
@@ -127,11 +151,25 @@ class ResultsSource:
 class ScenariosSource:
     """Logged scenarios of a data set."""
 
-    def __init__(self, name: str, data: Path, maps: Path | None = None, chosen: ScenarioFilter | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        data: Path,
+        maps: Path | None = None,
+        chosen: ScenarioFilter | None = None,
+        *,
+        notes: Path | None = None,
+    ) -> None:
         self.name = name
         self._dataset = Dataset(DataRoot.find(data, maps))
+        self._notes = NotesFolders([notes or self._dataset.notes_folder])
         self._chosen = chosen
         self._rows: dict[str, DriveRow] = {}
+
+    @property
+    def notes(self) -> NotesFolders:
+        """Notes in the named folder; by default those of the data set."""
+        return self._notes
 
     def rows(self) -> Sequence[DriveRow]:
         """All scenarios; listed once."""
@@ -175,7 +213,12 @@ class ScenariosSource:
 
 
 def open_sources(
-    results: Sequence[Path], data: Path | None, maps: Path | None, chosen: ScenarioFilter | None = None
+    results: Sequence[Path],
+    data: Path | None,
+    maps: Path | None,
+    chosen: ScenarioFilter | None = None,
+    *,
+    notes: Path | None = None,
 ) -> list[Source]:
     """Open the sources that the command line names: results folders, or a data set alone.
 
@@ -184,20 +227,25 @@ def open_sources(
         data: The data set of their scenarios, or the data set to list when there are no results.
         maps: Maps folder, when it is not part of `data`.
         chosen: Filter of the scenarios of `data`.
+        notes: Folder of notes about the scenarios; None takes `notes/` of the results and of the data set.
 
     Raises:
         FileNotFoundError: When a folder is missing.
         ValueError: When neither results nor data are named.
     """
+    if notes is not None and not notes.is_dir():
+        raise FileNotFoundError(f"There is no folder {notes}. --notes names a folder of files *{SUFFIX}.")
     for folder in results:
         if not folder.is_dir():
             raise FileNotFoundError(f"There is no folder {folder}. Name the --output folder of scripts/benchmark.py.")
     if results:
         names = _names([folder.resolve() for folder in results])
-        return [ResultsSource(name, folder, data, maps) for name, folder in zip(names, results, strict=True)]
+        return [
+            ResultsSource(name, folder, data, maps, notes=notes) for name, folder in zip(names, results, strict=True)
+        ]
     if data is None:
         raise ValueError("Name a results folder, or a data set by --data.")
-    return [ScenariosSource(_names([data.resolve()])[0], data, maps, chosen)]
+    return [ScenariosSource(_names([data.resolve()])[0], data, maps, chosen, notes=notes)]
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

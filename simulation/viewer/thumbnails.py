@@ -6,9 +6,9 @@ import logging
 import numpy as np
 from PIL import Image
 
-from driving.map import MapGraph
-from simulation.drawing.canvas import Canvas, draw_agents, draw_ego, draw_map, draw_path
-from simulation.drawing.map_shapes import Shapes, map_shapes, region_around
+from driving.agents import AgentTracks
+from driving.ego import EgoMotion
+from simulation.drawing.canvas import Canvas, draw_agents, draw_ego, draw_map, draw_path, shapes_around
 from simulation.drawing.palette import LIGHT
 from simulation.viewer.source import Source
 
@@ -30,20 +30,14 @@ def thumbnail(source: Source, key: str) -> bytes:
         FileNotFoundError: When there is neither a log nor a scenario.
         ValueError: When the log is damaged.
     """
-    driven = source.log(key)
-    if driven is not None:
-        motion, agents = driven.ego, driven.agents
-    else:
-        scenario = source.scenario(key)
-        frames = (scenario.frames.start, scenario.frames.stop)
-        motion, agents = scenario.ego.steps(*frames), scenario.agents.steps(*frames)
+    motion, agents = ego_and_agents(source, key)
     points = motion.center_poses()[0, :, :2]
     low, high = points.min(axis=0), points.max(axis=0)
     size_px = (SIZE_PX[0] * OVERSAMPLING, SIZE_PX[1] * OVERSAMPLING)
     px_per_m = min(float(min(np.array(size_px) / (high - low + 2 * MARGIN_M))), MAX_PX_PER_M)
     canvas = Canvas.blank((low + high) / 2, size_px, px_per_m)
     try:
-        draw_map(canvas, _shapes_around(source.map(key), canvas))
+        draw_map(canvas, shapes_around(source.map(key), canvas))
     except (OSError, ValueError) as error:
         logger.info("thumbnail of %s without map: %s", key, error)
     draw_agents(canvas, agents, 0)
@@ -54,7 +48,11 @@ def thumbnail(source: Source, key: str) -> bytes:
     return buffer.getvalue()
 
 
-def _shapes_around(map_graph: MapGraph, canvas: Canvas) -> dict[str, Shapes]:
-    width, height = canvas.image.size
-    opposite = canvas.corner + np.array([width, -height]) / canvas.px_per_m
-    return map_shapes(map_graph, region_around(np.stack([canvas.corner, opposite]), 5.0), ())
+def ego_and_agents(source: Source, key: str) -> tuple[EgoMotion, AgentTracks]:
+    """Ego and agents of a drive; of a logged scenario without a drive, the logged ones."""
+    driven = source.log(key)
+    if driven is not None:
+        return driven.ego, driven.agents
+    scenario = source.scenario(key)
+    frames = (scenario.frames.start, scenario.frames.stop)
+    return scenario.ego.steps(*frames), scenario.agents.steps(*frames)

@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from driving.agents import AgentKind, LightStatus
-from simulation.drawing.palette import DARK, LIGHT, SERIES, Palette, blended, page_palettes
+from simulation.drawing.palette import DARK, LIGHT, RARITY_STOPS, SERIES, Palette, blended, page_palettes
 
 
 def luminance(color):
@@ -43,9 +43,11 @@ def test_every_kind_and_light_has_a_colour_and_drives_differ(palette):
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK])
-def test_the_score_scale_is_monotonic_in_luminance(palette):
-    steps = [luminance(color) for color in palette.scores]
-    assert steps == sorted(steps, reverse=palette is LIGHT)
+def test_the_scales_are_monotonic_in_luminance(palette):
+    for scale in (palette.scores, palette.rarity):
+        steps = [luminance(color) for color in scale]
+        assert steps == sorted(steps, reverse=palette is LIGHT)
+    assert len(palette.rarity) == len(RARITY_STOPS)
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK])

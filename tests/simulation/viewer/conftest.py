@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import uvicorn
+from noted_scenarios import notes_of, save_samples
 from perceived_drives import perceived_at
 
 from driving.agents import AgentKind
@@ -76,6 +77,31 @@ def results_with_perception(results) -> Path:
 def drive_with_perception(results_with_perception):
     source = open_sources([results_with_perception], None, None)[0]
     return next(row for row in source.rows() if row.has_log and source.log(row.key).perceived)
+
+
+@pytest.fixture(scope="session")
+def results_with_notes(results) -> Path:
+    """The results with notes: a failure with a way out and samples of traffic, and one without a way out."""
+    folder = results.parent / "noted"
+    shutil.copytree(results, folder)
+    source = open_sources([folder], None, None)[0]
+    rows = [row for row in source.rows() if row.planner == "simple" and source.log(row.key).agents.num_agents]
+    # Roundabout and red light: their agents move.
+    solved, unsolved = sorted(rows, key=lambda row: row.scenario_type, reverse=True)[:2]
+    log, scenario = source.log(solved.key), source.scenario(solved.key)
+    notes_of(log, scenario, samples=save_samples(log, folder / "notes", 3)).save(folder / "notes")
+    parts = {"mode": "hard_braking", "is_solvable": False, "way_out": None, "latest_start_s": None}
+    notes_of(source.log(unsolved.key), source.scenario(unsolved.key), **parts).save(folder / "notes")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def noted_drives(results_with_notes):
+    """The drive with a way out, and the one without."""
+    source = open_sources([results_with_notes], None, None)[0]
+    solvable = {one.scenario_id: one.is_solvable for one in source.notes.all()}
+    rows = [row for row in source.rows() if row.planner == "simple" and row.scenario in solvable]
+    return sorted(rows, key=lambda row: not solvable[row.scenario])
 
 
 @pytest.fixture(scope="session")

@@ -61,6 +61,11 @@ def candidates_address(results_with_candidates, serve):
 
 
 @pytest.fixture(scope="module")
+def noted_address(results_with_notes, serve):
+    return serve(open_sources([results_with_notes], None, None))
+
+
+@pytest.fixture(scope="module")
 def drive_with_candidates(results_with_candidates):
     return open_sources([results_with_candidates], None, None)[0].rows()[0]
 
@@ -263,6 +268,93 @@ def test_the_layer_of_perception_is_switched_and_perceived_boxes_are_in_the_imag
     time.sleep(0.2)
     assert canvas_colours(page, red) == 0
     assert not page.find_elements(By.CSS_SELECTOR, ".cameras path.perceived")
+
+
+WAY_OUT, GHOST = [[10, 125, 52]], [[63, 63, 70]]
+"""Colours on light ground."""
+
+
+def test_notes_are_layers_with_a_legend_and_marks_on_the_time_line(page, noted_address, noted_drives):
+    row = noted_drives[0]
+    opened(page, f"{noted_address}#replay?s={row.scenario}&d=noted/{row.key}&t=5&l=15ugte&zoom=6")
+    until(page, "window.camberDrawn?.hasMap && document.querySelector('.notes-legend')")
+    legend = page.find_element(By.CSS_SELECTOR, ".notes-legend").text
+    assert "3 samples of traffic" in legend
+    assert "1.2 s to react" in legend
+    assert page.find_element(By.CSS_SELECTOR, ".reaction-text").text == "surprise 3.0 s → latest start 4.2 s"
+    panel = page.find_element(By.CSS_SELECTOR, ".scenario-notes").text
+    assert "cut in" in panel
+    assert "solvable" in panel
+    for key, colours in (("e", WAY_OUT), ("g", GHOST)):
+        assert canvas_colours(page, colours) > 30
+        press(page, key)
+        time.sleep(0.2)
+        assert canvas_colours(page, colours) == 0
+    press(page, "t")
+    press(page, "u")
+    until(page, "!document.querySelector('.notes-legend') && /l=15(&|$)/.test(location.hash)")
+    page.find_element(By.CSS_SELECTOR, ".scenario-notes li.lost button").click()
+    assert seconds(page) == pytest.approx(6.0)
+    until_text(page, ".agent dl", "of agents are more likely")
+
+
+def test_the_notes_are_drawn_in_three_dimensions(page, noted_address, noted_drives, tmp_path):
+    row = noted_drives[0]
+    opened(page, f"{noted_address}#replay?s={row.scenario}&d=noted/{row.key}&t=5&l=15ge&zoom=6&3d=1")
+    until(page, "window.camberDrawn?.solidFrames > 0 && document.querySelector('.notes-legend')")
+    canvas = page.find_element(By.CSS_SELECTOR, ".stage canvas.solid")
+    before = cells_of(canvas, tmp_path / "before.png")
+    press(page, "e")
+    press(page, "g")
+    until(page, "!document.querySelector('.notes-legend')")
+    time.sleep(0.3)
+    assert np.abs(cells_of(canvas, tmp_path / "after.png") - before).max() > 4
+
+
+def test_a_card_of_the_gallery_opens_the_replay_shortly_before_the_failure(page, noted_address, noted_drives):
+    opened(page, noted_address)
+    until(page, "document.getElementById('open-gallery')").click()
+    until(page, "document.querySelectorAll('.card img').length === 2")
+    until(page, "[...document.querySelectorAll('.card img')].every((image) => image.naturalWidth === 440)")
+    assert page.find_element(By.ID, "failure-count").text == "2 failures, 1 solvable, 2 modes"
+    Select(page.find_element(By.ID, "gallery-solvable")).select_by_value("yes")
+    until(page, "document.querySelectorAll('.card').length === 1 && location.hash.includes('solvable=yes')")
+    card = page.find_element(By.CSS_SELECTOR, ".card")
+    assert "1.2 s to react" in card.text
+    Select(page.find_element(By.ID, "gallery-solvable")).select_by_value("")
+    until(page, "document.querySelectorAll('.card').length === 2")
+    page.find_element(By.CSS_SELECTOR, f".card[data-scenario='{noted_drives[0].scenario}']").click()
+    until(page, "window.camberDrawn?.hasMap && document.querySelector('.scenario-notes')")
+    assert seconds(page) == pytest.approx(2.5)
+    press(page, "]")
+    until(page, "location.hash.includes(arguments[0])", f"s={noted_drives[1].scenario}")
+    until_text(page, ".scenario-notes", "no way out proven")
+    page.find_element(By.XPATH, "//button[text()='← ' and contains(., 'Failures')]").click()
+    until(page, "document.querySelectorAll('.card').length === 2")
+
+
+def test_a_saved_gallery_opens_without_a_server(page, noted_address, noted_drives):
+    opened(page, f"{noted_address}#gallery")
+    until(page, "document.getElementById('save-gallery')").click()
+    file = page.downloads / "failures.html"
+    WebDriverWait(page, 60, 0.1).until(lambda _: file.exists())
+    opened(page, f"file://{file}")
+    until(page, "document.querySelectorAll('.card').length === 2")
+    until(page, "[...document.querySelectorAll('.card img')].every((image) => image.naturalWidth === 440)")
+    page.find_element(By.CSS_SELECTOR, f".card[data-scenario='{noted_drives[0].scenario}']").click()
+    until(page, "window.camberDrawn?.hasMap && document.querySelector('.notes-legend')")
+    assert "3 samples" in page.find_element(By.CSS_SELECTOR, ".notes-legend").text
+    press(page, selenium.Keys.ESCAPE)
+    until(page, "document.querySelectorAll('.card').length === 2")
+    file.unlink()
+
+
+def test_without_notes_there_is_no_gallery(page, address):
+    opened(page, address)
+    until(page, "document.querySelectorAll('.row.item').length === 3")
+    assert not page.find_elements(By.ID, "open-gallery")
+    opened(page, f"{address}#gallery")
+    until_text(page, ".empty", "No scenario has notes of a failure")
 
 
 def test_planners_without_candidates_have_no_legend(page, address, results):
@@ -490,8 +582,8 @@ def test_an_empty_folder_is_a_sentence_in_the_page(page, serve, tmp_path):
     until_text(page, ".notice.error", "holds no benchmark results")
 
 
-@pytest.mark.parametrize("name", ["list", "replay", "compare", "dark"])
-def test_pages_match_their_reference_pictures(page, address, results, name, repository, tmp_path):
+@pytest.mark.parametrize("name", ["list", "replay", "compare", "dark", "gallery"])
+def test_pages_match_their_reference_pictures(page, address, noted_address, results, name, repository, tmp_path):
     row = row_of(results)
     other = row_of(results, "log_future", lost=False)
     other_key = other.key.rsplit(".", 1)[0] + "." + row.scenario
@@ -499,6 +591,9 @@ def test_pages_match_their_reference_pictures(page, address, results, name, repo
     if name == "list":
         opened(page, address)
         until(page, "document.querySelectorAll('.row.item img').length === 3")
+    elif name == "gallery":
+        opened(page, f"{noted_address}#gallery")
+        until(page, "[...document.querySelectorAll('.card img')].filter((image) => image.naturalWidth).length === 2")
     else:
         words = f",results/{other_key}&side=1" if name == "compare" else ""
         replaying(page, address, row, f"{words}&t=5")

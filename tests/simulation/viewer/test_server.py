@@ -11,8 +11,9 @@ import urllib.request
 
 import pytest
 
+from simulation.viewer.answers import Viewer
 from simulation.viewer.packing import unpack
-from simulation.viewer.server import PAGE_FOLDER, Viewer, make_app
+from simulation.viewer.server import PAGE_FOLDER, make_app
 from simulation.viewer.sources import open_sources
 
 

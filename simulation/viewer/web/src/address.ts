@@ -43,21 +43,34 @@ export interface ReplayView {
   track: string;
 }
 
-export type View = ListView | ReplayView;
+/** The gallery of failures. */
+export interface GalleryView {
+  page: "gallery";
+  planner: string;
+  mode: string;
+  /** "yes" for failures with a proven way out, "no" for those without one. */
+  solvable: string;
+}
+
+export type View = ListView | ReplayView | GalleryView;
 
 export const MAX_DRIVES = 4;
-export const ALL_LAYERS = "1234567890p";
+export const ALL_LAYERS = "1234567890pugte";
 export const TILT = { min: 4, max: 89 };
 export const DEFAULT_LIST: ListView = {
   page: "list", text: "", type: "", log: "", planner: "", below: "", metric: "", sort: "worst", probes: false,
 };
 export const DEFAULT_REPLAY: ReplayView = {
   page: "replay", scenario: "", drives: [], t: 0, follow: true, x: 0, y: 0, zoom: 9, egoUp: false, solid: false, turn: 0, tilt: 30,
-  layers: "123457890p", side: false, curves: true, cameras: true, rendered: false, boxes: false, track: "",
+  layers: "123457890pugte", side: false, curves: true, cameras: true, rendered: false, boxes: false, track: "",
 };
+
+export const DEFAULT_GALLERY: GalleryView = { page: "gallery", planner: "", mode: "", solvable: "" };
 
 /** Names in the address that differ from those of the fields. */
 const SHORT: Record<string, string> = { scenario: "s", drives: "d", layers: "l", track: "a", solid: "3d", curves: "why" };
+
+const DEFAULTS: Record<View["page"], View> = { list: DEFAULT_LIST, replay: DEFAULT_REPLAY, gallery: DEFAULT_GALLERY };
 
 /** Commas separate ids, so commas inside an id are escaped. */
 function joined(ids: string[]): string {
@@ -70,7 +83,7 @@ function split(text: string): string[] {
 }
 
 export function addressOf(view: View): string {
-  const defaults: object = view.page === "list" ? DEFAULT_LIST : DEFAULT_REPLAY;
+  const defaults: object = DEFAULTS[view.page];
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(view)) {
     if (name === "page" || JSON.stringify(value) === JSON.stringify(defaults[name as keyof typeof defaults])) continue;
@@ -86,7 +99,7 @@ export function addressOf(view: View): string {
 /** The view of an address; unknown names are ignored, and numbers are limited to their range. */
 export function viewOf(address: string): View {
   const [, page, query] = /^#?([^?]*)\??(.*)$/s.exec(address)!;
-  const defaults: View = page === "replay" ? DEFAULT_REPLAY : DEFAULT_LIST;
+  const defaults: View = DEFAULTS[page as View["page"]] ?? DEFAULT_LIST;
   const given = new URLSearchParams(query);
   const view: Record<string, unknown> = { ...defaults };
   for (const [name, value] of Object.entries(defaults)) {
@@ -98,7 +111,7 @@ export function viewOf(address: string): View {
     else view[name] = text;
   }
   const found = view as unknown as View;
-  if (found.page === "list") return found;
+  if (found.page !== "replay") return found;
   return {
     ...found, t: Math.max(found.t, 0), zoom: limited(found.zoom, MIN_ZOOM, MAX_ZOOM), tilt: limited(found.tilt, TILT.min, TILT.max),
     layers: [...ALL_LAYERS].filter((key) => found.layers.includes(key)).join(""),

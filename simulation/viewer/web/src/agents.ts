@@ -1,8 +1,9 @@
 /** Layers of the agents in the view from above. */
 
 import type { Frame } from "./birdseye";
-import { kindColor, Palette } from "./colors";
+import { kindColor, Palette, rarityColor } from "./colors";
 import { Drive, Instant, instantOf, lerp, lerpAngle, Pose } from "./model";
+import type { Notes } from "./notes";
 import { toScreen } from "./viewport";
 
 /** Kinds that are drawn as triangles, and as cones in three dimensions. */
@@ -45,13 +46,18 @@ export function agentAt(drive: Drive, agent: number, { step, share }: Instant): 
   };
 }
 
+/** Colour of an agent: that of its kind, or of its rarity. */
+export function agentColor(drive: Drive, agent: number, kind: string, { notes, layers, colors }: { notes: Notes | null; layers: Set<string>; colors: Palette }): string {
+  return layers.has("u") && notes?.rarity.size ? rarityColor(colors, notes.rarity.get(drive.trackIds[agent])) : kindColor(colors, kind);
+}
+
 export function drawAgents(context: CanvasRenderingContext2D, frame: Frame): void {
   if (!frame.drives.length) return;
   const { drive } = frame.drives[0];
   const { viewport, colors } = frame;
   const now = instantOf(drive.ego.time, frame.seconds);
   const reach = Math.hypot(viewport.width, viewport.height) / 2 / viewport.zoom + 12;
-  const byKind = new Map<string, Box[]>();
+  const groups = new Map<string, { kind: string; color: string; items: Box[] }>();
   const arrows: Arrow[] = [];
   let selected: Box | null = null;
   for (let agent = 0; agent < drive.numAgents; agent++) {
@@ -60,17 +66,19 @@ export function drawAgents(context: CanvasRenderingContext2D, frame: Frame): voi
     const index = agent * drive.numSteps + now.step;
     const kind = drive.kindNames[drive.kinds[agent]] ?? "generic_object";
     const item = { pose, length: drive.agents.length[index], width: drive.agents.width[index] };
-    if (!byKind.has(kind)) byKind.set(kind, []);
-    byKind.get(kind)!.push(item);
+    const color = agentColor(drive, agent, kind, frame);
+    const group = groups.get(kind + color) ?? { kind, color, items: [] };
+    groups.set(kind + color, group);
+    group.items.push(item);
     if (drive.trackIds[agent] === frame.track) selected = item;
     if (pose.speed > MIN_SPEED_MPS) {
       arrows.push({ pose, dx: drive.agents.vx[index], dy: drive.agents.vy[index], front: item.length / 2 });
     }
   }
   context.lineWidth = 1 / viewport.zoom;
-  for (const [kind, items] of byKind) {
-    context.fillStyle = kindColor(colors, kind);
-    context.strokeStyle = colors.edge;
+  for (const { kind, color, items } of groups.values()) {
+    context.fillStyle = color;
+    context.strokeStyle = color === colors.ground ? colors.axis : colors.edge;
     context.beginPath();
     for (const { pose, length, width } of items) addShape(context, kind, pose, length, width, viewport.zoom);
     context.fill();

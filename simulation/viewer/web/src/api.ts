@@ -1,6 +1,7 @@
 /** Requests to the server; a saved page reads the answers that it contains. */
 
 import { Drive, readDrive, readScene, Scene } from "./model";
+import { Notes, readNotes } from "./notes";
 
 export interface MetricEvent {
   time_s: number;
@@ -85,9 +86,29 @@ export interface SourceFacts {
   run: Record<string, any> | null;
 }
 
+/** Notes about a scenario in short; `key` is the drive that shows its failure. */
+export interface Card {
+  source: string;
+  key: string;
+  scenario: string;
+  scenario_type: string;
+  mode: string;
+  planner: string;
+  /** A sentence; empty for scenarios without a failure, which are not in the gallery. */
+  failure: string;
+  failure_s: number | null;
+  is_solvable: boolean | null;
+  surprise_s: number | null;
+  latest_start_s: number | null;
+  /** Of the changed agent. */
+  rarity: number | null;
+  seed: number | null;
+}
+
 export interface Listing {
   sources: SourceFacts[];
   rows: Row[];
+  notes: Card[];
 }
 
 const embedded = new Map<string, string>();
@@ -157,7 +178,7 @@ function cached<T>(size: number, make: (key: string) => Promise<T>): (key: strin
 }
 
 /** Id of a drive in addresses: source and key. */
-export function idOf(row: Row): string {
+export function idOf(row: { source: string; key: string }): string {
   return `${row.source}/${row.key}`;
 }
 
@@ -168,15 +189,22 @@ export const getCameras: (id: string) => Promise<CameraStrip> = cached(6, (id) =
 
 export const getVisible: (id: string) => Promise<VisibleAgents> = cached(16, (id) => queryJson<VisibleAgents>(`visible/${id}`));
 
+export const getNotes: (id: string) => Promise<Notes> = cached(12, async (id) => readNotes(await query(`notes/${id}`)));
+
 export async function getListing(): Promise<Listing> {
-  const { sources, rows: columns } = await queryJson<{ sources: SourceFacts[]; rows: Columns }>("list");
+  const { sources, notes, rows: columns } = await queryJson<{ sources: SourceFacts[]; notes: Card[]; rows: Columns }>("list");
   const { metrics, ...plain } = columns;
   const rowAt = (of: Record<string, unknown[]>, i: number) => Object.fromEntries(Object.entries(of).map(([name, column]) => [name, column[i]]));
-  return { sources, rows: plain.key.map((_, i) => ({ ...rowAt(plain, i), metrics: rowAt(metrics, i) }) as unknown as Row) };
+  return { sources, notes, rows: plain.key.map((_, i) => ({ ...rowAt(plain, i), metrics: rowAt(metrics, i) }) as unknown as Row) };
 }
 
 export function thumbnailUrl(id: string): string {
   return isSaved ? "" : urlOf(`thumbnail/${id}`);
+}
+
+export function stillUrl(id: string): string {
+  const path = `still/${id}`;
+  return images.get(path) ?? (isSaved ? "" : urlOf(path));
 }
 
 export function cameraUrl(id: string, frame: number): string {
@@ -210,6 +238,11 @@ function drivesParameter(ids: string[]): string {
 export async function savePage(ids: string[], view: string, name: string): Promise<void> {
   const content = await query("save", `?${drivesParameter(ids)}&view=${encodeURIComponent(view)}`);
   download(new Blob([content], { type: "text/html" }), `${name}.html`);
+}
+
+export async function saveGallery(view: string): Promise<void> {
+  const content = await query("save", `?gallery=1&view=${encodeURIComponent(view)}`);
+  download(new Blob([content], { type: "text/html" }), "failures.html");
 }
 
 export async function saveVideo(ids: string[], kind: "mp4" | "gif", name: string): Promise<void> {

@@ -5,6 +5,8 @@ import type { VisibleAgents } from "./api";
 import { Palette, scoreColor } from "./colors";
 import { addLine, Ground } from "./ground";
 import { Drive, instantOf, poseAt, Scene } from "./model";
+import type { Notes } from "./notes";
+import { drawGhost, drawSamples, drawWayOut } from "./notes_layers";
 import { drawPerceivedBoxes, drawPerceivedRoad } from "./perception";
 import { setTransform, toScreen, Viewport } from "./viewport";
 
@@ -20,6 +22,7 @@ export interface Frame {
   ground: Ground | null;
   /** The view follows the first drive; only its agents are drawn. */
   drives: DrawnDrive[];
+  notes: Notes | null;
   seconds: number;
   viewport: Viewport;
   ratio: number;
@@ -42,12 +45,16 @@ export const LAYERS: { key: string; title: string }[] = [
   { key: "9", title: "Logged ego" },
   { key: "0", title: "Candidates by score" },
   { key: "p", title: "Perceived boxes, road" },
+  { key: "u", title: "Agents by rarity" },
+  { key: "g", title: "Agent without its change" },
+  { key: "e", title: "Way out" },
+  { key: "t", title: "Samples of traffic" },
 ];
 
 /** Layers above the map in metres, from bottom to top, each with its key. */
 const DRAWN_LAYERS: [string, (context: CanvasRenderingContext2D, frame: Frame) => void][] = [
-  ["p", drawPerceivedRoad], ["4", drawLights], ["9", drawLoggedEgo], ["8", drawDrivenPaths], ["5", drawAgents], ["p", drawPerceivedBoxes],
-  ["0", drawCandidates], ["8", drawPlans],
+  ["p", drawPerceivedRoad], ["4", drawLights], ["t", drawSamples], ["9", drawLoggedEgo], ["e", drawWayOut], ["8", drawDrivenPaths], ["5", drawAgents],
+  ["g", drawGhost], ["p", drawPerceivedBoxes], ["0", drawCandidates], ["8", drawPlans],
 ];
 
 /** Dashes of green, yellow and red lights: distinct without colour. */

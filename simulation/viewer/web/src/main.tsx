@@ -2,10 +2,11 @@
 
 import { render } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { addressOf, DEFAULT_LIST, DEFAULT_REPLAY, firstView, ListView, ReplayView, View, viewOf } from "./address";
+import { addressOf, DEFAULT_GALLERY, DEFAULT_LIST, DEFAULT_REPLAY, firstView, GalleryView, ListView, ReplayView, View, viewOf } from "./address";
 import { getDrive, getListing, getScene, idOf, isSaved, Listing, Row } from "./api";
 import { LAYERS } from "./birdseye";
-import { columnKey, groupsOf, ListPage } from "./list";
+import { failuresIn, failuresOf, GalleryPage } from "./gallery";
+import { columnKey, Group, groupsOf, ListPage } from "./list";
 import { ReplayPage } from "./replay";
 import "./style.css";
 
@@ -20,6 +21,9 @@ function App() {
   const [isHelpOpen, setHelpOpen] = useState(false);
   const [isDark, toggleDark] = useTheme();
   const listView = useRef<ListView>(view.page === "list" ? view : DEFAULT_LIST);
+  const galleryView = useRef<GalleryView>(view.page === "gallery" ? view : DEFAULT_GALLERY);
+  /** The page from which a replay was opened; a saved page has no list. */
+  const overview = useRef<"list" | "gallery">(view.page === "gallery" || isSaved ? "gallery" : "list");
   const pendingUpdate = useRef(0);
 
   useEffect(() => {
@@ -37,6 +41,8 @@ function App() {
   const show = useCallback((next: View, isNewPage = false) => {
     setView(next);
     if (next.page === "list") listView.current = next;
+    if (next.page === "gallery") galleryView.current = next;
+    if (next.page !== "replay") overview.current = next.page;
     clearTimeout(pendingUpdate.current);
     if (isNewPage) history.pushState(null, "", addressOf(next));
     else pendingUpdate.current = window.setTimeout(() => history.replaceState(null, "", addressOf(next)), SETTLE_MS);
@@ -49,7 +55,10 @@ function App() {
     show(next);
   }, [show]);
 
-  const groups = useMemo(() => (listing ? groupsOf(listing, listView.current) : []), [listing, view.page]);
+  const groups = useMemo(() => (listing ? overview.current === "gallery" ? failureGroups(listing, galleryView.current) : groupsOf(listing, listView.current) : []), [listing, view.page]);
+  const numFailures = useMemo(() => (listing ? failuresOf(listing).length : 0), [listing]);
+  /** A saved page of one scenario has no other page; that of the gallery has no list. */
+  const openOverview = isSaved && numFailures < 2 ? null : () => show(overview.current === "gallery" ? galleryView.current : listView.current, true);
   const open = (rows: Row[]) => {
     const replay = view.page === "replay" ? view : DEFAULT_REPLAY;
     show({ ...replay, x: 0, y: 0, follow: true, track: "", t: 0, scenario: rows[0].scenario, drives: rows.map(idOf) }, view.page === "list");
@@ -92,6 +101,12 @@ function App() {
     <>
       <header>
         <a class="brand" href={isSaved ? undefined : "#list"} onClick={(event) => { event.preventDefault(); if (!isSaved) show(listView.current, true); }}>camber</a>
+        {listing && numFailures > 0 && !(isSaved && numFailures < 2) && (
+          <nav class="pair">
+            {!isSaved && <button class={view.page === "list" ? "on" : ""} onClick={() => show(listView.current, true)}>Scenarios</button>}
+            <button id="open-gallery" class={view.page === "gallery" ? "on" : ""} onClick={() => show(galleryView.current, true)}>Failures <small>{numFailures}</small></button>
+          </nav>
+        )}
         <span class="where">{listing?.sources.map((source) => source.name).join("  ·  ")}</span>
         <span class="spring" />
         <button class="plain" onClick={toggleDark} aria-label="Light or dark" title="Light or dark">{isDark ? "☀" : "☾"}</button>
@@ -100,13 +115,22 @@ function App() {
       {error && <p class="notice error" role="alert">{error}</p>}
       {!listing && !error && <p class="empty">Reading the results …</p>}
       {listing && view.page === "list" && <ListPage listing={listing} view={view} onView={(next) => show(next)} onOpen={open} />}
+      {listing && view.page === "gallery" && <GalleryPage listing={listing} view={view} onView={(next) => show(next)} onOpen={(next) => show(next, true)} />}
       {listing && view.page === "replay" && (
         <ReplayPage listing={listing} view={view} isDark={isDark} onView={change} onStep={(by) => { const rows = neighbour(by); if (rows.length) open(rows); }}
-          onList={() => show(listView.current, true)} position={position >= 0 && groups.length > 1 ? `${position + 1} / ${groups.length}` : ""} />
+          onList={openOverview} listTitle={overview.current === "gallery" ? "Failures" : "List"} position={position >= 0 && groups.length > 1 ? `${position + 1} / ${groups.length}` : ""} />
       )}
       {isHelpOpen && <Help onClose={() => setHelpOpen(false)} />}
     </>
   );
+}
+
+/** The filtered failures as rows of the list, one drive each, in the order of the gallery. */
+function failureGroups(listing: Listing, view: GalleryView): Group[] {
+  return failuresIn(listing, view).flatMap((card) => {
+    const worst = listing.rows.find((row) => row.source === card.source && row.key === card.key);
+    return worst ? [{ scenario: worst.scenario, type: worst.scenario_type, log: worst.log_name, rows: new Map([[columnKey(worst), worst]]), worst }] : [];
+  });
 }
 
 function useTheme(): [boolean, () => void] {
@@ -133,7 +157,7 @@ const KEYS: [string, string][] = [
   ["↓ ↑", "one second back, forward"],
   ["Home End", "first, last step"],
   ["[ ]", "previous, next scenario"],
-  ["1 – 9, 0, P", LAYERS.map(({ key, title }) => `${key.toUpperCase()} ${title.toLowerCase()}`).join(", ")],
+  ["1 – 9, 0, P, U, G, E, T", LAYERS.map(({ key, title }) => `${key.toUpperCase()} ${title.toLowerCase()}`).join(", ")],
   ["F", "follow the ego; also a double click"],
   ["R", "heading of the ego up, or north up"],
   ["V", "three-dimensional view: drag rotates, Shift and drag moves"],

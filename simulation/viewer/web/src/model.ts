@@ -292,7 +292,7 @@ export interface Pose {
   heading: number;
 }
 
-export function poseAt(of: Motion, { step, share }: Instant): Pose {
+export function poseAt(of: Pick<Motion, "x" | "y" | "heading">, { step, share }: Instant): Pose {
   const next = Math.min(step + 1, of.x.length - 1);
   return {
     x: lerp(of.x[step], of.x[next], share),

@@ -10,6 +10,7 @@ import { Clock } from "./clock";
 import { kindColor, Palette } from "./colors";
 import { SelectedDrive } from "./evaluation";
 import { Drive, instantOf } from "./model";
+import { percent } from "./notes_panel";
 import { driveTitle, grade, metricTitle, resultText, scoreText } from "./words";
 
 type NamedEvent = MetricEvent & { metric: string };
@@ -131,18 +132,18 @@ export function Sentences({ selected, onJump }: { selected: SelectedDrive[]; onJ
   );
 }
 
-export function AgentFacts({ drawn: { drive }, track, clock, colors, onClose }: {
-  drawn: DrawnDrive; track: string; clock: Clock; colors: Palette; onClose: () => void;
+export function AgentFacts({ drawn: { drive }, rarity, track, clock, colors, onClose }: {
+  drawn: DrawnDrive; rarity: number | undefined; track: string; clock: Clock; colors: Palette; onClose: () => void;
 }) {
   const agent = drive.trackIds.indexOf(track);
   const facts = useRef<HTMLDListElement>(null);
   const plots = useMemo(() => (agent < 0 ? [] : agentPlots(drive, agent, colors)), [drive, agent, colors]);
   useEffect(() => {
     if (agent < 0) return;
-    const update = () => { if (facts.current) facts.current.innerHTML = factsText(drive, agent, clock.seconds); };
+    const update = () => { if (facts.current) facts.current.innerHTML = factsText(drive, agent, clock.seconds, rarity); };
     update();
     return clock.listen(update);
-  }, [drive, agent]);
+  }, [drive, agent, rarity]);
   return (
     <section class="agent">
       <h3>Agent {track.replace(/^0+(?=.)/, "")} <button class="plain" aria-label="Close" onClick={onClose}>✕</button></h3>
@@ -152,12 +153,13 @@ export function AgentFacts({ drawn: { drive }, track, clock, colors, onClose }: 
   );
 }
 
-function factsText(drive: Drive, agent: number, seconds: number): string {
+function factsText(drive: Drive, agent: number, seconds: number, rarity: number | undefined): string {
   const now = instantOf(drive.ego.time, seconds);
   const pose = agentAt(drive, agent, now);
   const index = agent * drive.numSteps + now.step;
   const kind = (drive.kindNames[drive.kinds[agent]] ?? "").replaceAll("_", " ");
   const rows: [string, string][] = [["Kind", kind]];
+  if (rarity !== undefined) rows.push(["Rarity", `${percent(rarity)} of agents are more likely`]);
   if (pose) {
     rows.push(
       ["Speed", `${pose.speed.toFixed(2)} m/s`],

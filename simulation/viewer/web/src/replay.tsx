@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { addressOf, ALL_LAYERS, limited, MAX_DRIVES, ReplayView } from "./address";
-import { Evaluation, getDrive, getEvaluation, getScene, getVisible, idOf, isSaved, Listing, MetricEvent, Row, savePage, saveVideo, VisibleAgents } from "./api";
+import { Evaluation, getDrive, getEvaluation, getNotes, getScene, getVisible, idOf, isSaved, Listing, MetricEvent, Row, savePage, saveVideo, VisibleAgents } from "./api";
 import { DrawnDrive, LAYERS } from "./birdseye";
 import { Cameras } from "./cameras";
 import { Clock } from "./clock";
@@ -10,6 +10,8 @@ import { palette } from "./colors";
 import { Curves, SelectedDrive } from "./evaluation";
 import { PerceptionLegend, ScoreLegend } from "./legend";
 import { aligned, Drive, hasPerception, Scene } from "./model";
+import { alignedNotes, Notes } from "./notes";
+import { NotesLegend, NotesPanel } from "./notes_panel";
 import { AgentFacts, DriveChooser, ScoreTable, Sentences } from "./panel";
 import { selectDrives } from "./selection";
 import { Stage } from "./stage";
@@ -24,7 +26,9 @@ interface Props {
   isDark: boolean;
   onView: (part: Partial<ReplayView>) => void;
   onStep: (by: number) => void;
-  onList: () => void;
+  /** Opens the page from which the replay was opened; absent where there is none. */
+  onList: (() => void) | null;
+  listTitle: string;
   position: string;
 }
 
@@ -40,11 +44,13 @@ interface Notice {
 
 const NO_NOTICE: Notice = { text: "", isPending: false };
 
-export function ReplayPage({ listing, view, isDark, onView, onStep, onList, position }: Props) {
+export function ReplayPage({ listing, view, isDark, onView, onStep, onList, listTitle, position }: Props) {
   const colors = palette(isDark);
   const { rows, chosen, problem } = useMemo(() => selectDrives(listing, view), [listing, view.scenario, view.drives.join()]);
   const ids = chosen.map(idOf);
-  const { drives, scene, evaluations, visible, errors } = useAnswers(chosen);
+  const { drives, scene, notes: found, evaluations, visible, errors } = useAnswers(chosen, listing);
+  const origin = scene?.origin ?? drives.get(ids[0])?.origin;
+  const notes = useMemo(() => found && origin ? alignedNotes(found, origin) : null, [found, origin?.join()]);
   const [notice, setNotice] = useState(NO_NOTICE);
   const warn = useCallback((text: string) => setNotice((before) => ({ text: before.isPending ? text : `${before.text} ${text}`.trim(), isPending: false })), []);
   const clock = useClock(drives, view, onView, warn);
@@ -78,7 +84,7 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
       <main class="replay-page">
         <p class="empty" role="alert">
           {view.scenario ? `The viewer has no scenario ${view.scenario}.` : "The address names no scenario."}{" "}
-          <button class="link" onClick={onList}>Open the list of scenarios</button>
+          {onList && <button class="link" onClick={onList}>Open the list of scenarios</button>}
         </p>
       </main>
     );
@@ -92,8 +98,8 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
   return (
     <main class={`replay-page${view.curves ? "" : " without-curves"}`}>
       <div class="bar">
-        {listing.rows.length > 1 && !isSaved && <button onClick={onList} title="Escape">← List</button>}
-        {!isSaved && <span class="pair"><button onClick={() => onStep(-1)} title="Previous scenario ([)">[</button><button onClick={() => onStep(1)} title="Next scenario (])">]</button></span>}
+        {listing.rows.length > 1 && onList && <button onClick={onList} title="Escape">← {listTitle}</button>}
+        {(!isSaved || position) && <span class="pair"><button onClick={() => onStep(-1)} title="Previous scenario ([)">[</button><button onClick={() => onStep(1)} title="Next scenario (])">]</button></span>}
         <h1>{typeTitle(first.scenario_type)}</h1>
         <small class="token" title={first.log_name}>{view.scenario} {position}</small>
         <span class="spring" />
@@ -125,9 +131,10 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
       <div class="middle">
         <div class={`stages panes-${panes.length}`}>
           {panes.map((pane, i) => (
-            <Canvas key={`${panes.length}-${i}`} {...{ scene, drives: pane, clock, view, colors, measuring, onView }}
+            <Canvas key={`${panes.length}-${i}`} {...{ scene, drives: pane, notes, clock, view, colors, measuring, onView }}
               title={panes.length > 1 ? titles[i] : ""} onMeasured={() => setMeasuring(false)} onMissing={setReasonNo3d}>
               <div class="legends">
+                {notes && i === 0 && <NotesLegend {...{ notes, colors, isSolid }} layers={view.layers} />}
                 {view.layers.includes("p") && pane[0] && hasPerception(pane[0].drive) && <PerceptionLegend drawn={pane[0]} {...{ clock, colors }} />}
                 {view.layers.includes("0") && pane[0]?.drive.candidates.scores.length > 0 && <ScoreLegend drive={pane[0].drive} {...{ clock, colors }} />}
               </div>
@@ -138,14 +145,15 @@ export function ReplayPage({ listing, view, isDark, onView, onStep, onList, posi
         <aside class="panel">
           <h3>Drives <small>{rows.length > 1 ? `click to open one, tick up to ${MAX_DRIVES}` : ""}</small></h3>
           <DriveChooser rows={rows} chosen={ids} colors={colors} onChosen={(drives) => onView({ drives })} />
-          {view.track && drawn[0] && <AgentFacts drawn={drawn[0]} track={view.track} {...{ clock, colors }} onClose={() => onView({ track: "" })} />}
+          {notes && <NotesPanel notes={notes} onJump={(t, track) => { clock.pause(); clock.seek(t); onView({ t, follow: true, track }); }} />}
+          {view.track && drawn[0] && <AgentFacts drawn={drawn[0]} rarity={notes?.rarity.get(view.track)} track={view.track} {...{ clock, colors }} onClose={() => onView({ track: "" })} />}
           {selected.length > 1 && <ScoreTable selected={selected} />}
           <Sentences selected={selected} onJump={jump} />
           {selected.length === 1 && <ScoreTable selected={selected} />}
           <Facts drive={drawn[0]?.drive ?? null} scene={scene} row={first} />
         </aside>
       </div>
-      <Timeline clock={clock} selected={selected} onJump={jump} />
+      <Timeline {...{ clock, selected, notes }} onJump={jump} />
       {(hasImages ? view.cameras : scene && view.rendered) && <Cameras id={ids[0]} {...{ clock, colors }} boxes={view.boxes} perceived={view.layers.includes("p")} onBoxes={(boxes) => onView({ boxes })} onJump={(t) => clock.seek(t)} />}
       {view.curves && <Curves selected={selected} clock={clock} colors={colors} />}
     </main>
@@ -217,6 +225,8 @@ function Facts({ drive, scene, row }: { drive: Drive | null; scene: Scene | null
 interface Answers {
   drives: Map<string, Drive>;
   scene: Scene | null;
+  /** Of the scenario of the first drive. */
+  notes: Notes | null;
   evaluations: Map<string, Evaluation>;
   /** Agents that the cameras show, of drives on perceived input. */
   visible: Map<string, VisibleAgents>;
@@ -225,8 +235,8 @@ interface Answers {
 }
 
 /** Requests drives and scene first and evaluations after them, because computing the metrics takes longer. */
-function useAnswers(chosen: Row[]): Answers {
-  const [answers, setAnswers] = useState<Answers>({ drives: new Map(), scene: null, evaluations: new Map(), visible: new Map(), errors: new Map() });
+function useAnswers(chosen: Row[], listing: Listing): Answers {
+  const [answers, setAnswers] = useState<Answers>({ drives: new Map(), scene: null, notes: null, evaluations: new Map(), visible: new Map(), errors: new Map() });
   const key = chosen.map(idOf).join();
   useEffect(() => {
     let isCurrent = true;
@@ -238,12 +248,15 @@ function useAnswers(chosen: Row[]): Answers {
     set((before) => ({
       errors: new Map(chosen.filter((row) => !row.has_log).map((row) => [idOf(row), row.reason || "This drive has no simulation log."])),
       scene: before.scene?.scenario === chosen[0]?.scenario ? before.scene : null,
+      notes: before.notes?.scenario === chosen[0]?.scenario ? before.notes : null,
       drives: new Map([...before.drives].filter(([id]) => ids.includes(id))),
       evaluations: new Map([...before.evaluations].filter(([id]) => ids.includes(id))),
       visible: new Map([...before.visible].filter(([id]) => ids.includes(id))),
     }));
     const driven = ids.map((id) => getDrive(id).then((drive) => set((before) => ({ drives: new Map(before.drives).set(id, drive) })), fail(id)));
     const surroundings = ids.length ? getScene(ids[0]).then((scene) => set(() => ({ scene })), fail("scene")) : Promise.resolve();
+    const isNoted = ids.length > 0 && listing.notes.some(({ source, scenario }) => source === chosen[0].source && scenario === chosen[0].scenario);
+    if (isNoted) getNotes(ids[0]).then((notes) => set(() => ({ notes })), fail("notes"));
     Promise.allSettled([...driven, surroundings]).then(async () => {
       await new Promise((done) => setTimeout(done, 60));
       for (const id of ids) {
@@ -301,7 +314,7 @@ function useClock(
 
 function useKeys({ clock, view, onView, onStep, onList, measuring, setMeasuring }: {
   clock: Clock; view: ReplayView; onView: (part: Partial<ReplayView>) => void; onStep: (by: number) => void;
-  onList: () => void; measuring: boolean; setMeasuring: (on: boolean) => void;
+  onList: (() => void) | null; measuring: boolean; setMeasuring: (on: boolean) => void;
 }) {
   const live = useRef({ clock, view, onView, onStep, onList, measuring, setMeasuring });
   live.current = { clock, view, onView, onStep, onList, measuring, setMeasuring };
@@ -331,7 +344,7 @@ function useKeys({ clock, view, onView, onStep, onList, measuring, setMeasuring 
         o: () => now.onView({ side: !now.view.side }),
         "+": () => now.onView({ zoom: limited(now.view.zoom * 1.25, MIN_ZOOM, MAX_ZOOM) }),
         "-": () => now.onView({ zoom: limited(now.view.zoom / 1.25, MIN_ZOOM, MAX_ZOOM) }),
-        Escape: () => (now.measuring ? now.setMeasuring(false) : now.view.track ? now.onView({ track: "" }) : isSaved ? undefined : now.onList()),
+        Escape: () => (now.measuring ? now.setMeasuring(false) : now.view.track ? now.onView({ track: "" }) : now.onList?.()),
       };
       const action = ALL_LAYERS.includes(event.key) ? () => now.onView({ layers: toggled(now.view.layers, event.key) }) : actions[event.key];
       if (!action) return;

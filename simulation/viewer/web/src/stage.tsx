@@ -9,11 +9,13 @@ import { Clock } from "./clock";
 import { Palette } from "./colors";
 import { Ground } from "./ground";
 import { instantOf, poseAt, Scene } from "./model";
+import type { Notes } from "./notes";
 import { following, MAX_ZOOM, MIN_ZOOM, snapped, toWorld, Viewport } from "./viewport";
 
 export interface StageProps {
   scene: Scene | null;
   drives: DrawnDrive[];
+  notes: Notes | null;
   clock: Clock;
   view: ReplayView;
   colors: Palette;
@@ -51,7 +53,7 @@ export function Stage(props: StageProps & { children?: ComponentChildren }) {
   const draw = () => {
     state.current.queued = 0;
     const element = canvas.current;
-    const { scene, drives, clock, view, colors } = live.current;
+    const { scene, drives, notes, clock, view, colors } = live.current;
     if (!element || !drives.length) return;
     const start = performance.now();
     const ratio = window.devicePixelRatio || 1;
@@ -72,7 +74,7 @@ export function Stage(props: StageProps & { children?: ComponentChildren }) {
       : { x: view.x, y: view.y, zoom: view.zoom, up: Math.PI / 2, width, height };
     state.current.viewport = snapped(viewport, ratio);
     drawFrame(element.getContext("2d", { alpha: false })!, {
-      scene, drives, colors, ratio, seconds: clock.seconds, viewport: state.current.viewport,
+      scene, drives, notes, colors, ratio, seconds: clock.seconds, viewport: state.current.viewport,
       ground: state.current.ground, layers: new Set(view.layers), track: view.track, measure: state.current.measure,
       isPlaying: clock.isPlaying,
     });

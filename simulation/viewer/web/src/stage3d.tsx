@@ -24,12 +24,12 @@ export function Stage3d(props: StageProps & { onMissing: (sentence: string) => v
   const draw = () => {
     state.current.queued = 0;
     const element = canvas.current;
-    const { scene, drives, clock, view, colors } = live.current;
+    const { scene, drives, notes, clock, view, colors } = live.current;
     const { view: view3d } = state.current;
     if (!element || !view3d || !drives.length || !element.clientWidth || !element.clientHeight) return;
     const start = performance.now();
     view3d.draw({
-      scene, drives, colors, seconds: clock.seconds, layers: new Set(view.layers), track: view.track,
+      scene, drives, notes, colors, seconds: clock.seconds, layers: new Set(view.layers), track: view.track,
       width: element.clientWidth, height: element.clientHeight, ratio: window.devicePixelRatio || 1, viewpoint: viewpoint(),
     });
     drawStats.solidFrames++;

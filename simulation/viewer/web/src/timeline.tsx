@@ -4,12 +4,14 @@ import { useEffect, useReducer, useRef } from "preact/hooks";
 import { MetricEvent } from "./api";
 import { Clock } from "./clock";
 import { SelectedDrive } from "./evaluation";
+import { Notes } from "./notes";
+import { ReactionMarks } from "./notes_panel";
 import { eventsOf } from "./panel";
 
 const LINE_PX = 30;
 export const SPEEDS = [0.25, 0.5, 1, 2, 4];
 
-export function Timeline({ clock, selected, onJump }: { clock: Clock; selected: SelectedDrive[]; onJump: (event: MetricEvent) => void }) {
+export function Timeline({ clock, selected, notes, onJump }: { clock: Clock; selected: SelectedDrive[]; notes: Notes | null; onJump: (event: MetricEvent) => void }) {
   const line = useRef<HTMLDivElement>(null);
   const knob = useRef<HTMLDivElement>(null);
   const text = useRef<HTMLSpanElement>(null);
@@ -34,8 +36,9 @@ export function Timeline({ clock, selected, onJump }: { clock: Clock; selected: 
     clock.pause();
     scrub(event);
   };
+  const hasReaction = !!notes && (notes.surpriseS !== null || notes.latestStartS !== null);
   return (
-    <div class="timeline">
+    <div class={hasReaction ? "timeline with-reaction" : "timeline"}>
       <button class="play" aria-label={clock.isPlaying ? "Pause" : "Play"} title="Space" onClick={() => clock.toggle()}>{clock.isPlaying ? "❚❚" : "▶"}</button>
       <select aria-label="Speed" value={String(clock.speed)} onChange={(event) => { clock.speed = Number(event.currentTarget.value); }}>
         {SPEEDS.map((speed) => <option value={String(speed)}>{speed}×</option>)}
@@ -53,6 +56,7 @@ export function Timeline({ clock, selected, onJump }: { clock: Clock; selected: 
           );
           return [...notes.map((event) => mark(event, "note")), ...lost.map((event) => mark(event, "lost"))];
         })}
+        {hasReaction && <ReactionMarks {...{ notes, clock }} />}
         <div class="knob" ref={knob} />
       </div>
       <span class="seconds" ref={text} />

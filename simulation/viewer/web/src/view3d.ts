@@ -5,10 +5,11 @@ import {
   Group, HemisphereLight, InstancedMesh, LineBasicMaterial, LineSegments, Matrix4, Mesh, MeshBasicMaterial, MeshLambertMaterial,
   PerspectiveCamera, Plane, Quaternion, Raycaster, Scene as SceneGraph, ShapeUtils, Vector2, Vector3, WebGLRenderer,
 } from "three";
-import { agentAt, MIN_SPEED_MPS, TRIANGLE_KINDS } from "./agents";
+import { agentAt, agentColor, MIN_SPEED_MPS, TRIANGLE_KINDS } from "./agents";
 import { candidatesAt, DrawnDrive } from "./birdseye";
-import { kindColor, Palette } from "./colors";
+import { Palette } from "./colors";
 import { instantOf, LayerName, Pose, poseAt, Scene, Shapes } from "./model";
+import { Notes, poseOn } from "./notes";
 import { missedAgents, perceivedBoxes, sizeOf } from "./perception";
 
 export interface Viewpoint {
@@ -25,6 +26,7 @@ export interface Viewpoint {
 export interface Frame3d {
   scene: Scene | null;
   drives: DrawnDrive[];
+  notes: Notes | null;
   seconds: number;
   colors: Palette;
   layers: Set<string>;
@@ -34,6 +36,10 @@ export interface Frame3d {
   ratio: number;
   viewpoint: Viewpoint;
 }
+
+type AddBand = (line: [number, number][], width: number, color: string, opacity?: number) => void;
+/** The greater of a width in metres and one in pixels. */
+type Width = (metres: number, pixels: number) => number;
 
 const FIELD_OF_VIEW = 40;
 /** Box height in sources without heights; `HEIGHTS` replaces it [m]. */
@@ -155,15 +161,17 @@ export class View3d {
   private drawFlat(frame: Frame3d): void {
     clear(this.flat);
     const { scene, drives, colors, layers, seconds } = frame;
-    const width = (metres: number, pixels: number) => Math.max(metres, pixels / frame.viewpoint.zoom);
+    const width: Width = (metres, pixels) => Math.max(metres, pixels / frame.viewpoint.zoom);
     let order = -50;
-    const add = (line: [number, number][], lineWidth: number, color: string, opacity = 1) => {
+    const add: AddBand = (line, lineWidth, color, opacity = 1) => {
       if (line.length > 1) this.flat.add(painted(ribbon(line, lineWidth), color, order++, opacity));
     };
     if (layers.has("4") && scene && drives.length) {
       for (const { line, status } of lightsAt(frame, scene)) add(line, width(0.35, 1.6), colors.lights[status], 0.75);
     }
     if (layers.has("9") && scene) add(pairOf(scene.logged.x, scene.logged.y), width(0.15, 1.2), colors.logged_ego, 0.6);
+    if (layers.has("e") && frame.notes?.wayOut) this.drawWayOut(frame, frame.notes, add, width);
+    if (layers.has("g") && frame.notes?.unchanged && drives.length) this.drawGhost(frame, frame.notes, add, width);
     if (layers.has("p") && drives.length) this.drawPerceived(frame, add, width);
     if (layers.has("0") && drives.length) this.drawCandidates(frame, add, width);
     for (const { drive, color } of [...drives].reverse()) {
@@ -177,19 +185,35 @@ export class View3d {
     }
   }
 
+  private drawWayOut({ drives, seconds, colors }: Frame3d, { wayOut, latestStartS }: Notes, add: AddBand, width: Width): void {
+    add(pairOf(wayOut!.x, wayOut!.y), width(0.4, 3), colors.way_out);
+    const start = latestStartS === null ? null : poseOn(wayOut, latestStartS);
+    if (start) add(circle(start.x, start.y, 1), width(0.8, 5), colors.way_out);
+    const pose = poseOn(wayOut, seconds);
+    const [length, side] = drives[0]?.drive.egoSize ?? [5, 2];
+    if (pose) addOutline(add, cornersOf(pose, length, side), width(0.25, 2.5), colors.way_out);
+  }
+
+  private drawGhost({ drives: [{ drive }], seconds, colors }: Frame3d, { unchanged, track }: Notes, add: AddBand, width: Width): void {
+    add(pairOf(unchanged!.x, unchanged!.y), width(0.12, 1.2), colors.ghost, 0.7);
+    const now = instantOf(drive.ego.time, seconds);
+    const agent = drive.trackIds.indexOf(track);
+    const pose = agent < 0 ? null : agentAt(drive, agent, now);
+    const [length, side] = pose ? sizeOf(drive, agent, now.step) : [4.8, 2];
+    const ghost = poseOn(unchanged, seconds);
+    if (ghost) addOutline(add, cornersOf(ghost, length, side), width(0.2, 2.5), colors.ghost);
+    if (pose) addOutline(add, cornersOf(pose, length + 0.7, side + 0.7), width(0.2, 2.5), colors.ghost);
+    if (pose && ghost) add([[pose.x, pose.y], [ghost.x, ghost.y]], width(0.12, 1.5), colors.ghost);
+  }
+
   /** Outlines on the ground around the bodies; the perceived road is drawn from above only. */
   private drawPerceived(
-    { drives: [{ drive, visible }], seconds, colors }: Frame3d, add: (line: [number, number][], width: number, color: string) => void,
-    width: (metres: number, pixels: number) => number,
+    { drives: [{ drive, visible }], seconds, colors }: Frame3d, add: AddBand, width: Width,
   ): void {
     for (const { pose, length, width: side, isFalse } of perceivedBoxes(drive, seconds)) {
       const color = isFalse ? colors.bound : colors.perceived;
-      const [cos, sin] = [Math.cos(pose.heading), Math.sin(pose.heading)];
-      const corners = [[1, 1], [-1, 1], [-1, -1], [1, -1]].map(([along, aside]): [number, number] => [
-        pose.x + (along * cos * length - aside * sin * side) / 2, pose.y + (along * sin * length + aside * cos * side) / 2,
-      ]);
-      // One band per side: a band along the whole ring would be narrow at its corners.
-      corners.forEach((corner, i) => add([corner, corners[(i + 1) % 4]], width(0.2, 2.5), color));
+      const corners = cornersOf(pose, length, side);
+      addOutline(add, corners, width(0.2, 2.5), color);
       if (isFalse) [0, 1].forEach((i) => add([corners[i], corners[i + 2]], width(0.2, 2.5), color));
     }
     const now = instantOf(drive.ego.time, seconds);
@@ -200,8 +224,7 @@ export class View3d {
   }
 
   private drawCandidates(
-    { drives: [{ drive }], seconds, colors }: Frame3d, add: (line: [number, number][], width: number, color: string) => void,
-    width: (metres: number, pixels: number) => number,
+    { drives: [{ drive }], seconds, colors }: Frame3d, add: AddBand, width: Width,
   ): void {
     const { points, poses } = drive.candidates;
     const count = points.length / 2;
@@ -272,14 +295,15 @@ class Bodies {
     for (const shape of Object.values(this.shapes)) shape.dispose();
   }
 
-  private drawAgents({ drives: [{ drive }], seconds, colors, track, layers }: Frame3d): void {
+  private drawAgents(frame: Frame3d): void {
+    const { drives: [{ drive }], seconds, colors, track, layers } = frame;
     const now = instantOf(drive.ego.time, seconds);
     for (let agent = 0; agent < drive.numAgents; agent++) {
       const pose = agentAt(drive, agent, now);
       if (!pose) continue;
       const index = agent * drive.numSteps + now.step;
       const kind = drive.kindNames[drive.kinds[agent]] ?? "generic_object";
-      const color = kindColor(colors, kind);
+      const color = agentColor(drive, agent, kind, frame);
       const [length, width] = [drive.agents.length[index], drive.agents.width[index]];
       const known = drive.agents.height[agent];
       const height = Math.abs(known - UNKNOWN_HEIGHT) > 1e-3 ? known : HEIGHTS[kind] ?? known;
@@ -379,6 +403,18 @@ function pairOf(x: Float32Array, y: Float32Array): [number, number][] {
 function pairs(points: Float32Array): [number, number][] {
   const count = points.length / 2;
   return pairOf(points.subarray(0, count), points.subarray(count));
+}
+
+function cornersOf(pose: Pose, length: number, width: number): [number, number][] {
+  const [cos, sin] = [Math.cos(pose.heading), Math.sin(pose.heading)];
+  return [[1, 1], [-1, 1], [-1, -1], [1, -1]].map(([along, aside]): [number, number] => [
+    pose.x + (along * cos * length - aside * sin * width) / 2, pose.y + (along * sin * length + aside * cos * width) / 2,
+  ]);
+}
+
+/** One band per side: a band along the whole ring would be narrow at its corners. */
+function addOutline(add: AddBand, corners: [number, number][], width: number, color: string): void {
+  corners.forEach((corner, i) => add([corner, corners[(i + 1) % corners.length]], width, color));
 }
 
 function circle(x: number, y: number, radius: number): [number, number][] {

@@ -26,6 +26,11 @@ export function typeTitle(type: string): string {
   return type ? type.replaceAll("_", " ") : "unknown";
 }
 
+/** Title of a manoeuvre or failure mode. */
+export function modeTitle(mode: string): string {
+  return mode.replaceAll("_", " ");
+}
+
 export function scoreText(score: number | null | undefined): string {
   return score === null || score === undefined ? "–" : (Math.floor(score * 1000 + 1e-6) / 1000).toFixed(score === 1 ? 2 : 3);
 }
