@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from driving.map import MapGraph
-from driving.nuplan.data import DataRoot
+from driving.nuplan.data import MAP_FILE_PATTERN, DataRoot
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.filters import ScenarioFilter
 from driving.nuplan.logs import log_name_of
@@ -74,7 +74,8 @@ def dataset_of_run(run: dict[str, Any], folder: Path, data: Path | None, maps: P
     Args:
         run: Content of `run.json`.
         folder: Results folder.
-        data: Folder of the data set; None searches the path in `run.json`, then beside the results.
+        data: Folder of the data set; None takes the results folder if it is a data root itself, else searches the
+            path in `run.json`, then beside the results.
         maps: Maps folder; None takes the one of the data set or of `run.json`.
 
     Raises:
@@ -82,6 +83,8 @@ def dataset_of_run(run: dict[str, Any], folder: Path, data: Path | None, maps: P
     """
     if data is not None:
         return Dataset(DataRoot.find(data, maps))
+    if next((folder / "maps").glob(MAP_FILE_PATTERN), None) is not None:
+        return Dataset(DataRoot.find(folder, maps))
     settings = run.get("settings") or {}
     stated = settings.get("data")
     if not isinstance(stated, str):

@@ -34,7 +34,7 @@ class NotesFolders:
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self.folders = tuple(folders)
+        self.folders = tuple(dict.fromkeys(folders))
         self._known: dict[Path, tuple[tuple[int, int], ScenarioNotes | None]] = {}
 
     def of(self, scenario: str) -> ScenarioNotes | None:

@@ -72,16 +72,13 @@ class ResultsSource:
     def facts(self) -> dict[str, Any]:
         """The run's command, planners and settings, and notices about missing files."""
         run = self._run()
-        notices = []
-        if run is None:
-            notices.append(
-                "There is no readable run.json: --data must name the data set that holds map, route and logged ego."
-            )
-        else:
-            notices += self._unfinished(run)
+        notices = [] if run is None else self._unfinished(run)
         try:
             self._open_dataset()
         except (OSError, ValueError) as error:
+            if run is None:
+                needed = "--data must name the data set that holds map, route and logged ego."
+                notices.append(f"There is no readable run.json: {needed}")
             notices.append(str(error))
         keys = ("command", "commit", "started", "scenarios", "probes", "settings")
         return {"notices": notices, "run": {key: (run or {}).get(key) for key in keys}}

@@ -96,3 +96,17 @@ def test_no_folder_and_a_missing_folder_are_refused(tmp_path):
         open_sources([], None, None)
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         open_sources([tmp_path / "absent"], None, None)
+
+
+def test_a_data_root_with_logs_of_drives_needs_no_run_file(results, world, tmp_path):
+    """As a search for failures writes it: drives that end at the contact, without scores."""
+    folder = tmp_path / "failures"
+    shutil.copytree(world, folder)
+    (folder / "logs").mkdir()
+    shutil.copy(sorted((results / "logs").iterdir())[0], folder / "logs")
+    source = only(folder)
+    assert notices(source) == ("", [])
+    (row,) = source.rows()
+    assert row.status == "unscored"
+    assert source.scenario(row.key).scenario_id == row.scenario
+    assert source.notes.folders == (folder / "notes",)

@@ -120,7 +120,7 @@ export function Sentences({ selected, onJump }: { selected: SelectedDrive[]; onJ
         return (
           <section class="sentences">
             {selected.length > 1 && <h4><i style={{ background: drive.color }} />{drive.title}</h4>}
-            {drive.row.reason && <p class="broken-text">{drive.row.reason}</p>}
+            {drive.row.reason && !isEvaluated(drive) && <p class="broken-text">{drive.row.reason}</p>}
             {drive.error && drive.error !== drive.row.reason && <p class="broken-text">{drive.error}</p>}
             {drive.evaluation?.missing && <p class="hint">{drive.evaluation.missing}</p>}
             {!lost.length && drive.evaluation?.score === 1 && <p class="hint">No metric lost points.</p>}
@@ -151,6 +151,11 @@ export function AgentFacts({ drawn: { drive }, rarity, track, clock, colors, onC
       {plots.map((plot) => <Chart key={plot.name} {...{ plot, clock, colors, marks: [] }} />)}
     </section>
   );
+}
+
+/** Whether the viewer computed the score that is missing in the results. */
+function isEvaluated({ row, evaluation }: SelectedDrive): boolean {
+  return row.status === "unscored" && !!evaluation && evaluation.score !== null;
 }
 
 function factsText(drive: Drive, agent: number, seconds: number, rarity: number | undefined): string {
