@@ -5,7 +5,7 @@ a collision the ones that get farthest are scored by nuPlan's metrics. The best 
 scores of planners are relative to a feasible drive.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
@@ -15,7 +15,7 @@ from driving.scenario import Scenario
 from driving.synthetic.motion import SmoothPath, SpeedProfile
 from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
-from simulation.ego.dynamics import HEADING, STATE_SIZE, STEERING, VELOCITY_X, YAW_RATE, X, motion_of
+from simulation.ego.dynamics import HEADING, STATE_SIZE, STEERING, VELOCITY_X, YAW_RATE, X
 from simulation.ego.tracking import track_proposals
 from simulation.generation.corner_cases.staging import (
     NominalEgo,
@@ -25,7 +25,7 @@ from simulation.generation.corner_cases.staging import (
     sample_times,
     speed_caps,
 )
-from simulation.generation.ways_out.scoring import is_clear, most_promising, scored
+from simulation.generation.ways_out.scoring import is_clear, joined_motion, most_promising, scored
 
 MARGIN_M = (1.4, 0.5)
 """Added to length and width of the ego's box in the collision check."""
@@ -165,19 +165,4 @@ def _start_state(ego: NominalEgo) -> Float64[np.ndarray, "10"]:
 
 def _whole_motion(ego: NominalEgo, driven: Float64[np.ndarray, "time 10"]) -> EgoMotion:
     """The nominal history and, from time 0 on, the driven motion."""
-    history = nominal_motion(ego)
-    start = int(np.argmin(np.abs(sample_times())))
-    motion = motion_of(history.time_us[start:], driven[np.newaxis])
-    speed = np.maximum(motion.velocities_mps[..., 0], 0.0)
-    velocities = np.stack([speed, np.zeros_like(speed)], axis=-1)
-    accelerations = np.stack([motion.accelerations_mps2[..., 0], speed * motion.yaw_rate_radps], axis=-1)
-
-    def joined(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        return np.concatenate([before[:, :start], after], axis=1)
-
-    return replace(
-        history,
-        rear_axle_poses=joined(history.rear_axle_poses, motion.rear_axle_poses),
-        velocities_mps=joined(history.velocities_mps, velocities),
-        accelerations_mps2=joined(history.accelerations_mps2, accelerations),
-    )
+    return joined_motion(nominal_motion(ego), int(np.argmin(np.abs(sample_times()))), driven)

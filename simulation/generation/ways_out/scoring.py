@@ -1,9 +1,12 @@
 """Collision check and score of candidate drives: which of them are ways out, and how good they are."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from driving.agents import AgentTracks
+from driving.ego import EgoMotion
 from driving.geometry import shifted_along_heading
 from driving.scenario import Scenario
 from driving.vehicle import PACIFICA
@@ -84,3 +87,27 @@ def scored(
     total = total / (PROGRESS_WEIGHT + sum(WEIGHTS.values()))
     ttc_s = np.array([row[TIME_TO_COLLISION].statistics["min_time_to_collision"] for row in results])
     return total + TTC_BONUS * np.clip(ttc_s / TTC_BONUS_S, 0.0, 1.0), passes
+
+
+def joined_motion(history: EgoMotion, start: int, driven: Float64[np.ndarray, "time 10"]) -> EgoMotion:
+    """A logged ego: the motion of a log before a step, and driven states from it on.
+
+    Args:
+        history: M = 1, over all steps.
+        start: First step of the driven states, which reach to the last step.
+        driven: States in the columns of `simulation.ego.dynamics`. Speeds below 0 become 0.
+    """
+    motion = motion_of(history.time_us[start:], driven[np.newaxis])
+    speed = np.maximum(motion.velocities_mps[..., 0], 0.0)
+    velocities = np.stack([speed, np.zeros_like(speed)], axis=-1)
+    accelerations = np.stack([motion.accelerations_mps2[..., 0], speed * motion.yaw_rate_radps], axis=-1)
+
+    def joined(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        return np.concatenate([before[:, :start], after], axis=1)
+
+    return replace(
+        history,
+        rear_axle_poses=joined(history.rear_axle_poses, motion.rear_axle_poses),
+        velocities_mps=joined(history.velocities_mps, velocities),
+        accelerations_mps2=joined(history.accelerations_mps2, accelerations),
+    )

@@ -1,0 +1,164 @@
+"""Manoeuvres of changed agents: at most five numbers each, with their ranges."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+from driving.agents import AgentKind
+from driving.timing import STEP_S
+from simulation.generation.adversarial.causal import TOUCH_M, Approach, CausalAgent
+from simulation.generation.adversarial.changes import AgentChange
+
+LAST_EVENT_S = 11.0
+"""Later events leave no time for a reaction and its result."""
+
+
+class Range(NamedTuple):
+    """Range of a number."""
+
+    low: float
+    high: float
+
+
+Ranges = Mapping[str, Range]
+
+
+def _event(agent: CausalAgent, before_s: float, after_s: float) -> Range:
+    """Times of an event around the ego's time at the meeting place, while the agent is observed."""
+    course = agent.course
+    first_s, last_s = (course.first - agent.first_frame) * STEP_S, (course.last - agent.first_frame) * STEP_S
+    low = max(0.3, first_s + 0.3, agent.ego_s - before_s)
+    high = min(LAST_EVENT_S, last_s - 0.3, agent.ego_s + after_s)
+    return Range(low, max(high, low + 0.2))
+
+
+def _timing(_agent: CausalAgent) -> Ranges:
+    return {"time_shift_s": Range(-4.0, 4.0), "speed_scale": Range(0.75, 1.25)}
+
+
+def _brake(agent: CausalAgent) -> Ranges:
+    return {
+        "time_shift_s": Range(-1.5, 1.5),
+        "event_s": _event(agent, 12.0, 12.0),
+        "accel_mps2": Range(2.5, 7.5),
+        "target_share": Range(0.0, 0.5),
+    }
+
+
+def _run(agent: CausalAgent) -> Ranges:
+    return {
+        "time_shift_s": Range(-2.0, 2.0),
+        "event_s": _event(agent, 8.0, -0.5),
+        "accel_mps2": Range(1.0, 3.5),
+        "target_mps": Range(3.0, 14.0),
+    }
+
+
+def _swerve(agent: CausalAgent) -> Ranges:
+    side = np.sign(agent.left_m) or 1.0
+    wanted = sorted((side * 0.5, side * (abs(agent.left_m) + 1.0)))
+    # An oncoming vehicle returns to its lane, another one stays in the ego's.
+    oncoming = agent.approach == Approach.ONCOMING
+    last = {"back_s": Range(0.0, 2.5)} if oncoming else {"speed_scale": Range(0.7, 1.15)}
+    return {
+        "time_shift_s": Range(-2.5, 2.5),
+        "event_s": _event(agent, 6.0, 1.0),
+        "left_m": Range(*wanted),
+        "shift_s": Range(1.0, 4.0),
+        **last,
+    }
+
+
+def _pull_out(agent: CausalAgent) -> Ranges:
+    side = np.sign(agent.left_m) or 1.0
+    wanted = sorted((0.0, side * (abs(agent.left_m) + 1.0)))
+    return {
+        "event_s": _event(agent, 6.0, -0.5),
+        "accel_mps2": Range(1.0, 3.5),
+        "target_mps": Range(2.0, 9.0),
+        "left_m": Range(*wanted),
+        "shift_s": Range(1.0, 3.5),
+    }
+
+
+def _cross(agent: CausalAgent) -> Ranges:
+    # Perpendicular to the ego's direction, towards its path.
+    towards = _towards_ego(agent)
+    distance = abs(agent.left_m) if not agent.course.moves else agent.distance_m
+    return {
+        "event_s": _event(agent, 6.0, -0.5),
+        "target_mps": Range(1.0, 3.2),
+        "cross_rad": Range(towards - 0.6, towards + 0.6),
+        "cross_m": Range(max(1.0, distance - 1.5), distance + 5.0),
+    }
+
+
+def _towards_ego(agent: CausalAgent) -> float:
+    """The direction perpendicular to the ego's from the agent's path to the ego's."""
+    own = agent.ego_heading_rad
+    if agent.approach == Approach.FROM_LEFT:
+        return own - np.pi / 2
+    if agent.approach == Approach.FROM_RIGHT:
+        return own + np.pi / 2
+    # The ego's path is on the agent's left: an agent in the same direction is to the ego's right.
+    is_right = (agent.left_m > 0) == (agent.approach == Approach.SAME)
+    return own + np.pi / 2 if is_right else own - np.pi / 2
+
+
+MANOEUVRES: dict[str, Callable[[CausalAgent], Ranges]] = {
+    "timing": _timing,
+    "brake": _brake,
+    "run": _run,
+    "swerve": _swerve,
+    "pull_out": _pull_out,
+    "cross": _cross,
+}
+"""Ranges of the numbers by name: earlier or later; hard braking; no yielding; into the ego's lane; from standstill
+into the lane; across the road on foot."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attack:
+    """A causal agent with a manoeuvre: the space that is searched."""
+
+    agent: CausalAgent
+    manoeuvre: str
+    ranges: Ranges
+
+    @property
+    def size(self) -> int:
+        """Number of searched numbers."""
+        return len(self.ranges)
+
+    def change(self, shares: Float64[np.ndarray, "numbers"]) -> AgentChange:
+        """The change of a point of the unit cube."""
+        numbers = {
+            name: float(one.low + np.clip(share, 0.0, 1.0) * (one.high - one.low))
+            for (name, one), share in zip(self.ranges.items(), shares.tolist(), strict=True)
+        }
+        share = numbers.pop("target_share", None)
+        if share is not None:
+            step = self.agent.first_frame + round(numbers["event_s"] / STEP_S)
+            numbers["target_mps"] = share * max(self.agent.course.speed_at(step), 0.0)
+        return AgentChange(manoeuvre=self.manoeuvre, track_id=self.agent.track_id, **numbers)
+
+
+def attacks_of(agent: CausalAgent) -> list[Attack]:
+    """The manoeuvres that can make an agent dangerous."""
+    return [Attack(agent=agent, manoeuvre=name, ranges=MANOEUVRES[name](agent)) for name in _names_for(agent)]
+
+
+def _names_for(agent: CausalAgent) -> tuple[str, ...]:
+    if agent.course.kind == AgentKind.PEDESTRIAN:
+        return ("cross", "timing") if agent.course.moves else ("cross",)
+    if not agent.course.moves:
+        return ("pull_out",)
+    meets = agent.distance_m < TOUCH_M
+    if agent.approach == Approach.SAME:
+        return ("brake",) if meets else ("swerve",)
+    if agent.approach == Approach.ONCOMING:
+        return ("timing", "run", "swerve") if meets else ("swerve",)
+    return ("timing", "run", "brake") if meets else ("run", "swerve")
