@@ -15,6 +15,7 @@ from simulation.traffic.learned.state import (
     DECISION_S,
     FORECAST_POSES,
     FORECAST_STEP_S,
+    Choice,
     State,
     forecast_along_path,
 )
@@ -35,15 +36,6 @@ class Style(NamedTuple):
     """Above 0; below 1 the agents choose likely actions more often."""
     aggressiveness: float
     """0 drives as in the training data; the log-probability of acceleration a is shifted by `TILT` * this * a."""
-
-
-class Choice(NamedTuple):
-    """Decisions of A agents."""
-
-    accelerations: Float64[np.ndarray, "agents"]
-    """Of agents with a path [m/s^2]."""
-    motions: Float64[np.ndarray, "agents 3"]
-    """Of agents without a path, in their frame."""
 
 
 class Draws(NamedTuple):

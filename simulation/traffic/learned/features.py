@@ -272,15 +272,16 @@ def _fill_neighbors(
             at -= 1
         distances[at], found[at] = distance, other
         count = min(count + 1, NEIGHBORS)
+    ahead_poses = _path_ahead(paths, state, user)
     for k in range(count):
-        _fill_neighbor(paths, state, user, found[k], near[k])
+        _fill_neighbor(state, user, found[k], near[k])
         near[k, N_IS_LEAD] = found[k] == lead
-        _fill_conflict(paths, state, expected, (user, found[k]), near[k])
+        _fill_conflict(state, expected, (user, found[k]), ahead_poses, near[k])
     return count
 
 
 @njit(cache=True)
-def _fill_neighbor(paths: Paths, state: State, user: int, other: int, row: np.ndarray) -> None:
+def _fill_neighbor(state: State, user: int, other: int, row: np.ndarray) -> None:
     pose, kind = state.poses[user], state.kinds[other]
     x, y, turn = relative(pose, state.poses[other, 0], state.poses[other, 1], state.poses[other, 2])
     cos, sin = math.cos(pose[2]), math.sin(pose[2])
@@ -297,23 +298,35 @@ def _fill_neighbor(paths: Paths, state: State, user: int, other: int, row: np.nd
 
 
 @njit(cache=True)
-def _fill_conflict(paths: Paths, state: State, expected: np.ndarray, pair: tuple[int, int], row: np.ndarray) -> None:
+def _path_ahead(paths: Paths, state: State, user: int) -> np.ndarray:
+    """Poses of an agent's path at 0 m and at `PATH_DISTANCES_M`; none without a path."""
+    if not has_path(paths, state, user):
+        return np.zeros((0, 3))
+    poses = np.empty((len(PATH_DISTANCES_M) + 1, 3))
+    for p in range(len(poses)):
+        ahead = 0.0 if p == 0 else PATH_DISTANCES_M[p - 1]
+        poses[p, 0], poses[p, 1], poses[p, 2] = pose_at(paths, user, state.progress[user] + ahead)
+    return poses
+
+
+@njit(cache=True)
+def _fill_conflict(
+    state: State, expected: np.ndarray, pair: tuple[int, int], ahead_poses: np.ndarray, row: np.ndarray
+) -> None:
     """Where and when the other is expected on the agent's path, or near its expected place if it has none."""
     user, other = pair
-    on_path = has_path(paths, state, user)
+    on_path = len(ahead_poses) > 0
     margin = 0.5 * (state.sizes[user, 1] + state.sizes[other, 1]) + _CONFLICT_M / 2
     speed = max(state.speed[user], 1.0)
     for k in range(1, FORECAST_POSES, 2):
-        for p in range(-1, len(PATH_DISTANCES_M) if on_path else 0):
-            ahead = 0.0 if p < 0 else PATH_DISTANCES_M[p]
-            if on_path:
-                px, py, course = pose_at(paths, user, state.progress[user] + ahead)
-            else:
-                px, py, course = expected[user, k]
-            reach = margin + (0.0 if p < 0 else 0.2 * ahead)
-            if math.hypot(expected[other, k, 0] - px, expected[other, k, 1] - py) < reach:
+        for p in range(max(len(ahead_poses), 1)):
+            ahead = 0.0 if p == 0 else PATH_DISTANCES_M[p - 1]
+            pose = ahead_poses[p] if on_path else expected[user, k]
+            reach = margin + 0.2 * ahead
+            dx, dy = expected[other, k, 0] - pose[0], expected[other, k, 1] - pose[1]
+            if dx * dx + dy * dy < reach * reach:
                 row[N_CONFLICT] = 1.0
                 row[N_CONFLICT_DISTANCE], row[N_CONFLICT_TIME] = ahead / 30.0, k * FORECAST_STEP_S / 4.0
-                row[N_CONFLICT_COS] = math.cos(expected[other, k, 2] - course)
+                row[N_CONFLICT_COS] = math.cos(expected[other, k, 2] - pose[2])
                 row[N_OWN_TIME] = min(ahead / speed, 8.0) / 4.0
                 return

@@ -3,13 +3,52 @@
 import math
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64, Int64
 
 from simulation.geometry.compiling import njit
-from simulation.traffic.learned.paths import Paths, path_length, pose_at
-from simulation.traffic.learned.state import DECISION_S, DECISION_STEPS, State, travelled
+from simulation.traffic.learned.paths import Paths, arc_of, path_length, pose_at
+from simulation.traffic.learned.state import DECISION_S, DECISION_STEPS, Choice, State, is_past_end, travelled
 
 STEP_S = DECISION_S / DECISION_STEPS
+PLANNED = 5
+"""Columns of a planned step: x, y, heading, velocity in x and y, all global."""
+
+
+@njit(cache=True)
+def plan_motions(
+    paths: Paths,
+    state: State,
+    users: Int64[np.ndarray, "agents"],
+    is_free: Bool[np.ndarray, "agents"],
+    choice: Choice,
+) -> Float64[np.ndarray, "agents steps 5"]:
+    """Poses and velocities of all agents until their next decision; their progress becomes that of the last pose."""
+    planned = np.zeros((len(users), DECISION_STEPS, PLANNED))
+    for a in range(len(users)):
+        user = users[a]
+        if not is_free[a]:
+            state.progress[user] = path_motion(paths, state, user, choice.accelerations[a], planned[a])
+            continue
+        free_motion(state, user, choice.motions[a], planned[a])
+        if not math.isnan(state.progress[user]):
+            point = (planned[a, -1, 0], planned[a, -1, 1])
+            state.progress[user] = arc_of(paths, user, point, state.progress[user])
+    return planned
+
+
+@njit(cache=True)
+def has_left(
+    paths: Paths, state: State, users: Int64[np.ndarray, "agents"], radius_m: float
+) -> Bool[np.ndarray, "agents"]:
+    """Whether each agent is beyond a radius around the ego, or behind the end of the lanes."""
+    left = np.zeros(len(users), dtype=np.bool_)
+    ego = state.poses[len(state.present) - 1]
+    for a in range(len(users)):
+        user = users[a]
+        left[a] = math.hypot(state.poses[user, 0] - ego[0], state.poses[user, 1] - ego[1]) > radius_m
+        if not left[a] and not math.isnan(state.progress[user]):
+            left[a] = is_past_end(paths, user, state.progress[user])
+    return left
 
 
 @njit(cache=True)

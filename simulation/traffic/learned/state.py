@@ -46,6 +46,15 @@ class State(NamedTuple):
     """`LightStatus` of each lane connector; -1 where not observed."""
 
 
+class Choice(NamedTuple):
+    """Decisions of A agents."""
+
+    accelerations: Float64[np.ndarray, "agents"]
+    """Of agents with a path [m/s^2]."""
+    motions: Float64[np.ndarray, "agents 3"]
+    """Of agents without a path, in their frame."""
+
+
 class Gate(NamedTuple):
     """The next entry into a junction on a path."""
 

@@ -12,18 +12,18 @@ from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.geometry.boxes import box_corners, boxes_overlapping
 from simulation.traffic.idm_step import RADIUS_M
 from simulation.traffic.learned.checkpoint import traffic_model
-from simulation.traffic.learned.decisions import Choice, Deciding, Draws, Style, decide
+from simulation.traffic.learned.decisions import Deciding, Draws, Style, decide
 from simulation.traffic.learned.features import empty_features, fill_features
 from simulation.traffic.learned.inference import infer
-from simulation.traffic.learned.motion import free_motion, path_motion
+from simulation.traffic.learned.motion import PLANNED, has_left, plan_motions
 from simulation.traffic.learned.observing import EgoTrack, LightTable, PlaceFinder, observe
 from simulation.traffic.learned.options import LearnedOptions, Policy
 from simulation.traffic.learned.paths import PathBuilder, arc_of, standing_off_lane
 from simulation.traffic.learned.state import (
     DECISION_STEPS,
     FORECAST_POSES,
+    Choice,
     forecasts,
-    is_past_end,
     no_users,
 )
 from simulation.traffic.learned.vocabulary import ACCELERATIONS_MPS2
@@ -85,12 +85,17 @@ class LearnedTraffic:
         self._users = simulated[scenario.agents.valid[simulated, scenario.first_frame]].astype(np.int64)
         for row in self._users.tolist():
             self._start(row, scenario.first_frame)
-        self._planned = np.zeros((len(self._users), DECISION_STEPS, 5))
+        self._planned = np.zeros((len(self._users), DECISION_STEPS, PLANNED))
 
     @property
     def tracks(self) -> TrackArrays:
         """The log before the first frame; from it on, simulated agents up to the present frame."""
         return self._tracks
+
+    @property
+    def deciding(self) -> Int64[np.ndarray, "agents"]:
+        """Rows of the agents that took part in the last decision."""
+        return self._users
 
     def step(self, iteration: int, ego: Float64[np.ndarray, "10"]) -> None:
         """Decide, when it is time, given the ego's state before; and write frame `iteration + 1`."""
@@ -98,8 +103,7 @@ class LearnedTraffic:
         self._ego.set(now, ego)
         if iteration % DECISION_STEPS == 0:
             self._decide(now)
-        for place, row in enumerate(self._users.tolist()):
-            self._write(row, now + 1, self._planned[place, iteration % DECISION_STEPS])
+        self._write(now + 1, self._planned[:, iteration % DECISION_STEPS])
 
     def _decide(self, now: int) -> None:
         """Choose for all simulated agents, and plan their next five poses."""
@@ -110,17 +114,7 @@ class LearnedTraffic:
         users = self._users
         forecasts(self._paths, state, self._expected)
         choice = self._choices(users)
-        self._planned = np.zeros((len(users), DECISION_STEPS, 5))
-        for place, row in enumerate(users.tolist()):
-            if self._is_free[row]:
-                free_motion(state, row, choice.motions[place], self._planned[place])
-                if not math.isnan(state.progress[row]):
-                    x, y = self._planned[place, -1, :2].tolist()
-                    state.progress[row] = arc_of(self._paths, row, (x, y), state.progress[row])
-            else:
-                state.progress[row] = path_motion(
-                    self._paths, state, row, choice.accelerations[place], self._planned[place]
-                )
+        self._planned = plan_motions(self._paths, state, users, self._is_free[users], choice)
 
     def _observe(self, now: int) -> None:
         ego = (self._ego.poses, self._ego.velocities, self._ego.size)
@@ -151,13 +145,10 @@ class LearnedTraffic:
 
     def _let_leave(self) -> None:
         """Remove agents beyond the radius around the ego and at the ends of their lanes."""
-        state, ego = self._state, self._state.poses[-1]
-        for row in self._users.tolist():
-            is_far = math.hypot(state.poses[row, 0] - ego[0], state.poses[row, 1] - ego[1]) > RADIUS_M
-            if is_far or (not math.isnan(state.progress[row]) and is_past_end(self._paths, row, state.progress[row])):
-                self._is_gone[row] = True
-                state.present[row] = False
-        self._users = self._users[~self._is_gone[self._users]]
+        left = has_left(self._paths, self._state, self._users, RADIUS_M)
+        self._is_gone[self._users[left]] = True
+        self._state.present[self._users[left]] = False
+        self._users = self._users[~left]
 
     def _let_enter(self, now: int) -> None:
         """Add agents that the log adds, where they have room."""
@@ -192,13 +183,13 @@ class LearnedTraffic:
         for name in ("poses", "velocities", "sizes", "valid", "z"):
             getattr(self._tracks, name)[row, now] = getattr(self._log, name)[row, now]
 
-    def _write(self, row: int, step: int, planned: Float64[np.ndarray, "5"]) -> None:
-        tracks = self._tracks
-        tracks.valid[row, step] = True
-        tracks.poses[row, step] = planned[:3]
-        tracks.velocities[row, step] = planned[3:]
-        tracks.sizes[row, step] = self._state.sizes[row]
-        tracks.z[row, step] = tracks.z[row, step - 1]
+    def _write(self, step: int, planned: Float64[np.ndarray, "agents 5"]) -> None:
+        tracks, users = self._tracks, self._users
+        tracks.valid[users, step] = True
+        tracks.poses[users, step] = planned[:, :3]
+        tracks.velocities[users, step] = planned[:, 3:]
+        tracks.sizes[users, step] = self._state.sizes[users]
+        tracks.z[users, step] = tracks.z[users, step - 1]
 
 
 def _tracks_from_first_frame(log: TrackArrays, simulated: np.ndarray, first_frame: int) -> TrackArrays:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from simulation.traffic.learned.motion import STEP_S, free_motion, path_motion
+from simulation.traffic.learned.motion import STEP_S, free_motion, has_left, path_motion, plan_motions
 from simulation.traffic.learned.paths import Paths
-from simulation.traffic.learned.state import DECISION_STEPS, no_users
+from simulation.traffic.learned.state import DECISION_STEPS, Choice, no_users
 
 
 def straight_path(length_m=100.0, *, is_open=True):
@@ -74,3 +74,26 @@ def test_a_free_motion_turns_with_the_agent():
     out = np.zeros((DECISION_STEPS, 5))
     free_motion(state, 0, np.array([1.0, 0.0, 0.0]), out)
     np.testing.assert_allclose(out[-1, :2], [0.0, 1.0], atol=1e-12)
+
+
+def test_motions_of_all_agents_are_planned_at_once():
+    state = moving(5.0)
+    choice = Choice(np.array([2.0]), np.array([[1.0, 0.0, 0.0]]))
+    planned = plan_motions(straight_path(), state, np.array([0]), np.array([False]), choice)
+    assert planned[0, -1, 0] == pytest.approx(12.75)
+    assert state.progress[0] == pytest.approx(12.75)
+    freely = moving(2.0)
+    planned = plan_motions(straight_path(), freely, np.array([0]), np.array([True]), choice)
+    assert planned[0, -1, 0] == pytest.approx(11.0)
+    assert freely.progress[0] == pytest.approx(11.0)
+
+
+def test_agents_leave_behind_open_ends_and_far_from_the_ego():
+    state = moving(5.0, progress=99.0)
+    state.poses[1] = 99.0, 0.0, 0.0
+    users = np.array([0])
+    assert not has_left(straight_path(), state, users, 100.0)[0]
+    assert has_left(straight_path(), state, users, -1.0)[0]
+    state.progress[0] = 101.0
+    assert has_left(straight_path(), state, users, 100.0)[0]
+    assert not has_left(straight_path(is_open=False), state, users, 100.0)[0]
