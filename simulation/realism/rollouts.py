@@ -137,6 +137,25 @@ def constant_velocity(tracks: AgentTracks, step_s: float = STEP_S) -> AgentTrack
     )
 
 
+def agent_series(
+    tracks: AgentTracks, map_graph: MapGraph, step_s: float = STEP_S
+) -> dict[str, Float64[np.ndarray, "agents _"]]:
+    """The values behind `rollout_statistics` by agent and time, NaN for parked agents and where there is none.
+
+    Columns of speeds, accelerations and yaw rates are windows, as their first steps.
+    """
+    moving = _is_moving(tracks)
+    speed, acceleration, yaw_rate = _derivatives(tracks, step_s)
+    lateral = np.full(tracks.valid.shape, np.nan)
+    rows, steps = np.nonzero(tracks.valid & (moving & (tracks.kinds == AgentKind.VEHICLE))[:, np.newaxis])
+    anchors = lane_anchors(map_graph, tracks.poses[rows, steps])
+    lateral[rows, steps] = np.where(is_on_road(anchors), anchors.lateral_m, np.nan)
+    series = (speed, acceleration, yaw_rate, _nearest_m(tracks), lateral)
+    return {
+        name: np.where(moving[:, np.newaxis], values, np.nan) for name, values in zip(KINEMATICS, series, strict=True)
+    }
+
+
 def with_ego(
     tracks: AgentTracks, center_poses: Float64[np.ndarray, "time 3"], size_m: tuple[float, float]
 ) -> AgentTracks:
