@@ -4,6 +4,8 @@ r"""Train learned traffic on towns and on recordings in nuPlan's files.
     python scripts/train_traffic.py --towns 10 --data ~/nuplan/dataset --limit 500 --output checkpoints/mine
     python scripts/train_traffic.py --towns 0 --data worlds/av2 --output checkpoints/tuned \
         --initialize-from simulation/traffic/learned/checkpoints/tiny --learning-rate 3e-4 --steps 1500
+    python scripts/train_traffic.py --towns 6 --closed-loop --initialize-from checkpoints/traffic \
+        --learning-rate 5e-4 --steps 1500 --output checkpoints/closed_loop
     python scripts/benchmark.py ... --traffic learned:checkpoint=checkpoints/traffic
 
 Towns are made in memory, from seeds --first-town on. The same command resumes an interrupted training. The folder
@@ -16,7 +18,7 @@ import os
 # Before torch starts its threads: idle ones would spin.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -33,7 +35,8 @@ from driving.scenario import Scenario
 from learning.processes import join_process_group
 from simulation.generation.town.generator import generate_town, town_settings
 from simulation.traffic.learned.checkpoint import TrafficModel
-from simulation.traffic.learned.samples import Samples, gathered
+from simulation.traffic.learned.closed_loop import closed_loop_samples
+from simulation.traffic.learned.samples import Samples, gathered, samples_of
 from simulation.traffic.learned.training import RECIPES, Trainer, TrainingConfig
 
 VALIDATION_TOWNS = 990_000
@@ -41,6 +44,7 @@ VALIDATION_TOWNS = 990_000
 SCENARIO_FRAMES = 250
 """Distance of the scenarios that are cut from a town's recordings; one of them has 253 steps with its future."""
 SCENARIOS_PER_TOWN = 40
+CLOSED_LOOP_STEPS = 150
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,8 @@ class Arguments(CommonArguments):
     """Highest learning rate; the recipe's by default. Use a lower one with --initialize-from."""
     initialize_from: Path | None = None
     """Checkpoint folder whose weights and vocabulary the training begins with."""
+    closed_loop: bool = False
+    """Add states that the traffic of --initialize-from reaches, with choices that bring agents back to the log."""
     validation_towns: int = 1
     """Towns for validation."""
     seed: int = 0
@@ -86,7 +92,7 @@ def main(arguments: Arguments) -> None:
     initial = None if arguments.initialize_from is None else TrafficModel.load(arguments.initialize_from)
     with progress(arguments) as bar:
         task = bar.add_task("decisions", total=None)
-        samples = gathered(scenarios_of(arguments), lambda count: bar.update(task, completed=count))
+        samples = samples_from(arguments, lambda count: bar.update(task, completed=count))
         trainer = Trainer(config, samples, arguments.output, initial=initial)
         task = bar.add_task("steps", total=config.steps, completed=trainer.step)
         trainer.run(lambda step, means: bar.update(task, completed=step, description=f"loss {means['total']:.3f}"))
@@ -95,6 +101,21 @@ def main(arguments: Arguments) -> None:
     for name, value in found.items():
         console.print(f"negative log-likelihood of {name} on validation towns: {value:.3f}", highlight=False)
     console.print(f"{trainer.step} steps on {len(samples)} decisions; the checkpoint is in {arguments.output}.")
+
+
+def samples_from(arguments: Arguments, report: Callable[[int], None]) -> Samples:
+    """Decisions of the log, and with --closed-loop as many of the traffic's own states."""
+    if arguments.closed_loop and arguments.initialize_from is None:
+        raise ValueError("--closed-loop needs traffic to roll out: name its folder by --initialize-from.")
+    parts: list[Samples] = []
+    for scenario in scenarios_of(arguments):
+        found = samples_of(scenario)
+        if len(found):
+            parts.append(found)
+            if arguments.closed_loop and arguments.initialize_from is not None:
+                parts.append(closed_loop_samples(scenario, arguments.initialize_from, steps=CLOSED_LOOP_STEPS))
+        report(sum(len(part) for part in parts))
+    return Samples.joined(parts)
 
 
 def config_of(arguments: Arguments) -> TrainingConfig:
@@ -150,6 +171,7 @@ def command_of(arguments: Arguments) -> str:
     if arguments.learning_rate is not None:
         parts.append(f"--learning-rate {arguments.learning_rate:g}")
     parts += ["--data DIR"] * len(arguments.data)
+    parts += ["--closed-loop"] * arguments.closed_loop
     parts += ["--initialize-from DIR"] * (arguments.initialize_from is not None)
     return f"scripts/train_traffic.py {' '.join(parts)} --seed {arguments.seed}"
 

@@ -38,6 +38,13 @@ class Style(NamedTuple):
     """0 drives as in the training data; the log-probability of acceleration a is shifted by `TILT` * this * a."""
 
 
+class Logits(NamedTuple):
+    """Unnormalised log-probabilities of the choices of A agents."""
+
+    accelerations: Float32[np.ndarray, "agents accelerations"]
+    tokens: Float32[np.ndarray, "agents tokens"]
+
+
 class Draws(NamedTuple):
     """Random numbers of one instant."""
 

@@ -109,7 +109,8 @@ class PathBuilder:
             x, y, heading = kept[0]
             poses = np.stack([kept[0], [x + np.cos(heading), y + np.sin(heading), heading]])
             lane_rows = np.repeat(lane_rows, 2)
-        limit = np.where(lane_rows >= 0, lanes.speed_limit_mps[lane_rows], np.nan)
+        limit = np.full(len(poses), np.nan)
+        limit[lane_rows >= 0] = lanes.speed_limit_mps[lane_rows[lane_rows >= 0]]
         vertices = np.empty((len(poses), 5))
         vertices[:, :2] = poses[:, :2]
         vertices[:, HEADING] = np.unwrap(poses[:, 2])

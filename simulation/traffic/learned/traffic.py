@@ -12,8 +12,8 @@ from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.geometry.boxes import box_corners, boxes_overlapping
 from simulation.traffic.idm_step import RADIUS_M
 from simulation.traffic.learned.checkpoint import traffic_model
-from simulation.traffic.learned.decisions import Deciding, Draws, Style, decide
-from simulation.traffic.learned.features import empty_features, fill_features
+from simulation.traffic.learned.decisions import Deciding, Draws, Logits, Style, decide
+from simulation.traffic.learned.features import Features, empty_features, fill_features
 from simulation.traffic.learned.inference import infer
 from simulation.traffic.learned.motion import PLANNED, has_left, plan_motions
 from simulation.traffic.learned.observing import EgoTrack, LightTable, PlaceFinder, observe
@@ -122,26 +122,28 @@ class LearnedTraffic:
         self._lights.write(now, self._state.lights)
 
     def _choices(self, users: Int64[np.ndarray, "agents"]) -> Choice:
-        """Draw from the network's distributions; without a learned agent all are 0."""
-        state = self._state
+        """Draw from the network's distributions; without a learned agent all logits are 0."""
         is_free = self._is_free[users]
-        num_accelerations = len(ACCELERATIONS_MPS2)
-        motions = np.zeros((1, 3), dtype=np.float32) if self._model is None else self._model.vocabulary.motions
-        logits_a = np.zeros((len(users), num_accelerations), dtype=np.float32)
-        logits_t = np.zeros((len(users), len(motions)), dtype=np.float32)
+        features = empty_features(len(users))
+        motions = np.zeros((1, 3), dtype=np.float32)
+        logits = Logits(
+            np.zeros((len(users), len(ACCELERATIONS_MPS2)), np.float32), np.zeros((len(users), 1), np.float32)
+        )
         if self._model is not None:
-            features = empty_features(len(users))
-            fill_features(self._paths, state, self._expected, users, self._places.places(state, users), features)
-            logits_a, logits_t = infer(self._model.weights, features, is_free)
-        tokens = np.zeros((len(users), len(motions)), dtype=np.float32)
+            motions = self._model.vocabulary.motions
+            places = self._places.places(self._state, users)
+            fill_features(self._paths, self._state, self._expected, users, places, features)
+            logits = self._adjusted(users, features, Logits(*infer(self._model.weights, features, is_free)))
+        tokens = np.zeros(logits.tokens.shape, dtype=np.float32)
         tokens[is_free] = self._rng.gumbel(size=(int(is_free.sum()), len(motions)))
-        draws = Draws(
-            self._rng.gumbel(size=(len(users), num_accelerations)), self._rng.uniform(size=len(users)), tokens
-        )
+        draws = Draws(self._rng.gumbel(size=logits.accelerations.shape), self._rng.uniform(size=len(users)), tokens)
         deciding = Deciding(users, is_free, self._policies[users] == Policy.IDM)
-        return decide(
-            self._paths, (state, self._expected), deciding, (logits_a, logits_t, motions), (draws, self._style)
-        )
+        return decide(self._paths, (self._state, self._expected), deciding, (*logits, motions), (draws, self._style))
+
+    def _adjusted(self, users: Int64[np.ndarray, "agents"], features: Features, logits: Logits) -> Logits:
+        """The logits from which is drawn: those of the network. Training in closed loop replaces them."""
+        del users, features
+        return logits
 
     def _let_leave(self) -> None:
         """Remove agents beyond the radius around the ego and at the ends of their lanes."""

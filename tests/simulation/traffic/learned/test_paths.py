@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from driving.agents import AgentKind, AgentTracks
+from driving.map import AreaLayer, Lanes, Ragged
 from driving.synthetic.scenes import scene
 from simulation.traffic.learned.paths import (
     ARC,
@@ -145,6 +146,32 @@ def test_parked_cars_are_those_that_never_move_and_follow_no_lane(queue):
     assert standing_off_lane(with_poses(queue, (x, y, heading + np.pi / 2)))[0]
     assert standing_off_lane(with_poses(queue, (x, y, heading), AgentKind.BICYCLE))[0]
     assert not standing_off_lane(with_poses(queue, (x, y, heading), AgentKind.PEDESTRIAN))[0]
+
+
+def test_a_map_without_lanes_gives_closed_paths(queue):
+    none = np.zeros(0, dtype=np.int64)
+    lines, rows = Ragged.from_rows([], np.zeros((0, 2))), Ragged.from_rows([], none)
+    empty = Lanes(
+        areas=AreaLayer.empty(),
+        num_lanes=0,
+        roadblock_ids=none,
+        lane_index=none,
+        speed_limit_mps=np.zeros(0),
+        centerlines=lines,
+        left_boundaries=lines,
+        right_boundaries=lines,
+        successors=rows,
+        predecessors=rows,
+        turn_kinds=none.astype(np.int8),
+        intersection_ids=none,
+        has_traffic_lights=none.astype(bool),
+        stop_line_ids=rows,
+        connector_lines=lines,
+    )
+    bare = replace(queue, map=replace(queue.map, lanes=empty, source=None))
+    paths = PathBuilder(bare).build(all_rows(bare))
+    assert not paths.is_open.any()
+    assert standing_off_lane(bare).any()
 
 
 def test_a_map_without_lanes_near_the_agents_gives_closed_paths():
