@@ -9,22 +9,24 @@ Source:
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float32, Float64
 
 from driving.agents import AgentKind
 from driving.geometry import wrap_angle
 from driving.scenario import Scenario
 from simulation.ego.dynamics import states_of
 from simulation.traffic.learned.decisions import Logits
-from simulation.traffic.learned.features import Features
 from simulation.traffic.learned.options import LearnedOptions
 from simulation.traffic.learned.paths import arc_of
 from simulation.traffic.learned.samples import Samples
 from simulation.traffic.learned.state import DECISION_S, DECISION_STEPS, travelled
-from simulation.traffic.learned.traffic import LearnedTraffic
 from simulation.traffic.learned.vocabulary import ACCELERATIONS_MPS2
+
+if TYPE_CHECKING:
+    from simulation.traffic.learned.traffic import DecisionInput
 
 TOP = 6
 """Choices among which the nearest to the log is taken."""
@@ -40,90 +42,72 @@ _CERTAIN = 1e3
 """Scale from distances to logits that leave one choice."""
 
 
-class SupervisedTraffic(LearnedTraffic):
-    """Learned traffic that stays near the log and records what it was to do."""
+class Supervisor:
+    """Records samples at each decision, and leaves each agent the choice nearest to the log."""
 
-    def __init__(self, scenario: Scenario, checkpoint: Path, *, seed: int = 0) -> None:
-        """Start at the scenario's first frame.
+    def __init__(self, scenario: Scenario) -> None:
+        """Start at the scenario's first frame; the log supervises."""
+        self._agents = scenario.agents
+        self.now = scenario.first_frame
+        """Of the next decision; the caller sets it."""
+        self.parts: list[Samples] = []
 
-        Args:
-            scenario: Its log supervises.
-            checkpoint: Folder of the weights.
-            seed: Of the paths behind the log.
-        """
-        super().__init__(scenario, LearnedOptions(checkpoint=checkpoint), seed=seed)
-        self._now = scenario.first_frame
-        self._parts: list[Samples] = []
-
-    def run(self, steps: int) -> Samples:
-        """Drive with the ego on the log, and return the samples of all decisions.
-
-        Raises:
-            ValueError: When no agent moves.
-        """
-        states = states_of(self._scenario.ego)[0]
-        for iteration in range(min(steps, len(states) - 1 - self._scenario.first_frame)):
-            self._now = self._scenario.first_frame + iteration
-            self.step(iteration, states[self._now])
-        return Samples.joined(self._parts)
-
-    def _adjusted(self, users: Int64[np.ndarray, "agents"], features: Features, logits: Logits) -> Logits:
-        """Record samples, and leave each agent the choice nearest to the log."""
-        later = self._now + DECISION_STEPS
-        if later >= len(self._scenario.time_us):
+    def __call__(self, given: "DecisionInput", logits: Logits) -> Logits:
+        """Record, and replace the logits."""
+        later = self.now + DECISION_STEPS
+        agents, users = self._agents, given.users
+        if later >= agents.num_steps:
             return logits
-        agents = self._scenario.agents
-        kinds = agents.kinds[users]
+        is_vehicle = agents.kinds[users] == AgentKind.VEHICLE
         accelerations, motions = np.zeros(len(users), np.float32), np.zeros((len(users), 3), np.float32)
-        has_label = agents.valid[users, later] & agents.valid[users, self._now]
+        has_label = agents.valid[users, later] & agents.valid[users, self.now]
         found = Logits(logits.accelerations.copy(), logits.tokens.copy())
         for a in np.flatnonzero(has_label).tolist():
             row = int(users[a])
-            gap = self._state.poses[row, :2] - agents.poses[row, self._now, :2]
-            if np.hypot(*gap) > (MAX_DEVIATION_M if kinds[a] == AgentKind.VEHICLE else MAX_FREE_DEVIATION_M):
+            gap = given.state.poses[row, :2] - agents.poses[row, self.now, :2]
+            if np.hypot(*gap) > (MAX_DEVIATION_M if is_vehicle[a] else MAX_FREE_DEVIATION_M):
                 has_label[a] = False
                 continue
-            motions[a] = self._motion_to_log(row, later)
-            if kinds[a] == AgentKind.VEHICLE:
-                costs = self._acceleration_costs(row, later)
+            motions[a] = self._motion_to_log(given, row, later)
+            if is_vehicle[a]:
+                costs = self._acceleration_costs(given, row, later)
                 accelerations[a] = ACCELERATIONS_MPS2[costs.argmin()]
                 found.accelerations[a] = _nearest_of_likeliest(logits.accelerations[a], costs)
             else:
-                costs = self._token_costs(motions[a].astype(np.float64))
+                costs = _token_costs(given, motions[a].astype(np.float64))
                 found.tokens[a] = _nearest_of_likeliest(logits.tokens[a], costs)
         samples = Samples(
-            features=features,
-            accelerations=accelerations,
-            motions=motions,
-            is_vehicle=kinds == AgentKind.VEHICLE,
+            features=given.features, accelerations=accelerations, motions=motions, is_vehicle=is_vehicle
         )
-        self._parts.append(samples.take(np.flatnonzero(has_label)))
+        self.parts.append(samples.take(np.flatnonzero(has_label)))
         return found
 
-    def _motion_to_log(self, row: int, later: int) -> Float64[np.ndarray, "3"]:
+    def _motion_to_log(self, given: "DecisionInput", row: int, later: int) -> Float64[np.ndarray, "3"]:
         """The motion in the agent's frame to its logged pose."""
-        x, y, heading = self._state.poses[row].tolist()
-        pose = self._scenario.agents.poses[row, later]
+        x, y, heading = given.state.poses[row].tolist()
+        pose = self._agents.poses[row, later]
         cos, sin, dx, dy = np.cos(heading), np.sin(heading), pose[0] - x, pose[1] - y
         return np.array([cos * dx + sin * dy, cos * dy - sin * dx, float(wrap_angle(pose[2] - heading))])
 
-    def _acceleration_costs(self, row: int, later: int) -> Float64[np.ndarray, "accelerations"]:
+    def _acceleration_costs(
+        self, given: "DecisionInput", row: int, later: int
+    ) -> Float64[np.ndarray, "accelerations"]:
         """Distance along the path, and difference in speed, to the log after each acceleration."""
-        agents, state = self._scenario.agents, self._state
+        agents, progress = self._agents, float(given.state.progress[row])
         x, y, heading = agents.poses[row, later].tolist()
-        wanted_m = arc_of(self._paths, row, (x, y), float(state.progress[row])) - state.progress[row]
+        wanted_m = arc_of(given.paths, row, (x, y), progress) - progress
         velocity = agents.velocities_mps[row, later]
         wanted_mps = velocity[0] * np.cos(heading) + velocity[1] * np.sin(heading)
-        speed = max(float(state.speed[row]), 0.0)
+        speed = max(float(given.state.speed[row]), 0.0)
         ends = np.array([travelled(speed, accel, DECISION_S) for accel in ACCELERATIONS_MPS2.tolist()])
         missed = np.abs(ends[:, 0] - wanted_m) + SPEED_WEIGHT_S * np.abs(ends[:, 1] - np.nan_to_num(wanted_mps))
         return missed + EFFORT_WEIGHT_S2 * np.abs(ACCELERATIONS_MPS2)
 
-    def _token_costs(self, wanted: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "tokens"]:
-        """Distance of each motion from that to the log."""
-        assert self._model is not None
-        gaps = self._model.vocabulary.motions - wanted
-        return np.hypot(gaps[:, 0], gaps[:, 1]) + HEADING_WEIGHT_M * np.abs(gaps[:, 2])
+
+def _token_costs(given: "DecisionInput", wanted: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "tokens"]:
+    """Distance of each motion from that to the log."""
+    gaps = given.motions - wanted
+    return np.hypot(gaps[:, 0], gaps[:, 1]) + HEADING_WEIGHT_M * np.abs(gaps[:, 2])
 
 
 def _nearest_of_likeliest(
@@ -148,4 +132,12 @@ def closed_loop_samples(scenario: Scenario, checkpoint: Path, *, steps: int = 15
     Raises:
         ValueError: When no agent moves.
     """
-    return SupervisedTraffic(scenario, checkpoint, seed=seed).run(steps)
+    from simulation.traffic.learned.traffic import LearnedTraffic
+
+    supervisor = Supervisor(scenario)
+    traffic = LearnedTraffic(scenario, LearnedOptions(checkpoint=checkpoint), seed=seed, adjust=supervisor)
+    states = states_of(scenario.ego)[0]
+    for iteration in range(min(steps, len(states) - 1 - scenario.first_frame)):
+        supervisor.now = scenario.first_frame + iteration
+        traffic.step(iteration, states[supervisor.now])
+    return Samples.joined(supervisor.parts)

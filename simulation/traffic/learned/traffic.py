@@ -2,9 +2,11 @@
 
 import hashlib
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from driving.agents import AgentKind
 from driving.scenario import Scenario
@@ -18,11 +20,12 @@ from simulation.traffic.learned.inference import infer
 from simulation.traffic.learned.motion import PLANNED, has_left, plan_motions
 from simulation.traffic.learned.observing import EgoTrack, LightTable, PlaceFinder, observe
 from simulation.traffic.learned.options import LearnedOptions, Policy
-from simulation.traffic.learned.paths import PathBuilder, arc_of, standing_off_lane
+from simulation.traffic.learned.paths import PathBuilder, Paths, arc_of, standing_off_lane
 from simulation.traffic.learned.state import (
     DECISION_STEPS,
     FORECAST_POSES,
     Choice,
+    State,
     forecasts,
     no_users,
 )
@@ -31,6 +34,20 @@ from simulation.traffic.tracks import TrackArrays, arrays_of_tracks
 
 ENTRY_GAP_M = 1.0
 """An agent enters the scene when its box, longer by this much at both ends, is free."""
+
+
+class DecisionInput(NamedTuple):
+    """What the network's logits are computed from, and the motions that its tokens stand for."""
+
+    users: Int64[np.ndarray, "agents"]
+    """Rows of the agents that decide."""
+    features: Features
+    state: State
+    paths: Paths
+    motions: Float32[np.ndarray, "tokens 3"]
+
+
+Adjust = Callable[[DecisionInput, Logits], Logits]
 
 
 class LearnedTraffic:
@@ -48,6 +65,7 @@ class LearnedTraffic:
         *,
         seed: int = 0,
         vehicle: VehicleParameters = PACIFICA,
+        adjust: Adjust | None = None,
     ) -> None:
         """Build the paths and take over the first frame.
 
@@ -56,13 +74,14 @@ class LearnedTraffic:
             options: Policies and style.
             seed: Of the agents' choices; they also depend on the scenario's id.
             vehicle: The ego.
+            adjust: Replaces the network's logits, for training in closed loop.
 
         Raises:
             FileNotFoundError: When a learned agent needs a checkpoint that is missing.
             ValueError: When the checkpoint does not fit, or the options do not fit the scenario.
         """
         options = options or LearnedOptions()
-        self._scenario = scenario
+        self._scenario, self._adjust = scenario, adjust
         policies = options.policies(scenario)
         policies[standing_off_lane(scenario) & (policies != Policy.LOG)] = Policy.LOG
         self._policies = policies
@@ -133,17 +152,15 @@ class LearnedTraffic:
             motions = self._model.vocabulary.motions
             places = self._places.places(self._state, users)
             fill_features(self._paths, self._state, self._expected, users, places, features)
-            logits = self._adjusted(users, features, Logits(*infer(self._model.weights, features, is_free)))
+            logits = Logits(*infer(self._model.weights, features, is_free))
+            if self._adjust is not None:
+                given = DecisionInput(users, features, self._state, self._paths, motions)
+                logits = self._adjust(given, logits)
         tokens = np.zeros(logits.tokens.shape, dtype=np.float32)
         tokens[is_free] = self._rng.gumbel(size=(int(is_free.sum()), len(motions)))
         draws = Draws(self._rng.gumbel(size=logits.accelerations.shape), self._rng.uniform(size=len(users)), tokens)
         deciding = Deciding(users, is_free, self._policies[users] == Policy.IDM)
         return decide(self._paths, (self._state, self._expected), deciding, (*logits, motions), (draws, self._style))
-
-    def _adjusted(self, users: Int64[np.ndarray, "agents"], features: Features, logits: Logits) -> Logits:
-        """The logits from which is drawn: those of the network. Training in closed loop replaces them."""
-        del users, features
-        return logits
 
     def _let_leave(self) -> None:
         """Remove agents beyond the radius around the ego and at the ends of their lanes."""

@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
 
+from simulation.ego.dynamics import states_of
 from simulation.traffic.learned.closed_loop import (
     TOP,
-    SupervisedTraffic,
+    Supervisor,
     _nearest_of_likeliest,
     closed_loop_samples,
 )
+from simulation.traffic.learned.options import LearnedOptions
 from simulation.traffic.learned.samples import samples_of
+from simulation.traffic.learned.traffic import LearnedTraffic
 
 
 def test_samples_are_finite_and_of_the_same_form(junction, model_folder):
@@ -23,8 +26,12 @@ def test_samples_are_finite_and_of_the_same_form(junction, model_folder):
 
 def test_the_roll_out_stays_near_the_log_although_the_network_is_random(junction, model_folder, monkeypatch):
     monkeypatch.setattr("simulation.traffic.learned.closed_loop.TOP", 33)
-    traffic = SupervisedTraffic(junction, model_folder)
-    traffic.run(40)
+    supervisor = Supervisor(junction)
+    traffic = LearnedTraffic(junction, LearnedOptions(checkpoint=model_folder), adjust=supervisor)
+    states = states_of(junction.ego)[0]
+    for iteration in range(40):
+        supervisor.now = junction.first_frame + iteration
+        traffic.step(iteration, states[supervisor.now])
     at = junction.first_frame + 40
     both = traffic.tracks.valid[:, at] & junction.agents.valid[:, at]
     gaps = np.hypot(*(traffic.tracks.poses[both, at, :2] - junction.agents.poses[both, at, :2]).T)
