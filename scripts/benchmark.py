@@ -95,7 +95,7 @@ class Arguments(CommonArguments):
     camera_size: tuple[int, int] | None = None
     """Width and height of all images [px]. [the longest side is 480 for rigs by name; of the file]"""
     appearance: str | None = None
-    """Light and weather of the images: day, overcast, dusk, night, fog, rain, or by_seed. [day, or the planner's]"""
+    """Light and weather: day, overcast, dusk, night, fog, rain, by_seed or by_scenario. [day, or the planner's]"""
     camera_seed: int | None = None
     """Seed of buildings, trees, looks of agents, noise, and of the appearance by_seed. [0, or the planner's]"""
     camera_every_steps: int | None = None

@@ -55,7 +55,7 @@ class Arguments(CommonArguments):
     size: tuple[int, int] | None = None
     """Width and height of all images [px]. [sizes of the rig]"""
     appearance: str = "day"
-    """Light and weather: day, overcast, dusk, night, fog, rain, or by_seed."""
+    """Light and weather: day, overcast, dusk, night, fog, rain, by_seed, or by_scenario (docs/text_scenarios.md)."""
     seed: int = 0
     """Of buildings, trees, looks of agents and noise, and of the appearance if that is by_seed."""
     every_steps: int = 1

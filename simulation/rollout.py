@@ -211,6 +211,7 @@ class Rollout:
         started = time.perf_counter()
         self._controller = mode.make_controller(scenario, vehicle)
         self._traffic = mode.make_traffic(scenario, TrafficSetting(seed, options))
+        cameras = None if cameras is None else cameras.for_scenario(scenario)
         self._cameras = cameras
         self._sensors: Sensors = RenderedSensors(scenario, cameras) if cameras else mode.make_sensors(scenario)
         self._window = TrackWindow(scenario.agents.track_ids, self._traffic.tracks)

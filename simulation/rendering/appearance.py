@@ -1,7 +1,9 @@
 """How a scene is lit and how the camera records it: time of day, weather, exposure, faults of the lens."""
 
+import json
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -111,7 +113,35 @@ RAIN = replace(
     noise_sd=2.5,
 )
 APPEARANCES = {"day": DAY, "overcast": OVERCAST, "dusk": DUSK, "night": NIGHT, "fog": FOG, "rain": RAIN}
+APPEARANCE_KEY = "appearance"
+"""Key of a scenario's metadata that holds the appearance of its images, as JSON."""
 _WEIGHTS = {"day": 0.38, "overcast": 0.18, "dusk": 0.12, "night": 0.14, "fog": 0.06, "rain": 0.12}
+
+
+def appearance_to_json(appearance: Appearance) -> str:
+    """The appearance as JSON, for the metadata of a scenario."""
+    return json.dumps(asdict(appearance))
+
+
+def appearance_in(metadata: Mapping[str, str]) -> Appearance | None:
+    """The appearance that the metadata of a scenario name; None where they name none.
+
+    Raises:
+        ValueError: When the entry is no appearance.
+    """
+    text = metadata.get(APPEARANCE_KEY)
+    if text is None:
+        return None
+    try:
+        return appearance_from(json.loads(text))
+    except (TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"The metadata entry {APPEARANCE_KEY!r} is no appearance: {text!r}.") from error
+
+
+def appearance_from(content: Mapping[str, object]) -> Appearance:
+    """The appearance of a mapping that JSON gave: its colours are lists."""
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
+    return Appearance(**values)  # type: ignore[arg-type]
 
 
 def appearance_of(seed: int) -> Appearance:

@@ -10,7 +10,7 @@ The same settings give the same bytes, in a drive and later from its log.
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +26,14 @@ from driving.rigs import NUPLAN_8
 from driving.scenario import HISTORY_STEPS, Scenario
 from driving.timing import STEP_S
 from simulation.ego.dynamics import HEADING, states_of
-from simulation.rendering.appearance import APPEARANCES, Appearance, appearance_of
+from simulation.rendering.appearance import (
+    APPEARANCES,
+    DAY,
+    Appearance,
+    appearance_from,
+    appearance_in,
+    appearance_of,
+)
 from simulation.rendering.faults import CameraFault, parse_fault, require_known_cameras
 from simulation.rendering.snapshot import Snapshot, snapshot_of
 from simulation.sensors.frames_on_demand import FramesOnDemand
@@ -37,6 +44,9 @@ DEFAULT_SIZE = (480, 270)
 """Width and height of the default rig's images [px]."""
 BY_SEED = "by_seed"
 """Name of an appearance that the seed decides."""
+BY_SCENARIO = "by_scenario"
+"""Name of the appearance that the metadata of the scenario hold; a clear day without it."""
+NAMES = (*APPEARANCES, BY_SEED, BY_SCENARIO)
 KEPT_RENDERERS = 4
 """Of a process; a renderer refers to its map and ground."""
 KEPT_IMAGES = 64
@@ -52,7 +62,7 @@ class CameraSettings:
     calibration: CameraRig | None = None
     """Rig that planners get, where it differs from the true one: a shifted calibration."""
     appearance: str | Appearance = "day"
-    """A name of `APPEARANCES`, `by_seed`, or an appearance."""
+    """A name of `APPEARANCES`, `by_seed`, `by_scenario`, or an appearance."""
     seed: int = 0
     """Of buildings, trees, looks of agents, noise, and of the appearance if this is `by_seed`."""
     every_steps: int = 1
@@ -60,8 +70,8 @@ class CameraSettings:
     faults: tuple[CameraFault, ...] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.appearance, str) and self.appearance not in (*APPEARANCES, BY_SEED):
-            raise ValueError(unknown_name("appearance named", self.appearance, (*APPEARANCES, BY_SEED)))
+        if isinstance(self.appearance, str) and self.appearance not in NAMES:
+            raise ValueError(unknown_name("appearance named", self.appearance, NAMES))
         if self.every_steps < 1:
             raise ValueError(f"Cameras need at least 1 step between two images, got {self.every_steps}.")
         planner_rig = self.planner_rig
@@ -79,7 +89,19 @@ class CameraSettings:
         """The appearance behind its name."""
         if isinstance(self.appearance, Appearance):
             return self.appearance
+        if self.appearance == BY_SCENARIO:
+            raise ValueError("The appearance by_scenario needs a scenario: call for_scenario first.")
         return appearance_of(self.seed) if self.appearance == BY_SEED else APPEARANCES[self.appearance]
+
+    def for_scenario(self, scenario: Scenario) -> "CameraSettings":
+        """The settings with the appearance of a scenario, where they take it from there.
+
+        Raises:
+            ValueError: When the metadata of the scenario hold a wrong appearance.
+        """
+        if self.appearance != BY_SCENARIO:
+            return self
+        return replace(self, appearance=appearance_in(scenario.metadata) or DAY)
 
     def to_json(self) -> dict[str, Any]:
         """Content for the header of a log."""
@@ -102,8 +124,7 @@ class CameraSettings:
         """
         calibration, appearance = content["calibration"], content["appearance"]
         if isinstance(appearance, dict):
-            values = {name: tuple(value) if isinstance(value, list) else value for name, value in appearance.items()}
-            appearance = Appearance(**values)  # type: ignore[arg-type]
+            appearance = appearance_from(appearance)
         return cls(
             rig=rig_from_json(content["rig"], "The log's rig"),
             calibration=None if calibration is None else rig_from_json(calibration, "The log's calibration"),
@@ -191,7 +212,7 @@ class RenderedImagesByFrame:
             kept_images: Number of images that stay in memory.
         """
         self._kept_images = kept_images
-        self._scenario, self._settings, self._snapshot_at = scenario, settings, snapshot_at
+        self._scenario, self._settings, self._snapshot_at = scenario, settings.for_scenario(scenario), snapshot_at
         self._kept: OrderedDict[tuple[int, int], CameraImage] = OrderedDict()
         self._cameras = np.arange(len(settings.rig.names))
 

@@ -15,7 +15,6 @@ from simulation.generation.text.appearance import time_of_day_in, weather_in
 from simulation.generation.text.condition import EventCondition, TextCondition
 from simulation.generation.text.measured_scene import (
     DENSITY_BANDS,
-    appearance_in,
     does,
     ego_speed_mps,
     has_signal,
@@ -26,6 +25,7 @@ from simulation.generation.text.measured_scene import (
 from simulation.generation.text.measuring import MEASURES, NEVER, Found
 from simulation.generation.text.relative_agents import RelativeAgents
 from simulation.generation.text.vocabulary import Manoeuvre
+from simulation.rendering.appearance import appearance_in
 
 DISTANCE_TOLERANCE = (1.5, 0.15)
 """Absolute [m] and relative tolerance of distances; the larger one holds."""
@@ -94,7 +94,7 @@ def _scene_facts(condition: TextCondition) -> Iterator[Fact]:
 
 
 def _looks(part: str, wanted: str, view: RelativeAgents) -> bool:
-    looks = appearance_in(view.scenario)
+    looks = appearance_in(view.scenario.metadata)
     if looks is None:
         return False
     return str(time_of_day_in(looks) if part == "time_of_day" else weather_in(looks)) == wanted

@@ -1,6 +1,4 @@
-"""Measuring of what surrounds the events: density, signal, road, the ego's speed and manoeuvre, appearance."""
-
-import json
+"""Measuring of what surrounds the events: density, signal, road, the ego's speed and manoeuvre."""
 
 import numpy as np
 import shapely
@@ -8,12 +6,10 @@ from jaxtyping import Int64
 
 from driving.agents import AgentKind, LightStatus
 from driving.importers.tagging import TURN_RAD
-from driving.scenario import Scenario
 from simulation.generation.condition import SIGNALS
 from simulation.generation.text.relative_agents import RelativeAgents
 from simulation.generation.text.vocabulary import EgoManoeuvre, RoadType
 from simulation.geometry.lane_anchors import lane_anchors
-from simulation.rendering.appearance import Appearance
 
 AROUND_M = 60.0
 """Distance from the ego up to which vehicles count for the density of traffic."""
@@ -27,15 +23,6 @@ ROAD_AHEAD_M = 20.0
 JOIN_M = 20.0
 """Distance before the join of two connectors at which their sides are compared."""
 FRAMES_BETWEEN = 10
-
-
-def appearance_in(scenario: Scenario) -> Appearance | None:
-    """The appearance that camera images of a scenario get; None where it names none."""
-    text = scenario.metadata.get("appearance")
-    if text is None:
-        return None
-    values = {name: tuple(one) if isinstance(one, list) else one for name, one in json.loads(text).items()}
-    return Appearance(**values)  # type: ignore[arg-type]
 
 
 def vehicles_around(view: RelativeAgents) -> float:

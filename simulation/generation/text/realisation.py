@@ -7,7 +7,7 @@ also repeated when a measuring function finds that a stated fact is not true in 
 import json
 import zlib
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,6 +40,7 @@ from simulation.generation.text.relative_agents import RelativeAgents
 from simulation.generation.text.scenario_types import scenario_type_of
 from simulation.generation.text.stage import Staging
 from simulation.generation.text.vocabulary import EgoManoeuvre, RoadType
+from simulation.rendering.appearance import APPEARANCE_KEY, appearance_to_json
 
 MAX_ATTEMPTS = 40
 STRICT_ATTEMPTS = 20
@@ -48,8 +49,8 @@ SPEEDS_MPS = (8.0, 12.5)
 RED_S = (9.5, 11.5)
 """Time at which the ego's red light turns green."""
 LANE_CHANGES = {"low": lane_change_light, "medium": lane_change_medium, "high": lane_change_dense}
-TEXT_KEY, APPEARANCE_KEY = "text_condition", "appearance"
-"""Keys of the metadata: the condition as JSON, and the appearance of camera images as JSON."""
+TEXT_KEY = "text_condition"
+"""Key of the metadata that holds the condition as JSON; `APPEARANCE_KEY` holds the appearance."""
 
 
 class UnmetConditionError(ValueError):
@@ -98,7 +99,7 @@ def realise(
         if wrong:
             reasons[f"not measured: {listed(wrong)}"] += 1
             continue
-        looks = json.dumps(asdict(appearance_for(condition.appearance)))
+        looks = appearance_to_json(appearance_for(condition.appearance))
         notes = {TEXT_KEY: json.dumps(json.loads(text)), APPEARANCE_KEY: looks}
         return replace(recording, metadata={**recording.metadata, **notes})
     raise UnmetConditionError(_unmet(condition, map_graph, reasons))

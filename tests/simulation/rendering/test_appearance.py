@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from simulation.rendering.appearance import APPEARANCES, NIGHT, Appearance, appearance_of
+from simulation.rendering.appearance import (
+    APPEARANCE_KEY,
+    APPEARANCES,
+    NIGHT,
+    Appearance,
+    appearance_in,
+    appearance_of,
+    appearance_to_json,
+)
 
 
 def test_random_appearances_repeat_by_seed_and_cover_day_and_night():
@@ -33,3 +41,16 @@ def test_lamps_are_lit_at_night_and_not_by_day():
 def test_impossible_values_are_refused(values, sentence):
     with pytest.raises(ValueError, match=sentence):
         Appearance(**values)
+
+
+@pytest.mark.parametrize("name", APPEARANCES)
+def test_metadata_of_a_scenario_hold_an_appearance(name):
+    looks = APPEARANCES[name]
+    assert appearance_in({APPEARANCE_KEY: appearance_to_json(looks), "origin": "test"}) == looks
+    assert appearance_in({"origin": "test"}) is None
+
+
+@pytest.mark.parametrize("text", ["night", "[1, 2]", '{"colour": 3}'])
+def test_a_wrong_entry_of_the_metadata_is_named(text):
+    with pytest.raises(ValueError, match="'appearance' is no appearance"):
+        appearance_in({APPEARANCE_KEY: text})

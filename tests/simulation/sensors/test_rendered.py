@@ -10,6 +10,7 @@ from driving.cameras import MissingImageError
 from driving.rigs import NUSCENES_6
 from driving.synthetic.scenes import scene
 from planning.simple import SimplePlanner
+from simulation.rendering.appearance import DAY, NIGHT, appearance_to_json
 from simulation.rendering.faults import parse_fault
 from simulation.rollout import Rollout
 from simulation.sensors.rendered import CameraSettings
@@ -129,6 +130,26 @@ def test_settings_survive_json_to_the_last_digit():
         assert again.to_json() == each.to_json()
         np.testing.assert_array_equal(again.rig.ego_from_camera, each.rig.ego_from_camera)
         assert again.resolved_appearance == each.resolved_appearance
+
+
+def test_an_appearance_by_scenario_is_that_of_its_metadata_and_a_clear_day_without(queue):
+    settings = replace(SETTINGS, appearance="by_scenario")
+    with_night = queue.with_metadata(appearance=appearance_to_json(NIGHT))
+    assert settings.for_scenario(with_night).resolved_appearance == NIGHT
+    assert settings.for_scenario(queue).resolved_appearance == DAY
+    assert SETTINGS.for_scenario(with_night) is SETTINGS
+    with pytest.raises(ValueError, match="needs a scenario"):
+        _ = settings.resolved_appearance
+
+
+def test_images_of_a_scenario_at_night_are_darker(queue):
+    settings = replace(SETTINGS, appearance="by_scenario")
+    with_night = queue.with_metadata(appearance=appearance_to_json(NIGHT))
+    means = []
+    for scenario in (queue, with_night):
+        (seen,), _ = observations(scenario, settings, [1])
+        means.append(float(np.mean(seen.cameras.image(0))))
+    assert means[1] < 0.6 * means[0]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,3 @@
-import json
-from dataclasses import asdict, replace
-
 import pytest
 from staged_cases import staged
 
@@ -8,7 +5,6 @@ from driving.synthetic.scenes import scene
 from simulation.generation.corner_cases import kinds_junction, kinds_lanes
 from simulation.generation.corner_cases.generator import staged_recording
 from simulation.generation.text.measured_scene import (
-    appearance_in,
     does,
     ego_speed_mps,
     has_signal,
@@ -18,7 +14,6 @@ from simulation.generation.text.measured_scene import (
 )
 from simulation.generation.text.relative_agents import RelativeAgents
 from simulation.generation.text.vocabulary import EgoManoeuvre, RoadType
-from simulation.rendering.appearance import NIGHT
 
 
 def view_of(stage, seed: int = 0) -> RelativeAgents:
@@ -84,11 +79,3 @@ def test_the_road_of_a_corner_case_is_measured(stage, road, other):
     view = view_of(stage)
     assert is_on_road(view, road)
     assert not is_on_road(view, other)
-
-
-def test_the_appearance_is_read_from_the_metadata_of_the_scenario():
-    plain = scene("straight_road")
-    assert appearance_in(plain) is None
-    assert appearance_in(plain.with_metadata(appearance=json.dumps(asdict(NIGHT)))) == NIGHT
-    darker = replace(NIGHT, exposure=0.7)
-    assert appearance_in(plain.with_metadata(appearance=json.dumps(asdict(darker)))) == darker

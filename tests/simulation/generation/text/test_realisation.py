@@ -10,12 +10,11 @@ from simulation.generation.corner_cases.sites import SiteSearch
 from simulation.generation.registry import scenario_generator
 from simulation.generation.text.facts import wrong_facts
 from simulation.generation.text.grammar import parse
-from simulation.generation.text.measured_scene import appearance_in
 from simulation.generation.text.realisation import TEXT_KEY, UnmetConditionError, realise, stage
 from simulation.generation.text.relative_agents import RelativeAgents
 from simulation.generation.text.scenario_types import scenario_type_of
 from simulation.geometry.lane_anchors import lane_anchors
-from simulation.rendering.appearance import NIGHT
+from simulation.rendering.appearance import NIGHT, appearance_in
 
 SENTENCE = "a cyclist crosses from the right while the car ahead brakes hard, wet night, dense traffic"
 
@@ -36,7 +35,7 @@ def test_the_scenario_shows_every_fact_and_is_sound(recording):
 def test_the_condition_and_the_appearance_travel_with_the_recording(recording):
     condition = json.loads(recording.metadata[TEXT_KEY])
     assert [one["kind"] for one in condition["events"] if "kind" in one] == ["cyclist"]
-    looks = appearance_in(recording.scenario(recording.tags[0]))
+    looks = appearance_in(recording.metadata)
     assert looks.sun_elevation_rad == NIGHT.sun_elevation_rad
     assert looks.rain > 0.0
 
