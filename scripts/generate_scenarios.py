@@ -5,13 +5,23 @@ r"""Write generated scenarios as nuPlan data.
     python scripts/generate_scenarios.py --output scenes --text "two oncoming trucks" --text "red light" --count 5
     python scripts/generate_scenarios.py --output scenes --condition-json condition.json --map-from worlds
     python scripts/generate_scenarios.py --schema > schema.json
+    python scripts/generate_scenarios.py --output scenes --count 100 --map-from worlds --seed 3 \
+        --rarity 0.9..0.99 --condition density=high
 
 Each sentence of the controlled vocabulary (docs/text_scenarios.md) becomes `--count` scenarios whose logged ego is a
 verified way out and whose facts are measured. `--condition-json` takes conditions as JSON in the schema that
 `--schema` prints, a single one or a list, for example written by a language model. The output is a nuPlan data root;
 `scripts/render_cameras.py --appearance by_scenario` renders its images with light and weather of the sentence.
+Without a sentence the scenes are drawn by a network (docs/learned_scenes.md), `--count` of them. Their conditions are
+KEY=VALUE entries: vehicles, parked, bicycles, pedestrians (numbers), density and speed (low, medium, high),
+ego_speed_mps (8..13), scenario_type, signal (green, yellow, red), rarity (0.9..0.99).
 Equal arguments give equal files.
 """
+
+import os
+
+# Before torch starts its threads: idle ones would spin.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import json
 from dataclasses import dataclass
@@ -21,6 +31,7 @@ from typing import Annotated
 from command_line import CommonArguments, console, print_line, run
 from make_corner_cases import maps_of
 from rich.table import Table
+from scene_conditions import learned_scenes, scene_condition
 from text_conditions import conditions_of, scenarios_of
 from tyro.conf import UseAppendAction
 
@@ -35,11 +46,17 @@ class Arguments(CommonArguments):
     output: Path | None = None
     """Folder to write to; an existing world in it is extended."""
     count: int = 1
-    """Scenarios per sentence or condition."""
+    """Scenarios per sentence or condition, or learned scenes."""
     text: Annotated[UseAppendAction[tuple[str, ...]], None] = ()
     """A sentence in quotes; may be repeated."""
     condition_json: Path | None = None
     """JSON file with one condition or a list of conditions."""
+    condition: Annotated[UseAppendAction[tuple[str, ...]], None] = ()
+    """KEY=VALUE of a learned scene, or several in quotes; may be repeated."""
+    rarity: str | None = None
+    """Band of quantiles of the likelihood of a learned scene, for example 0.9..0.99."""
+    checkpoint: Path | None = None
+    """Folder of the network of learned scenes."""
     map_from: Path | None = None
     """Use the maps of this data root, in turn."""
     seed: int = 0
@@ -55,18 +72,29 @@ def main(arguments: Arguments) -> None:
         return
     if arguments.output is None:
         raise ValueError("Name a folder to write to with --output.")
-    conditions = conditions_of(arguments.text, arguments.condition_json)
     maps = None if arguments.map_from is None else maps_of(arguments.map_from)
-    made = scenarios_of(conditions, arguments.count, arguments.seed, maps, arguments)
+    is_learned = not arguments.text and arguments.condition_json is None
+    if is_learned:
+        wanted = scene_condition(arguments.condition, arguments.rarity)
+        numbers = arguments.count, arguments.seed
+        made = learned_scenes(wanted, numbers, maps, arguments.checkpoint, arguments)
+    else:
+        if arguments.condition or arguments.rarity:
+            raise ValueError(
+                "--condition and --rarity belong to learned scenes; leave out --text and --condition-json."
+            )
+        conditions = conditions_of(arguments.text, arguments.condition_json)
+        made = scenarios_of(conditions, arguments.count, arguments.seed, maps, arguments)
     write_world(made, arguments.output)
     table = Table(title=f"{len(made)} scenarios in {arguments.output}", title_justify="left")
     for name in ("log", "scenario type", "agents", "score of the way out", "map"):
         table.add_column(name)
     for one in made:
-        cells = (one.tags[0].scenario_type, str(len(one.agents.track_ids)), one.metadata["logged_score"])
+        cells = (one.tags[0].scenario_type, str(len(one.agents.track_ids)), one.metadata.get("logged_score", ""))
         table.add_row(one.log_name, *cells, one.map.name)
     console.print(table)
-    print_line("Render cameras with --appearance by_scenario to get light and weather of the sentence.")
+    if not is_learned:
+        print_line("Render cameras with --appearance by_scenario to get light and weather of the sentence.")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,18 @@ def _text() -> ScenarioGenerator:
     return TextGenerator()
 
 
-GENERATORS: dict[str, Callable[[], ScenarioGenerator]] = {"town": _town, "corner_case": _corner_case, "text": _text}
+def _learned() -> ScenarioGenerator:
+    from simulation.generation.learned.generator import LearnedGenerator
+
+    return LearnedGenerator()
+
+
+GENERATORS: dict[str, Callable[[], ScenarioGenerator]] = {
+    "town": _town,
+    "corner_case": _corner_case,
+    "text": _text,
+    "learned": _learned,
+}
 """Loader by name."""
 
 

@@ -46,7 +46,9 @@ def test_conditions_come_from_json_too(scripts, tmp_path):
 @pytest.mark.parametrize(
     ("values", "match"),
     [
-        ({}, "Give a sentence"),
+        ({"condition": ("densty=high",)}, "Did you mean 'density'"),
+        ({"rarity": "0.9..2"}, "rarity is an ascending range within 0..1"),
+        ({"text": ("night",), "rarity": "0.9"}, "belong to learned scenes"),
         ({"text": ("a zeppelin",)}, "No word 'zeppelin'"),
         ({"text": ("night",), "count": 0}, "--count must be at least 1"),
     ],

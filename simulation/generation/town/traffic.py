@@ -260,13 +260,16 @@ def _run(
     warm_up = len(lights) - len(history.lane)
     walkers = no_walkers(len(foot.paths))
     grants = np.zeros(1, dtype=np.int64)
+    for i in range(num_vehicles):
+        grants[0] = max(grants[0], now[i].grant)
     entered = np.full(len(net.lanes), -1)
     desired = np.zeros(num_vehicles)
     draws = np.zeros(num_people)
     poses = np.zeros((num_people, 4))
     for i in range(num_vehicles):
         draw = uniform(population.vehicle_random, i)
-        now[i].next = choose_connector(net, now[i].lane, drivers[i].length, draw)
+        if now[i].next < 0:
+            now[i].next = choose_connector(net, now[i].lane, drivers[i].length, draw)
     for step in range(len(lights)):
         traffic = Traffic(net, drivers, now, sort_by_lane(net, now))
         gather_walkers(foot, people, walkers)

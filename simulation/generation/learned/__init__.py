@@ -1,0 +1,1 @@
+"""Learned scenes: an autoregressive network that places agents on the lanes of any map."""

@@ -1,0 +1,136 @@
+"""Scenes to learn from: instants of generated towns, or of the scenarios of nuPlan data roots."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+
+from driving.agents import AgentKind, LightStatus
+from driving.map import MapGraph
+from driving.nuplan.data import DataRoot
+from driving.nuplan.scenarios import list_scenarios, open_scenario
+from driving.scenario import Scenario
+from driving.vehicle import PACIFICA
+from simulation.generation.learned.scene import Boxes, Scene, scene_agents
+from simulation.generation.learned.window import WINDOW_M, scene_window
+from simulation.generation.town.generator import simulate_town
+from simulation.generation.town.layout import TownSettings
+from simulation.generation.town.observed import ObservedTown
+from simulation.geometry.lane_anchors import lane_anchors
+
+TOWN_STEP_S = 5.0
+"""Time between the instants that are taken from a town."""
+EGOS_PER_INSTANT = 36
+"""Scenes of one instant of a town, each around another vehicle."""
+SCENARIO_STEP_S = 3.0
+REACH_M = WINDOW_M + 30.0
+"""Agents within this distance may be anchored to a window's pieces."""
+
+
+def scene_at(
+    map_graph: MapGraph, boxes: Boxes, ego_row: int, lights: dict[int, LightStatus] | None = None
+) -> Scene | None:
+    """The scene around one of some agents; None when it is in no lane or the map around does not fit.
+
+    Args:
+        map_graph: The map.
+        boxes: All agents, the ego included.
+        ego_row: The ego.
+        lights: Status by lane connector id.
+    """
+    anchor = lane_anchors(map_graph, boxes.poses[ego_row : ego_row + 1])
+    if not anchor.has_lane[0]:
+        return None
+    try:
+        window = scene_window(map_graph, int(anchor.rows[0]), float(anchor.along_m[0]))
+    except ValueError:
+        return None
+    near = np.flatnonzero(np.hypot(*(boxes.poses[:, :2] - window.center[:2]).T) < REACH_M)
+    agents, rows = scene_agents(window, boxes.take(near))
+    found = np.flatnonzero(near[rows] == ego_row)
+    # An ego that changes lanes or leaves a parking place may be beside its lane.
+    if not len(found) or agents.classes[found[0]] != 0:
+        return None
+    return Scene(window=window, agents=agents, ego=int(found[0]), lights=lights or {})
+
+
+def town_scenes(seed: int, settings: TownSettings, *, egos: int = EGOS_PER_INSTANT) -> list[Scene]:
+    """Scenes of the town of a seed."""
+    return observed_scenes(simulate_town(seed, settings), seed, egos=egos)
+
+
+def observed_scenes(observed: ObservedTown, seed: int, *, egos: int = EGOS_PER_INSTANT) -> list[Scene]:
+    """Scenes of a town, around vehicles with the ego's dimensions."""
+    rng = np.random.default_rng([seed, 16])
+    steps = range(0, len(observed.history.v), round(TOWN_STEP_S / 0.1))
+    made = np.flatnonzero(observed.drivers["is_ego_make"])
+    lanes = observed.town.map.lanes
+    lit = lanes.ids[np.flatnonzero(lanes.has_traffic_lights)].tolist()
+    found = []
+    for step in steps:
+        boxes = town_boxes(observed, step)
+        lights = {lane_id: LightStatus(int(one)) for lane_id, one in zip(lit, observed.lights[:, step], strict=True)}
+        for ego in np.sort(rng.choice(made, min(egos, len(made)), replace=False)).tolist():
+            scene = scene_at(observed.town.map, boxes, ego, lights)
+            if scene is not None:
+                found.append(scene)
+    return found
+
+
+def town_boxes(observed: ObservedTown, step: int) -> Boxes:
+    """All agents of a town at a step: vehicles and bicycles, parked cars, pedestrians."""
+    drivers, parked, people = observed.drivers, observed.parked, observed.history.people[step]
+    return Boxes(
+        poses=np.concatenate([observed.motions.poses[step], parked.poses, people[:, :3]]),
+        sizes=np.concatenate(
+            [
+                np.stack([drivers["length"], drivers["width"]], axis=-1),
+                parked.sizes[:, :2],
+                observed.people_sizes[:, :2],
+            ]
+        ),
+        speeds_mps=np.concatenate([observed.motions.speed[step], np.zeros(len(parked.poses)), people[:, 3]]),
+        kinds=np.concatenate(
+            [
+                drivers["kind"],
+                np.full(len(parked.poses), AgentKind.VEHICLE),
+                np.full(len(people), AgentKind.PEDESTRIAN),
+            ]
+        ).astype(np.int8),
+    )
+
+
+def recorded_scenes(root: Path) -> Iterator[Scene]:
+    """Scenes of the scenarios of a nuPlan data root, around the logged ego."""
+    for entry in list_scenarios(DataRoot.find(root)):
+        yield from scenario_scenes(open_scenario(entry))
+
+
+def scenario_scenes(scenario: Scenario, frames: Int64[np.ndarray, "frames"] | None = None) -> Iterator[Scene]:
+    """Scenes of some frames of a scenario; every `SCENARIO_STEP_S` by default."""
+    if frames is None:
+        frames = np.arange(
+            scenario.first_frame, scenario.first_frame + scenario.num_frames, round(SCENARIO_STEP_S / 0.1)
+        )
+    for frame in frames.tolist():
+        boxes = scenario_boxes(scenario, frame)
+        ids, statuses = scenario.traffic_lights.at(frame)
+        lights = {int(lane_id): LightStatus(int(one)) for lane_id, one in zip(ids, statuses, strict=True)}
+        scene = scene_at(scenario.map, boxes, len(boxes.kinds) - 1, lights)
+        if scene is not None:
+            yield scene
+
+
+def scenario_boxes(scenario: Scenario, frame: int) -> Boxes:
+    """The agents of a frame, then the ego."""
+    agents, ego = scenario.agents, scenario.ego
+    rows = np.flatnonzero(agents.valid[:, frame])
+    size = np.array([[PACIFICA.length_m, PACIFICA.width_m]])
+    speeds = np.nan_to_num(np.hypot(*agents.velocities_mps[rows, frame].T))
+    return Boxes(
+        poses=np.concatenate([agents.poses[rows, frame], ego.center_poses()[:, frame]]),
+        sizes=np.concatenate([agents.sizes[rows, frame], size]),
+        speeds_mps=np.concatenate([speeds, ego.speed_mps[:, frame]]),
+        kinds=np.append(agents.kinds[rows], np.int8(AgentKind.VEHICLE)).astype(np.int8),
+    )

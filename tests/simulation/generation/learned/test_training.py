@@ -1,0 +1,100 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from simulation.generation.condition import SceneCondition
+from simulation.generation.learned.checkpoint import Checkpoint
+from simulation.generation.learned.facts import Levels, facts_of, training_condition
+from simulation.generation.learned.training import RECIPES, Trainer, tiny
+
+
+@pytest.fixture
+def recipe(config):
+    return replace(tiny(), network=config, steps=4, batch_size=2, warmup_steps=1, log_every=2)
+
+
+def test_a_resumed_training_ends_as_an_uninterrupted_one(recipe, scene, tmp_path):
+    whole = Trainer(recipe, [scene], tmp_path / "whole")
+    whole.run()
+    Trainer(recipe, [scene], tmp_path / "parts").run(stop_at=2)
+    resumed = Trainer(recipe, [scene], tmp_path / "parts")
+    assert resumed.step == 2
+    resumed.run()
+    for mine, theirs in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_losses_fall(recipe, scene, tmp_path):
+    found = []
+    trainer = Trainer(replace(recipe, steps=30, learning_rate=1e-2), [scene], tmp_path)
+    trainer.run(lambda step, means: found.append(means["total"]))
+    assert found[-1] < found[0] - 1.0
+
+
+def test_nan_stops_the_training_with_a_sentence(recipe, scene, tmp_path):
+    trainer = Trainer(recipe, [scene], tmp_path)
+    with torch.no_grad():
+        trainer.network.class_out[-1].bias[0] = float("nan")
+    with pytest.raises(ValueError, match=r"Training stopped at step 0: .* is NaN or infinite"):
+        trainer.run()
+
+
+def test_no_scene_is_one_sentence(recipe, tmp_path):
+    with pytest.raises(ValueError, match="No scene to learn from"):
+        Trainer(recipe, [], tmp_path)
+
+
+def test_another_configuration_is_refused(recipe, scene, tmp_path):
+    Trainer(recipe, [scene], tmp_path).run(stop_at=1)
+    with pytest.raises(ValueError, match="another batch_size"):
+        Trainer(replace(recipe, batch_size=3), [scene], tmp_path)
+
+
+def test_a_checkpoint_is_read_back(recipe, scene, tmp_path):
+    trainer = Trainer(recipe, [scene], tmp_path)
+    trainer.run()
+    trainer.save(data="hand-made")
+    found = Checkpoint.load(tmp_path)
+    assert found.metadata["steps"] == 4
+    assert found.metadata["data"] == "hand-made"
+    assert found.levels == trainer.levels
+    for mine, theirs in zip(trainer.network.parameters(), found.network.parameters(), strict=True):
+        torch.testing.assert_close(mine.detach().half().float(), theirs)
+
+
+def test_another_vocabulary_is_one_sentence(quiet, tmp_path):
+    quiet.save(tmp_path)
+    path = tmp_path / "scenes.json"
+    described = json.loads(path.read_text())
+    described["vocabulary"]["speed"] = 12
+    path.write_text(json.dumps(described))
+    with pytest.raises(ValueError, match=r"another vocabulary: speed is 12, expected 61. Train it again"):
+        Checkpoint.load(tmp_path)
+
+
+def test_a_missing_checkpoint_names_the_command(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"Train one with scripts/train_generator.py"):
+        Checkpoint.load(tmp_path)
+
+
+def test_levels_are_terciles(scene):
+    facts = facts_of(scene)
+    levels = Levels.of([replace(facts, vehicles_per_100_m=float(one), speed_share=0.5) for one in range(10)])
+    assert levels.density == (3.0, 6.0)
+    assert levels.level("density", replace(facts, vehicles_per_100_m=7.0)) == "high"
+    assert levels.level("speed", replace(facts, speed_share=float("nan"))) is None
+
+
+def test_conditions_of_a_training_hold_for_the_scene(scene):
+    levels = Levels(density=(0.5, 1.0), speed=(0.3, 0.6))
+    rng = np.random.default_rng(0)
+    found = [training_condition(rng, facts_of(scene), levels) for _ in range(60)]
+    assert any(one == SceneCondition() for one in found)
+    assert {one.parked for one in found} == {None, 1}
+
+
+def test_recipes_have_names():
+    assert list(RECIPES) == ["tiny", "base"]

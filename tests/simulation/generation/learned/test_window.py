@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from driving.agents import LightStatus
+from simulation.generation.learned import window as window_module
+from simulation.generation.learned.pieces import lane_pieces
+from simulation.generation.learned.window import NUM_FEATURES, NUM_LIGHT, scene_window, window_features
+
+
+def test_pieces_come_after_those_that_follow_them(scene):
+    for place in range(len(scene.window)):
+        assert (scene.window.successors[place] < place).all()
+
+
+def test_the_centre_lies_on_its_piece(street, lane_row):
+    window = scene_window(street, lane_row, 60.0)
+    pieces = lane_pieces(street)
+    own = window.pieces[window.center_piece]
+    assert pieces.lane_rows[own] == lane_row
+    assert abs(pieces.begin_m[own] + window.center_along_m - 60.0) < 1e-9
+
+
+def test_too_few_pieces_are_one_sentence(street, lane_row, monkeypatch):
+    monkeypatch.setattr(window_module, "WINDOW_M", 5.0)
+    with pytest.raises(ValueError, match=r"has \d lane pieces of up to 20 m; scenes need 4 to 384"):
+        scene_window(street, lane_row, 60.0)
+
+
+def test_too_many_pieces_are_one_sentence(street, lane_row, monkeypatch):
+    monkeypatch.setattr(window_module, "MAX_PIECES", 5)
+    with pytest.raises(ValueError, match=r"scenes need 4 to 5. Choose another place or map"):
+        scene_window(street, lane_row, 60.0)
+
+
+def test_features_are_finite_and_show_lights(street):
+    lanes = street.lanes
+    lit = int(np.flatnonzero(lanes.has_traffic_lights)[0])
+    before = int(lanes.predecessors[lit][0])
+    window = scene_window(street, before, 10.0)
+    features = window_features(window, {int(lanes.ids[lit]): LightStatus.RED})
+    assert features.shape == (len(window), NUM_FEATURES)
+    assert np.isfinite(features).all()
+    rows = lane_pieces(street).lane_rows[window.pieces]
+    assert (features[rows == lit, -NUM_LIGHT + LightStatus.RED] == 1.0).all()
+    assert (features[rows == before, -4 + LightStatus.RED] == 1.0).all()
+    assert window_features(window)[:, -NUM_LIGHT:].sum() == 0.0
