@@ -1,4 +1,4 @@
-"""Demonstration: generated towns, imported recordings, pictures, a comparison of planners, and a drive from cameras.
+"""Demonstration: towns, imported recordings, pictures, planners and their failures, and a drive from cameras.
 
     python scripts/demo.py --output demo
     python scripts/demo.py --output demo --recordings ~/argoverse2/sensor
@@ -18,6 +18,9 @@ SCRIPTS = Path(__file__).resolve().parent
 PLANNERS = ("log_future", "simple", "idm", "pdm_closed", "student")
 CAMERA_PLANNER = "perceived:pdm_closed"
 """Drives one scenario from rendered cameras, with the shipped perception network."""
+SEARCHED_PLANNER = "pdm_closed"
+FAILURES, SEARCH_BUDGET = 2, "90s"
+"""Failures with a way out at which the search ends, and its CPU time at most."""
 WORLD_SCENARIOS = 120
 DRIVEN_SCENARIOS = 20
 """Driven scenarios of the worlds, one or two of each type (`--limit` of the benchmark command)."""
@@ -60,6 +63,7 @@ def main(arguments: Arguments) -> None:
     for name, folder in data:
         option = ("--limit", DRIVEN_SCENARIOS) if name == "worlds" else ("--allow-short",)
         step(f"Closed loop: {name}", arguments, *benchmark(arguments, name, folder), *option)
+    find_failures(arguments)
     seen = output / "results" / "cameras"
     step(
         "One drive from cameras",
@@ -79,6 +83,21 @@ def main(arguments: Arguments) -> None:
         markup=False,
         soft_wrap=True,
     )
+
+
+def find_failures(arguments: Arguments) -> None:
+    """Search for failures of a planner that another driver would not have."""
+    found = arguments.output / "failures"
+    step(
+        f"{FAILURES} failures of {SEARCHED_PLANNER} that another driver would not have",
+        arguments,
+        *("find_failures.py", "--planner", SEARCHED_PLANNER, "--data", arguments.output / "worlds"),
+        *("--budget", SEARCH_BUDGET, "--until", FAILURES, "--workers", arguments.workers),
+        *("--seed", arguments.seed, "--output", found, "--resume"),
+    )
+    if (found / "data").is_dir():
+        command = viewer_command([str(found / "data")])
+        console.print(f"See them with their ways out in a browser:\n$ {command}", markup=False, soft_wrap=True)
 
 
 def viewer_command(results: list[str]) -> str:

@@ -143,6 +143,7 @@ def main(arguments: Arguments) -> None:
         print_line(f"Every failure with its numbers: {settings.output / 'summary.md'}")
     if summary.solvable:
         print_line(f"Scenarios with a way out, a nuPlan data root: {settings.output / DATA}")
+        print_line(f"See them in a browser: python scripts/view.py {settings.output / DATA}")
     if summary.found > summary.solvable:
         print_line(f"Scenarios without a proved way out, not to be trained on: {settings.output / UNPROVED}")
 

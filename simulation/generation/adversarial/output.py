@@ -1,6 +1,6 @@
 """Output of a campaign: a data root with the solved failures, the unproved ones apart, and the numbers.
 
-OUTPUT/data/          nuPlan data root: changed scenarios whose logged ego is the way out
+OUTPUT/data/          nuPlan data root: changed scenarios whose logged ego is the way out; notes and the failed drives
 OUTPUT/unproved/      the same without a certificate; not to be trained on
 OUTPUT/failures.json  every failure with its numbers
 OUTPUT/summary.md     found, plausible, solvable, modes
@@ -12,19 +12,32 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import open_scenario
 from driving.nuplan.writer import write_scenarios
 from driving.recording import frame_token
 from driving.scenario import Scenario
+from driving.timing import STEP_S
+from driving.trajectory import Trajectory
 from simulation.files import write_atomically
 from simulation.generation.adversarial.modes import elites
-from simulation.generation.adversarial.records import Campaign, FailureRecord, TaskRecord, arrays_file, changed_from
+from simulation.generation.adversarial.records import (
+    DRIVE_SUFFIX,
+    Campaign,
+    FailureRecord,
+    TaskRecord,
+    arrays_file,
+    changed_from,
+)
+from simulation.log import SimulationLog
+from simulation.scenario_notes import NOTES_FOLDER, ScenarioNotes
 
 DATA, UNPROVED = "data", "unproved"
-RATES = ("found", "plausible", "solvable")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +166,53 @@ def _write_root(campaign: Campaign, name: str, records: list[FailureRecord]) -> 
     by_token = {entry.token: entry for entry in campaign.entries}
     scenarios = [_scenario(campaign, record, by_token[record.scenario_id]) for record in records]
     write_scenarios(scenarios, partial)
+    for record, scenario in zip(records, scenarios, strict=True):
+        planner = _write_drive(campaign, record, scenario, partial)
+        source = open_scenario(by_token[record.scenario_id], with_cameras=False)
+        notes_of(record, scenario, source, planner=planner, seed=campaign.seed).save(partial / NOTES_FOLDER)
     partial.rename(target)
+
+
+def _write_drive(campaign: Campaign, record: FailureRecord, scenario: Scenario, root: Path) -> str:
+    """Write the planner's failed drive where the viewer finds it; returns the planner's name in it."""
+    path = arrays_file(campaign.output, record.task, record.place).with_suffix(DRIVE_SUFFIX)
+    log = replace(SimulationLog.load(path), scenario_id=scenario.scenario_id, log_name=scenario.log_name)
+    planner = re.sub(r"[^A-Za-z0-9_-]+", "_", log.planner_name)
+    folder = root / "logs"
+    folder.mkdir(exist_ok=True)
+    write_atomically(folder / f"{planner}.{log.traffic}.{scenario.scenario_id}.simlog", log.to_bytes())
+    return log.planner_name
+
+
+def notes_of(
+    record: FailureRecord, scenario: Scenario, source: Scenario, *, planner: str, seed: int
+) -> ScenarioNotes:
+    """What the viewer displays: failure, way out, its latest start, and the agent without the change."""
+    times_s = np.arange(scenario.num_frames) * STEP_S
+    unchanged = None
+    if record.track_id in source.agents.track_ids:
+        row = source.agents.track_ids.index(record.track_id)
+        valid = source.agents.valid[row, source.frames]
+        last = scenario.num_frames if valid.all() else int(np.argmin(valid))
+        if last > 1:
+            unchanged = Trajectory(time_s=times_s[:last], poses=source.agents.poses[row, source.frames][:last])
+    way_out = Trajectory(time_s=times_s, poses=scenario.ego.rear_axle_poses[0, scenario.frames])
+    percentile = record.rarity_percentile
+    return ScenarioNotes(
+        scenario_id=scenario.scenario_id,
+        mode=record.descriptor.mode,
+        planner=planner,
+        failure=record.sentence,
+        failure_s=record.failed_s,
+        is_solvable=record.is_solved,
+        seed=seed,
+        rarity={} if percentile is None else {record.track_id: percentile / 100.0},
+        track_id=record.track_id,
+        unchanged=unchanged,
+        way_out=way_out if record.is_solved else None,
+        surprise_visible_s=record.visible_s,
+        latest_start_s=record.latest_start_s if record.is_solved else None,
+    )
 
 
 def _scenario(campaign: Campaign, record: FailureRecord, entry: ScenarioEntry) -> Scenario:

@@ -28,6 +28,7 @@ class Rarity(Protocol):
         ...
 
 
+DRIVE_SUFFIX = ".simlog"
 MAX_RARITY_PERCENTILE = 99.5
 """A rarer changed agent is not plausible."""
 
@@ -143,7 +144,7 @@ def arrays_file(output: Path, task: int, place: int) -> Path:
 
 
 def write_arrays(found: Found, path: Path) -> None:
-    """Write the changed agent's motion and the logged ego of a failure."""
+    """Write the changed agent's motion and the logged ego of a failure, and the planner's drive beside them."""
     course, motion = found.attack.agent.course, found.motion
     content = io.BytesIO()
     np.savez(
@@ -158,6 +159,9 @@ def write_arrays(found: Found, path: Path) -> None:
         ego=states_of(found.scenario.ego),
     )
     write_atomically(path, content.getvalue())
+    # Equal searches give equal bytes: no times of this machine.
+    log = replace(found.log, planning_time_s=np.zeros_like(found.log.planning_time_s), stage_time_s={})
+    write_atomically(path.with_suffix(DRIVE_SUFFIX), log.to_bytes())
 
 
 def changed_from(path: Path, source: Scenario, track_id: str) -> Scenario:

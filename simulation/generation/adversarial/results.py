@@ -7,6 +7,7 @@ from typing import Literal
 from driving.scenario import Scenario
 from simulation.generation.adversarial.changes import AgentChange, ChangedMotion
 from simulation.generation.adversarial.manoeuvres import Attack
+from simulation.log import SimulationLog
 
 Method = Literal["evolution", "random"]
 
@@ -83,6 +84,8 @@ class Found:
     scenario: Scenario
     """The changed scenario; with a certificate, its logged ego is the way out."""
     failure: Failure
+    log: SimulationLog
+    """Of the failed drive, up to the contact."""
     certificate: Certificate | None
     is_plausible: bool
 

@@ -274,6 +274,7 @@ class ScenarioSearch:
                 motion=screened.motion,
                 scenario=scenario if certificate is None else certificate.scenario,
                 failure=drive.failure,
+                log=drive.log,
                 certificate=certificate,
                 is_plausible=is_plausible,
             )

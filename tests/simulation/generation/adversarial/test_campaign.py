@@ -12,6 +12,8 @@ from simulation.generation.adversarial.campaign import Budget, CampaignSettings,
 from simulation.generation.adversarial.output import DATA, UNPROVED, distinct, log_name_of, summary_of, write_output
 from simulation.generation.adversarial.records import TaskRecord
 from simulation.generation.adversarial.results import SearchSettings
+from simulation.log import SimulationLog
+from simulation.scenario_notes import ScenarioNotes
 
 FEW = SearchSettings(drives=4, generations=2, population=6)
 
@@ -72,6 +74,20 @@ def test_the_planner_fails_in_the_written_scenario_and_the_log_does_not(searched
     (drive,) = drive_planner([DriveJob(scenario=scenario)], ignoring_planner())
     assert drive.failure is not None
     assert verified_score(scenario) > 0.3
+
+
+def test_notes_and_the_failed_drives_are_written_for_the_viewer(searched):
+    root = searched[0].output / DATA
+    scenario = open_scenario(list_scenarios(DataRoot.find(root))[0])
+    notes = ScenarioNotes.load(root / "notes" / f"{scenario.scenario_id}.notes.json")
+    assert notes.is_solvable
+    assert notes.track_id == scenario.about_track
+    assert notes.reaction_s >= 0.8 - 1e-6
+    assert notes.way_out.poses == pytest.approx(scenario.ego.rear_axle_poses[0, scenario.frames], abs=1e-2)
+    (path,) = (root / "logs").glob(f"*.nonreactive.{scenario.scenario_id}.simlog")
+    log = SimulationLog.load(path)
+    assert log.scenario_id == scenario.scenario_id
+    assert not log.planning_time_s.any()
 
 
 def test_the_numbers_are_written_with_parameters_and_seed(searched):
