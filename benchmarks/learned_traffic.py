@@ -6,9 +6,9 @@
 
 The ego follows the log. Measured are the agents of the first frame, at the steps at which the log has them, over 8 s;
 leaving the road over 15 s, at all steps. Controls are the log, nuPlan's IDM and constant velocity. Likelihoods are
-those of the logged values under 32 samples of the traffic, in the manner of the Waymo Sim Agents challenge: a
-histogram per agent and step, smoothed by a tenth of a sample per bin, the geometric mean over an agent's steps, the
-mean over agents. They compare the rows of this table, and not with published numbers: data, bins and agents differ.
+those of the logged vehicles' values under 32 samples of the traffic, in the manner of the Waymo Sim Agents challenge:
+a histogram per vehicle and step, smoothed by a tenth of a sample per bin, the geometric mean over its steps, the mean
+over vehicles. They compare the rows of this table, and not with published numbers: data, bins and agents differ.
 
 Towns from seed 970000 on are for reports; choices are made on towns from 980000 on.
 """
@@ -24,7 +24,7 @@ import tyro
 from rich.console import Console
 from tables import TextTable
 
-from driving.agents import AgentTracks
+from driving.agents import AgentKind, AgentTracks
 from driving.importers.registry import IMPORTERS
 from driving.scenario import Scenario
 from driving.vehicle import PACIFICA
@@ -81,17 +81,23 @@ def main(arguments: Arguments) -> None:
         sources[f"{arguments.towns} towns from seed {arguments.first_town}"] = list(town_scenarios(arguments))
     if arguments.recordings is not None:
         sources["recordings"] = list(recorded_scenarios(arguments.recordings))
-    tables = []
+    console, tables = Console(width=150), []
     for title, scenarios in sources.items():
-        tables.append(realism_table(title, scenarios, kinds, arguments.seeds))
-        if arguments.samples:
-            tables.append(likelihood_table(title, scenarios, kinds, arguments.samples))
-        tables.append(speed_table(title, scenarios, kinds))
-    console = Console(width=150)
-    for table in tables:
-        console.print(table.printed())
+        for table in tables_of(title, scenarios, kinds, arguments):
+            console.print(table.printed())
+            tables.append(table)
     if arguments.output is not None:
         arguments.output.write_text("\n".join(table.markdown() for table in tables), encoding="utf-8")
+
+
+def tables_of(
+    title: str, scenarios: Sequence[Scenario], kinds: Sequence[str], arguments: Arguments
+) -> Iterator[TextTable]:
+    """The tables of one source of scenarios, each as soon as it is complete."""
+    yield realism_table(title, scenarios, kinds, arguments.seeds)
+    if arguments.samples:
+        yield likelihood_table(title, scenarios, kinds, arguments.samples)
+    yield speed_table(title, scenarios, kinds)
 
 
 def town_scenarios(arguments: Arguments) -> Iterator[Scenario]:
@@ -186,9 +192,9 @@ def realism_table(title: str, scenarios: Sequence[Scenario], kinds: Sequence[str
 
 
 def likelihood_table(title: str, scenarios: Sequence[Scenario], kinds: Sequence[str], samples: int) -> TextTable:
-    """Likelihoods of the logged values under samples."""
+    """Likelihoods of the logged values of vehicles under samples; pedestrians replay the log under IDM."""
     table = TextTable(
-        title=f"{title}: likelihood of the log under {samples} samples", head=("traffic", "mean", *KINEMATICS)
+        title=f"{title}: likelihood of logged vehicles under {samples} samples", head=("traffic", "mean", *KINEMATICS)
     )
     for kind in (LOG, CONSTANT_VELOCITY, *kinds):
         found: dict[str, list[float]] = {name: [] for name in KINEMATICS}
@@ -201,7 +207,7 @@ def likelihood_table(title: str, scenarios: Sequence[Scenario], kinds: Sequence[
 
 
 def likelihoods(scenario: Scenario, kind: str, samples: int) -> dict[str, list[float]]:
-    """Of each moving agent, by statistic: geometric mean over its steps."""
+    """Of each moving vehicle, by statistic: geometric mean over its steps."""
     steps = steps_of(scenario, STEPS)
     log_tracks = driven(scenario, LOG, steps)
     logged = agent_series(log_tracks, scenario.map)
@@ -223,8 +229,9 @@ def likelihoods(scenario: Scenario, kind: str, samples: int) -> dict[str, list[f
         logs = np.zeros(values.shape)
         hits = counts[name][agents, at, _bin(name, values[agents, at])] + PSEUDO_COUNT
         logs[agents, at] = np.log(hits / total[agents, at])
-        # The ego, in the first row, is not simulated.
-        agents_with = np.flatnonzero(is_known.any(axis=1))[1:]
+        is_vehicle = log_tracks.kinds == AgentKind.VEHICLE
+        is_vehicle[0] = False  # The ego is not simulated.
+        agents_with = np.flatnonzero(is_known.any(axis=1) & is_vehicle)
         found[name] = np.exp(logs.sum(axis=1)[agents_with] / is_known.sum(axis=1)[agents_with]).tolist()
     return found
 
