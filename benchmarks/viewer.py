@@ -48,8 +48,10 @@ from simulation.benchmark.settings import BenchmarkSettings
 from simulation.generation.town.generator import generate_town
 from simulation.generation.town.layout import TownSettings
 from simulation.log import SimulationLog
+from simulation.viewer.notes import NotesFolders
 from simulation.viewer.rows import DriveRow
-from simulation.viewer.server import PAGE_FOLDER, make_app
+from simulation.viewer.saved_page import PAGE_FOLDER
+from simulation.viewer.server import make_app
 from simulation.viewer.source import Source
 from simulation.viewer.sources import ResultsSource
 
@@ -335,6 +337,11 @@ class BusySource:
                 for plan in plans
             ),
         )
+
+    @property
+    def notes(self) -> NotesFolders:
+        """No notes."""
+        return NotesFolders(())
 
     def rows(self) -> list[DriveRow]:
         """The one drive."""

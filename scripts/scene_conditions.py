@@ -35,7 +35,8 @@ def learned_scenes(
     count, seed = numbers
     require_count("--count", count)
     network = Checkpoint.load(checkpoint or SHIPPED)
-    generators = [LearnedGenerator(network, one) for one in maps or [None]]
+    given: list[MapGraph | None] = list(maps) if maps else [None]
+    generators = [LearnedGenerator(network, one) for one in given]
     with progress(arguments) as bar:
         turns = bar.track(range(count), description="scenarios")
         return [generators[turn % len(generators)].record(seed + turn, condition) for turn in turns]
