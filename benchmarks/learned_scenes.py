@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from command_line import CommonArguments, print_lines, run
+from scene_samplers import snapshot_of
 
 from simulation.generation.learned.checkpoint import SHIPPED, Checkpoint, untrained
 from simulation.generation.learned.data import scene_at, town_scenes
@@ -65,11 +66,12 @@ class Arguments(CommonArguments):
 def main(arguments: Arguments) -> None:
     """Measure, print and write."""
     rng = np.random.default_rng(arguments.seed)
-    held_out = _limited(_scenes(arguments, arguments.first_town), arguments.limit, rng)
+    reference = _scenes(arguments, arguments.first_town)
+    held_out = _limited(reference, arguments.limit, rng)
     others = _limited(_scenes(arguments, arguments.other_town), arguments.limit, rng)
     checkpoint = Checkpoint.load(arguments.checkpoint)
     with one_thread():
-        realism = realism_table(checkpoint, held_out, others, arguments.seed)
+        realism = realism_table(checkpoint, (reference, held_out), others, arguments.seed)
         likelihood = likelihood_table(checkpoint, held_out, arguments.pairs, arguments.seed)
         speed = speed_table(checkpoint, held_out, arguments.seed)
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -96,30 +98,25 @@ def _limited(scenes: list[Scene], limit: int, rng: np.random.Generator) -> list[
 # ---------------------------------------------------------------------- realism
 
 
-def snapshot_of(scene: Scene) -> SceneSnapshot:
-    """The scene with the ego in row 0."""
-    order = np.concatenate([[scene.ego], np.delete(np.arange(len(scene.agents)), scene.ego)])
-    boxes = scene.agents.take(order).boxes(scene.window)
-    return SceneSnapshot(
-        map=scene.window.map,
-        source=scene.window.map.name,
-        kinds=boxes.kinds,
-        poses=boxes.poses,
-        sizes=boxes.sizes,
-        speeds_mps=boxes.speeds_mps,
-    )
-
-
 def realism_table(
-    checkpoint: Checkpoint, held_out: list[Scene], others: list[Scene], seed: int
+    checkpoint: Checkpoint, unseen: tuple[list[Scene], list[Scene]], others: list[Scene], seed: int
 ) -> list[dict[str, Any]]:
-    """A row for each way to fill the maps of the held-out scenes."""
-    reference = scene_statistics(snapshot_of(scene).in_field() for scene in held_out)
-    rows = [_row("other towns", [snapshot_of(scene) for scene in others], reference)]
+    """A row for each way to fill the maps of the held-out scenes.
+
+    Args:
+        checkpoint: The network.
+        unseen: All held-out scenes, which are the reference, and those that are drawn anew.
+        others: Scenes of other towns.
+        seed: Of all draws.
+    """
+    held_out = unseen[1]
+    reference = scene_statistics(snapshot_of(scene).in_field() for scene in unseen[0])
+    rows = [_row("the same scenes", [snapshot_of(scene) for scene in held_out], reference)]
+    rows.append(_row("other towns", [snapshot_of(scene) for scene in others], reference))
     for name, is_masked in (("learned", True), ("learned, network alone", False)):
         rows.append(_learned_row(name, checkpoint, held_out, reference, (seed, is_masked)))
     random = untrained(checkpoint.levels, seed, checkpoint.network.config)
-    rows.append(_learned_row("untrained network", random, held_out[:24], reference, (seed, True)))
+    rows.append(_learned_row("untrained network", random, held_out[:8], reference, (seed, True)))
     training = [snapshot_of(scene).in_field() for scene in others]
     for name, control in CONTROLS.items():
         targets = [snapshot_of(scene).in_field() for scene in held_out]

@@ -41,7 +41,7 @@ class Arguments(CommonArguments):
     against: Path
     """Recordings: a nuPlan data root, or a folder of recordings that can be imported."""
     controls: str = "random,marginal,paste"
-    """Names of controls, separated by commas: random, marginal, paste, untrained; empty for none."""
+    """Names of controls, separated by commas: random, marginal, paste, learned, untrained; empty for none."""
     output: Path = Path("results/realism")
     """Folder for realism.json and realism.html."""
     folds: int = 2
@@ -54,14 +54,19 @@ class Arguments(CommonArguments):
     """Seed of the controls."""
 
 
+def _learned() -> Control:
+    from scene_samplers import learned_control
+
+    return learned_control()
+
+
 def _untrained() -> Control:
-    raise ValueError(
-        "The control 'untrained' samples from the learned generator of scenes before training, and this version has"
-        " none. Leave it out of --controls."
-    )
+    from scene_samplers import untrained_control
+
+    return untrained_control()
 
 
-GENERATED: dict[str, Callable[[], Control]] = {"untrained": _untrained}
+GENERATED: dict[str, Callable[[], Control]] = {"learned": _learned, "untrained": _untrained}
 """Loaders of controls that are generators of scenes, with their heavy imports inside."""
 
 

@@ -1,10 +1,13 @@
 import importlib
 import json
 
+import numpy as np
 import pytest
 
+from driving.geometry import local_from_global
 from driving.nuplan.writer import write_world
 from driving.synthetic.scenes import SCENES
+from simulation.realism.snapshots import FIELD_M, snapshot_at
 
 
 @pytest.fixture
@@ -47,9 +50,12 @@ def test_unknown_controls_are_refused_before_anything_is_read(realism, tmp_path,
     assert not list(tmp_path.iterdir())
 
 
-def test_the_untrained_generator_says_that_it_is_missing(realism, tmp_path):
-    with pytest.raises(ValueError, match="learned generator of scenes before training"):
-        realism.main(realism.Arguments(against=tmp_path, controls="untrained", output=tmp_path))
+def test_networks_of_scenes_fill_the_map_of_a_held_out_scene(realism):
+    snapshot = snapshot_at(SCENES["queue"]().scenarios()[0], 0)
+    drawn = realism._control("learned")([])(snapshot, np.random.default_rng(0))
+    assert drawn.map is snapshot.map
+    assert np.abs(local_from_global(drawn.poses[:, :2], drawn.poses[0])).max() <= FIELD_M / 2
+    assert realism._control("untrained")
 
 
 def test_roots_of_equal_names_keep_their_paths(realism, tmp_path):

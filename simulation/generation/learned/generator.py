@@ -44,6 +44,14 @@ MIN_LANE_M = 25.0
 """Length of the lanes on which egos begin."""
 BEFORE_LINE_M = (6.0, 40.0)
 """Distance before the end of a lane of egos that need a light or a turn ahead."""
+_SPEED_OF_TYPE = {
+    "high_magnitude_speed": (8.0, 22.0),
+    "low_magnitude_speed": (0.0, 3.0),
+    "stationary": (0.0, 0.0),
+    "stationary_in_traffic": (0.0, 0.0),
+    "stopping_with_lead": (2.0, 12.0),
+}
+"""Speeds of egos at iteration 0 from which a type often follows; its tag is 3 s later."""
 _TURN_OF_TYPE = {"starting_left_turn": TurnKind.LEFT, "starting_right_turn": TurnKind.RIGHT}
 
 
@@ -200,7 +208,7 @@ class LearnedGenerator:
             int(one): LightStatus(int(state))
             for one, state in zip(network.light_ids, lights[:, now_step()], strict=True)
         }
-        drawn = self.drawn(window, now, wanted, rng, kept)
+        drawn = self.drawn(window, now, wanted if kept is not None else implied(wanted), rng, kept)
         if isinstance(drawn, str):
             return drawn
         agents = drawn.scene.agents
@@ -267,6 +275,12 @@ class LearnedGenerator:
         # A band narrower than the steps of the ranking has the rank nearest to its middle.
         chosen = int(rng.choice(inside)) if len(inside) else int(np.abs(quantiles - (low + high) / 2).argmin())
         return GeneratedScene(scene=scenes[chosen], drawn=found[chosen], rarity=float(scores[chosen]))
+
+
+def implied(wanted: SceneCondition) -> SceneCondition:
+    """The condition with a speed of the ego that its scenario type needs, unless it gives one."""
+    speed = _SPEED_OF_TYPE.get(wanted.scenario_type or "")
+    return wanted if speed is None or wanted.ego_speed_mps is not None else replace(wanted, ego_speed_mps=speed)
 
 
 def place_of_ego(map_graph: MapGraph, wanted: SceneCondition, rng: np.random.Generator) -> SceneWindow:

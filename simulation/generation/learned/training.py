@@ -45,7 +45,7 @@ class TrainingConfig:
 
 
 def tiny() -> TrainingConfig:
-    """About 25 CPU minutes of one core."""
+    """About 15 CPU minutes of one core."""
     return TrainingConfig()
 
 

@@ -10,7 +10,7 @@ from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.nuplan.writer import write_world
 from simulation.generation.condition import SceneCondition
 from simulation.generation.learned.driving_side import left_hand_share, require_right_hand_traffic
-from simulation.generation.learned.generator import LearnedGenerator
+from simulation.generation.learned.generator import LearnedGenerator, implied
 from simulation.generation.learned.signals import light_table
 
 
@@ -115,3 +115,10 @@ def test_opposite_approaches_share_a_phase_and_crossing_ones_do_not(street):
     crossing = np.abs(np.sin(headings - headings[0])) > 0.9
     assert (table[crossing, 0] == LightStatus.RED).all()
     assert set(np.unique(table).tolist()) == {LightStatus.GREEN, LightStatus.YELLOW, LightStatus.RED}
+
+
+def test_a_type_implies_a_speed_unless_one_is_given():
+    assert implied(SceneCondition(scenario_type="stationary")).ego_speed_mps == (0.0, 0.0)
+    given = SceneCondition(scenario_type="stationary", ego_speed_mps=(1.0, 2.0))
+    assert implied(given) == given
+    assert implied(SceneCondition(density="low")) == SceneCondition(density="low")
