@@ -26,9 +26,10 @@ from scene_samplers import snapshot_of
 from simulation.generation.learned.checkpoint import SHIPPED, Checkpoint, untrained
 from simulation.generation.learned.data import scene_at, town_scenes
 from simulation.generation.learned.drawing import DrawnScene, canvas_for, draw_scene
-from simulation.generation.learned.generator import LearnedGenerator, one_thread
+from simulation.generation.learned.generator import LearnedGenerator
 from simulation.generation.learned.likelihood import scene_log_likelihoods
 from simulation.generation.learned.scene import Boxes, Scene
+from simulation.generation.learned.threads import one_thread
 from simulation.generation.town.generator import town_settings
 from simulation.realism.controls import CONTROLS, sampled
 from simulation.realism.scene_statistics import STATISTICS, overlapping_agents, scene_divergences, scene_statistics

@@ -12,8 +12,14 @@ A budget such as 90s, 10m or 2h is CPU time of all workers together. With --driv
 files, with any number of workers. A search that finds nothing ends with exit code 0.
 """
 
+import os
+
+# Before torch starts its threads: idle ones would spin.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,12 +30,13 @@ from rich.table import Table
 from tyro.conf import UseAppendAction, arg
 
 from driving.nuplan.data import DataRoot
+from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import list_scenarios
 from driving.text import printable
 from planning.registry import load_planner
 from simulation.generation.adversarial.campaign import Budget, CampaignSettings, run_campaign
 from simulation.generation.adversarial.output import DATA, UNPROVED, Summary, write_output
-from simulation.generation.adversarial.records import TaskRecord
+from simulation.generation.adversarial.records import Rarity, TaskRecord
 from simulation.generation.adversarial.results import Method, SearchSettings
 
 DEFAULT_BUDGET = "5m"
@@ -64,6 +71,8 @@ class Arguments(CommonArguments):
     """Evolution strategy, or random changes for comparison."""
     neighbours: Literal["yes", "no"] = "yes"
     """Whether to add generated agents, or to change agents of the scenario only."""
+    rarity: bool = True
+    """Measure how rare the changed agent is by the likelihood of the scene network; the rarest are not plausible."""
     until: int | None = None
     """End when this many failures have a certificate."""
     resume: bool = False
@@ -95,6 +104,14 @@ def budget_of(arguments: Arguments) -> Budget:
     return Budget(cpu_s=seconds_of(arguments.budget or DEFAULT_BUDGET))
 
 
+def rarity_among(entries: Sequence[ScenarioEntry]) -> Rarity:
+    """Rarity by the shipped scene network, compared with the agents of the unchanged scenarios."""
+    # Imports torch, which a search without rarity does not need.
+    from simulation.generation.learned.rarity import LearnedRarity
+
+    return LearnedRarity.among(entries)
+
+
 def settings_of(arguments: Arguments) -> CampaignSettings:
     """The campaign of the arguments."""
     require_count("--limit", arguments.limit)
@@ -103,10 +120,12 @@ def settings_of(arguments: Arguments) -> CampaignSettings:
     sys.path.append(str(Path.cwd()))  # A user's planner is often a file in the current folder.
     make = partial(load_planner, arguments.planner, arguments=arguments.planner_arg)
     make()  # A wrong name is an error of this command, not of its workers.
+    entries = list_scenarios(DataRoot.find(arguments.data))[: arguments.limit]
     return CampaignSettings(
         planner=arguments.planner,
         make_planner=make,
-        entries=list_scenarios(DataRoot.find(arguments.data))[: arguments.limit],
+        entries=entries,
+        rarity=partial(rarity_among, entries) if arguments.rarity else None,
         budget=budget_of(arguments),
         output=arguments.output,
         seed=arguments.seed,

@@ -23,8 +23,8 @@ from simulation.generation.adversarial.results import Found
 class Rarity(Protocol):
     """Rarity of an agent by the likelihood of a model of scenes."""
 
-    def percentile(self, scenario: Scenario, track_id: str) -> float:
-        """Share of recorded agents that are more likely than this one, in [0, 100]."""
+    def percentile(self, scenario: Scenario, track_id: str) -> float | None:
+        """Share of other agents that are more likely than this one, in [0, 100]; None where it is not measured."""
         ...
 
 

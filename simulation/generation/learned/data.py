@@ -39,6 +39,14 @@ def scene_at(
         ego_row: The ego.
         lights: Status by lane connector id.
     """
+    found = scene_and_rows(map_graph, boxes, ego_row, lights)
+    return None if found is None else found[0]
+
+
+def scene_and_rows(
+    map_graph: MapGraph, boxes: Boxes, ego_row: int, lights: dict[int, LightStatus] | None = None
+) -> tuple[Scene, Int64[np.ndarray, "agents"]] | None:
+    """As `scene_at`, with the row in `boxes` of each agent of the scene."""
     anchor = lane_anchors(map_graph, boxes.poses[ego_row : ego_row + 1])
     if not anchor.has_lane[0]:
         return None
@@ -52,7 +60,7 @@ def scene_at(
     # An ego that changes lanes or leaves a parking place may be beside its lane.
     if not len(found) or agents.classes[found[0]] != 0:
         return None
-    return Scene(window=window, agents=agents, ego=int(found[0]), lights=lights or {})
+    return Scene(window=window, agents=agents, ego=int(found[0]), lights=lights or {}), near[rows]
 
 
 def town_scenes(seed: int, settings: TownSettings, *, egos: int = EGOS_PER_INSTANT) -> list[Scene]:
@@ -107,19 +115,26 @@ def recorded_scenes(root: Path) -> Iterator[Scene]:
         yield from scenario_scenes(open_scenario(entry))
 
 
+def scene_frames(scenario: Scenario) -> Int64[np.ndarray, "frames"]:
+    """Every `SCENARIO_STEP_S` from iteration 0."""
+    return np.arange(scenario.first_frame, scenario.first_frame + scenario.num_frames, round(SCENARIO_STEP_S / 0.1))
+
+
 def scenario_scenes(scenario: Scenario, frames: Int64[np.ndarray, "frames"] | None = None) -> Iterator[Scene]:
     """Scenes of some frames of a scenario; every `SCENARIO_STEP_S` by default."""
     if frames is None:
-        frames = np.arange(
-            scenario.first_frame, scenario.first_frame + scenario.num_frames, round(SCENARIO_STEP_S / 0.1)
-        )
+        frames = scene_frames(scenario)
     for frame in frames.tolist():
         boxes = scenario_boxes(scenario, frame)
-        ids, statuses = scenario.traffic_lights.at(frame)
-        lights = {int(lane_id): LightStatus(int(one)) for lane_id, one in zip(ids, statuses, strict=True)}
-        scene = scene_at(scenario.map, boxes, len(boxes.kinds) - 1, lights)
+        scene = scene_at(scenario.map, boxes, len(boxes.kinds) - 1, lights_at(scenario, frame))
         if scene is not None:
             yield scene
+
+
+def lights_at(scenario: Scenario, frame: int) -> dict[int, LightStatus]:
+    """Status of the lights by lane connector id."""
+    ids, statuses = scenario.traffic_lights.at(frame)
+    return {int(lane_id): LightStatus(int(one)) for lane_id, one in zip(ids, statuses, strict=True)}
 
 
 def scenario_boxes(scenario: Scenario, frame: int) -> Boxes:

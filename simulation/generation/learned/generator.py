@@ -2,14 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float64
 
 from driving.agents import LightStatus
@@ -31,6 +28,7 @@ from simulation.generation.learned.pieces import lane_pieces
 from simulation.generation.learned.recording import NoRouteError, scene_recording
 from simulation.generation.learned.scene import Scene
 from simulation.generation.learned.signals import light_table
+from simulation.generation.learned.threads import one_thread
 from simulation.generation.learned.window import SceneWindow, scene_window
 from simulation.generation.town.layout import plan_town, small_town
 from simulation.generation.town.roads import build_roads
@@ -81,17 +79,6 @@ def town_map(seed: int) -> MapGraph:
             if left == 0:
                 raise
     raise AssertionError("The loop returns or raises.")
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Sums of one thread do not depend on the number of cores: equal seeds give equal bytes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class LearnedGenerator:

@@ -1,0 +1,96 @@
+"""Rarity of one agent: its likelihood among those of the agents of other scenarios."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from driving.agents import AgentKind
+from driving.nuplan.entries import ScenarioEntry
+from driving.nuplan.scenarios import open_scenario
+from driving.scenario import Scenario
+from simulation.generation.learned.checkpoint import SHIPPED, Checkpoint
+from simulation.generation.learned.data import lights_at, scenario_boxes, scene_and_rows, scene_frames
+from simulation.generation.learned.likelihood import scene_log_likelihoods
+from simulation.generation.learned.network import SceneNetwork
+from simulation.generation.learned.threads import one_thread
+
+MIN_REFERENCES = 30
+"""Agents of a kind that are needed to rank another one."""
+REFERENCE_SCENARIOS = 16
+"""Scenarios of a data root with which `LearnedRarity.among` compares."""
+
+
+class LearnedRarity:
+    """Percentiles of negative log-likelihood among agents of the same kind.
+
+    An agent has the median of its values at instants 3 s apart, so that one unusual instant does not decide.
+    """
+
+    def __init__(
+        self,
+        references: Iterable[Scenario],
+        checkpoint: Path | Checkpoint = SHIPPED,
+        min_references: int = MIN_REFERENCES,
+    ) -> None:
+        """Measure the agents to compare with.
+
+        Args:
+            references: Unchanged scenarios.
+            checkpoint: A scene network.
+            min_references: With fewer agents of a kind, its rarity is not measured.
+        """
+        self._min_references = min_references
+        loaded = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint.load(checkpoint)
+        self._network = loaded.network
+        values: dict[int, list[float]] = {}
+        for scenario in references:
+            for row, value in agent_rarities(self._network, scenario).items():
+                values.setdefault(int(scenario.agents.kinds[row]), []).append(value)
+        self._sorted = {kind: np.sort(found) for kind, found in values.items()}
+
+    @classmethod
+    def among(cls, entries: Sequence[ScenarioEntry]) -> "LearnedRarity":
+        """Compare with the agents of up to `REFERENCE_SCENARIOS` scenarios, evenly from a list."""
+        rows = np.unique(np.linspace(0, max(len(entries) - 1, 0), REFERENCE_SCENARIOS).round().astype(int))
+        return cls(open_scenario(entries[row]) for row in rows.tolist() if row < len(entries))
+
+    def references(self, kind: AgentKind) -> Float64[np.ndarray, "references"]:
+        """Sorted values of the agents of a kind."""
+        return self._sorted.get(int(kind), np.zeros(0))
+
+    def percentile(self, scenario: Scenario, track_id: str) -> float | None:
+        """Share of the agents of its kind that are more likely than this one, in [0, 100].
+
+        None when the agent is never near a lane around the ego, or too few agents of its kind are known.
+        """
+        row = scenario.agents.track_ids.index(track_id)
+        known = self.references(AgentKind(int(scenario.agents.kinds[row])))
+        value = agent_rarities(self._network, scenario).get(row)
+        if value is None or len(known) < self._min_references:
+            return None
+        return 100.0 * float(np.searchsorted(known, value)) / len(known)
+
+
+def agent_rarities(network: SceneNetwork, scenario: Scenario) -> dict[int, float]:
+    """Median negative log-density of each agent by its row; agents that are in no scene are left out."""
+    scenes, tracks = [], []
+    for frame in scene_frames(scenario).tolist():
+        boxes = scenario_boxes(scenario, frame)
+        ego_row = len(boxes.kinds) - 1
+        found = scene_and_rows(scenario.map, boxes, ego_row, lights_at(scenario, frame))
+        if found is not None:
+            scenes.append(found[0])
+            # The ego, the last of the boxes, has no track.
+            tracks.append(np.append(np.flatnonzero(scenario.agents.valid[:, frame]), -1)[found[1]])
+    if not scenes:
+        return {}
+    with one_thread():
+        measured = scene_log_likelihoods(network, scenes)
+    values: dict[int, list[float]] = {}
+    for rows, (densities, _) in zip(tracks, measured, strict=True):
+        for row, density in zip(rows.tolist(), densities.tolist(), strict=True):
+            if row >= 0:
+                values.setdefault(row, []).append(-density)
+    return {row: float(np.median(found)) for row, found in values.items()}
