@@ -25,7 +25,8 @@ REFERENCE_SCENARIOS = 16
 class LearnedRarity:
     """Percentiles of negative log-likelihood among agents of the same kind.
 
-    An agent has the median of its values at instants 3 s apart, so that one unusual instant does not decide.
+    An agent is measured where it is at iteration 0, or 3 s, 6 s, ... later when it is not near the ego before: the
+    network describes scenes at an instant, not manoeuvres, whose limits are kinematic.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class LearnedRarity:
 
 
 def agent_rarities(network: SceneNetwork, scenario: Scenario) -> dict[int, float]:
-    """Median negative log-density of each agent by its row; agents that are in no scene are left out."""
+    """Negative log-density of each agent by its row, in the first scene that shows it; others are left out."""
     scenes, tracks = [], []
     for frame in scene_frames(scenario).tolist():
         boxes = scenario_boxes(scenario, frame)
@@ -88,9 +89,9 @@ def agent_rarities(network: SceneNetwork, scenario: Scenario) -> dict[int, float
         return {}
     with one_thread():
         measured = scene_log_likelihoods(network, scenes)
-    values: dict[int, list[float]] = {}
+    values: dict[int, float] = {}
     for rows, (densities, _) in zip(tracks, measured, strict=True):
         for row, density in zip(rows.tolist(), densities.tolist(), strict=True):
             if row >= 0:
-                values.setdefault(row, []).append(-density)
-    return {row: float(np.median(found)) for row, found in values.items()}
+                values.setdefault(row, -density)
+    return values
