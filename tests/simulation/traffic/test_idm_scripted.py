@@ -1,7 +1,6 @@
 """Scripted traffic: the agent that the tag is about, bicycles and parked cars follow the log."""
 
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from driving.agents import AgentKind
 from driving.synthetic.scenes import scene
 from driving.trajectory import Trajectory
 from planning.stand_still import StandStillPlanner
-from simulation.benchmark.settings import Traffic
+from simulation.benchmark.settings import BenchmarkSettings
 from simulation.metrics.score import CLOSED_LOOP, rule_for, score_simulation
 from simulation.rollout import TRAFFIC, Rollout, run_rollout
 from simulation.traffic.idm_map import idm_map_of
@@ -77,8 +76,11 @@ def travelled_m(log, scenario, row):
     return np.nanmax(x) - x[0]
 
 
-def test_the_settings_name_the_traffic_of_the_rollout():
-    assert set(get_args(Traffic)) == set(TRAFFIC)
+def test_the_settings_take_the_traffic_of_the_rollout(tmp_path):
+    settings = BenchmarkSettings(data=tmp_path, output=tmp_path, planners=("idm",), traffic=tuple(TRAFFIC))
+    assert settings.traffic == tuple(TRAFFIC)
+    with pytest.raises(ValueError, match="Did you mean 'reactive_scripted'"):
+        BenchmarkSettings(data=tmp_path, output=tmp_path, planners=("idm",), traffic=("reactive_script",))
     assert rule_for("reactive_scripted") is CLOSED_LOOP
     with pytest.raises(KeyError, match=r"Did you mean 'reactive_scripted'\? Known: .*'reactive_scripted'"):
         Rollout(scene("queue"), traffic="reactive_script")
