@@ -8,6 +8,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
+from simulation.files import write_atomically
 from simulation.generation.learned.facts import Levels
 from simulation.generation.learned.network import SceneNetwork, SceneNetworkConfig
 from simulation.generation.learned.vocabulary import description
@@ -30,9 +31,7 @@ class Checkpoint:
         """Write weights in half precision, and the description; each file is replaced atomically."""
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: value.half().contiguous() for name, value in self.network.state_dict().items()}
-        part = folder / f"{WEIGHTS}.part"
-        safetensors.torch.save_file(weights, part)
-        part.replace(folder / WEIGHTS)
+        write_atomically(folder / WEIGHTS, safetensors.torch.save(weights))
         described = {
             "format": FORMAT,
             "vocabulary": description(),
@@ -40,9 +39,7 @@ class Checkpoint:
             "levels": asdict(self.levels),
             "metadata": self.metadata,
         }
-        part = folder / f"{DESCRIPTION}.part"
-        part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-        part.replace(folder / DESCRIPTION)
+        write_atomically(folder / DESCRIPTION, (json.dumps(described, indent=2) + "\n").encode())
 
     @classmethod
     def load(cls, folder: Path) -> "Checkpoint":

@@ -170,14 +170,14 @@ def next_ahead(road: Road, placed: Placed, place: int, along: float, line: tuple
     Returns:
         -1 and 0 without an agent within `NEAR_M`.
     """
-    beyond = _beyond_end(road, placed, place, line)
+    beyond = _on_other_pieces(road, placed, place, line, True)
     return _with_own_piece(placed, place, along, line, (beyond[0], beyond[1] + road.length[place] - along, 1.0))
 
 
 @njit(cache=True)
 def next_behind(road: Road, placed: Placed, place: int, along: float, line: tuple[int, float]) -> tuple[int, float]:
     """The nearest agent behind a position and the distance to its front [m]; see `next_ahead`."""
-    before = _before_begin(road, placed, place, line)
+    before = _on_other_pieces(road, placed, place, line, False)
     return _with_own_piece(placed, place, along, line, (before[0], before[1] + along, -1.0))
 
 
@@ -201,13 +201,20 @@ def _with_own_piece(
 
 
 @njit(cache=True)
-def _beyond_end(road: Road, placed: Placed, place: int, line: tuple[int, float]) -> tuple[int, float]:
-    """The nearest agent on the pieces that follow, and the distance of its rear from the end of a piece."""
+def _on_other_pieces(
+    road: Road, placed: Placed, place: int, line: tuple[int, float], is_ahead: bool
+) -> tuple[int, float]:
+    """The nearest agent on the pieces that follow or precede a piece, and its distance from the end towards them [m].
+
+    Distances are those of the agent's rear ahead, and of its front behind.
+    """
+    offsets = road.next_offsets if is_ahead else road.before_offsets
+    places = road.next_places if is_ahead else road.before_places
     best, best_m = -1, NEAR_M
     stack_place, stack_m = np.empty(_MAX_SEARCHED, dtype=np.int64), np.empty(_MAX_SEARCHED)
     depth, searched = 0, 0
-    for k in range(road.next_offsets[place], road.next_offsets[place + 1]):
-        stack_place[depth], stack_m[depth] = road.next_places[k], 0.0
+    for k in range(offsets[place], offsets[place + 1]):
+        stack_place[depth], stack_m[depth] = places[k], 0.0
         depth += 1
     while depth > 0 and searched < _MAX_SEARCHED:
         depth -= 1
@@ -215,43 +222,16 @@ def _beyond_end(road: Road, placed: Placed, place: int, line: tuple[int, float])
         here, offset = stack_place[depth], stack_m[depth]
         agent = placed.first[here]
         while agent >= 0:
-            gap = offset + placed.along[agent] - 0.5 * placed.size[agent, 0]
+            reach = offset + placed.along[agent] if is_ahead else offset + road.length[here] - placed.along[agent]
+            gap = reach - 0.5 * placed.size[agent, 0]
             if gap < best_m and _is_on_line(placed, agent, line):
                 best, best_m = agent, gap
             agent = placed.following[agent]
         offset += road.length[here]
         if offset < best_m + 6.0 and offset < NEAR_M:
-            for k in range(road.next_offsets[here], road.next_offsets[here + 1]):
+            for k in range(offsets[here], offsets[here + 1]):
                 if depth < _MAX_SEARCHED:
-                    stack_place[depth], stack_m[depth] = road.next_places[k], offset
-                    depth += 1
-    return best, best_m
-
-
-@njit(cache=True)
-def _before_begin(road: Road, placed: Placed, place: int, line: tuple[int, float]) -> tuple[int, float]:
-    """The nearest agent on the pieces before, and the distance of its front from the begin of a piece."""
-    best, best_m = -1, NEAR_M
-    stack_place, stack_m = np.empty(_MAX_SEARCHED, dtype=np.int64), np.empty(_MAX_SEARCHED)
-    depth, searched = 0, 0
-    for k in range(road.before_offsets[place], road.before_offsets[place + 1]):
-        stack_place[depth], stack_m[depth] = road.before_places[k], 0.0
-        depth += 1
-    while depth > 0 and searched < _MAX_SEARCHED:
-        depth -= 1
-        searched += 1
-        here, offset = stack_place[depth], stack_m[depth]
-        agent = placed.first[here]
-        while agent >= 0:
-            gap = offset + road.length[here] - placed.along[agent] - 0.5 * placed.size[agent, 0]
-            if gap < best_m and _is_on_line(placed, agent, line):
-                best, best_m = agent, gap
-            agent = placed.following[agent]
-        offset += road.length[here]
-        if offset < best_m + 6.0 and offset < NEAR_M:
-            for k in range(road.before_offsets[here], road.before_offsets[here + 1]):
-                if depth < _MAX_SEARCHED:
-                    stack_place[depth], stack_m[depth] = road.before_places[k], offset
+                    stack_place[depth], stack_m[depth] = places[k], offset
                     depth += 1
     return best, best_m
 
@@ -387,7 +367,10 @@ def write_slots(
     lateral, length = box
     slots, row = out
     line = (IN_LANES, np.nan) if number != BESIDE_LANES else (BESIDE_LANES, lateral)
-    beyond, before = _beyond_end(road, placed, place, line), _before_begin(road, placed, place, line)
+    beyond, before = (
+        _on_other_pieces(road, placed, place, line, True),
+        _on_other_pieces(road, placed, place, line, False),
+    )
     for k in range(NUM_POSITIONS):
         middle = _POSITION_MIDDLES[k]
         slots.is_free[row, k] = _POSITION_EDGES[k] < min(top, road.length[place]) or k == 0
