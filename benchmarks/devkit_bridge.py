@@ -91,19 +91,28 @@ def ours(entry: ScenarioEntry, root: DataRoot, planner: str) -> str:
 
 def drive_in_devkit(entry: ScenarioEntry, root: DataRoot, planner: str) -> np.ndarray:
     """Rear-axle poses (150, 3) of our planner, simulated by the devkit."""
+    from nuplan.planning.simulation.runner.simulations_runner import SimulationRunner
+
+    from planning.devkit.ours import CamberPlanner
+
+    simulation = devkit_simulation(entry, root)
+    SimulationRunner(simulation, CamberPlanner(planner, entry.maps_root)).run()
+    axles = [sample.ego_state.rear_axle for sample in simulation.history.data]
+    return np.array([[axle.x, axle.y, axle.heading] for axle in axles])
+
+
+def devkit_simulation(entry: ScenarioEntry, root: DataRoot):  # type: ignore[no-untyped-def]
+    """The devkit's non-reactive closed loop of a scenario, not started."""
     from nuplan.planning.simulation.callback.multi_callback import MultiCallback
     from nuplan.planning.simulation.controller.motion_model.kinematic_bicycle import KinematicBicycleModel
     from nuplan.planning.simulation.controller.tracker.lqr import LQRTracker
     from nuplan.planning.simulation.controller.two_stage_controller import TwoStageController
     from nuplan.planning.simulation.observation.tracks_observation import TracksObservation
-    from nuplan.planning.simulation.runner.simulations_runner import SimulationRunner
     from nuplan.planning.simulation.simulation import Simulation
     from nuplan.planning.simulation.simulation_setup import SimulationSetup
     from nuplan.planning.simulation.simulation_time_controller.step_simulation_time_controller import (
         StepSimulationTimeController,
     )
-
-    from planning.devkit.ours import CamberPlanner
 
     scenario = devkit_scenario(entry, root)
     tracker = LQRTracker(
@@ -124,10 +133,7 @@ def drive_in_devkit(entry: ScenarioEntry, root: DataRoot, planner: str) -> np.nd
         ego_controller=TwoStageController(scenario, tracker, KinematicBicycleModel(scenario.ego_vehicle_parameters)),
         scenario=scenario,
     )
-    simulation = Simulation(setup, MultiCallback([]), simulation_history_buffer_duration=2.0)
-    SimulationRunner(simulation, CamberPlanner(planner, entry.maps_root)).run()
-    axles = [sample.ego_state.rear_axle for sample in simulation.history.data]
-    return np.array([[axle.x, axle.y, axle.heading] for axle in axles])
+    return Simulation(setup, MultiCallback([]), simulation_history_buffer_duration=2.0)
 
 
 def devkit_scenario(entry: ScenarioEntry, root: DataRoot):  # type: ignore[no-untyped-def]

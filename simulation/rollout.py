@@ -20,7 +20,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Float64
 
+from driving.agents import AgentTracks
 from driving.candidates import LOGGED_TIME_S, Candidates
+from driving.ego import EgoMotion
 from driving.names import unknown_name
 from driving.observation import Observation
 from driving.perceived import Perceived
@@ -37,7 +39,7 @@ from driving.scenario import Scenario
 from driving.trajectory import Trajectory
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.ego.controllers import Controller, LogPlayback, TrackingController
-from simulation.ego.dynamics import motion_of, states_of
+from simulation.ego.dynamics import HEADING, Commands, motion_of, states_of
 from simulation.log import SimulationLog
 from simulation.sensors.logged import LoggedSensors
 from simulation.sensors.rendered import CameraSettings, RenderedSensors
@@ -218,7 +220,8 @@ class Rollout:
         self._states = states_of(scenario.ego)
         self._iteration = 0
         self._observed: Observation | None = None
-        self._plans: list[Trajectory] = []
+        self._plans: list[Trajectory | None] = []
+        self._after_last = self._states[0, 0]
         self._candidates: list[Candidates | None] = []
         self._perceived: list[Perceived | None] = []
         self._planning_time_s: list[float] = []
@@ -287,19 +290,77 @@ class Rollout:
         self._perceived.append(perceived)
         self._planning_time_s.append(planning_time_s)
         i = self._iteration
+        self._step(lambda state: self._controller.next_state(i, state, plan))
+        self._stage_time_s["planning"] += planning_time_s
+
+    def drive(self, commands: Commands) -> None:
+        """Drive one step under commands to the vehicle, without plan and tracker.
+
+        The log's plan of the step is the way to the next state. Commands that the tracker computes from a plan drive
+        the same states as the plan.
+
+        Args:
+            commands: Finite.
+
+        Raises:
+            RuntimeError: When the rollout is finished.
+            ValueError: When the ego repeats the log (`open_loop`).
+        """
+        self._require_running()
+        if not isinstance(self._controller, TrackingController):
+            raise ValueError(f"Traffic {self._traffic_name} repeats the log; it cannot be driven by commands.")
+        following = self._controller.state_under(self._iteration, self._states[0, self.now], commands)
+        # The plan is made when the log is read: its poses are states of the ego.
+        self._plans.append(None)
+        self._candidates.append(None)
+        self._perceived.append(None)
+        self._planning_time_s.append(0.0)
+        self._after_last = following
+        self._step(lambda _state: following)
+
+    def _driven_plan(self, iteration: int) -> Trajectory:
+        """The way that commands led at a step."""
+        now, time_us = self._scenario.first_frame + iteration, self._scenario.time_us
+        following = self._states[0, now + 1] if iteration + 1 < self.num_steps else self._after_last
+        poses = np.stack([self._states[0, now, : HEADING + 1], following[: HEADING + 1]])
+        return Trajectory(time_s=np.array([0.0, (time_us[now + 1] - time_us[now]) / 1e6]), poses=poses)
+
+    def _step(self, next_state: Callable[[Float64[np.ndarray, "10"]], Float64[np.ndarray, "10"]]) -> None:
+        """Move the ego, then the traffic, by one frame."""
+        i = self._iteration
         # quirk: last_frame_unused (the last frame of a scenario is never simulated)
         if i + 1 < self.num_steps:
             now = self._scenario.first_frame + i
             started = time.perf_counter()
-            self._states[0, now + 1] = self._controller.next_state(i, self._states[0, now], plan)
+            self._states[0, now + 1] = next_state(self._states[0, now])
             controlled = time.perf_counter()
             # quirk: late_ego (reactive agents of frame i + 1 answer to the ego of frame i)
             self._traffic.step(i, self._states[0, now])
             self._stage_time_s["control"] += controlled - started
             self._stage_time_s["traffic"] += time.perf_counter() - controlled
-        self._stage_time_s["planning"] += planning_time_s
         self._observed = None
         self._iteration = i + 1
+
+    @property
+    def now(self) -> int:
+        """Index of the present frame on the scenario's time axis; of the last simulated frame at the end."""
+        return self._scenario.first_frame + min(self._iteration, self.num_steps - 1)
+
+    @property
+    def ego_state(self) -> Float64[np.ndarray, "10"]:
+        """The ego at the present frame, in the columns of `simulation.ego.dynamics`; a copy."""
+        return self._states[0, self.now].copy()
+
+    @property
+    def tracks(self) -> TrackArrays:
+        """The agents over the scenario's time axis, for rewards. Not for planning: it may hold the log's future."""
+        return self._traffic.tracks
+
+    def driven(self) -> tuple[EgoMotion, AgentTracks]:
+        """Ego and agents from the first frame to the present one, that one included."""
+        frames = slice(self._scenario.first_frame, self.now + 1)
+        motion = motion_of(self._scenario.time_us[frames], self._states[:, frames])
+        return motion, self._window.steps(frames.start, frames.stop)
 
     def log(self) -> SimulationLog:
         """The log of the steps up to now.
@@ -323,7 +384,7 @@ class Rollout:
             ego=motion_of(scenario.time_us[frames], self._states[:, frames]),
             agents=self._window.steps(frames.start, frames.stop),
             traffic_lights=scenario.traffic_lights.steps(frames.start, frames.stop),
-            plans=tuple(self._plans),
+            plans=tuple(plan or self._driven_plan(step) for step, plan in enumerate(self._plans)),
             planning_time_s=np.array(self._planning_time_s),
             candidates=tuple(self._candidates) if any(self._candidates) else (),
             perceived=tuple(self._perceived) if any(self._perceived) else (),

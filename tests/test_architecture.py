@@ -32,6 +32,7 @@ ONLY_WITHIN = {
         "simulation/rendering/pytorch3d.py",
     ),
     "ray": ("simulation/benchmark", "distill"),
+    "gymnasium": ("simulation/environment",),
     "starlette": ("simulation/viewer",),
     "uvicorn": ("simulation/viewer", "scripts"),
     "nuplan": ("planning/devkit",),

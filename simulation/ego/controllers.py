@@ -21,9 +21,11 @@ from simulation.ego.dynamics import (
     VELOCITY_X,
     YAW_ACCEL,
     YAW_RATE,
+    Commands,
     X,
     Y,
     states_of,
+    step_bicycle,
 )
 from simulation.ego.tracking import MIN_PLAN_HORIZON_S, plan_time_us, step_along_plan
 
@@ -56,6 +58,13 @@ class TrackingController:
         frames_us = (self._time_us[iteration], self._time_us[iteration + 1])
         poses = np.ascontiguousarray(plan.poses)
         return step_along_plan(frames_us, plan_time_us(plan), poses, state, self._wheelbase_m)
+
+    def state_under(self, iteration: int, state: State, commands: Commands) -> State:
+        """The state at `iteration + 1` under given commands: the bicycle model alone, as the tracker moves it."""
+        following = np.empty(STATE_SIZE)
+        dt_s = (self._time_us[iteration + 1] - self._time_us[iteration]) / 1e6
+        step_bicycle(state, commands, dt_s, self._wheelbase_m, following)
+        return following
 
 
 class PerfectController:

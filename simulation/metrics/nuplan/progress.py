@@ -5,6 +5,7 @@ Source:
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -55,42 +56,59 @@ def _vertex(road: FlatMap, lane: int, last: bool) -> tuple[float, float]:
     return road.centerline_points[k, 0], road.centerline_points[k, 1]
 
 
+class RoutePlace(NamedTuple):
+    """Where a point is on a chain of lanes."""
+
+    at: int
+    """The lane, as its place in the chain."""
+    along_m: float
+    """Arc length on the centerline of that lane."""
+
+
 @njit(cache=True)
-def _progress(road: FlatMap, chain: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Progress (T,) since the point before along a chain of lanes [m], and whether each point is on the route.
+def first_place(road: FlatMap, chain: Int64[np.ndarray, "pieces"], x: float, y: float) -> RoutePlace:
+    """The place where progress starts: on the first lane of the chain."""
+    return RoutePlace(0, along_centerline(road, chain[0], x, y))
+
+
+@njit(cache=True)
+def progress_step(
+    road: FlatMap, chain: Int64[np.ndarray, "pieces"], place: RoutePlace, x: float, y: float
+) -> tuple[float, bool, RoutePlace]:
+    """Progress from a place to the next point [m], whether that point is on the route, and its place.
 
     Off the route there is no progress. On return to a later lane of the chain, the distance in between counts.
     """
+    at, before = place
+    if is_in_roadblock_of(road, chain[at], x, y):
+        along = along_centerline(road, chain[at], x, y)
+        return along - before, True, RoutePlace(at, along)
+    skipped = 0.0
+    for ahead in range(at + 1, len(chain)):
+        if is_in_roadblock_of(road, chain[ahead], x, y):
+            along = along_centerline(road, chain[ahead], x, y)
+            end_x, end_y = _vertex(road, chain[at], True)
+            entered = along_centerline(road, chain[ahead], end_x, end_y)
+            made = (centerline_length(road, chain[at]) - before) + (along - entered) + skipped
+            return made, True, RoutePlace(ahead, along)
+        if ahead + 1 < len(chain):
+            end_x, end_y = _vertex(road, chain[ahead - 1], True)
+            start_x, start_y = _vertex(road, chain[ahead + 1], False)
+            skipped += along_centerline(road, chain[ahead], start_x, start_y) - along_centerline(
+                road, chain[ahead], end_x, end_y
+            )
+    return 0.0, False, place
+
+
+@njit(cache=True)
+def _progress(road: FlatMap, chain: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Progress (T,) since the point before along a chain of lanes [m], and whether each point is on the route."""
     made = np.zeros(len(points))
     on_route = np.zeros(len(points), dtype=np.bool_)
     on_route[0] = is_in_roadblock_of(road, chain[0], points[0, 0], points[0, 1])
-    at = 0
-    before = along_centerline(road, chain[0], points[0, 0], points[0, 1])
+    place = first_place(road, chain, points[0, 0], points[0, 1])
     for t in range(1, len(points)):
-        x, y = points[t, 0], points[t, 1]
-        if is_in_roadblock_of(road, chain[at], x, y):
-            along = along_centerline(road, chain[at], x, y)
-            made[t] = along - before
-            before = along
-            on_route[t] = True
-            continue
-        skipped = 0.0
-        for ahead in range(at + 1, len(chain)):
-            if is_in_roadblock_of(road, chain[ahead], x, y):
-                along = along_centerline(road, chain[ahead], x, y)
-                end_x, end_y = _vertex(road, chain[at], True)
-                entered = along_centerline(road, chain[ahead], end_x, end_y)
-                made[t] = (centerline_length(road, chain[at]) - before) + (along - entered) + skipped
-                before = along
-                at = ahead
-                on_route[t] = True
-                break
-            if ahead + 1 < len(chain):
-                end_x, end_y = _vertex(road, chain[ahead - 1], True)
-                start_x, start_y = _vertex(road, chain[ahead + 1], False)
-                skipped += along_centerline(road, chain[ahead], start_x, start_y) - along_centerline(
-                    road, chain[ahead], end_x, end_y
-                )
+        made[t], on_route[t], place = progress_step(road, chain, place, points[t, 0], points[t, 1])
     return made, on_route
 
 
@@ -111,8 +129,14 @@ class RouteProgress:
         """Share of the logged progress, in [0, 1]; 1 without a route."""
         if not self.has_route:
             return np.ones(len(self.totals_m))
-        made = np.maximum(self.totals_m, PROGRESS_THRESHOLD_M) / max(self.logged_m, PROGRESS_THRESHOLD_M)
-        return np.where(self.totals_m < -PROGRESS_THRESHOLD_M, 0.0, np.minimum(1.0, made))
+        return np.array([progress_ratio(total_m, self.logged_m) for total_m in self.totals_m.tolist()])
+
+
+def progress_ratio(total_m: float, logged_m: float) -> float:
+    """Share of the logged progress, in [0, 1]; both sides are at least 2 m."""
+    if total_m < -PROGRESS_THRESHOLD_M:
+        return 0.0
+    return min(1.0, max(total_m, PROGRESS_THRESHOLD_M) / max(logged_m, PROGRESS_THRESHOLD_M))
 
 
 def logged_progress_m(logged: Drive) -> float:

@@ -1,0 +1,100 @@
+"""The scenarios of an environment: hand-made scenes, a data root, or opened scenarios that are passed in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+
+from driving.names import MAX_LISTED, unknown_name
+from driving.nuplan.data import DataRoot
+from driving.nuplan.scenarios import list_scenarios, open_scenario
+from driving.scenario import Scenario
+from driving.synthetic.scenes import SCENES, scene
+
+MAX_OPENED = 64
+"""Scenarios that stay open, some MB each."""
+
+
+class ScenarioPool:
+    """Scenarios by name; a name is the scenario id, for hand-made scenes also the name of the scene."""
+
+    def __init__(self, openers: Mapping[str, Callable[[], Scenario]]) -> None:
+        """Prepare the pool; nothing is opened yet.
+
+        Args:
+            openers: By name, in the order of the pool.
+
+        Raises:
+            ValueError: When there is no scenario.
+        """
+        if not openers:
+            raise ValueError("An environment needs at least one scenario, got none.")
+        self.names = tuple(openers)
+        self._openers = dict(openers)
+        self._opened = lru_cache(maxsize=MAX_OPENED)(lambda name: self._openers[name]())
+
+    def name_of(self, text: str) -> str:
+        """The name that a text means: a name of the pool, or the id of a scenario with another name.
+
+        Raises:
+            KeyError: When the pool has no such scenario.
+        """
+        if text in self._openers:
+            return text
+        # Ids of hand-made scenes are known once these are built.
+        for name in self.names if set(self.names) <= set(SCENES) else ():
+            if self.open(name).scenario_id == text:
+                return name
+        raise KeyError(self._unknown(text))
+
+    def open(self, name: str) -> Scenario:
+        """A scenario, by a name of the pool.
+
+        Raises:
+            FileNotFoundError: When the log or the map is not there.
+            ValueError: When the scenario is cut off, or the log or map is damaged.
+        """
+        return self._opened(name)
+
+    def only(self, texts: Sequence[str]) -> "ScenarioPool":
+        """The pool of some of the scenarios.
+
+        Raises:
+            KeyError: When the pool lacks one.
+        """
+        return ScenarioPool({name: self._openers[name] for name in map(self.name_of, texts)})
+
+    def _unknown(self, text: str) -> str:
+        if len(self.names) <= 3 * MAX_LISTED:
+            return unknown_name("scenario named", text, self.names)
+        near = unknown_name("scenario named", text, self.names).split(" Known:")[0]
+        return f"{near} The environment has {len(self.names)} scenarios, see `env.unwrapped.scenario_names`."
+
+
+def scenario_pool(data: Path | str | None, scenarios: Sequence[str | Scenario] | None = None) -> ScenarioPool:
+    """The scenarios of a data root, or the hand-made scenes; all of them or a selection.
+
+    Args:
+        data: nuPlan data root; None for the hand-made scenes.
+        scenarios: Names to choose, or opened scenarios that replace those of the data root; None for all.
+
+    Raises:
+        FileNotFoundError: When the data root has no logs or no maps.
+        KeyError: When a name is unknown.
+        ValueError: When no scenario is left, or names and opened scenarios are mixed.
+    """
+    opened = [one for one in scenarios or () if isinstance(one, Scenario)]
+    if scenarios is not None and opened:
+        if len(opened) < len(scenarios) or data is not None:
+            raise ValueError("Give opened scenarios alone: without names, and without data.")
+        return ScenarioPool({one.scenario_id: partial(_same, one) for one in opened})
+    openers: dict[str, Callable[[], Scenario]]
+    if data is None:
+        openers = {name: partial(scene, name) for name in SCENES}
+    else:
+        openers = {entry.token: partial(open_scenario, entry) for entry in list_scenarios(DataRoot.find(data))}
+    pool = ScenarioPool(openers)
+    return pool if scenarios is None else pool.only([str(one) for one in scenarios])
+
+
+def _same(scenario: Scenario) -> Scenario:
+    return scenario
