@@ -100,7 +100,8 @@ def decode_parameters(
         classes: Of the boxes.
         values: Parameters in the order of `BOX_PARAMETERS`.
     """
-    positions = grid.centres()[cells[:, 0], cells[:, 1]] + values[:, :2]
+    corner = np.array([grid.x_min_m, grid.y_min_m])
+    positions = corner + (cells + 0.5) * grid.cell_m + values[:, :2]
     heading = np.arctan2(values[:, 5], values[:, 6])
     low, high = np.log(SIZE_RANGE_M)
     return Boxes(

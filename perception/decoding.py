@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int64
+from torch import Tensor
 from torch.nn import functional
 
 from perception.boxes import Boxes, decode_parameters
@@ -56,15 +57,16 @@ def decode_boxes(output: PerceptionOutput, grid: BevGrid, min_score: float = MIN
         grid: Of the heads.
         min_score: Lowest probability of a centre.
     """
-    heat = torch.sigmoid(output.centres.detach().float())
-    is_peak = (heat == functional.max_pool2d(heat, 3, stride=1, padding=1)) & (heat >= min_score)
+    # The channels of all heads lie side by side in memory; the maxima need neighbouring cells.
+    heat = torch.sigmoid(output.centres.detach().float().contiguous())
+    is_peak = (heat == _largest_around(heat)) & (heat >= min_score)
     detections = []
     for sample in range(len(heat)):
         found = is_peak[sample].nonzero()
         scores = heat[sample][tuple(found.T)]
         order = torch.argsort(scores, descending=True, stable=True)[:MAX_BOXES]
         found, scores = found[order], scores[order]
-        values = output.boxes[sample].detach().double()[:, found[:, 1], found[:, 2]].T
+        values = output.boxes[sample].detach()[:, found[:, 1], found[:, 2]].double().T
         classes, cells = found[:, 0].cpu().numpy(), found[:, 1:].cpu().numpy()
         boxes = decode_parameters(grid, cells, classes, values.cpu().numpy())
         every = Detections(boxes=boxes, scores=scores.double().cpu().numpy())
@@ -72,10 +74,17 @@ def decode_boxes(output: PerceptionOutput, grid: BevGrid, min_score: float = MIN
     return detections
 
 
+def _largest_around(heat: Float[Tensor, "B E X Y"]) -> Float[Tensor, "B E X Y"]:
+    """Largest of the 3 x 3 values around each cell, none of them negative: `max_pool2d` takes 10 times as long."""
+    padded = functional.pad(heat, (1, 1, 1, 1))
+    rows = torch.maximum(torch.maximum(padded[..., :-2], padded[..., 1:-1]), padded[..., 2:])
+    return torch.maximum(torch.maximum(rows[..., :-2, :], rows[..., 1:-1, :]), rows[..., 2:, :])
+
+
 def decode_grid(output: PerceptionOutput, grid: BevGrid, sample: int = 0) -> PerceivedGrid:
     """Grids of one sample."""
     occupancy, road, future = (
-        torch.sigmoid(value[sample].detach().float()).cpu().numpy()
+        torch.sigmoid(value[sample].detach().float().contiguous()).cpu().numpy()
         for value in (output.occupancy, output.road, output.future)
     )
     return PerceivedGrid(

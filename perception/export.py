@@ -9,6 +9,7 @@ keeps the output `memory` for it. Needs the extra `onnx`.
     outputs = session.run(None, onnx_inputs(network, table, images, present))
 """
 
+import copy
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
+from torch.nn import functional
 
 from driving.cameras import CameraRig
 from perception.contract import PerceptionInput, PerceptionOutput
@@ -31,6 +33,8 @@ INPUTS = ("images", "present", *LIFT_INPUTS, "rays", "past", "covered", "age_s")
 """uint8 (C, H, W, 3); bool (1, C); the lift; float32 (1, P, 3), (1, D, x, y), (1, x, y), (1, 1). Without a past,
 `covered` is zero."""
 OUTPUTS = PerceptionOutput._fields
+BATCH = 256
+"""Cells that are lifted together, so that their features stay in the cache of a core."""
 ALLOWED_DOMAINS = ("", "ai.onnx")
 
 
@@ -42,6 +46,7 @@ class _Exported(nn.Module):
         if not isinstance(network.lift, PullLift):
             raise ValueError("Only networks with the lift 'pull' can be exported: a splat needs a scatter.")
         self.network, self.pull = network, network.lift
+        network.temporal.compare[0] = _PaddedConvolution(network.temporal.compare[0])
 
     def forward(
         self,
@@ -54,51 +59,75 @@ class _Exported(nn.Module):
         frame = normalised(images)[None]
         features = network.image_features(frame)
         rows = features.permute(0, 1, 3, 4, 2).flatten(0, 3)
-        first, further = _taps(rows, pixels, weights), _taps(rows, more_pixels, more_weights)
-        pulled = first + torch.cat([torch.zeros_like(further[:1]), further])[more]
-        more_seen = more_weights.sum(dim=-1)
-        seen = weights.sum(dim=-1) + torch.cat([torch.zeros_like(more_seen[:1]), more_seen])[more]
-        seen = seen.reshape(-1, pull.num_points)
-        cells = pull.mix(pulled.reshape(seen.shape[0], -1)) + pull.mix_seen(seen)
-        memory = network.lifted(cells.T.reshape(1, -1, *pull.shape))
+        # The linear layer first: sums of its outputs are shorter than its inputs.
+        by_point = pull.mix.weight.unflatten(1, (pull.num_points, -1)).permute(2, 1, 0)
+        mixed = (rows @ by_point.flatten(1)).reshape(-1, pull.mix.out_features)
+        further = self._cells(mixed, more_pixels, more_weights)
+        further = torch.cat([torch.zeros_like(further[:1]), further])
+        cells = [
+            self._cells(mixed, tapped, weighted) + further[added]
+            for tapped, weighted, added in zip(*(part.split(BATCH) for part in (pixels, weights, more)), strict=False)
+        ]
+        memory = network.lifted((torch.cat(cells) + pull.mix.bias).T.reshape(1, -1, *pull.shape))
         used = torch.ones(1, 1, dtype=torch.bool)
         fused = network.temporal(memory, past[:, None], covered[:, None], age_s, used)
         table = LiftTable(*(rays for _ in LiftTable._fields))
         return tuple(network.predict(frame, memory, fused, table, present))
 
-
-def _taps(rows: Tensor, pixels: Tensor, weights: Tensor) -> Tensor:
-    """Weighted sums; one gather per tap, because a gather of all at once makes an array that leaves the cache."""
-    total = rows[pixels[:, 0]] * weights[:, :1]
-    for tap in range(1, pixels.shape[1]):
-        total = total + rows[pixels[:, tap]] * weights[:, tap : tap + 1]
-    return total
+    def _cells(self, mixed: Tensor, pixels: Tensor, weights: Tensor) -> Tensor:
+        """Weighted sums of the outputs of the linear layer."""
+        seen = weights.reshape(weights.shape[0], self.pull.num_points, -1).sum(dim=-1)
+        sums: Tensor = torch.matmul(weights[:, None], mixed[pixels])[:, 0] + self.pull.mix_seen(seen)
+        return sums
 
 
-def lift_inputs(table: LiftTable, present: Bool[np.ndarray, "C"]) -> dict[str, np.ndarray]:
+class _PaddedConvolution(nn.Module):
+    """A convolution with zeros as further input channels: runtimes have fast convolutions for multiples of 8 only."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.convolution = copy.deepcopy(convolution)
+        self.padding = (0, 0, 0, 0, 0, -convolution.in_channels % 8)
+        self.convolution.weight = nn.Parameter(functional.pad(convolution.weight, self.padding), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.convolution(functional.pad(x, self.padding))
+        return result
+
+
+def lift_inputs(table: LiftTable, present: Bool[np.ndarray, "C"], num_cells: int) -> dict[str, np.ndarray]:
     """The lift of one rig as indices and weights.
 
-    One camera shows most points, so the taps of further cameras are listed only for the M points that have some.
+    One camera shows most points, so the taps of further cameras are listed only for the M cells that have some.
+    Indices count the S points of a cell within each feature pixel: pixel * S + point.
+
+    Args:
+        table: Of the rig.
+        present: Cameras that are used.
+        num_cells: Of the feature grid.
 
     Returns:
-        `pixels`, `weights`: (N, 4). `more`: (N,), 0, or 1 + row of the further taps. `more_pixels`, `more_weights`:
-        (M, K - 4).
+        `pixels`, `weights`: (cells, S * 4). `more`: (cells,), 0, or 1 + row of the further taps. `more_pixels`,
+        `more_weights`: (M, S * (K - 4)).
     """
-    pixels = table.pixels[0].numpy()
-    weights = present_weights(table, 0, torch.from_numpy(present)).numpy()
-    if pixels.shape[1] == 4:
-        pixels, weights = (np.pad(part, ((0, 0), (0, 4))) for part in (pixels, weights))
-    rows = np.flatnonzero((table.weights[0, :, 4:] > 0).any(dim=-1).numpy())
-    more = np.zeros(len(pixels), dtype=np.int64)
+    points = table.pixels.shape[1] // num_cells
+    pixels = table.pixels[0].numpy().reshape(num_cells, points, -1)
+    pixels = pixels * points + np.arange(points)[:, np.newaxis]
+    weights = present_weights(table, 0, torch.from_numpy(present)).numpy().reshape(pixels.shape)
+    if pixels.shape[-1] == 4:
+        pixels, weights = (np.pad(part, ((0, 0), (0, 0), (0, 4))) for part in (pixels, weights))
+    further = table.weights[0].numpy().reshape(num_cells, points, -1)[..., 4:]
+    rows = np.flatnonzero((further > 0).any(axis=(1, 2)))
+    more = np.zeros(num_cells, dtype=np.int64)
     more[rows] = 1 + np.arange(len(rows))
     # At least one row, because some runtimes refuse empty arrays.
     listed = rows if len(rows) else np.zeros(1, dtype=np.int64)
     return {
-        "pixels": np.ascontiguousarray(pixels[:, :4]),
-        "weights": np.ascontiguousarray(weights[:, :4]),
+        "pixels": np.ascontiguousarray(pixels[..., :4]).reshape(num_cells, -1),
+        "weights": np.ascontiguousarray(weights[..., :4]).reshape(num_cells, -1),
         "more": more,
-        "more_pixels": np.ascontiguousarray(pixels[listed, 4:]),
-        "more_weights": np.ascontiguousarray(weights[listed, 4:]),
+        "more_pixels": np.ascontiguousarray(pixels[listed, :, 4:]).reshape(len(listed), -1),
+        "more_weights": np.ascontiguousarray(weights[listed, :, 4:]).reshape(len(listed), -1),
     }
 
 
@@ -126,7 +155,7 @@ def onnx_inputs(
     return {
         "images": images,
         "present": present[np.newaxis],
-        **lift_inputs(table, present),
+        **lift_inputs(table, present, int(np.prod(shape))),
         "rays": table.rays.numpy(),
         "past": features.numpy(),
         "covered": covered.numpy(),
@@ -166,7 +195,7 @@ def export_onnx(network: PerceptionNetwork, rig: CameraRig, path: Path) -> None:
             str(path),
             input_names=list(INPUTS),
             output_names=list(OUTPUTS),
-            dynamic_axes={name: {0: "further_points"} for name in ("more_pixels", "more_weights")},
+            dynamic_axes={name: {0: "further_cells"} for name in ("more_pixels", "more_weights")},
             opset_version=OPSET,
             dynamo=False,
         )

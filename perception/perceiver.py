@@ -17,7 +17,7 @@ from driving.ego import EgoMotion
 from driving.geometry import poses_in_frame_of
 from perception.contract import PerceptionOutput
 from perception.decoding import Detections, PerceivedGrid, decode_boxes, decode_grid
-from perception.folding import folded
+from perception.folding import for_inference
 from perception.images import BadImageError, FittedRig, fit_rig, network_images
 from perception.lift import LiftTable
 from perception.network import PerceptionNetwork
@@ -107,7 +107,7 @@ class Perceiver:
     def __init__(
         self, network: PerceptionNetwork, settings: PerceiverSettings | None = None, device: str = "cpu"
     ) -> None:
-        self.network = folded(network).to(device)
+        self.network = for_inference(network, device)
         self.settings, self.device = settings or PerceiverSettings(), device
         self._fitted: FittedRig | None = None
         self._table: LiftTable | None = None

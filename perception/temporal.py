@@ -1,7 +1,9 @@
 """Fusion of past bird's-eye-view features: warped by the motion of the ego, then added through gates."""
 
+from functools import cache
+
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,7 +20,7 @@ def warped(
         then_from_now: Pose (x, y, heading) of the present ego in the ego frame of the past.
         grid: Of the features.
     """
-    centres = torch.as_tensor(grid.centres(), dtype=then_from_now.dtype, device=past.device).flatten(0, 1)
+    centres = _centres(grid).to(then_from_now)
     cosine, sine = torch.cos(then_from_now[:, 2:]), torch.sin(then_from_now[:, 2:])
     x = cosine * centres[:, 0] - sine * centres[:, 1] + then_from_now[:, :1]
     y = sine * centres[:, 0] + cosine * centres[:, 1] + then_from_now[:, 1:2]
@@ -29,6 +31,11 @@ def warped(
     covered = (points.abs() <= 1).all(dim=-1)
     sampled = functional.grid_sample(past, points.to(past.dtype), padding_mode="zeros", align_corners=False)
     return sampled * covered[:, None], covered.to(past.dtype)
+
+
+@cache
+def _centres(grid: BevGrid) -> Float64[Tensor, "cells 2"]:
+    return torch.from_numpy(grid.centres()).flatten(0, 1)
 
 
 class TemporalFusion(nn.Module):
@@ -68,7 +75,9 @@ class TemporalFusion(nn.Module):
         reduced = self.reduce(now)
         for frame in range(past.shape[1]):
             age = age_s[:, frame, None, None].expand_as(covered[:, frame])
-            pair = [reduced, self.reduce(past[:, frame]), covered[:, frame, None], age[:, None]]
+            # In the memory format of the features: all of them would be converted otherwise.
+            extra = torch.stack([covered[:, frame], age], dim=1).contiguous(memory_format=torch.channels_last)
+            pair = [reduced, self.reduce(past[:, frame]), extra]
             value, gate = self.update(self.compare(torch.cat(pair, dim=1))).chunk(2, dim=1)
             used = present[:, frame, None, None, None].to(now.dtype) * covered[:, frame, None]
             fused = fused + used * value * torch.sigmoid(gate)

@@ -99,8 +99,7 @@ class Tracker:
         if self._tracks and time_us < max(track.time_us for track in self._tracks):
             raise ValueError(f"Detections at {time_us} us are older than the last ones. Pass them in time order.")
         settings = self.settings
-        for track in self._tracks:
-            self._predict(track, time_us)
+        self._predict(time_us)
         usable = detections.take(detections.scores >= settings.low_score)
         boxes = _global(usable.boxes, ego_pose)
         distances = np.linalg.norm(usable.boxes.poses[:, :2], axis=-1)
@@ -128,7 +127,7 @@ class Tracker:
         alive = [track for track in self._tracks if track.is_confirmed and track.seen_us >= limit]
         if not alive:
             return AgentTracks.none(len(time_us))
-        motions = np.stack([self._motion(track, time_us) for track in alive])
+        motions = _motions(alive, time_us)
         valid = np.isfinite(motions[..., 0])
         sizes = np.array([track.size_m for track in alive])
         sizes[:, 0] += self.settings.longer_m * np.array([track.kind == VEHICLE for track in alive])
@@ -182,16 +181,22 @@ class Tracker:
         self._next += 1
         return track
 
-    def _predict(self, track: _Track, time_us: int) -> None:
-        seconds = (time_us - track.time_us) / 1e6
-        if seconds <= 0:
+    def _predict(self, time_us: int) -> None:
+        """Move the filters of all tracks to a time."""
+        tracks = [track for track in self._tracks if track.time_us < time_us]
+        if not tracks:
             return
-        transition = np.eye(4)
-        transition[0, 2] = transition[1, 3] = seconds
-        push = np.kron([[seconds**2 / 2], [seconds]], np.eye(2)) * self.settings.acceleration_sd_mps2[track.kind]
-        track.state = transition @ track.state
-        track.covariance = transition @ track.covariance @ transition.T + push @ push.T
-        track.time_us = time_us
+        seconds = np.array([(time_us - track.time_us) / 1e6 for track in tracks])
+        noise = seconds * np.array([self.settings.acceleration_sd_mps2[track.kind] for track in tracks])
+        transition, push = np.tile(np.eye(4), (len(tracks), 1, 1)), np.zeros((len(tracks), 4, 2))
+        for axis in (0, 1):
+            transition[:, axis, 2 + axis] = seconds
+            push[:, axis, axis], push[:, 2 + axis, axis] = noise * seconds / 2, noise
+        states = transition @ np.array([track.state for track in tracks])[..., np.newaxis]
+        covariances = transition @ np.array([track.covariance for track in tracks]) @ transition.swapaxes(1, 2)
+        covariances += push @ push.swapaxes(1, 2)
+        for track, state, covariance in zip(tracks, states[..., 0], covariances, strict=True):
+            track.state, track.covariance, track.time_us = state, covariance, time_us
 
     def _correct(self, track: _Track, boxes: Boxes, row: int, distance_m: float, score: float) -> None:
         settings = self.settings
@@ -228,15 +233,29 @@ class Tracker:
         is_standing = track.kind == STATIC or np.hypot(*velocity) < self.settings.standing_below_mps
         return np.zeros(2) if is_standing else velocity
 
-    def _motion(self, track: _Track, time_us: Int64[np.ndarray, "time"]) -> Float64[np.ndarray, "time 5"]:
-        """Pose and velocity at some times: interpolated, predicted after the last update, NaN before the first."""
-        past = np.array(track.past)
-        past[:, 3] = np.unwrap(past[:, 3])
-        motion = np.stack([np.interp(time_us, past[:, 0], column) for column in past[:, 1:].T], axis=-1)
-        later_s = np.maximum(time_us - past[-1, 0], 0) / 1e6
-        motion[:, :2] += later_s[:, np.newaxis] * past[-1, 4:]
-        motion[time_us < past[0, 0]] = np.nan
-        return motion
+
+def _motions(tracks: list[_Track], time_us: Int64[np.ndarray, "time"]) -> Float64[np.ndarray, "tracks time 5"]:
+    """Pose and velocity at some times: interpolated, predicted after the last update, NaN before the first."""
+    counts = np.array([len(track.past) for track in tracks])
+    # Every update extends all tracks, so that their pasts end at the same times.
+    longest = tracks[int(np.argmax(counts))].past
+    updates_us = np.array([moment[0] for moment in longest], dtype=np.float64)
+    starts = len(longest) - counts
+    # Shorter pasts are filled with their first moment, which keeps the headings continuous.
+    rows = np.maximum(np.arange(len(longest)), starts[:, np.newaxis]) - starts[:, np.newaxis]
+    ends = np.cumsum(counts)
+    past = np.array([moment[1:] for track in tracks for moment in track.past])
+    past = past[(ends - counts)[:, np.newaxis] + rows]
+    past[..., 2] = np.unwrap(past[..., 2], axis=1)
+    later = np.clip(np.searchsorted(updates_us, time_us), 1, max(len(longest) - 1, 1)) % len(longest)
+    earlier = np.maximum(later - 1, 0)
+    span_us = np.maximum(updates_us[later] - updates_us[earlier], 1.0)
+    share = np.clip((time_us - updates_us[earlier]) / span_us, 0.0, 1.0)[:, np.newaxis]
+    motions: np.ndarray = past[:, earlier] + share * (past[:, later] - past[:, earlier])
+    later_s = np.maximum(time_us - updates_us[-1], 0) / 1e6
+    motions[..., :2] += later_s[:, np.newaxis] * past[:, -1:, 3:]
+    motions[time_us < updates_us[starts][:, np.newaxis]] = np.nan
+    return motions
 
 
 def _global(boxes: Boxes, ego_pose: Float64[np.ndarray, "3"]) -> Boxes:

@@ -51,3 +51,13 @@ def test_grids_are_probabilities():
 
 def test_no_detections_are_a_valid_value():
     assert len(Detections.none().take(np.zeros(0, dtype=bool)).scores) == 0
+
+
+def test_only_the_largest_of_neighbouring_cells_becomes_a_box_also_at_the_border():
+    heat = np.full((4, *GRID.shape), 0.01, dtype=np.float32)
+    heat[0, 0, 0], heat[0, 1, 1], heat[0, 20, 31] = 0.9, 0.5, 0.8
+    output = output_of(heat, np.zeros((9, *GRID.shape), dtype=np.float32))
+    (found,) = decode_boxes(output, GRID)
+    corner = np.array([GRID.x_min_m, GRID.y_min_m])
+    assert found.boxes.poses[:, :2] == pytest.approx(corner + np.array([[0.25, 0.25], [10.25, 15.75]]))
+    assert found.scores == pytest.approx([0.9, 0.8])

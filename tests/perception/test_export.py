@@ -44,25 +44,31 @@ def test_an_exported_network_equals_torch_also_with_a_past_and_a_missing_camera(
         assert value == pytest.approx(truth.numpy(), abs=1e-4), name
 
 
+CELLS = int(np.prod(CONFIG.feature_grid.shape))
+
+
 def test_the_indices_of_the_lift_give_the_same_sums():
     network = small_network()
     table, present = network.table(RIG), np.array([True, True, False, True, True])
-    lift = lift_inputs(table, present)
+    lift = lift_inputs(table, present, CELLS)
     assert 0 < len(lift["more_pixels"]) < len(lift["pixels"])
-    values = np.random.default_rng(0).normal(size=table.rays.shape[1])
-    first = (values[lift["pixels"]] * lift["weights"]).sum(axis=1)
-    further = (values[lift["more_pixels"]] * lift["more_weights"]).sum(axis=1)
+    points = len(CONFIG.points.offsets_m)
+    values = np.random.default_rng(0).normal(size=(table.rays.shape[1], points))
+    first = (values.ravel()[lift["pixels"]] * lift["weights"]).sum(axis=1)
+    further = (values.ravel()[lift["more_pixels"]] * lift["more_weights"]).sum(axis=1)
     found = first + np.concatenate([[0.0], further])[lift["more"]]
     weights = table.weights[0] * torch.from_numpy(present)[table.cameras[0]]
-    weights = weights / weights.sum(dim=-1, keepdim=True).clamp(min=0.5)
-    assert found == pytest.approx((values[table.pixels[0].numpy()] * weights.numpy()).sum(axis=1), abs=1e-6)
+    weights = (weights / weights.sum(dim=-1, keepdim=True).clamp(min=0.5)).numpy().reshape(CELLS, points, -1)
+    pixels = table.pixels[0].numpy().reshape(CELLS, points, -1)
+    expected = (values[pixels, np.arange(points)[:, np.newaxis]] * weights).sum(axis=(1, 2))
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_rig_without_overlap_has_one_unused_row():
     table = small_network().table(ring_rig((0.0, 180.0)))
-    lift = lift_inputs(table, np.ones(2, dtype=bool))
+    lift = lift_inputs(table, np.ones(2, dtype=bool), CELLS)
     assert lift["more"].max() == 0
-    assert lift["more_pixels"].shape == lift["more_weights"].shape == (1, 4)
+    assert lift["more_pixels"].shape == lift["more_weights"].shape == (1, 4 * len(CONFIG.points.offsets_m))
     assert not lift["more_weights"].any()
 
 

@@ -122,3 +122,24 @@ def test_vehicles_are_reported_longer_and_people_as_they_are():
     lengths = dict(zip(tracks.kinds.tolist(), tracks.sizes[:, -1, 0].tolist(), strict=True))
     assert lengths[AgentKind.VEHICLE] == pytest.approx(4.5 + 0.8)
     assert lengths[AgentKind.PEDESTRIAN] == pytest.approx(4.5)
+
+
+def test_tracks_of_different_age_are_reported_as_each_alone():
+    rows = [(0, 10.0, 0.0, 3.1, -5.0, 0.2), (2, 5.0, 8.0, -3.1, -2.0, 0.0), (1, -4.0, -3.0, 0.5, 1.0, 0.5)]
+    first_seen_s = (0.0, 0.4, 1.0)
+
+    def tracked(numbers):
+        tracker = Tracker()
+        for time_s in np.arange(0.0, 1.21, 0.2):
+            seen = [rows[number] for number in numbers if time_s > first_seen_s[number] - 1e-6]
+            moved = [(kind, x + u * time_s, y + v * time_s, h, u, v) for kind, x, y, h, u, v in seen]
+            tracker.update(detections(*moved), EGO, round(time_s * 1e6))
+        return tracker.agent_tracks(history(1.3))
+
+    together = tracked((0, 1, 2))
+    assert together.valid.sum(axis=1).tolist() == [14, 10, 4]
+    for number in range(3):
+        alone = tracked((number,))
+        assert together.kinds[number] == alone.kinds[0]
+        assert together.poses[number] == pytest.approx(alone.poses[0], nan_ok=True)
+        assert together.velocities_mps[number] == pytest.approx(alone.velocities_mps[0], nan_ok=True)
