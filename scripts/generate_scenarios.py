@@ -31,7 +31,7 @@ from typing import Annotated
 from command_line import CommonArguments, console, print_line, run
 from make_corner_cases import maps_of
 from rich.table import Table
-from scene_conditions import learned_scenes, scene_condition
+from scene_conditions import SceneJob, Workers, learned_scenes, scene_condition
 from text_conditions import conditions_of, scenarios_of
 from tyro.conf import UseAppendAction
 
@@ -61,8 +61,27 @@ class Arguments(CommonArguments):
     """Use the maps of this data root, in turn."""
     seed: int = 0
     """Seed of all random numbers."""
+    backend: str = "serial"
+    """Where learned scenes are made: serial, process or ray. The files do not depend on it."""
+    workers: int = 1
+    """Processes, or tasks on Ray."""
     schema: bool = False
     """Print the JSON schema of conditions and write nothing."""
+
+
+def scene_jobs(arguments: Arguments) -> list[SceneJob]:
+    """The learned scenes of the arguments."""
+    condition = scene_condition(arguments.condition, arguments.rarity)
+    return [
+        SceneJob(
+            seed=arguments.seed + turn,
+            turn=turn,
+            condition=condition,
+            checkpoint=arguments.checkpoint,
+            map_from=arguments.map_from,
+        )
+        for turn in range(arguments.count)
+    ]
 
 
 def main(arguments: Arguments) -> None:
@@ -72,17 +91,16 @@ def main(arguments: Arguments) -> None:
         return
     if arguments.output is None:
         raise ValueError("Name a folder to write to with --output.")
-    maps = None if arguments.map_from is None else maps_of(arguments.map_from)
     is_learned = not arguments.text and arguments.condition_json is None
     if is_learned:
-        wanted = scene_condition(arguments.condition, arguments.rarity)
-        numbers = arguments.count, arguments.seed
-        made = learned_scenes(wanted, numbers, maps, arguments.checkpoint, arguments)
+        workers = Workers(backend=arguments.backend, count=arguments.workers)
+        made = learned_scenes(scene_jobs(arguments), workers, arguments)
     else:
         if arguments.condition or arguments.rarity:
             raise ValueError(
                 "--condition and --rarity belong to learned scenes; leave out --text and --condition-json."
             )
+        maps = None if arguments.map_from is None else maps_of(arguments.map_from)
         conditions = conditions_of(arguments.text, arguments.condition_json)
         made = scenarios_of(conditions, arguments.count, arguments.seed, maps, arguments)
     write_world(made, arguments.output)

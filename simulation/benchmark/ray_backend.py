@@ -118,16 +118,27 @@ def start_ray(settings: BenchmarkSettings, num_gpus: int | None = None) -> None:
         settings: Of the run.
         num_gpus: GPUs that Ray counts on this machine; None counts those present.
     """
+    init_ray(settings.workers, settings.ray_address, num_gpus)
+
+
+def init_ray(workers: int, address: str | None = None, num_gpus: int | None = None) -> None:
+    """Start Ray on this machine, or join a cluster.
+
+    Args:
+        workers: CPUs that Ray uses on this machine.
+        address: Of the cluster; None starts Ray.
+        num_gpus: GPUs that Ray counts on this machine; None counts those present.
+    """
     # Workers import the same modules as this process, and use one thread each, as there is one worker per core.
     environment = {name: os.environ[name] for name in ("CAMBER_CACHE",) if name in os.environ}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     environment |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     options: dict[str, Any] = {
-        "address": settings.ray_address,
+        "address": address,
         "log_to_driver": False,
         "logging_level": "ERROR",
         "runtime_env": {"env_vars": environment},
     }
-    if settings.ray_address is None:
-        options |= {"num_cpus": settings.workers, "num_gpus": num_gpus, "include_dashboard": False}
+    if address is None:
+        options |= {"num_cpus": workers, "num_gpus": num_gpus, "include_dashboard": False}
     ray.init(**options)

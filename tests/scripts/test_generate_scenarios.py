@@ -36,6 +36,17 @@ def test_a_sentence_is_written_and_shows_its_facts_when_it_is_read_back(scripts,
     assert appearance_in(scenario.metadata).rain > 0.0
 
 
+def test_learned_scenes_are_the_same_bytes_in_sequence_and_on_ray(scripts, tmp_path):
+    command, _ = scripts
+    for backend in ("serial", "ray"):
+        wanted = command.Arguments(output=tmp_path / backend, count=2, seed=3, backend=backend, quiet=True)
+        command.main(wanted)
+    files = [path.relative_to(tmp_path / "serial") for path in (tmp_path / "serial").rglob("*") if path.is_file()]
+    assert sum(path.suffix == ".db" for path in files) == 2
+    for path in files:
+        assert (tmp_path / "serial" / path).read_bytes() == (tmp_path / "ray" / path).read_bytes(), path
+
+
 def test_conditions_come_from_json_too(scripts, tmp_path):
     _, helper = scripts
     path = tmp_path / "conditions.json"

@@ -1,15 +1,12 @@
-"""Scenes to learn from: instants of generated towns, or of the scenarios of nuPlan data roots."""
+"""Scenes to learn from: instants of generated towns, or of recorded scenarios."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from jaxtyping import Int64
 
 from driving.agents import AgentKind, LightStatus
 from driving.map import MapGraph
-from driving.nuplan.data import DataRoot
-from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.scenario import Scenario
 from driving.vehicle import PACIFICA
 from simulation.generation.learned.scene import Boxes, Scene, scene_agents
@@ -24,6 +21,9 @@ TOWN_STEP_S = 5.0
 EGOS_PER_INSTANT = 36
 """Scenes of one instant of a town, each around another vehicle."""
 SCENARIO_STEP_S = 3.0
+"""Time between the instants at which a scenario is rated."""
+RECORDED_STEP_S = 1.0
+"""Time between the instants that are learned from a recording."""
 REACH_M = WINDOW_M + 30.0
 """Agents within this distance may be anchored to a window's pieces."""
 
@@ -109,15 +109,14 @@ def town_boxes(observed: ObservedTown, step: int) -> Boxes:
     )
 
 
-def recorded_scenes(root: Path) -> Iterator[Scene]:
-    """Scenes of the scenarios of a nuPlan data root, around the logged ego."""
-    for entry in list_scenarios(DataRoot.find(root)):
-        yield from scenario_scenes(open_scenario(entry))
+def recorded_scenes(scenarios: Iterable[Scenario], every_s: float = RECORDED_STEP_S) -> list[Scene]:
+    """Scenes of recorded scenarios, around the logged ego."""
+    return [scene for scenario in scenarios for scene in scenario_scenes(scenario, scene_frames(scenario, every_s))]
 
 
-def scene_frames(scenario: Scenario) -> Int64[np.ndarray, "frames"]:
-    """Every `SCENARIO_STEP_S` from iteration 0."""
-    return np.arange(scenario.first_frame, scenario.first_frame + scenario.num_frames, round(SCENARIO_STEP_S / 0.1))
+def scene_frames(scenario: Scenario, every_s: float = SCENARIO_STEP_S) -> Int64[np.ndarray, "frames"]:
+    """Frames at equal times from iteration 0 on."""
+    return np.arange(scenario.first_frame, scenario.first_frame + scenario.num_frames, round(every_s / 0.1))
 
 
 def scenario_scenes(scenario: Scenario, frames: Int64[np.ndarray, "frames"] | None = None) -> Iterator[Scene]:

@@ -22,6 +22,10 @@ PROFILE_LAYERS = ("drivable_area", "walkways", "crosswalks", "carparks")
 NUM_PROFILE = len(PROFILE_M) * len(PROFILE_LAYERS)
 NUM_INTERSECTION_KINDS = 6
 NUM_STATIC = 12 + 2 * NUM_INTERSECTION_KINDS + len(TurnKind)
+LIGHT_COLUMNS = (4, 5)
+"""Static features that tell of traffic lights, at the piece's lane and ahead."""
+KIND_COLUMNS = (12, 12 + NUM_INTERSECTION_KINDS)
+"""First static feature of the kind of the piece's intersection, and of that ahead."""
 DISTANCE_SCALE_M, SPEED_SCALE_MPS = 50.0, 15.0
 """Divisors that bring features near 1."""
 

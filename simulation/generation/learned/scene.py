@@ -19,7 +19,7 @@ from simulation.generation.learned.vocabulary import (
     AgentClass,
     is_in_lane,
 )
-from simulation.generation.learned.window import SceneWindow, window_features
+from simulation.generation.learned.window import SceneWindow, window_features, without_lights
 from simulation.geometry.lane_anchors import anchored_poses, lane_anchors
 
 MAX_RESIDUAL_M = 0.5
@@ -171,6 +171,12 @@ class Scene:
     def others(self) -> SceneAgents:
         """The agents without the ego."""
         return self.agents.take(np.arange(len(self.agents)) != self.ego)
+
+    def unlit(self) -> "Scene":
+        """The scene with the features of a map that does not know its traffic lights."""
+        other = replace(self, lights={})
+        vars(other)["piece_features"] = without_lights(self.piece_features)
+        return other
 
     def in_order(self) -> "Scene":
         """The scene with its agents in the order of drawing."""

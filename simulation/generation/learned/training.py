@@ -39,6 +39,8 @@ class TrainingConfig:
     """Share of the decisions without an agent that a step uses; there are three times as many as agents."""
     kept_share: float = 0.25
     """Share of scenes in which some agents are given, as in a scene that is completed."""
+    unlit_share: float = 0.0
+    """Share of scenes without lights in the features of their map."""
     seed: int = 0
     log_every: int = 20
     checkpoint_every_s: float = 120.0
@@ -62,7 +64,13 @@ class Trainer:
     """One training in a folder: the checkpoint, the state for resuming, and the curves."""
 
     def __init__(
-        self, config: TrainingConfig, scenes: list[Scene], folder: Path, process: TrainingProcess | None = None
+        self,
+        config: TrainingConfig,
+        scenes: list[Scene],
+        folder: Path,
+        process: TrainingProcess | None = None,
+        *,
+        start: SceneNetwork | None = None,
     ) -> None:
         """Start, or resume the training in the folder.
 
@@ -71,9 +79,11 @@ class Trainer:
             scenes: What is learned.
             folder: Of checkpoint and curves.
             process: The process with its device; the CPU by default.
+            start: Network whose weights the training begins with; random ones by default.
 
         Raises:
-            ValueError: Without scenes, or when the folder holds a training of another configuration.
+            ValueError: Without scenes, or when the folder holds a training of another configuration, or when
+                the network to begin with has another size.
         """
         if not scenes:
             raise ValueError("No scene to learn from: no ego of the data is in a lane of a map with enough lanes.")
@@ -82,7 +92,12 @@ class Trainer:
         self.levels = Levels.of(self.facts)
         torch.manual_seed(config.seed)
         process = process or TrainingProcess()
-        self.network = SceneNetwork(config.network).to(process.device)
+        self.network = SceneNetwork(config.network)
+        if start is not None:
+            if start.config != config.network:
+                raise ValueError(f"The network to begin with is {start.config}, the recipe needs {config.network}.")
+            self.network.load_state_dict(start.state_dict())
+        self.network.to(process.device)
         self.loop = TrainingLoop(self.network, config, folder, described=asdict(config), process=process)
 
     @property
@@ -109,6 +124,8 @@ class Trainer:
         found = []
         for number in rng.integers(0, len(self.scenes), config.batch_size).tolist():
             scene = self.scenes[number]
+            if config.unlit_share and rng.uniform() < config.unlit_share:
+                scene = scene.unlit()
             condition = training_condition(rng, self.facts[number], self.levels)
             given = rng.uniform() * 0.8 if rng.uniform() < config.kept_share else 0.0
             whole = traced(scene, condition, rng.uniform(size=len(scene.agents)) < given)

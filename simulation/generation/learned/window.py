@@ -6,13 +6,15 @@ Pieces are ordered downstream first: an agent's leader, on its own piece or on t
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64, Shaped
 
 from driving.agents import LightStatus
 from driving.geometry import poses_in_frame_of
-from driving.map import MapGraph, Ragged
+from driving.map import IntersectionKind, MapGraph, Ragged
 from simulation.generation.learned.pieces import (
     DISTANCE_SCALE_M,
+    KIND_COLUMNS,
+    LIGHT_COLUMNS,
     NUM_POSES,
     NUM_PROFILE,
     NUM_STATIC,
@@ -134,6 +136,18 @@ def window_features(
     parts = [pieces.static[rows], profile_of(window.map, rows), frame, _light_features(window, lights or {})]
     found = np.concatenate(parts, axis=1).astype(np.float32)
     assert found.shape[1] == NUM_FEATURES
+    return found
+
+
+def without_lights(features: Shaped[np.ndarray, "pieces features"]) -> Shaped[np.ndarray, "pieces features"]:
+    """`window_features` of the same map without traffic lights: its intersections become default ones."""
+    found = features.copy()
+    found[:, list(LIGHT_COLUMNS)] = 0.0
+    for begin in KIND_COLUMNS:
+        lit = begin + IntersectionKind.TRAFFIC_LIGHT
+        found[:, begin + IntersectionKind.DEFAULT] += found[:, lit]
+        found[:, lit] = 0.0
+    found[:, -NUM_LIGHT:] = 0.0
     return found
 
 
