@@ -1,6 +1,7 @@
 r"""Measure a network of scenes against unseen towns: realism beside controls, likelihood of corrupted scenes, speed.
 
     python benchmarks/learned_scenes.py --output results/learned_scenes
+    python benchmarks/learned_scenes.py --calibrated --output results/learned_scenes_calibrated
     python benchmarks/learned_scenes.py --checkpoint checkpoints/scenes --first-town 3000 --output results/mine
 
 The held-out scenes are instants of towns from --first-town on; the training scenes of the controls, and the row of
@@ -16,7 +17,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +26,29 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
 from command_line import CommonArguments, print_lines, run
+from scene_corruptions import CORRUPTIONS, Pair, corrupted, on_other_map, with_shuffled_features
 from scene_samplers import snapshot_of
 
+from driving.names import unknown_name
+from simulation.benchmark.provenance import provenance
+from simulation.files import write_atomically
+from simulation.generation.learned.canvas import DrawnScene, canvas_for
 from simulation.generation.learned.checkpoint import SHIPPED, Checkpoint, untrained
-from simulation.generation.learned.data import scene_at, town_scenes
-from simulation.generation.learned.drawing import DrawnScene, canvas_for, draw_scene
+from simulation.generation.learned.data import town_scenes
+from simulation.generation.learned.drawing import draw_scene
 from simulation.generation.learned.generator import LearnedGenerator
 from simulation.generation.learned.likelihood import scene_log_likelihoods
-from simulation.generation.learned.scene import Boxes, Scene
+from simulation.generation.learned.scene import Scene
 from simulation.generation.learned.threads import one_thread
+from simulation.generation.town.calibrated_traffic import with_calibration
 from simulation.generation.town.generator import town_settings
+from simulation.generation.town.layout import TownSettings
+from simulation.generation.town.recorded import RECORDED
 from simulation.realism.controls import CONTROLS, sampled
 from simulation.realism.scene_statistics import STATISTICS, overlapping_agents, scene_divergences, scene_statistics
 from simulation.realism.snapshots import SceneSnapshot
 
-CORRUPTIONS = ("turned", "shifted", "faster", "larger", "overlapping")
-"""Of one vehicle: turned by 60 to 180 degrees, 1 to 3 m aside, 10 to 20 m/s faster, 1.6 to 2.2 times as long and 1.3
-to 1.6 times as wide, or moved onto its nearest neighbour."""
+TABLES = ("realism", "likelihood", "speed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,32 +65,43 @@ class Arguments(CommonArguments):
     """Number of held-out towns, and of other towns."""
     other_town: int = 1000
     """Seed of the first other town."""
+    calibrated: bool = False
+    """Towns with the sizes, lateral offsets, gaps and speeds of recorded traffic."""
     egos: int = 8
     """Scenes of each instant."""
     limit: int = 400
     """Scenes that are drawn for each row."""
     pairs: int = 100
     """Pairs of a scene and its corrupted copy, for each corruption."""
+    tables: str = "realism,likelihood,speed"
+    """What is measured, separated by commas."""
     seed: int = 0
     """Of all draws."""
 
 
 def main(arguments: Arguments) -> None:
     """Measure, print and write."""
+    names = arguments.tables.split(",")
+    for name in names:
+        if name not in TABLES:
+            raise KeyError(unknown_name("table", name, TABLES))
     rng = np.random.default_rng(arguments.seed)
     reference = _scenes(arguments, arguments.first_town)
     held_out = _limited(reference, arguments.limit, rng)
-    others = _limited(_scenes(arguments, arguments.other_town), arguments.limit, rng)
     checkpoint = Checkpoint.load(arguments.checkpoint)
+    found: dict[str, Any] = {}
     with one_thread():
-        realism = realism_table(checkpoint, (reference, held_out), others, arguments.seed)
-        likelihood = likelihood_table(checkpoint, held_out, arguments.pairs, arguments.seed)
-        speed = speed_table(checkpoint, held_out, arguments.seed)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    found = {"realism": realism, "likelihood": likelihood, "speed": speed, "scenes": len(held_out)}
-    (arguments.output / "learned_scenes.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    text = "\n\n".join(_markdown(rows) for rows in (realism, likelihood, speed))
-    (arguments.output / "learned_scenes.md").write_text(text + "\n", encoding="utf-8")
+        if "realism" in names:
+            others = _limited(_scenes(arguments, arguments.other_town), arguments.limit, rng)
+            found["realism"] = realism_table(checkpoint, (reference, held_out), others, arguments.seed)
+        if "likelihood" in names:
+            found["likelihood"] = likelihood_table(checkpoint, held_out, arguments.pairs, arguments.seed)
+        if "speed" in names:
+            found["speed"] = speed_table(checkpoint, held_out, arguments.seed)
+    text = "\n\n".join(_markdown(rows) for rows in found.values())
+    content = {**provenance(), **found, "scenes": len(held_out), "reference": len(reference)}
+    write_atomically(arguments.output / "learned_scenes.json", (json.dumps(content, indent=2) + "\n").encode())
+    write_atomically(arguments.output / "learned_scenes.md", (text + "\n").encode())
     print_lines(text)
 
 
@@ -91,8 +109,13 @@ def _scenes(arguments: Arguments, first: int) -> list[Scene]:
     return [
         scene
         for number in range(arguments.towns)
-        for scene in town_scenes(first + number, town_settings(number), egos=arguments.egos)
+        for scene in town_scenes(first + number, _settings(arguments, number), egos=arguments.egos)
     ]
+
+
+def _settings(arguments: Arguments, number: int) -> TownSettings:
+    settings = town_settings(number)
+    return with_calibration(settings, RECORDED) if arguments.calibrated else settings
 
 
 def _limited(scenes: list[Scene], limit: int, rng: np.random.Generator) -> list[Scene]:
@@ -178,65 +201,47 @@ def _num_off_road(snapshot: SceneSnapshot) -> int:
 
 
 def likelihood_table(checkpoint: Checkpoint, scenes: list[Scene], pairs: int, seed: int) -> list[dict[str, Any]]:
-    """Share of pairs in which the corrupted scene is less likely, on the right maps and on shuffled ones."""
+    """Share of pairs in which the corrupted scene is less likely, on the right map and on two kinds of wrong ones."""
     rows = []
     for place, name in enumerate(CORRUPTIONS):
         rng = np.random.default_rng([seed, place])
-        made: list[tuple[Scene, Scene]] = []
+        made: list[Pair] = []
+        moved: list[Pair] = []
         for scene in scenes:
             other = corrupted(scene, name, rng)
             if other is not None and len(made) < pairs:
                 made.append((scene, other))
-        row: dict[str, Any] = {"corruption": name, "pairs": len(made)}
-        for column, change in (("right", _same), ("shuffled maps", _with_shuffled_map)):
-            good, bad = ([change(pair[side], seed) for pair in made] for side in (0, 1))
-            scores = [
-                [float(values.sum()) + none for values, none in scene_log_likelihoods(checkpoint.network, part)]
-                for part in (good, bad)
-            ]
-            row[column] = float(np.mean(np.array(scores[0]) > np.array(scores[1])))
-        rows.append(row)
+        for pair in made:
+            on_wrong = on_other_map(pair, scenes[int(rng.integers(len(scenes)))])
+            moved += [] if on_wrong is None else [on_wrong]
+        shuffled = [(with_shuffled_features(one, seed), with_shuffled_features(two, seed)) for one, two in made]
+        rows.append(
+            {
+                "corruption": name,
+                "pairs": len(made),
+                "right": ranked_right(checkpoint, made),
+                "shuffled features": ranked_right(checkpoint, shuffled),
+                "pairs on another map": len(moved),
+                "another map": ranked_right(checkpoint, moved),
+            }
+        )
     return rows
 
 
-def corrupted(scene: Scene, name: str, rng: np.random.Generator) -> Scene | None:
-    """The scene with one vehicle changed; None when no vehicle is left that a scene can represent."""
-    boxes = scene.agents.boxes(scene.window)
-    candidates = np.flatnonzero((scene.agents.classes == 0) & (np.arange(len(scene.agents)) != scene.ego))
-    if not len(candidates):
-        return None
-    row = int(rng.choice(candidates))
-    poses, sizes, speeds = boxes.poses.copy(), boxes.sizes.copy(), boxes.speeds_mps.copy()
-    sign = rng.choice([-1.0, 1.0])
-    if name == "turned":
-        poses[row, 2] += sign * np.deg2rad(rng.uniform(60.0, 180.0))
-    elif name == "shifted":
-        aside = sign * rng.uniform(1.0, 3.0)
-        poses[row, :2] += aside * np.array([-np.sin(poses[row, 2]), np.cos(poses[row, 2])])
-    elif name == "faster":
-        speeds[row] += rng.uniform(10.0, 20.0)
-    elif name == "larger":
-        sizes[row] *= [rng.uniform(1.6, 2.2), rng.uniform(1.3, 1.6)]
-    else:
-        apart = np.hypot(*(poses[:, :2] - poses[row, :2]).T)
-        apart[row] = np.inf
-        poses[row, :2] = poses[int(np.argmin(apart)), :2] + rng.uniform(-1.0, 1.0, 2)
-    changed = Boxes(poses, sizes, speeds, boxes.kinds)
-    found = scene_at(scene.window.map, changed, scene.ego, scene.lights)
-    return found if found is not None and len(found.agents) == len(scene.agents) else None
-
-
-def _same(scene: Scene, seed: int) -> Scene:
-    return scene
-
-
-def _with_shuffled_map(scene: Scene, seed: int) -> Scene:
-    """The scene with the features of its pieces in another order: the network gets a wrong map."""
-    features = scene.piece_features
-    other = replace(scene)
-    order = np.random.default_rng(seed).permutation(len(features))
-    vars(other)["piece_features"] = features[order]
-    return other
+def ranked_right(checkpoint: Checkpoint, pairs: Sequence[Pair]) -> float:
+    """Share of the pairs whose corrupted scene is less likely; NaN without pairs."""
+    if not pairs:
+        return float("nan")
+    scores = [
+        np.array(
+            [
+                float(values.sum()) + none
+                for values, none in scene_log_likelihoods(checkpoint.network, [pair[side] for pair in pairs])
+            ]
+        )
+        for side in (0, 1)
+    ]
+    return float(np.mean(scores[0] > scores[1]))
 
 
 # ---------------------------------------------------------------------- speed

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from simulation.generation.learned.canvas import canvas_for
 from simulation.generation.learned.checkpoint import SHIPPED, Checkpoint, untrained
-from simulation.generation.learned.drawing import canvas_for, draw_scene
+from simulation.generation.learned.drawing import draw_scene
 from simulation.generation.learned.scene import Scene
 from simulation.generation.learned.window import scene_window
 from simulation.geometry.lane_anchors import lane_anchors
@@ -15,13 +16,13 @@ from simulation.realism.snapshots import SceneSnapshot
 
 def learned_control() -> Control:
     """The network that comes with the package; it ignores the training scenes."""
-    return _control_of(Checkpoint.load(SHIPPED))
+    return control_of_checkpoint(Checkpoint.load(SHIPPED))
 
 
 def untrained_control() -> Control:
     """The same network with random weights."""
     shipped = Checkpoint.load(SHIPPED)
-    return _control_of(untrained(shipped.levels, config=shipped.network.config))
+    return control_of_checkpoint(untrained(shipped.levels, config=shipped.network.config))
 
 
 def snapshot_of(scene: Scene) -> SceneSnapshot:
@@ -38,7 +39,9 @@ def snapshot_of(scene: Scene) -> SceneSnapshot:
     )
 
 
-def _control_of(checkpoint: Checkpoint) -> Control:
+def control_of_checkpoint(checkpoint: Checkpoint) -> Control:
+    """Scenes that a network draws; it ignores the training scenes."""
+
     def control(training: Sequence[SceneSnapshot]) -> Sampler:
         def sample(scene: SceneSnapshot, rng: np.random.Generator) -> SceneSnapshot:
             anchor = lane_anchors(scene.map, scene.poses[:1])

@@ -105,11 +105,13 @@ def configured(arguments: Arguments) -> TrainingConfig:
     if arguments.recipe not in RECIPES:
         raise KeyError(unknown_name("recipe named", arguments.recipe, RECIPES))
     config = RECIPES[arguments.recipe]()
+    steps = arguments.steps or config.steps
     return replace(
         config,
         seed=arguments.seed,
         unlit_share=arguments.unlit_share,
-        steps=arguments.steps or config.steps,
+        steps=steps,
+        warmup_steps=min(config.warmup_steps, steps // 4),
         learning_rate=arguments.learning_rate or config.learning_rate,
     )
 

@@ -4,41 +4,37 @@ Positions at which the box of the new agent would overlap an earlier one are not
 a free position, or a parked vehicle off the drivable area, is drawn again up to `MAX_REDRAWS` times and else dropped.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from driving.agents import LightStatus
 from driving.geometry import poses_out_of_frame_of
 from driving.vehicle import PACIFICA
-from simulation.generation.condition import SceneCondition
-from simulation.generation.learned.facts import count_targets, drawing_condition
+from simulation.generation.learned.bin_draws import drawn_bins, value_in_range, value_of
+from simulation.generation.learned.canvas import Canvas, DrawnScene
+from simulation.generation.learned.drawn_agents import Draft, DrawnAgent, agent_of, scene_agents_of
+from simulation.generation.learned.facts import count_targets
 from simulation.generation.learned.free_space import free_positions
-from simulation.generation.learned.inputs import new_progress, piece_input, placed_of, road_of, slot_input
+from simulation.generation.learned.inputs import new_progress, placed_of, road_of, slot_input
 from simulation.generation.learned.network import NONE_CLASS, RowInput, SceneNetwork
 from simulation.generation.learned.scene import SceneAgents
-from simulation.generation.learned.sweep import (
+from simulation.generation.learned.sweep import add_running, write_row, write_slots, write_speed_inputs
+from simulation.generation.learned.sweep_state import (
     BESIDE_LANES,
     EGO_PASS,
     IN_LANES,
     NUM_POSITIONS,
     SWEPT,
-    Placed,
-    add_running,
     empty_placed,
     empty_rows,
     empty_slots,
     link,
     pose_on,
-    write_row,
-    write_slots,
-    write_speed_inputs,
 )
-from simulation.generation.learned.vocabulary import NUM_CLASSES, OUTPUTS, POSITION, SPEED, AgentClass, Bins
-from simulation.generation.learned.window import SceneWindow, window_features
+from simulation.generation.learned.vocabulary import NUM_CLASSES, OUTPUTS, POSITION, SPEED, AgentClass
 
 MAX_REDRAWS = 6
 MAX_SWEEPS = 5
@@ -55,49 +51,6 @@ _COUNT_OF_CLASS = {
     AgentClass.PEDESTRIAN: 3,
 }
 """Index in `COUNTS`."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class DrawnScene:
-    """A drawn scene and what was rejected on the way."""
-
-    agents: SceneAgents
-    """The ego first, then given agents, then the drawn ones."""
-    num_given: int
-    """Given agents, the ego not counted."""
-    num_blocked: int
-    """Draws of attributes without a free position."""
-    num_off_road: int
-    """Draws of parked vehicles off the drivable area."""
-    num_dropped: int
-    """Agents without a place after all redraws."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Canvas:
-    """Where a scene is drawn: pieces, their lights, and their embeddings for a condition."""
-
-    window: SceneWindow
-    condition: SceneCondition
-    pieces: Tensor
-    """(pieces, width) of `SceneNetwork.encode`."""
-    given: SceneAgents = field(default_factory=SceneAgents.none)
-    """Agents that the scene keeps."""
-    ego: SceneAgents | None = None
-    """The given ego; None to draw it."""
-
-
-def canvas_for(
-    network: SceneNetwork,
-    window: SceneWindow,
-    lights: dict[int, LightStatus],
-    condition: SceneCondition | None = None,
-) -> Canvas:
-    """Encode the pieces of a window once for any number of draws."""
-    condition = drawing_condition(condition or SceneCondition())
-    with torch.inference_mode():
-        pieces = network.encode(piece_input([window], [window_features(window, lights)], [condition]))[0]
-    return Canvas(window=window, condition=condition, pieces=pieces)
 
 
 def draw_scene(
@@ -172,14 +125,14 @@ class _Drawing:
         self._place_ego()
         given = placed_of(canvas.window, canvas.given, np.zeros(len(canvas.given), dtype=bool))
         for row in range(len(canvas.given)):
-            agent = _agent_of(given, row)
+            agent = agent_of(given, row)
             self._place(agent, float(canvas.given.heading_rad[row]))
             add_running(self.progress, agent.kind, agent.speed, float(self.road.limit[agent.place]))
         for number in (IN_LANES, BESIDE_LANES):
             self._sweep(number)
         n = int(self.placed.num[0])
         return DrawnScene(
-            agents=_scene_agents(self.placed, n, np.array(self.headings)),
+            agents=scene_agents_of(self.placed, n, np.array(self.headings)),
             num_given=len(canvas.given),
             num_blocked=self.num_blocked,
             num_off_road=self.num_off_road,
@@ -191,12 +144,12 @@ class _Drawing:
         place, along = canvas.window.center_piece, canvas.window.center_along_m
         if canvas.ego is not None:
             found = placed_of(canvas.window, canvas.ego, np.ones(1, dtype=bool))
-            self._place(_agent_of(found, 0), float(canvas.ego.heading_rad[0]))
+            self._place(agent_of(found, 0), float(canvas.ego.heading_rad[0]))
             return
         write_row(self.road, self.placed, self.progress, (EGO_PASS, place, along), (self.rows, 0))
         state, _ = self._decide(1)
         size = (PACIFICA.length_m, PACIFICA.width_m)
-        draft = _Draft(kind=int(AgentClass.VEHICLE), size=size, along=along, is_ego=True)
+        draft = Draft(kind=int(AgentClass.VEHICLE), size=size, along=along, is_ego=True)
         drawn = self._attributes(state[:1], draft, (EGO_PASS, place, along))
         assert drawn is not None
         self._place(*drawn)
@@ -213,7 +166,7 @@ class _Drawing:
                 self.progress.running[SWEPT] = ends[row]
                 write_row(self.road, self.placed, self.progress, (number, place + row, tops[row]), (self.rows, row))
             state, logits = self._decide(count)
-            classes = _drawn_bins(logits + self._reached(), self.rng)
+            classes = drawn_bins(logits + self._reached(), self.rng)
             hits = np.flatnonzero(classes != NONE_CLASS)
             if not len(hits):
                 place, top, swept = place + count, 0.0, float(ends[-1])
@@ -256,17 +209,15 @@ class _Drawing:
         values = (rows.place[:count], rows.features[:count], rows.near[:count], rows.is_near[:count])
         return self.network.decide(self.canvas.pieces, RowInput(*map(torch.from_numpy, values)))
 
-    def _agent(self, state: Tensor, kind: int, at: tuple[int, int, float]) -> "tuple[_Agent, float] | None":
+    def _agent(self, state: Tensor, kind: int, at: tuple[int, int, float]) -> tuple[DrawnAgent, float] | None:
         """An agent of a class with its attributes; None without a valid draw."""
         for _ in range(MAX_REDRAWS + 1 if self.is_masked else 1):
-            drawn = self._attributes(state, _Draft(kind=kind), at)
+            drawn = self._attributes(state, Draft(kind=kind), at)
             if drawn is not None:
                 return drawn
         return None
 
-    def _attributes(
-        self, state: Tensor, draft: "_Draft", at: tuple[int, int, float]
-    ) -> "tuple[_Agent, float] | None":
+    def _attributes(self, state: Tensor, draft: Draft, at: tuple[int, int, float]) -> tuple[DrawnAgent, float] | None:
         """Draw the attributes that a draft leaves open; None where nothing is free."""
         network, rng = self.network, self.rng
         number, place, _ = at
@@ -292,7 +243,9 @@ class _Drawing:
         slots = slot_input(self.slots)
         logits = network.logits("speed", network.with_surroundings(state, slots), slots)
         wanted = self.canvas.condition.ego_speed_mps if draft.is_ego else None
-        speed = _in_range(logits, wanted, rng) if wanted else _value_of(SPEED, int(_drawn_bins(logits, rng)[0]), rng)
+        speed = (
+            value_in_range(logits, wanted, rng) if wanted else value_of(SPEED, int(drawn_bins(logits, rng)[0]), rng)
+        )
         # A standing agent stands exactly.
         speed = 0.0 if speed < SPEED.edges[1] else speed
         x, y, tangent = pose_on(self.road, place, along)
@@ -300,15 +253,15 @@ class _Drawing:
         if draft.kind == AgentClass.PARKED and self.is_masked and not self._is_on_road(pose):
             self.num_off_road += 1
             return None
-        agent = _Agent(place, along, lateral, pose, speed, (size[0], size[1]), draft.kind, draft.is_ego)
+        agent = DrawnAgent(place, along, lateral, pose, speed, (size[0], size[1]), draft.kind, draft.is_ego)
         return agent, heading
 
     def _value(self, name: str, state: Tensor, fixed: float | None = None) -> tuple[float, Tensor]:
         """A drawn or given value of an attribute, and the state after it."""
         bins = OUTPUTS[name]
         if fixed is None:
-            number = int(_drawn_bins(self.network.logits(name, state), self.rng)[0])
-            value = _value_of(bins, number, self.rng)
+            number = int(drawn_bins(self.network.logits(name, state), self.rng)[0])
+            value = value_of(bins, number, self.rng)
         else:
             number, value = int(bins.of(np.array(fixed))), fixed
         return value, self.network.with_value(name, state, torch.tensor([number]))
@@ -332,87 +285,16 @@ class _Drawing:
             if not free.any():
                 return None
             logits = logits.masked_fill(~torch.from_numpy(free)[None], -1e9)
-        number = int(_drawn_bins(logits, self.rng)[0])
+        number = int(drawn_bins(logits, self.rng)[0])
         return float(alongs[number]), self.network.with_value("position", state, torch.tensor([number]))
 
     def _is_on_road(self, pose: Float64[np.ndarray, "3"]) -> bool:
         global_pose = poses_out_of_frame_of(pose[np.newaxis], self.canvas.window.center)
         return bool(self.area.contains(global_pose[:, :2])[0])
 
-    def _place(self, agent: "_Agent", heading: float) -> None:
+    def _place(self, agent: DrawnAgent, heading: float) -> None:
         n = int(self.placed.num[0])
         for name in ("place", "along", "lateral", "pose", "speed", "size", "kind", "is_ego"):
             getattr(self.placed, name)[n] = getattr(agent, name)
         link(self.placed, n)
         self.headings.append(heading)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Draft:
-    """What is given of an agent."""
-
-    kind: int
-    size: tuple[float, float] | None = None
-    along: float | None = None
-    is_ego: bool = False
-
-
-@dataclass(frozen=True)
-class _Agent:
-    """Values of one agent, as in `Placed`."""
-
-    place: int
-    along: float
-    lateral: float
-    pose: Float64[np.ndarray, "3"]
-    speed: float
-    size: tuple[float, float]
-    kind: int
-    is_ego: bool
-
-
-def _agent_of(placed: Placed, row: int) -> _Agent:
-    length, width = placed.size[row].tolist()
-    return _Agent(
-        int(placed.place[row]),
-        float(placed.along[row]),
-        float(placed.lateral[row]),
-        placed.pose[row],
-        float(placed.speed[row]),
-        (length, width),
-        int(placed.kind[row]),
-        bool(placed.is_ego[row]),
-    )
-
-
-def _scene_agents(placed: Placed, count: int, headings: Float64[np.ndarray, "agents"]) -> SceneAgents:
-    return SceneAgents(
-        places=placed.place[:count].copy(),
-        along_m=placed.along[:count].copy(),
-        lateral_m=placed.lateral[:count].copy(),
-        heading_rad=headings,
-        sizes=placed.size[:count].copy(),
-        speeds_mps=placed.speed[:count].copy(),
-        classes=placed.kind[:count].copy(),
-    )
-
-
-def _drawn_bins(logits: Tensor, rng: np.random.Generator) -> np.ndarray:
-    """A bin for each row of logits, by inversion of the cumulative probabilities."""
-    shares = torch.softmax(logits.double(), dim=-1).numpy().cumsum(axis=-1)
-    marks = rng.uniform(size=len(shares)) * shares[:, -1]
-    return np.minimum((shares <= marks[:, np.newaxis]).sum(axis=-1), shares.shape[1] - 1)
-
-
-def _value_of(bins: Bins, number: int, rng: np.random.Generator) -> float:
-    return float(bins.value(np.array(number), np.array(rng.uniform())))
-
-
-def _in_range(logits: Tensor, wanted: tuple[float, float], rng: np.random.Generator) -> float:
-    """A speed in a range."""
-    low, high = wanted
-    inside = (SPEED.edges[1:] >= low) & (SPEED.edges[:-1] <= high)
-    if not inside.any():
-        return low
-    masked = logits.masked_fill(~torch.from_numpy(inside)[None], -1e9)
-    return float(np.clip(_value_of(SPEED, int(_drawn_bins(masked, rng)[0]), rng), low, high))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from simulation.generation.learned.sweep import Placed, Road, pose_on
+from simulation.generation.learned.sweep_state import Placed, Road, pose_on
 from simulation.geometry.boxes import box_corners, convex_overlap
 from simulation.geometry.compiling import njit
 

@@ -14,7 +14,7 @@ from simulation.generation.learned.facts import condition_vector, count_targets
 from simulation.generation.learned.network import PieceInput, RowInput, SlotInput
 from simulation.generation.learned.pieces import lane_pieces
 from simulation.generation.learned.scene import Scene, SceneAgents
-from simulation.generation.learned.sweep import (
+from simulation.generation.learned.sweep_state import (
     NUM_RUNNING,
     TOTAL_M,
     Placed,
@@ -24,8 +24,8 @@ from simulation.generation.learned.sweep import (
     Slots,
     empty_rows,
     empty_slots,
-    trace,
 )
+from simulation.generation.learned.trace import trace
 from simulation.generation.learned.vocabulary import (
     CLOSING,
     HEADING,

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor, nn
 
-from simulation.generation.learned.sweep import (
+from simulation.generation.learned.sweep_state import (
     BESIDE_LANES,
     EGO_PASS,
     IN_LANES,

@@ -32,6 +32,8 @@ NUM_CLASSES = len(AgentClass)
 KIND_OF_CLASS = np.array(
     [AgentKind.VEHICLE, AgentKind.BICYCLE, AgentKind.VEHICLE, AgentKind.BICYCLE, AgentKind.PEDESTRIAN], dtype=np.int8
 )
+LAST_IN_LANE = int(AgentClass.BICYCLE)
+"""Classes up to this one are in lanes."""
 IN_LANE_CLASSES = (AgentClass.VEHICLE, AgentClass.BICYCLE)
 MAX_IN_LANE_M = 2.0
 """Lateral offset up to which an agent is in its lane ..."""

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 
 from driving.agents import LightStatus
-from simulation.generation.learned.drawing import canvas_for, draw_scene
+from simulation.generation.learned.canvas import canvas_for
+from simulation.generation.learned.drawing import draw_scene
 from simulation.generation.learned.driving_network import DrivingNetwork, driving_network, pose_along
 from simulation.generation.learned.free_space import MARGIN_M, free_positions, is_clear
 from simulation.generation.learned.futures import Continued, continued, now_step, sample_times
 from simulation.generation.learned.inputs import road_of
+from simulation.generation.learned.lane_neighbours import next_ahead, next_behind
 from simulation.generation.learned.network import SceneNetwork, num_parameters
 from simulation.generation.learned.recording import NoRouteError, scene_recording
-from simulation.generation.learned.sweep import empty_placed, link, next_ahead, next_behind
+from simulation.generation.learned.sweep_state import empty_placed, link
 from simulation.geometry.lane_anchors import lane_lengths
 
 

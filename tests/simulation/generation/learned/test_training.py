@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import torch
 
+from driving.agents import LightStatus
 from simulation.generation.condition import SceneCondition
 from simulation.generation.learned.checkpoint import Checkpoint
 from simulation.generation.learned.facts import Levels, facts_of, training_condition
 from simulation.generation.learned.training import RECIPES, Trainer, tiny
+from simulation.generation.learned.window import NUM_LIGHT
 
 
 @pytest.fixture
@@ -98,3 +100,28 @@ def test_conditions_of_a_training_hold_for_the_scene(scene):
 
 def test_recipes_have_names():
     assert list(RECIPES) == ["tiny", "base"]
+
+
+def test_a_training_begins_with_given_weights(recipe, quiet, scene, tmp_path):
+    trainer = Trainer(recipe, [scene], tmp_path, start=quiet.network)
+    for mine, theirs in zip(trainer.network.parameters(), quiet.network.parameters(), strict=True):
+        torch.testing.assert_close(mine.detach(), theirs)
+    assert all(one.requires_grad for one in trainer.network.parameters())
+    with pytest.raises(ValueError, match=r"The network to begin with is .*width=16"):
+        Trainer(tiny(), [scene], tmp_path / "other", start=quiet.network)
+
+
+def test_lights_are_hidden_in_a_share_of_the_scenes(recipe, street, scene, tmp_path):
+    lit = replace(
+        scene, lights={int(one): LightStatus.RED for one in street.lanes.ids[street.lanes.has_traffic_lights]}
+    )
+    shown = lit.piece_features[:, -NUM_LIGHT:].sum()
+    assert shown > 0
+    counts = []
+    for share in (0.0, 0.5, 1.0):
+        trainer = Trainer(replace(recipe, batch_size=12, unlit_share=share), [lit], tmp_path / str(share))
+        hidden = [one.scene.piece_features[:, -NUM_LIGHT:].sum() == 0 for one in trainer.batch(0)]
+        counts.append(sum(hidden))
+    assert counts[0] == 0
+    assert 0 < counts[1] < 12
+    assert counts[2] == 12

@@ -2,9 +2,16 @@ import numpy as np
 import pytest
 
 from driving.agents import LightStatus
+from driving.map import IntersectionKind
 from simulation.generation.learned import window as window_module
-from simulation.generation.learned.pieces import lane_pieces
-from simulation.generation.learned.window import NUM_FEATURES, NUM_LIGHT, scene_window, window_features
+from simulation.generation.learned.pieces import KIND_COLUMNS, LIGHT_COLUMNS, lane_pieces
+from simulation.generation.learned.window import (
+    NUM_FEATURES,
+    NUM_LIGHT,
+    scene_window,
+    window_features,
+    without_lights,
+)
 
 
 def test_pieces_come_after_those_that_follow_them(scene):
@@ -44,3 +51,23 @@ def test_features_are_finite_and_show_lights(street):
     assert (features[rows == lit, -NUM_LIGHT + LightStatus.RED] == 1.0).all()
     assert (features[rows == before, -4 + LightStatus.RED] == 1.0).all()
     assert window_features(window)[:, -NUM_LIGHT:].sum() == 0.0
+
+
+def test_without_lights_a_map_has_default_intersections(street):
+    lanes = street.lanes
+    lit = int(np.flatnonzero(lanes.has_traffic_lights)[0])
+    window = scene_window(street, int(lanes.predecessors[lit][0]), 10.0)
+    features = window_features(window, {int(lanes.ids[lit]): LightStatus.RED})
+    hidden = without_lights(features)
+    changed = np.flatnonzero((features != hidden).any(axis=0))
+    kinds = [
+        begin + kind for begin in KIND_COLUMNS for kind in (IntersectionKind.DEFAULT, IntersectionKind.TRAFFIC_LIGHT)
+    ]
+    assert set(LIGHT_COLUMNS) <= set(changed.tolist())
+    assert set(changed.tolist()) <= {*LIGHT_COLUMNS, *kinds, *range(NUM_FEATURES - NUM_LIGHT, NUM_FEATURES)}
+    # Each piece keeps an intersection kind where it had one.
+    for begin in KIND_COLUMNS:
+        np.testing.assert_array_equal(
+            hidden[:, begin : begin + 6].sum(axis=1), features[:, begin : begin + 6].sum(axis=1)
+        )
+    np.testing.assert_array_equal(without_lights(hidden), hidden)
