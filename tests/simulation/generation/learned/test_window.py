@@ -12,6 +12,7 @@ from simulation.generation.learned.window import (
     window_features,
     without_lights,
 )
+from simulation.geometry.lane_anchors import lane_lengths
 
 
 def test_pieces_come_after_those_that_follow_them(scene):
@@ -56,7 +57,8 @@ def test_features_are_finite_and_show_lights(street):
 def test_without_lights_a_map_has_default_intersections(street):
     lanes = street.lanes
     lit = int(np.flatnonzero(lanes.has_traffic_lights)[0])
-    window = scene_window(street, int(lanes.predecessors[lit][0]), 10.0)
+    before = int(lanes.predecessors[lit][0])
+    window = scene_window(street, before, lane_lengths(street)[before] - 2.0)
     features = window_features(window, {int(lanes.ids[lit]): LightStatus.RED})
     hidden = without_lights(features)
     changed = np.flatnonzero((features != hidden).any(axis=0))
