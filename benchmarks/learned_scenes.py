@@ -32,10 +32,10 @@ from scene_samplers import snapshot_of
 from driving.names import unknown_name
 from simulation.benchmark.provenance import provenance
 from simulation.files import write_atomically
-from simulation.generation.learned.canvas import DrawnScene, canvas_for
+from simulation.generation.learned.canvas import DrawnScene
 from simulation.generation.learned.checkpoint import SHIPPED, Checkpoint, untrained
 from simulation.generation.learned.data import town_scenes
-from simulation.generation.learned.drawing import draw_scene
+from simulation.generation.learned.drawing import canvas_for, draw_scene
 from simulation.generation.learned.generator import LearnedGenerator
 from simulation.generation.learned.likelihood import scene_log_likelihoods
 from simulation.generation.learned.scene import Scene

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulation.generation.learned.canvas import canvas_for
 from simulation.generation.learned.checkpoint import SHIPPED, Checkpoint, untrained
-from simulation.generation.learned.drawing import draw_scene
+from simulation.generation.learned.drawing import canvas_for, draw_scene
 from simulation.generation.learned.scene import Scene
 from simulation.generation.learned.window import scene_window
 from simulation.geometry.lane_anchors import lane_anchors

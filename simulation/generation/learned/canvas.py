@@ -2,16 +2,11 @@
 
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
-from driving.agents import LightStatus
 from simulation.generation.condition import SceneCondition
-from simulation.generation.learned.facts import drawing_condition
-from simulation.generation.learned.inputs import piece_input
-from simulation.generation.learned.network import SceneNetwork
 from simulation.generation.learned.scene import SceneAgents
-from simulation.generation.learned.window import SceneWindow, window_features
+from simulation.generation.learned.window import SceneWindow
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,16 +37,3 @@ class Canvas:
     """Agents that the scene keeps."""
     ego: SceneAgents | None = None
     """The given ego; None to draw it."""
-
-
-def canvas_for(
-    network: SceneNetwork,
-    window: SceneWindow,
-    lights: dict[int, LightStatus],
-    condition: SceneCondition | None = None,
-) -> Canvas:
-    """Encode the pieces of a window once for any number of draws."""
-    condition = drawing_condition(condition or SceneCondition())
-    with torch.inference_mode():
-        pieces = network.encode(piece_input([window], [window_features(window, lights)], [condition]))[0]
-    return Canvas(window=window, condition=condition, pieces=pieces)

@@ -11,14 +11,16 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from driving.agents import LightStatus
 from driving.geometry import poses_out_of_frame_of
 from driving.vehicle import PACIFICA
+from simulation.generation.condition import SceneCondition
 from simulation.generation.learned.bin_draws import drawn_bins, value_in_range, value_of
 from simulation.generation.learned.canvas import Canvas, DrawnScene
 from simulation.generation.learned.drawn_agents import Draft, DrawnAgent, agent_of, scene_agents_of
-from simulation.generation.learned.facts import count_targets
+from simulation.generation.learned.facts import count_targets, drawing_condition
 from simulation.generation.learned.free_space import free_positions
-from simulation.generation.learned.inputs import new_progress, placed_of, road_of, slot_input
+from simulation.generation.learned.inputs import new_progress, piece_input, placed_of, road_of, slot_input
 from simulation.generation.learned.network import NONE_CLASS, RowInput, SceneNetwork
 from simulation.generation.learned.scene import SceneAgents
 from simulation.generation.learned.sweep import add_running, write_row, write_slots, write_speed_inputs
@@ -35,6 +37,7 @@ from simulation.generation.learned.sweep_state import (
     pose_on,
 )
 from simulation.generation.learned.vocabulary import NUM_CLASSES, OUTPUTS, POSITION, SPEED, AgentClass
+from simulation.generation.learned.window import SceneWindow, window_features
 
 MAX_REDRAWS = 6
 MAX_SWEEPS = 5
@@ -51,6 +54,19 @@ _COUNT_OF_CLASS = {
     AgentClass.PEDESTRIAN: 3,
 }
 """Index in `COUNTS`."""
+
+
+def canvas_for(
+    network: SceneNetwork,
+    window: SceneWindow,
+    lights: dict[int, LightStatus],
+    condition: SceneCondition | None = None,
+) -> Canvas:
+    """Encode the pieces of a window once for any number of draws."""
+    condition = drawing_condition(condition or SceneCondition())
+    with torch.inference_mode():
+        pieces = network.encode(piece_input([window], [window_features(window, lights)], [condition]))[0]
+    return Canvas(window=window, condition=condition, pieces=pieces)
 
 
 def draw_scene(

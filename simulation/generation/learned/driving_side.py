@@ -5,7 +5,8 @@ from scipy.spatial import cKDTree
 
 from driving.geometry import wrap_angle
 from driving.map import MapGraph
-from simulation.generation.learned.pieces import NUM_POSES, lane_pieces
+from simulation.generation.learned.pieces import lane_pieces
+from simulation.generation.learned.scales import NUM_POSES
 
 BESIDE_M = 12.0
 OPPOSITE_RAD = np.deg2rad(150.0)

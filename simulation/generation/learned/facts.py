@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from simulation.generation.condition import COUNTS, LEVELS, SceneCondition
-from simulation.generation.learned.pieces import SPEED_SCALE_MPS, lane_pieces
+from simulation.generation.learned.pieces import lane_pieces
+from simulation.generation.learned.scales import SPEED_SCALE_MPS
 from simulation.generation.learned.scene import Scene, SceneAgents
 from simulation.generation.learned.vocabulary import AgentClass
 from simulation.generation.learned.window import SceneWindow

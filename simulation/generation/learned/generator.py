@@ -16,10 +16,10 @@ from driving.nuplan.stored_map import as_stored
 from driving.recording import Recording
 from driving.scenario import Scenario
 from simulation.generation.condition import COUNTS, SIGNALS, SceneCondition
-from simulation.generation.learned.canvas import DrawnScene, canvas_for
+from simulation.generation.learned.canvas import DrawnScene
 from simulation.generation.learned.checkpoint import SHIPPED, Checkpoint
 from simulation.generation.learned.data import scenario_scenes
-from simulation.generation.learned.drawing import draw_scene_with_counts
+from simulation.generation.learned.drawing import canvas_for, draw_scene_with_counts
 from simulation.generation.learned.driving_network import driving_network
 from simulation.generation.learned.driving_side import require_right_hand_traffic
 from simulation.generation.learned.facts import SceneFacts, scene_facts

@@ -10,12 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from driving.map import MapGraph, Ragged, TurnKind
+from simulation.generation.learned.scales import DISTANCE_SCALE_M, MAX_PIECE_M, NUM_POSES, SPEED_SCALE_MPS
 from simulation.geometry.angles import wrap
 from simulation.geometry.lane_anchors import LaneAnchors, anchored_poses, lane_lengths
 
-MAX_PIECE_M = 20.0
-NUM_POSES = 5
-"""Poses along each piece, its begin and end included."""
 PROFILE_M = np.arange(-10.5, 10.6, 1.5)
 """Lateral offsets, left positive, at which the profile samples the areas beside a piece's middle."""
 PROFILE_LAYERS = ("drivable_area", "walkways", "crosswalks", "carparks")
@@ -26,8 +24,6 @@ LIGHT_COLUMNS = (4, 5)
 """Static features that tell of traffic lights, at the piece's lane and ahead."""
 KIND_COLUMNS = (12, 12 + NUM_INTERSECTION_KINDS)
 """First static feature of the kind of the piece's intersection, and of that ahead."""
-DISTANCE_SCALE_M, SPEED_SCALE_MPS = 50.0, 15.0
-"""Divisors that bring features near 1."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from simulation.generation.learned.lane_neighbours import next_ahead, next_behind, on_other_pieces, with_own_piece
-from simulation.generation.learned.pieces import MAX_PIECE_M, SPEED_SCALE_MPS
+from simulation.generation.learned.scales import MAX_PIECE_M, SPEED_SCALE_MPS
 from simulation.generation.learned.sweep_state import (
     BESIDE_LANES,
     IN_LANE,

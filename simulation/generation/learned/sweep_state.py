@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from simulation.generation.learned.pieces import NUM_POSES
+from simulation.generation.learned.scales import NUM_POSES
 from simulation.generation.learned.vocabulary import GAP, NUM_CLASSES, POSITION
 from simulation.geometry.compiling import njit
 

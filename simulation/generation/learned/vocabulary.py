@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped
 
 from driving.agents import AgentKind
-from simulation.generation.learned.pieces import MAX_PIECE_M
+from simulation.generation.learned.scales import MAX_PIECE_M
 
 FORMAT = 1
 """Raised whenever the bins change: a network of other bins cannot be used."""

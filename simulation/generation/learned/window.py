@@ -12,16 +12,15 @@ from driving.agents import LightStatus
 from driving.geometry import poses_in_frame_of
 from driving.map import IntersectionKind, MapGraph, Ragged
 from simulation.generation.learned.pieces import (
-    DISTANCE_SCALE_M,
     KIND_COLUMNS,
     LIGHT_COLUMNS,
-    NUM_POSES,
     NUM_PROFILE,
     NUM_STATIC,
     LanePieces,
     lane_pieces,
     profile_of,
 )
+from simulation.generation.learned.scales import DISTANCE_SCALE_M, NUM_POSES
 
 WINDOW_M = 100.0
 """Pieces whose middle is this near to the centre are part of the scene."""

@@ -4,8 +4,7 @@ import numpy as np
 
 from driving.geometry import box_overlap_m
 from simulation.generation.condition import SceneCondition
-from simulation.generation.learned.canvas import canvas_for
-from simulation.generation.learned.drawing import draw_scene, draw_scene_with_counts
+from simulation.generation.learned.drawing import canvas_for, draw_scene, draw_scene_with_counts
 from simulation.generation.learned.facts import scene_facts
 from simulation.generation.learned.vocabulary import AgentClass
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from driving.agents import LightStatus
-from simulation.generation.learned.canvas import canvas_for
-from simulation.generation.learned.drawing import draw_scene
+from simulation.generation.learned.drawing import canvas_for, draw_scene
 from simulation.generation.learned.driving_network import DrivingNetwork, driving_network, pose_along
 from simulation.generation.learned.free_space import MARGIN_M, free_positions, is_clear
 from simulation.generation.learned.futures import Continued, continued, now_step, sample_times

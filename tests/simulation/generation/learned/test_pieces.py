@@ -1,6 +1,7 @@
 import numpy as np
 
-from simulation.generation.learned.pieces import MAX_PIECE_M, PROFILE_M, lane_pieces, profile_of
+from simulation.generation.learned.pieces import PROFILE_M, lane_pieces, profile_of
+from simulation.generation.learned.scales import MAX_PIECE_M
 from simulation.geometry.lane_anchors import lane_anchors, lane_lengths
 
 

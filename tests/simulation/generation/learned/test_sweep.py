@@ -3,7 +3,7 @@ import pytest
 
 from simulation.generation.condition import SceneCondition
 from simulation.generation.learned.inputs import new_progress, placed_of, road_of, traced
-from simulation.generation.learned.pieces import MAX_PIECE_M, SPEED_SCALE_MPS
+from simulation.generation.learned.scales import MAX_PIECE_M, SPEED_SCALE_MPS
 from simulation.generation.learned.sweep import add_running, write_row, write_slots, write_speed_inputs
 from simulation.generation.learned.sweep_state import (
     BESIDE_LANES,
