@@ -4,8 +4,11 @@ import numpy as np
 
 from driving.geometry import box_overlap_m
 from simulation.generation.condition import SceneCondition
+from simulation.generation.learned.canvas import Canvas
 from simulation.generation.learned.drawing import canvas_for, draw_scene, draw_scene_with_counts
+from simulation.generation.learned.drawn_agents import agent_of, scene_agents_of
 from simulation.generation.learned.facts import scene_facts
+from simulation.generation.learned.inputs import placed_of
 from simulation.generation.learned.vocabulary import AgentClass
 
 
@@ -32,6 +35,25 @@ def test_no_drawn_box_overlaps_another(quiet, scene):
     agents = drawn(quiet, scene, 0).agents
     assert len(agents) > 3
     assert overlaps_m(scene, agents).max() < 0.05
+
+
+def test_a_canvas_begins_without_given_agents_and_keeps_what_the_network_takes(quiet, scene):
+    canvas = canvas_for(quiet.network, scene.window, {}, SceneCondition(vehicles=3, signal="red"))
+    assert isinstance(canvas, Canvas)
+    assert (len(canvas.given), canvas.ego) == (0, None)
+    # A light is no input of the network: it is a place on the map.
+    assert canvas.condition == SceneCondition(vehicles=3)
+    assert canvas.pieces.shape == (len(scene.window), quiet.network.config.width)
+
+
+def test_placed_agents_become_agents_of_a_scene_again(scene):
+    placed = placed_of(scene.window, scene.agents, np.arange(len(scene.agents)) == scene.ego)
+    one = agent_of(placed, scene.ego)
+    assert (one.kind, one.is_ego, one.speed) == (AgentClass.VEHICLE, True, 8.0)
+    assert one.size == (5.176, 2.297)
+    back = scene_agents_of(placed, 3, scene.agents.heading_rad[:3])
+    for name, values in vars(scene.agents.take(np.arange(3))).items():
+        np.testing.assert_array_equal(getattr(back, name), values)
 
 
 def test_the_ego_is_first_at_the_centre_with_its_own_size(quiet, scene):
