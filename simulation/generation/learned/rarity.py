@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from driving.agents import AgentKind
 from driving.nuplan.entries import ScenarioEntry
@@ -14,6 +14,7 @@ from simulation.generation.learned.checkpoint import SHIPPED, Checkpoint
 from simulation.generation.learned.data import lights_at, scenario_boxes, scene_and_rows, scene_frames
 from simulation.generation.learned.likelihood import scene_log_likelihoods
 from simulation.generation.learned.network import SceneNetwork
+from simulation.generation.learned.scene import Scene
 from simulation.generation.learned.threads import one_thread
 
 MIN_REFERENCES = 30
@@ -68,30 +69,47 @@ class LearnedRarity:
         """
         row = scenario.agents.track_ids.index(track_id)
         known = self.references(AgentKind(int(scenario.agents.kinds[row])))
-        value = agent_rarities(self._network, scenario).get(row)
-        if value is None or len(known) < self._min_references:
+        if len(known) < self._min_references:
             return None
-        return 100.0 * float(np.searchsorted(known, value)) / len(known)
+        value = agent_rarity(self._network, scenario, row)
+        return None if value is None else 100.0 * float(np.searchsorted(known, value)) / len(known)
+
+
+def agent_rarity(network: SceneNetwork, scenario: Scenario, row: int) -> float | None:
+    """Negative log-density of one agent in the first scene that shows it; None when there is none.
+
+    Only that scene is scored.
+    """
+    for frame in scene_frames(scenario).tolist():
+        if scenario.agents.valid[row, frame]:
+            found = _scene_and_rows_at(scenario, frame)
+            if found is not None and row in found[1]:
+                return _scored(network, *found)[row]
+    return None
 
 
 def agent_rarities(network: SceneNetwork, scenario: Scenario) -> dict[int, float]:
     """Negative log-density of each agent by its row, in the first scene that shows it; others are left out."""
-    scenes, tracks = [], []
-    for frame in scene_frames(scenario).tolist():
-        boxes = scenario_boxes(scenario, frame)
-        ego_row = len(boxes.kinds) - 1
-        found = scene_and_rows(scenario.map, boxes, ego_row, lights_at(scenario, frame))
-        if found is not None:
-            scenes.append(found[0])
-            # The ego, the last of the boxes, has no track.
-            tracks.append(np.append(np.flatnonzero(scenario.agents.valid[:, frame]), -1)[found[1]])
-    if not scenes:
-        return {}
-    with one_thread():
-        measured = scene_log_likelihoods(network, scenes)
     values: dict[int, float] = {}
-    for rows, (densities, _) in zip(tracks, measured, strict=True):
-        for row, density in zip(rows.tolist(), densities.tolist(), strict=True):
-            if row >= 0:
-                values.setdefault(row, -density)
+    for frame in scene_frames(scenario).tolist():
+        found = _scene_and_rows_at(scenario, frame)
+        if found is not None:
+            values = {**_scored(network, *found), **values}
     return values
+
+
+def _scene_and_rows_at(scenario: Scenario, frame: int) -> tuple[Scene, Int64[np.ndarray, "agents"]] | None:
+    """The scene of a frame, and the scenario's row of each of its agents: -1 for the ego."""
+    boxes = scenario_boxes(scenario, frame)
+    found = scene_and_rows(scenario.map, boxes, len(boxes.kinds) - 1, lights_at(scenario, frame))
+    if found is None:
+        return None
+    # The ego, the last of the boxes, has no track.
+    return found[0], np.append(np.flatnonzero(scenario.agents.valid[:, frame]), -1)[found[1]]
+
+
+def _scored(network: SceneNetwork, scene: Scene, rows: Int64[np.ndarray, "agents"]) -> dict[int, float]:
+    """Values by row. The scene is scored alone, as the last bits differ in a batch of several."""
+    with one_thread():
+        ((densities, _),) = scene_log_likelihoods(network, [scene])
+    return {row: -density for row, density in zip(rows.tolist(), densities.tolist(), strict=True) if row >= 0}

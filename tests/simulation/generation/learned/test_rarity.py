@@ -6,7 +6,7 @@ import torch
 
 from driving.agents import AgentKind
 from simulation.generation.corner_cases.generator import CornerCaseGenerator
-from simulation.generation.learned.rarity import MIN_REFERENCES, LearnedRarity, agent_rarities
+from simulation.generation.learned.rarity import MIN_REFERENCES, LearnedRarity, agent_rarities, agent_rarity
 from simulation.generation.learned.threads import one_thread
 
 
@@ -66,6 +66,12 @@ def test_too_few_agents_of_a_kind_leave_the_rarity_unmeasured(scenario):
 def test_a_scenario_without_lanes_near_the_ego_has_no_rarities(scenario, rarity):
     ego = replace(scenario.ego, rear_axle_poses=scenario.ego.rear_axle_poses + np.array([5000.0, 0.0, 0.0]))
     assert agent_rarities(rarity._network, replace(scenario, ego=ego)) == {}
+
+
+def test_one_agent_has_the_value_that_it_has_among_all(scenario, rarity):
+    every = agent_rarities(rarity._network, scenario)
+    for row in range(scenario.agents.num_agents):
+        assert agent_rarity(rarity._network, scenario, row) == every.get(row)
 
 
 def test_one_thread_is_temporary():
