@@ -6,7 +6,8 @@
 Each method has the same CPU time, without the time to start processes. `evolution` and `random` are
 scripts/find_failures.py with and without screen and evolution strategy. `corner cases` draws parametric corner cases
 (docs/corner_cases.md) on maps of their own, each with a solution, and drives the planner through them: failures are
-at-fault collisions and departures from the drivable area, as in the search, and modes are kinds of corner cases.
+at-fault collisions and departures from the drivable area, as in the search, modes are kinds of corner cases, and the
+rarity is that of the agent that the case is about, where it names one.
 
 With --confirm, the planner and the log are driven again through the written scenarios.
 """
@@ -25,7 +26,7 @@ from tyro.conf import UseAppendAction, arg
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
 from command_line import CommonArguments, console, print_line, run
-from find_failures import seconds_of
+from find_failures import rarity_among, seconds_of
 
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
@@ -34,6 +35,7 @@ from planning.registry import load_planner
 from simulation.generation.adversarial.campaign import Budget, CampaignSettings, run_campaign
 from simulation.generation.adversarial.drives import DriveJob, drive_planner
 from simulation.generation.adversarial.output import DATA, write_output
+from simulation.generation.adversarial.rarity_limit import is_too_rare
 from simulation.generation.adversarial.results import Method, SearchSettings
 from simulation.generation.corner_cases.generator import make_corner_case
 from simulation.generation.corner_cases.kinds import CORNER_KINDS
@@ -61,6 +63,8 @@ class Arguments(CommonArguments):
     """Folder for the searches; existing ones are continued."""
     method: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME")] = ()
     """Methods to compare; may be repeated. [evolution, random and corner cases]"""
+    rarity: bool = True
+    """Measure the rarity of the changed agent, as scripts/find_failures.py; the rarest are not plausible."""
     confirm: bool = False
     """Drive the written scenarios again: the planner must fail in each, and the log pass."""
 
@@ -74,6 +78,7 @@ class Row:
     drives: int
     cpu_s: float
     found: int
+    plausible: int
     solved: int
     modes: frozenset[str]
     scenarios: int
@@ -101,10 +106,12 @@ def main(arguments: Arguments) -> None:
 def search(arguments: Arguments, method: Method, seed: int) -> Row:
     """The search in the scenarios of the data root."""
     output = arguments.output / f"{arguments.planner.replace('/', '_')}-{method}-{seed}"
+    entries = list_scenarios(DataRoot.find(arguments.data))
     settings = CampaignSettings(
         planner=arguments.planner,
         make_planner=partial(load_planner, arguments.planner),
-        entries=list_scenarios(DataRoot.find(arguments.data)),
+        entries=entries,
+        rarity=partial(rarity_among, entries) if arguments.rarity else None,
         budget=Budget(cpu_s=seconds_of(arguments.budget)),
         output=output,
         seed=seed,
@@ -120,6 +127,7 @@ def search(arguments: Arguments, method: Method, seed: int) -> Row:
         drives=summary.drives,
         cpu_s=summary.cpu_s,
         found=summary.found,
+        plausible=summary.plausible,
         solved=summary.solvable,
         modes=frozenset(summary.modes),
         scenarios=summary.solved_scenarios,
@@ -139,9 +147,10 @@ def confirm(data: Path, planner: Planner) -> None:
 def corner_cases(arguments: Arguments, seed: int) -> Row:
     """Corner cases that are drawn, solved and driven until the budget is used up."""
     planner = load_planner(arguments.planner)
+    rarity = rarity_among(list_scenarios(DataRoot.find(arguments.data))) if arguments.rarity else None
     limit_s = seconds_of(arguments.budget)
     began = time.process_time()
-    drives, failed = 0, []
+    drives, failed, plausible = 0, [], []
     for kind, number in _draws():
         if time.process_time() - began >= limit_s:
             break
@@ -149,19 +158,24 @@ def corner_cases(arguments: Arguments, seed: int) -> Row:
             recording = make_corner_case(kind, 5000 + seed, number=number)
         except (NoSiteError, ValueError):
             continue
-        (drive,) = drive_planner([DriveJob(scenario=recording.scenario(recording.tags[0]))], planner)
+        scenario = recording.scenario(recording.tags[0])
+        (drive,) = drive_planner([DriveJob(scenario=scenario)], planner)
         drives += 1
         if drive.failure is not None:
             failed.append(kind)
+            about = scenario.about_track
+            if rarity is None or about is None or not is_too_rare(rarity.percentile(scenario, about)):
+                plausible.append(kind)
     return Row(
         method="corner cases",
         seed=seed,
         drives=drives,
         cpu_s=time.process_time() - began,
         found=len(failed),
-        solved=len(failed),
-        modes=frozenset(failed),
-        scenarios=len(failed),
+        plausible=len(plausible),
+        solved=len(plausible),
+        modes=frozenset(plausible),
+        scenarios=len(plausible),
     )
 
 
@@ -179,6 +193,7 @@ def table_of(rows: list[Row], arguments: Arguments) -> Table:
         "drives",
         "CPU s",
         "found",
+        "plausible",
         "solved",
         "solved/found",
         "modes",
@@ -189,13 +204,16 @@ def table_of(rows: list[Row], arguments: Arguments) -> Table:
         table.add_column(name, justify="left" if name == "method" else "right")
     for method in dict.fromkeys(row.method for row in rows):
         of = [row for row in rows if row.method == method]
-        found, solved, cpu_s = (sum(getattr(row, name) for row in of) for name in ("found", "solved", "cpu_s"))
+        found, plausible, solved, cpu_s = (
+            sum(getattr(row, name) for row in of) for name in ("found", "plausible", "solved", "cpu_s")
+        )
         modes = frozenset().union(*(row.modes for row in of))
         table.add_row(
             method,
             str(sum(row.drives for row in of)),
             f"{cpu_s:.0f}",
             str(found),
+            str(plausible),
             str(solved),
             f"{solved / found:.2f}" if found else "-",
             str(len(modes)),

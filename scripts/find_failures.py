@@ -9,7 +9,7 @@ makes no progress. OUTPUT/data is a nuPlan data root with the failures that have
 all multipliers at 1, is the logged ego. OUTPUT/unproved has the others. docs/adversarial.md describes the search.
 
 A budget such as 90s, 10m or 2h is CPU time of all workers together. With --drives instead, equal seeds give equal
-files, with any number of workers. A search that finds nothing ends with exit code 0.
+files, with any number of workers, in processes or on Ray. A search that finds nothing ends with exit code 0.
 """
 
 import os
@@ -34,9 +34,10 @@ from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import list_scenarios
 from driving.text import printable
 from planning.registry import load_planner
-from simulation.generation.adversarial.campaign import Budget, CampaignSettings, run_campaign
+from simulation.generation.adversarial.campaign import Budget, CampaignSettings, RunTasks, run_campaign
 from simulation.generation.adversarial.output import DATA, UNPROVED, Summary, write_output
-from simulation.generation.adversarial.records import Rarity, TaskRecord
+from simulation.generation.adversarial.rarity_limit import Rarity
+from simulation.generation.adversarial.records import TaskRecord
 from simulation.generation.adversarial.results import Method, SearchSettings
 
 DEFAULT_BUDGET = "5m"
@@ -65,6 +66,10 @@ class Arguments(CommonArguments):
     """Seed of all random numbers."""
     workers: int = 1
     """Number of processes."""
+    backend: Literal["process", "ray"] = "process"
+    """Local processes, or Ray; equal results."""
+    ray_address: str | None = None
+    """Ray cluster to join, such as auto; its nodes share the folders of data and output. [Ray on this machine]"""
     limit: int | None = None
     """Only the first scenarios of the list."""
     method: Method = "evolution"
@@ -112,6 +117,14 @@ def rarity_among(entries: Sequence[ScenarioEntry]) -> Rarity:
     return LearnedRarity.among(entries)
 
 
+def run_on_ray(arguments: Arguments) -> RunTasks:
+    """Runs tasks on Ray with the number of workers and the address of the arguments."""
+    # The library imports slowly.
+    from simulation.benchmark.ray_tasks import RayOptions, ray_results
+
+    return partial(ray_results, settings=RayOptions(workers=arguments.workers, ray_address=arguments.ray_address))
+
+
 def settings_of(arguments: Arguments) -> CampaignSettings:
     """The campaign of the arguments."""
     require_count("--limit", arguments.limit)
@@ -130,6 +143,7 @@ def settings_of(arguments: Arguments) -> CampaignSettings:
         output=arguments.output,
         seed=arguments.seed,
         workers=arguments.workers,
+        run_tasks=run_on_ray(arguments) if arguments.backend == "ray" else None,
         search=SearchSettings(
             method=arguments.method,
             drives=arguments.drives_per_scenario,
@@ -174,6 +188,7 @@ def table_of(summary: Summary) -> Table:
     values = {
         "scenarios": str(summary.scenarios),
         "drives": str(summary.drives),
+        "refused": str(summary.too_rare + summary.no_way_out),
         "CPU time": f"{summary.cpu_s:.0f} s",
         "found": str(summary.found),
         "plausible": str(summary.plausible),

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import ray
 from ray.exceptions import RayActorError
@@ -111,7 +111,21 @@ class RayBackend:
             ray.shutdown()
 
 
-def start_ray(settings: BenchmarkSettings, num_gpus: int | None = None) -> None:
+class RaySettings(Protocol):
+    """What Ray is started with."""
+
+    @property
+    def workers(self) -> int:
+        """Number of actors."""
+        ...
+
+    @property
+    def ray_address(self) -> str | None:
+        """Of a cluster; None starts Ray on this machine."""
+        ...
+
+
+def start_ray(settings: RaySettings, num_gpus: int | None = None) -> None:
     """Start Ray on this machine, or join the cluster that the settings name.
 
     Args:

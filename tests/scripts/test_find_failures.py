@@ -30,6 +30,14 @@ def test_a_search_has_one_budget(command, tmp_path):
     assert command.budget_of(command.Arguments(planner="idm", data=tmp_path, output=tmp_path)).cpu_s == 300.0
 
 
+def test_on_ray_the_actors_are_the_workers_of_the_arguments(command, tmp_path):
+    given = command.Arguments(
+        planner="idm", data=tmp_path, output=tmp_path, backend="ray", workers=3, ray_address="auto"
+    )
+    options = command.run_on_ray(given).keywords["settings"]
+    assert (options.workers, options.ray_address) == (3, "auto")
+
+
 def test_a_search_that_finds_nothing_says_so_and_raises_nothing(command, tmp_path, capsys):
     write_scenarios([straight_scenario()], tmp_path / "data")
     command.main(

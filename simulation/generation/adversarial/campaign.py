@@ -9,13 +9,12 @@ only, not on the number of processes.
 """
 
 import json
-import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
-from multiprocessing import get_context
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,9 @@ from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import open_scenario
 from driving.planner import Planner
 from simulation.files import write_atomically
+from simulation.generation.adversarial.rarity_limit import Rarity
 from simulation.generation.adversarial.records import (
     Campaign,
-    Rarity,
     TaskRecord,
     arrays_file,
     record_of,
@@ -33,11 +32,10 @@ from simulation.generation.adversarial.records import (
     write_arrays,
 )
 from simulation.generation.adversarial.results import SearchSettings
-
-logger = logging.getLogger(__name__)
+from simulation.generation.adversarial.workers import task_results
 
 MakePlanner = Callable[[], Planner]
-"""Makes the planner in a worker process; must pickle."""
+"""Makes the planner in a worker; must pickle."""
 MAX_ROUNDS = 1000
 
 
@@ -58,12 +56,69 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SearchTask:
+    """The search in one scenario."""
+
+    number: int
+    entry: ScenarioEntry
+    search: SearchSettings
+    seed: int
+    folder: Path
+    """Output of the campaign."""
+
+
+class SearchWorker:
+    """Runs tasks with one planner."""
+
+    def __init__(self, make_planner: MakePlanner, rarity: Callable[[], Rarity] | None) -> None:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        self._planner = make_planner()
+        self._rarity = None if rarity is None else rarity()
+
+    def run(self, task: SearchTask) -> TaskRecord:
+        """Search, and write the result."""
+        # Only workers need the metrics and everything below them.
+        from simulation.generation.adversarial.search import ScenarioSearch
+
+        began = time.process_time()
+        scenario = open_scenario(task.entry, with_cameras=False)
+        result = ScenarioSearch(scenario, self._planner, task.search, task.seed, rarity=self._rarity).run()
+        records = []
+        for place, found in enumerate(result.found):
+            write_arrays(found, arrays_file(task.folder, task.number, place))
+            records.append(record_of(found, scenario, task.number, place))
+        record = TaskRecord(
+            task=task.number,
+            scenario_id=scenario.scenario_id,
+            scenario_type=scenario.scenario_type,
+            source_log=scenario.log_name,
+            map_name=scenario.map_name,
+            drives=result.drives,
+            screened=result.screened,
+            too_rare=result.too_rare,
+            no_way_out=result.no_way_out,
+            skipped=result.skipped,
+            errors=result.errors,
+            failures=tuple(records),
+            cpu_s=time.process_time() - began,
+        )
+        record.write(tasks_folder(task.folder) / f"{task.number:05d}.json")
+        return record
+
+
+RunTasks = Callable[[Callable[[], SearchWorker], Iterator[SearchTask]], Iterator[TaskRecord]]
+"""Runs tasks elsewhere than in local processes, with equal results."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CampaignSettings(Campaign):
     """What is searched, and how."""
 
     make_planner: MakePlanner
     budget: Budget
     workers: int = 1
+    run_tasks: RunTasks | None = None
+    """Runs the tasks elsewhere, such as on Ray; None runs them in `workers` processes. Their results are equal."""
     search: SearchSettings = field(default_factory=SearchSettings)
     rarity: Callable[[], Rarity] | None = None
     resume: bool = False
@@ -78,17 +133,9 @@ class CampaignSettings(Campaign):
             "seed": self.seed,
             "search": asdict(self.search),
             "drives": self.budget.drives,
+            "rarity": self.rarity is not None,
             "scenarios": [entry.token for entry in self.entries],
         }
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Job:
-    number: int
-    entry: ScenarioEntry
-    search: SearchSettings
-    seed: int
-    folder: Path
 
 
 def finished_tasks(output: Path) -> dict[int, TaskRecord]:
@@ -115,10 +162,12 @@ def run_campaign(
     done = finished_tasks(settings.output)
     for record in done.values():
         on_task(record)
-    jobs = (job for job in _jobs(settings) if job.number not in done)
+    tasks = (task for task in _tasks(settings) if task.number not in done)
     progress = _Progress(settings, list(done.values()))
-    runner = _serial if settings.workers == 1 else _parallel
-    for record in runner(settings, jobs, progress):
+    make = partial(SearchWorker, settings.make_planner, settings.rarity)
+    run = settings.run_tasks or partial(task_results, workers=settings.workers)
+    for record in run(make, takewhile(lambda _: not progress.is_over, tasks)):
+        progress.add(record)
         done[record.task] = record
         on_task(record)
     return [done[number] for number in sorted(done)]
@@ -163,7 +212,7 @@ def _prepare(settings: CampaignSettings) -> None:
     write_atomically(path, json.dumps(wanted, indent=1).encode())
 
 
-def _jobs(settings: CampaignSettings) -> Iterator[_Job]:
+def _tasks(settings: CampaignSettings) -> Iterator[SearchTask]:
     """The tasks in order: all scenarios, then all again with other random numbers."""
     left = settings.budget.drives
     for number in range(settings.max_rounds * len(settings.entries)):
@@ -171,92 +220,10 @@ def _jobs(settings: CampaignSettings) -> Iterator[_Job]:
         if drives <= 0:
             return
         left = None if left is None else left - drives
-        yield _Job(
+        yield SearchTask(
             number=number,
             entry=settings.entries[number % len(settings.entries)],
             search=replace(settings.search, drives=drives),
             seed=settings.seed * 1_000_000 + number,
-            folder=settings.output,
+            folder=settings.output.resolve(),
         )
-
-
-class _Worker:
-    """Runs tasks with one planner."""
-
-    def __init__(self, make_planner: MakePlanner, rarity: Callable[[], Rarity] | None) -> None:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        self._planner = make_planner()
-        self._rarity = None if rarity is None else rarity()
-
-    def run(self, job: _Job) -> TaskRecord:
-        """Search, and write the result."""
-        # Only workers need the metrics and everything below them.
-        from simulation.generation.adversarial.search import ScenarioSearch
-
-        began = time.process_time()
-        scenario = open_scenario(job.entry, with_cameras=False)
-        result = ScenarioSearch(scenario, self._planner, job.search, job.seed).run()
-        records = []
-        for place, found in enumerate(result.found):
-            write_arrays(found, arrays_file(job.folder, job.number, place))
-            records.append(record_of(found, scenario, job.number, place, self._rarity))
-        record = TaskRecord(
-            task=job.number,
-            scenario_id=scenario.scenario_id,
-            scenario_type=scenario.scenario_type,
-            source_log=scenario.log_name,
-            map_name=scenario.map_name,
-            drives=result.drives,
-            screened=result.screened,
-            skipped=result.skipped,
-            errors=result.errors,
-            failures=tuple(records),
-            cpu_s=time.process_time() - began,
-        )
-        record.write(tasks_folder(job.folder) / f"{job.number:05d}.json")
-        return record
-
-
-def _serial(settings: CampaignSettings, jobs: Iterator[_Job], progress: _Progress) -> Iterator[TaskRecord]:
-    worker = _Worker(settings.make_planner, settings.rarity)
-    for job in jobs:
-        if progress.is_over:
-            return
-        record = worker.run(job)
-        progress.add(record)
-        yield record
-
-
-_worker: _Worker | None = None
-
-
-def _start(make_planner: MakePlanner, rarity: Callable[[], Rarity] | None) -> None:
-    global _worker
-    _worker = _Worker(make_planner, rarity)
-
-
-def _run(job: _Job) -> TaskRecord:
-    assert _worker is not None
-    return _worker.run(job)
-
-
-def _parallel(settings: CampaignSettings, jobs: Iterator[_Job], progress: _Progress) -> Iterator[TaskRecord]:
-    # Spawned, as a forked process with threads may hang.
-    context = get_context("spawn")
-    with ProcessPoolExecutor(
-        settings.workers, context, initializer=_start, initargs=(settings.make_planner, settings.rarity)
-    ) as pool:
-        waiting: set[Future[TaskRecord]] = set()
-        while True:
-            while len(waiting) < settings.workers and not progress.is_over:
-                job = next(jobs, None)
-                if job is None:
-                    break
-                waiting.add(pool.submit(_run, job))
-            if not waiting:
-                return
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in sorted(finished, key=lambda one: one.result().task):
-                record = future.result()
-                progress.add(record)
-                yield record

@@ -8,7 +8,7 @@ the logged ego of the written scenario.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from driving.agents import AgentTracks
 from driving.checks import scenario_findings
@@ -116,7 +116,7 @@ def certify(
 def may_have_way_out(
     scenario: Scenario, states: Float64[np.ndarray, "steps 10"], reference: ReferenceDrive, visible_step: int
 ) -> bool:
-    """Whether a deviation from the planner's drive of the unchanged scenario touches no agent.
+    """Whether a deviation from the drive of the unchanged scenario touches no agent and passes all multipliers.
 
     Args:
         scenario: The changed scenario.
@@ -126,7 +126,10 @@ def may_have_way_out(
     """
     step = max(visible_step - scenario.first_frame, 0) + REACTION_STEPS
     case = _Case(scenario=scenario, states=states, reference=reference)
-    return step < len(states) and len(_clear_ways(case, step)) >= MIN_WAYS
+    if step >= len(states):
+        return False
+    ways = _clear_ways(case, step)
+    return len(ways) >= MIN_WAYS and bool(len(_passing(case, step, ways)[1]))
 
 
 def _clear_ways(case: _Case, step: int) -> Float64[np.ndarray, "ways time 10"]:
@@ -142,19 +145,9 @@ def _clear_ways(case: _Case, step: int) -> Float64[np.ndarray, "ways time 10"]:
 def _verified(case: _Case, step: int, ways: Float64[np.ndarray, "ways time 10"], visible: int) -> Certificate | None:
     """The best way out of a start that passes all checks."""
     scenario = case.scenario
-    prefix = np.broadcast_to(case.states[:step], (len(ways), step, case.states.shape[1]))
-    whole = np.concatenate([prefix, ways], axis=1)
-    frames = whole[:, : scenario.num_frames]
-    driven_m = frames[..., VELOCITY_X].sum(axis=1) * STEP_S
-    chosen = np.argsort(-driven_m, kind="stable")
-    if len(chosen) > NUM_SCORED_AT_ONCE:
-        chosen = chosen[np.linspace(0, len(chosen) - 1, NUM_SCORED_AT_ONCE).astype(np.int64)]
-    assert len(chosen) <= NUM_SCORED
-    agents = scenario.agents.steps(scenario.frames.start, scenario.frames.stop)
-    scores, passes = scored(np.ascontiguousarray(frames[chosen]), scenario, agents, driven_m[chosen])
-    order = np.argsort(-np.where(passes, scores, -1.0), kind="stable")[: int(passes.sum())]
+    whole, order = _passing(case, step, ways)
     for place in order[:NUM_VERIFIED].tolist():
-        ego = joined_motion(scenario.ego, scenario.first_frame, whole[chosen[place]])
+        ego = joined_motion(scenario.ego, scenario.first_frame, whole[place])
         solved = replace(scenario, ego=ego)
         if any(finding.is_error for finding in scenario_findings(solved)):
             continue
@@ -168,3 +161,22 @@ def _verified(case: _Case, step: int, ways: Float64[np.ndarray, "ways time 10"],
                 ways=len(ways),
             )
     return None
+
+
+def _passing(
+    case: _Case, step: int, ways: Float64[np.ndarray, "ways time 10"]
+) -> tuple[Float64[np.ndarray, "ways steps 10"], Int64[np.ndarray, "passing"]]:
+    """Whole drives with the ways out, and those of a sample that pass all multipliers, the best first."""
+    scenario = case.scenario
+    prefix = np.broadcast_to(case.states[:step], (len(ways), step, case.states.shape[1]))
+    whole = np.concatenate([prefix, ways], axis=1)
+    frames = whole[:, : scenario.num_frames]
+    driven_m = frames[..., VELOCITY_X].sum(axis=1) * STEP_S
+    chosen = np.argsort(-driven_m, kind="stable")
+    if len(chosen) > NUM_SCORED_AT_ONCE:
+        chosen = chosen[np.linspace(0, len(chosen) - 1, NUM_SCORED_AT_ONCE).astype(np.int64)]
+    assert len(chosen) <= NUM_SCORED
+    agents = scenario.agents.steps(scenario.frames.start, scenario.frames.stop)
+    scores, passes = scored(np.ascontiguousarray(frames[chosen]), scenario, agents, driven_m[chosen])
+    order = np.argsort(-np.where(passes, scores, -1.0), kind="stable")[: int(passes.sum())]
+    return whole, chosen[order]

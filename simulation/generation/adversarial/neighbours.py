@@ -19,7 +19,9 @@ from simulation.generation.adversarial.causal import Approach, CausalAgent
 from simulation.generation.adversarial.courses import AgentCourse
 from simulation.generation.ways_out.deviations import ReferenceDrive
 
-CAR_M, BICYCLE_M, PEDESTRIAN_M = (4.7, 1.95), (1.9, 0.7), (0.6, 0.65)
+CAR_M, BICYCLE_M, PEDESTRIAN_M = (4.7, 1.95), (1.9, 0.7), (0.5, 0.55)
+KERB_M = (0.5, 2.0)
+"""Distances of pedestrians from the edge of the road."""
 LANE_M = 3.5
 """Distance of the lanes beside the ego's path, where one is."""
 MIN_EGO_MPS = 4.0
@@ -37,7 +39,7 @@ LINE_MARGIN_M = 8.0
 def generated_neighbours(
     scenario: Scenario,
     reference: ReferenceDrive,
-    is_free: Callable[[AgentCourse], bool],
+    is_usable: Callable[[CausalAgent], bool],
     rng: np.random.Generator,
 ) -> list[CausalAgent]:
     """Neighbours that the map and the other agents leave room for.
@@ -45,7 +47,7 @@ def generated_neighbours(
     Args:
         scenario: The unchanged scenario.
         reference: The planner's drive in it.
-        is_free: Whether a well-behaved agent on a course touches neither another agent nor the ego.
+        is_usable: Whether an agent can be where it is without its manoeuvre: it touches nothing and is not too rare.
         rng: Draws meeting times and gaps.
     """
     pace = np.gradient(reference.along_m[: reference.num_driven]) / STEP_S
@@ -60,7 +62,7 @@ def generated_neighbours(
         for draw in draws:
             step = int(possible[int(draw[0] * len(possible))])
             one = maker(_Place(scenario, reference, step, draw[1:]))
-            if one is not None and is_free(one.course):
+            if one is not None and is_usable(one):
                 found.append(one)
                 break
     return found
@@ -221,8 +223,10 @@ def _pedestrian(place: _Place, name: str, side: float) -> CausalAgent | None:
     for left in np.arange(3.0, 12.0, 0.5):
         point = place.line(side * left, here, here)[0]
         if not area.contains(point[np.newaxis])[0]:
-            beside = side * (left + 0.6)
+            beside = side * (left + place.drawn(0, *KERB_M))
             line = place.line(beside, here, here + 4.0)
+            if place.drawn(1, 0.0, 1.0) < 0.5:
+                line = line[::-1].copy()
             still = np.zeros(len(place.axis_s))
             return place.agent(
                 name,

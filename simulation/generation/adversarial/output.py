@@ -50,6 +50,10 @@ class Summary:
     skipped: dict[str, int]
     """Scenarios that were not, by reason."""
     drives: int
+    too_rare: int
+    """Changes that were refused before a drive because the agent is too rare."""
+    no_way_out: int
+    """Changes that were refused before a drive because they leave no likely way out."""
     errors: int
     """Drives in which the planner raised."""
     found: int
@@ -73,6 +77,8 @@ class Summary:
             "scenarios": self.scenarios,
             "skipped": self.skipped,
             "drives": self.drives,
+            "refused_as_too_rare": self.too_rare,
+            "refused_without_way_out": self.no_way_out,
             "drives_with_errors": self.errors,
             "found": self.found,
             "plausible": self.plausible,
@@ -111,6 +117,8 @@ def summary_of(planner: str, tasks: Sequence[TaskRecord]) -> Summary:
         scenarios=sum(not task.skipped for task in first.values()),
         skipped=dict(sorted(skipped.items())),
         drives=sum(task.drives for task in tasks),
+        too_rare=sum(task.too_rare for task in tasks),
+        no_way_out=sum(task.no_way_out for task in tasks),
         errors=sum(len(task.errors) for task in tasks),
         found=len(records),
         plausible=sum(record.is_plausible for record in records),
@@ -238,7 +246,8 @@ def markdown(summary: Summary, records: Sequence[FailureRecord]) -> str:
     lines = [
         f"# Failures of {summary.planner}",
         "",
-        f"{summary.scenarios} scenarios searched with {summary.drives} drives."
+        f"{summary.scenarios} scenarios searched with {summary.drives} drives; refused before a drive:"
+        f" {summary.too_rare} changes as too rare, {summary.no_way_out} without a likely way out."
         + ("" if summary.found else " **The search found no failure.**"),
         "",
         "| found | plausible | solvable | solvable of found | distinct modes | scenarios with a solved failure |",

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,18 +19,7 @@ from simulation.generation.adversarial.changes import ChangedMotion, HeldCourse,
 from simulation.generation.adversarial.modes import Descriptor
 from simulation.generation.adversarial.results import Found
 
-
-class Rarity(Protocol):
-    """Rarity of an agent by the likelihood of a model of scenes."""
-
-    def percentile(self, scenario: Scenario, track_id: str) -> float | None:
-        """Share of other agents that are more likely than this one, in [0, 100]; None where it is not measured."""
-        ...
-
-
 DRIVE_SUFFIX = ".simlog"
-MAX_RARITY_PERCENTILE = 99.5
-"""A rarer changed agent is not plausible."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +65,7 @@ class FailureRecord:
         return cls(**{**content, "descriptor": Descriptor(**content["descriptor"])})
 
 
-def record_of(found: Found, source: Scenario, task: int, place: int, rarity: Rarity | None) -> FailureRecord:
+def record_of(found: Found, source: Scenario, task: int, place: int) -> FailureRecord:
     """The record of a failure.
 
     Args:
@@ -84,10 +73,8 @@ def record_of(found: Found, source: Scenario, task: int, place: int, rarity: Rar
         source: The unchanged scenario.
         task: Number of the task.
         place: Among the failures of the task.
-        rarity: None leaves the rarity unmeasured.
     """
     agent, certificate = found.attack.agent, found.certificate
-    percentile = None if rarity is None else rarity.percentile(found.scenario, agent.track_id)
     first = source.first_frame
     return FailureRecord(
         task=task,
@@ -107,8 +94,8 @@ def record_of(found: Found, source: Scenario, task: int, place: int, rarity: Rar
         ),
         failed_s=round(found.failure.step * STEP_S, 1),
         sentence=found.failure.sentence,
-        is_plausible=found.is_plausible and (percentile is None or percentile < MAX_RARITY_PERCENTILE),
-        rarity_percentile=percentile,
+        is_plausible=found.is_plausible,
+        rarity_percentile=found.rarity_percentile,
         visible_s=round(max(found.motion.visible_step - first, 0) * STEP_S, 1),
         latest_start_s=None if certificate is None else round(certificate.latest_start_s, 1),
         way_out_score=None if certificate is None else round(certificate.score, 4),
@@ -190,6 +177,8 @@ class TaskRecord:
     map_name: str
     drives: int
     screened: int
+    too_rare: int
+    no_way_out: int
     skipped: str
     errors: tuple[str, ...]
     failures: tuple[FailureRecord, ...]

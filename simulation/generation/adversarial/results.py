@@ -70,6 +70,8 @@ class SearchSettings:
     generations: int = 8
     """Of each attack before its first drive."""
     drives_per_attack: int = 3
+    refusals_per_attack: int = 3
+    """Changes of an attack that are refused before their drive, at most."""
     lockstep: int = 8
     """Drives at a time, for planners that plan in batches."""
 
@@ -88,6 +90,8 @@ class Found:
     """Of the failed drive, up to the contact."""
     certificate: Certificate | None
     is_plausible: bool
+    rarity_percentile: float | None = None
+    """None where it was not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +102,10 @@ class SearchResult:
     drives: int = 0
     screened: int = 0
     """Changes that the screen evaluated."""
+    too_rare: int = 0
+    """Changes that were refused before a drive because the agent is too rare."""
+    no_way_out: int = 0
+    """Changes that were refused before a drive because they leave no likely way out."""
     skipped: str = ""
     """Why the scenario was not searched; empty when it was."""
     errors: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from adversarial_cases import ignoring_planner, straight_scenario
@@ -7,6 +8,7 @@ from adversarial_cases import ignoring_planner, straight_scenario
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.nuplan.writer import write_scenarios
+from simulation.benchmark.ray_tasks import RayOptions, ray_results
 from simulation.generation.adversarial import output as output_module
 from simulation.generation.adversarial.campaign import Budget, CampaignSettings, finished_tasks, run_campaign
 from simulation.generation.adversarial.output import DATA, UNPROVED, distinct, log_name_of, summary_of, write_output
@@ -30,6 +32,17 @@ def campaign(entries, output, **changes):
     return CampaignSettings(
         planner="ignore agents", make_planner=ignoring_planner, entries=entries, output=output, **values
     )
+
+
+def every_file(folder):
+    """Bytes by name, without the CPU times of the tasks."""
+    found = {}
+    for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+        content = path.read_bytes()
+        if path.parent.name == "tasks" and path.suffix == ".json":
+            content = json.dumps({**json.loads(content), "cpu_s": 0.0}).encode()
+        found[str(path.relative_to(folder))] = content
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +130,16 @@ def test_a_search_that_was_ended_continues_and_gives_the_same_files(searched, en
         run_campaign(replace(settings, resume=True, seed=2))
 
 
+def test_on_ray_equal_seeds_give_equal_bytes(searched, entries, tmp_path, monkeypatch):
+    monkeypatch.setattr(output_module, "elites", lambda descriptors, objectives: list(range(len(descriptors))))
+    settings = campaign(entries, tmp_path / "ray", run_tasks=partial(ray_results, settings=RayOptions(workers=2)))
+    write_output(settings, run_campaign(settings))
+    expected, made = every_file(searched[0].output), every_file(settings.output)
+    assert any(name.startswith(f"{DATA}/") for name in made)
+    assert list(made) == list(expected)
+    assert [name for name in made if made[name] != expected[name]] == []
+
+
 def test_tasks_round_trip_and_damaged_ones_are_named(searched, tmp_path):
     _, tasks, _ = searched
     path = tmp_path / "00000.json"
@@ -156,6 +179,8 @@ def test_a_search_without_failures_has_an_empty_summary():
         map_name="map",
         drives=3,
         screened=9,
+        too_rare=1,
+        no_way_out=2,
         skipped="",
         errors=("RuntimeError: no",),
         failures=(),

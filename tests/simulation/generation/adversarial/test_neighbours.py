@@ -10,7 +10,9 @@ from simulation.generation.adversarial.neighbours import generated_neighbours
 @pytest.fixture(scope="module")
 def neighbours():
     screen = screen_of(straight_scenario())
-    found = generated_neighbours(screen.scenario, screen.reference, screen.is_free, np.random.default_rng(0))
+    found = generated_neighbours(
+        screen.scenario, screen.reference, lambda one: screen.is_free(one.course), np.random.default_rng(0)
+    )
     return {one.name: one for one in found}
 
 
@@ -53,11 +55,13 @@ def test_the_oncoming_car_is_in_the_opposite_lane_at_the_meeting(neighbours):
 
 def test_equal_random_numbers_give_equal_neighbours(neighbours):
     screen = screen_of(straight_scenario())
-    again = generated_neighbours(screen.scenario, screen.reference, screen.is_free, np.random.default_rng(0))
+    again = generated_neighbours(
+        screen.scenario, screen.reference, lambda one: screen.is_free(one.course), np.random.default_rng(0)
+    )
     assert [one.track_id for one in again] == [one.track_id for one in neighbours.values()]
 
 
 def test_nothing_is_free_when_the_predicate_says_so():
     screen = screen_of(straight_scenario())
     rng = np.random.default_rng(0)
-    assert generated_neighbours(screen.scenario, screen.reference, lambda course: False, rng) == []
+    assert generated_neighbours(screen.scenario, screen.reference, lambda one: False, rng) == []

@@ -78,6 +78,31 @@ def test_a_planner_that_raises_during_the_search_has_errors_and_no_failures():
     assert found.errors[0] == "RuntimeError: no plan today"
 
 
+class _AlwaysRare:
+    """Finds every agent as rare as given."""
+
+    def __init__(self, percentile):
+        self._percentile = percentile
+
+    def percentile(self, scenario, track_id):
+        return self._percentile
+
+
+@pytest.mark.parametrize(("percentile", "are_driven"), [(99.4, True), (99.5, False)])
+def test_changes_that_are_too_rare_are_refused_before_a_drive(percentile, are_driven, monkeypatch):
+    # Only their manoeuvres make the neighbours rare.
+    monkeypatch.setattr(ScenarioSearch, "_is_usable", lambda self, agent: self._screen.is_free(agent.course))
+    found = ScenarioSearch(straight_scenario(), ignoring_planner(), FEW, 1, rarity=_AlwaysRare(percentile)).run()
+    assert (found.drives > 0) == are_driven
+    assert (found.too_rare > 0) != are_driven
+    assert {one.rarity_percentile for one in found.found} == ({percentile} if are_driven else set())
+
+
+def test_neighbours_that_are_too_rare_are_not_added():
+    found = ScenarioSearch(straight_scenario(), ignoring_planner(), FEW, 1, rarity=_AlwaysRare(100.0)).run()
+    assert found.skipped == "no agent comes near the ego"
+
+
 def test_random_changes_are_driven_without_a_screen():
     settings = SearchSettings(drives=3, method="random", neighbours=False)
     found = searched(with_car(straight_scenario(), 25.0, 0.0, 10.0), ignoring_planner(), settings)
