@@ -84,8 +84,9 @@ class _Exported(nn.Module):
 class _PaddedConvolution(nn.Module):
     """A convolution with zeros as further input channels: runtimes have fast convolutions for multiples of 8 only."""
 
-    def __init__(self, convolution: nn.Conv2d) -> None:
+    def __init__(self, convolution: nn.Module) -> None:
         super().__init__()
+        assert isinstance(convolution, nn.Conv2d)
         self.convolution = copy.deepcopy(convolution)
         self.padding = (0, 0, 0, 0, 0, -convolution.in_channels % 8)
         self.convolution.weight = nn.Parameter(functional.pad(convolution.weight, self.padding), requires_grad=False)

@@ -56,6 +56,7 @@ class PlannedLift(nn.Module):
     def __init__(self, pull: PullLift) -> None:
         super().__init__()
         self.pull = pull
+        self.mix: Tensor
         by_point = pull.mix.weight.detach().unflatten(1, (pull.num_points, -1)).permute(2, 1, 0)
         self.register_buffer("mix", by_point.flatten(1).contiguous(), persistent=False)
         self._plan: _Plan | None = None
@@ -97,9 +98,10 @@ class PlannedLift(nn.Module):
 class FusedConvolution(nn.Module):
     """A convolution on a CPU, with the activation that follows it."""
 
-    def __init__(self, convolution: nn.Conv2d, activation: str = "none") -> None:
+    def __init__(self, convolution: nn.Module, activation: str = "none") -> None:
         """Wrap a convolution that `is_fusible`; the activation is `none` or `relu`."""
         super().__init__()
+        assert isinstance(convolution, nn.Conv2d)
         self.convolution, self.activation = convolution, activation
         self._numbers = (
             list(convolution.padding),
@@ -138,8 +140,8 @@ class FusedBlock(nn.Module):
         super().__init__()
         self.first = FusedConvolution(block.first[0], "relu")
         self.second = FusedConvolution(block.second[0])
-        has_layer = isinstance(block.shortcut, nn.Sequential)
-        self.shortcut: nn.Module = FusedConvolution(block.shortcut[0]) if has_layer else nn.Identity()
+        layers = block.shortcut
+        self.shortcut = FusedConvolution(layers[0]) if isinstance(layers, nn.Sequential) else layers
 
     def forward(self, x: Float[Tensor, "B D H W"]) -> Any:
         """As of the block."""

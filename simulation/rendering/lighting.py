@@ -149,10 +149,16 @@ class Scene(NamedTuple):
     """Instance id."""
     looks: Int32[np.ndarray, "capacity"]
     """Row of the object in its models, which varies the windows of buildings."""
+    eyes: Float64[np.ndarray, "4"]
+    """Centre and radius of a sphere: `place` leaves triangles out whose front no point of it sees."""
+
+
+EVERYWHERE = (0.0, 0.0, 0.0, np.inf)
+"""Sphere of `Scene.eyes` that sees all triangles."""
 
 
 def empty_scene(triangles: int, objects: int) -> Scene:
-    """Buffers with a capacity."""
+    """Buffers with a capacity, seen from everywhere."""
     return Scene(
         corners=np.empty((triangles, 3, 3), dtype=np.float32),
         offsets=np.zeros(objects + 1, dtype=np.int32),
@@ -162,12 +168,13 @@ def empty_scene(triangles: int, objects: int) -> Scene:
         colours=np.empty((triangles, 3), dtype=np.uint16),
         numbers=np.empty(triangles, dtype=np.int32),
         looks=np.empty(triangles, dtype=np.int32),
+        eyes=np.array(EVERYWHERE),
     )
 
 
 @njit(cache=True, error_model="numpy")
 def place(models: Models, placed: Placed, light: Light, scene: Scene, at: tuple[int, int]) -> tuple[int, int]:
-    """Append objects to a scene.
+    """Append objects to a scene, without triangles that its eyes see from behind.
 
     Args:
         models: Triangles of the objects.
@@ -180,12 +187,12 @@ def place(models: Models, placed: Placed, light: Light, scene: Scene, at: tuple[
         The new numbers.
     """
     t, instance = at
+    low, high = np.empty(3), np.empty(3)
     for k in range(len(placed.rows)):
         row = placed.rows[k]
         cos, sin = math.cos(placed.poses[k, 2]), math.sin(placed.poses[k, 2])
         shift_x, shift_y = placed.poses[k, 0], placed.poses[k, 1]
-        low = np.full(3, np.inf)
-        high = np.full(3, -np.inf)
+        low[:], high[:] = np.inf, -np.inf
         scene.offsets[instance] = t
         for s in range(models.offsets[row], models.offsets[row + 1]):
             for c in range(3):
@@ -193,15 +200,20 @@ def place(models: Models, placed: Placed, light: Light, scene: Scene, at: tuple[
                 x, y, z = models.corners[s, c, 0], models.corners[s, c, 1], models.corners[s, c, 2]
                 px, py = shift_x + cos * x - sin * y, shift_y + sin * x + cos * y
                 scene.corners[t, c, 0], scene.corners[t, c, 1], scene.corners[t, c, 2] = px, py, z
-                low[0], high[0] = min(low[0], px), max(high[0], px)
-                low[1], high[1] = min(low[1], py), max(high[1], py)
-                low[2], high[2] = min(low[2], z), max(high[2], z)
+            if _faces_away(scene.corners, t, scene.eyes):
+                continue
+            for c in range(3):
+                for i in range(3):
+                    value = scene.corners[t, c, i]
+                    low[i], high[i] = min(low[i], value), max(high[i], value)
                 scene.uv_m[t, c, 0], scene.uv_m[t, c, 1] = models.uv_m[s, c, 0], models.uv_m[s, c, 1]
             scene.materials[t] = models.materials[s]
             scene.numbers[t] = placed.numbers[k]
             scene.looks[t] = row
             _shade(scene, (t, s), models.colours, (placed.lamps[k], placed.lamp_light[k]), light)
             t += 1
+        if scene.offsets[instance] == t:
+            continue
         radius = 0.0
         for i in range(3):
             scene.spheres[instance, i] = (low[i] + high[i]) / 2
@@ -210,6 +222,18 @@ def place(models: Models, placed: Placed, light: Light, scene: Scene, at: tuple[
         instance += 1
         scene.offsets[instance] = t
     return t, instance
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _faces_away(corners: np.ndarray, t: int, eyes: np.ndarray) -> bool:
+    """Whether a triangle shows its back to every point of a sphere."""
+    ax, ay, az = corners[t, 0, 0], corners[t, 0, 1], corners[t, 0, 2]
+    ux, uy, uz = corners[t, 1, 0] - ax, corners[t, 1, 1] - ay, corners[t, 1, 2] - az
+    vx, vy, vz = corners[t, 2, 0] - ax, corners[t, 2, 1] - ay, corners[t, 2, 2] - az
+    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    towards = nx * (eyes[0] - ax) + ny * (eyes[1] - ay) + nz * (eyes[2] - az)
+    squared = eyes[3] * eyes[3] * (nx * nx + ny * ny + nz * nz)
+    return towards < 0.0 and towards * towards > squared
 
 
 @njit(cache=True, error_model="numpy", inline="always")

@@ -7,7 +7,7 @@ images = renderer.render(snapshot).images
 import zlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, UInt8, UInt16
@@ -35,6 +35,7 @@ from simulation.rendering.kept_tables import (
 )
 from simulation.rendering.lighting import (
     BRAKING,
+    EVERYWHERE,
     LEFT,
     LIT,
     RIGHT,
@@ -151,6 +152,10 @@ class CameraRenderer:
         sizes = [tuple(size) for size in rig.image_sizes.tolist()]
         key = RigKey(rig)
         self._cameras = tables_of(key)
+        places = rig.ego_from_camera[:, :3, 3]
+        centre = places.mean(axis=0)
+        # With a margin for the rounding of corners to float32.
+        self._eyes = (*centre.tolist(), float(np.linalg.norm(places - centre, axis=1).max()) + 0.01)
         self._extras = _extras_of(key, appearance.has_headlights, appearance.rain > 0)
         self._radii_m = np.max([level_radii_m(camera) for camera in self._cameras], axis=0)
         overlay = overlay_of(appearance, has_shadows=has_shadows)
@@ -169,6 +174,8 @@ class CameraRenderer:
         self._light = [np.empty((height, width, 3), dtype=np.uint16) for width, height in sizes]
         self._scene = empty_scene(0, 0)
         self._walls = np.empty((0, 6), dtype=np.float32)
+        self._looks: tuple[tuple[Any, ...], ...] = ()
+        self._models = models_of([])
 
     def render(self, snapshot: Snapshot, cameras: tuple[int, ...] | None = None) -> RenderedImages:
         """Draw images.
@@ -189,7 +196,7 @@ class CameraRenderer:
         if not self._has_overlay:
             light = light._replace(lamp=np.zeros_like(light.lamp))
         windows = self._ground.windows(snapshot.ego_pose[:2], self._radii_m)
-        num_triangles = self._place(snapshot, light)
+        num_triangles = self._place(snapshot, light, self._eyes)
         ground = ground_frame(windows, heading, _TEXEL_M)
         images, nearness, shown = [], [], []
         for camera in cameras:
@@ -222,7 +229,7 @@ class CameraRenderer:
 
     def triangles(self, snapshot: Snapshot) -> PlacedTriangles:
         """The triangles that images of a snapshot show, for other renderers."""
-        count = self._place(snapshot, light_of(self.appearance, float(snapshot.ego_pose[2])))
+        count = self._place(snapshot, light_of(self.appearance, float(snapshot.ego_pose[2])), EVERYWHERE)
         return PlacedTriangles(self._scene.corners[:count].copy(), self._numbers(count))
 
     def _numbers(self, num_triangles: int) -> Int32[np.ndarray, "triangles"]:
@@ -252,22 +259,13 @@ class CameraRenderer:
             scene.corners, scene.offsets[: self._num_objects + 1], scene.spheres, scene.materials, scene.uv_m
         )
 
-    def _place(self, snapshot: Snapshot, light: Light) -> int:
-        """Fill the scene with agents; returns the number of triangles."""
+    def _place(self, snapshot: Snapshot, light: Light, eyes: tuple[float, ...]) -> int:
+        """Fill the scene with agents and static objects as a sphere sees them; returns the number of triangles."""
         poses = poses_in_frame_of(snapshot.poses, snapshot.ego_pose)
         distance_m = np.hypot(poses[:, 0], poses[:, 1])
         # NaN compares as False.
         rows = np.flatnonzero((distance_m < FAR_AGENT_M) & np.isfinite(snapshot.sizes_m).all(axis=1))
-        meshes = [
-            agent_mesh(
-                AgentKind(int(snapshot.kinds[row])),
-                snapshot.sizes_m[row],
-                zlib.crc32(snapshot.track_ids[row].encode()) + self.seed,
-                NEAR if distance_m[row] < NEAR_AGENT_M else FAR,
-            )
-            for row in rows
-        ]
-        models = models_of(meshes)
+        models = self._models_at(snapshot, rows.tolist(), (distance_m[rows] < NEAR_AGENT_M).tolist())
         is_vehicle = snapshot.kinds[rows] == AgentKind.VEHICLE
         lamps = np.where(is_vehicle & self.appearance.has_headlights, LIT, 0)
         lamps |= np.where(snapshot.is_braking[rows], BRAKING, 0)
@@ -288,11 +286,32 @@ class CameraRenderer:
             sum(int((one.offsets[which.rows + 1] - one.offsets[which.rows]).sum()) for one, which in groups),
             sum(len(which.rows) for _, which in groups),
         )
+        self._scene.eyes[:] = eyes
         counts = (0, 0)
         for one, which in groups:
             counts = place(one, which, light, self._scene, counts)
         self._num_objects = counts[1]
         return counts[0]
+
+    def _models_at(self, snapshot: Snapshot, rows: list[int], are_near: list[bool]) -> Models:
+        """Models of agents; those of the last image when they show the same agents in the same detail."""
+        kinds, sizes_m = snapshot.kinds.tolist(), snapshot.sizes_m.tolist()
+        looks = tuple(
+            (snapshot.track_ids[row], kinds[row], *sizes_m[row], is_near)
+            for row, is_near in zip(rows, are_near, strict=True)
+        )
+        if looks != self._looks:
+            meshes = [
+                agent_mesh(
+                    AgentKind(kinds[row]),
+                    snapshot.sizes_m[row],
+                    zlib.crc32(snapshot.track_ids[row].encode()) + self.seed,
+                    NEAR if is_near else FAR,
+                )
+                for row, is_near in zip(rows, are_near, strict=True)
+            ]
+            self._looks, self._models = looks, models_of(meshes)
+        return self._models
 
     def _overlay_at(
         self, points: Float64[np.ndarray, "points 2"], distance_m: Float64[np.ndarray, "points"]

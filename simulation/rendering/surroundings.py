@@ -2,10 +2,11 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import shapely
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int32, Int64
 
 from driving.agents import LightStatus
 from driving.geometry import local_from_global
@@ -43,6 +44,21 @@ class Cell:
     props: Props
     models: Models
     _outlines: OrderedDict[tuple[float, float], list[Outline]] = field(default_factory=OrderedDict)
+
+    @cached_property
+    def reaches_m(self) -> Float64[np.ndarray, "props"]:
+        """Distance of the ego from the centre of each object up to which it is drawn."""
+        return _RANGES[self.props.kinds] + self.props.radii_m
+
+    @cached_property
+    def is_head(self) -> Bool[np.ndarray, "props"]:
+        """Signal heads."""
+        return self.props.kinds == PropKind.SIGNAL_HEAD
+
+    @cached_property
+    def lit_posts(self) -> Int32[np.ndarray, "props"]:
+        """Flags of the lamps while street lamps are on."""
+        return np.where(self.props.kinds == PropKind.LAMP_POST, LIT, 0).astype(np.int32)
 
     def outlines(self, shift: Float64[np.ndarray, "2"]) -> list[Outline]:
         """Outline of the shadow of each object as in `Surroundings.shadows`; empty without area."""
@@ -122,17 +138,17 @@ class Surroundings:
             if not len(props):
                 continue
             offsets = props.centres - ego_pose[:2]
-            rows = np.flatnonzero(np.hypot(offsets[:, 0], offsets[:, 1]) < _RANGES[props.kinds] + props.radii_m)
+            rows = np.flatnonzero(np.hypot(offsets[:, 0], offsets[:, 1]) < cell.reaches_m)
+            if not len(rows):
+                continue
             origin = local_from_global(props.origin[np.newaxis], ego_pose)[0]
-            lamps = np.zeros(len(props), dtype=np.int32)
-            for row in rows[props.kinds[rows] == PropKind.SIGNAL_HEAD].tolist():
-                lamps[row] = signal_lamp(props.connector_ids[row], signals)
-            if are_lamps_lit:
-                lamps[props.kinds == PropKind.LAMP_POST] = LIT
+            lamps = cell.lit_posts[rows] if are_lamps_lit else np.zeros(len(rows), dtype=np.int32)
+            for head in np.flatnonzero(cell.is_head[rows]).tolist():
+                lamps[head] = signal_lamp(props.connector_ids[rows[head]], signals)
             placed = Placed(
                 rows=rows,
                 poses=np.broadcast_to(np.array([*origin, -ego_pose[2]]), (len(rows), 3)).copy(),
-                lamps=lamps[rows],
+                lamps=lamps,
                 numbers=np.full(len(rows), PROP, dtype=np.int32),
                 lamp_light=np.zeros(len(rows), dtype=np.float32),
             )

@@ -9,6 +9,7 @@ import pytest
 from simulation.rendering.appearance import DAY, NIGHT
 from simulation.rendering.lighting import (
     BRAKING,
+    EVERYWHERE,
     LEFT,
     LIT,
     RED,
@@ -39,8 +40,9 @@ def models(*materials: Material) -> Models:
     )
 
 
-def placed_scene(shapes, light, *, pose=(10.0, 0.0, 0.0), lamps=0, lamp_light=0.0):
+def placed_scene(shapes, light, *, pose=(10.0, 0.0, 0.0), lamps=0, lamp_light=0.0, eyes=EVERYWHERE):
     scene = empty_scene(8, 3)
+    scene.eyes[:] = eyes
     one = Placed(
         rows=np.array([0]),
         poses=np.array([pose]),
@@ -61,6 +63,25 @@ def test_objects_are_turned_and_moved_and_enclosed_by_their_sphere():
     assert scene.numbers[1:3].tolist() == [7, 7]
     gaps = np.linalg.norm(scene.corners[1:3] - scene.spheres[1, :3], axis=-1)
     assert gaps.max() <= scene.spheres[1, 3]
+
+
+@pytest.mark.parametrize(
+    ("pose", "eyes", "kept"),
+    [
+        # The wall is the plane x = 12 and faces forward, the floor faces up.
+        ((10.0, 0.0, 0.0), (0.0, 0.0, 1.5, 1.0), ["floor"]),
+        ((10.0, 0.0, 0.0), (0.0, 0.0, 1.5, 12.5), ["floor", "wall"]),
+        ((10.0, 0.0, math.pi), (0.0, 0.0, 1.5, 1.0), ["floor", "wall"]),
+        ((10.0, 0.0, math.pi), (0.0, 0.0, -1.5, 1.0), ["wall"]),
+        ((10.0, 0.0, 0.0), (0.0, 0.0, -1.5, 1.0), []),
+    ],
+)
+def test_triangles_whose_front_no_eye_sees_are_left_out(pose, eyes, kept):
+    shapes = models(Material.PAINT, Material.GLASS)
+    scene, counts = placed_scene(shapes, light_of(DAY, 0.0), pose=pose, eyes=eyes)
+    names = {Material.PAINT: "floor", Material.GLASS: "wall"}
+    assert [names[Material(one)] for one in scene.materials[1 : counts[0]]] == kept
+    assert counts == (1 + len(kept), 1 + bool(kept))
 
 
 def test_white_ground_in_daylight_has_the_value_of_white_and_walls_are_bright_towards_the_sun():

@@ -152,3 +152,19 @@ def test_a_camera_that_the_rig_does_not_have_is_refused(road):
     scenario, now = road
     with pytest.raises(IndexError, match="The rig has cameras 0 to 7, got 8"):
         CameraRenderer(scenario.map, RIG).render(now, (8,))
+
+
+def test_agents_that_leave_come_or_change_are_drawn_as_by_a_new_renderer(road):
+    scenario, now = road
+    kept = CameraRenderer(scenario.map, RIG)
+    for poses, sizes in (
+        ([[12.0, 1.0, 0.2], [60.0, 0.0, 0.0]], [[4.5, 1.9, 1.6]] * 2),
+        ([[12.5, 1.0, 0.2], [45.0, 0.0, 0.0]], [[4.5, 1.9, 1.6]] * 2),
+        ([[13.0, 1.0, 0.2]], [[4.5, 1.9, 1.6]]),
+        ([[13.0, 1.0, 0.2]], [[9.0, 2.5, 3.2]]),
+    ):
+        seen = with_agents(now, poses, sizes)
+        for one, other in zip(
+            kept.render(seen, (0,)).images, CameraRenderer(scenario.map, RIG).render(seen, (0,)).images, strict=True
+        ):
+            np.testing.assert_array_equal(one, other)

@@ -38,6 +38,15 @@ def test_noise_has_its_deviation_at_middle_brightness_and_depends_on_time_and_ca
     assert abs(samples.std() / LIGHT_PER_LEVEL - 3.0) < 0.05
 
 
+def test_rows_start_anywhere_in_the_noise_and_apart_from_each_other():
+    starts = np.concatenate([row_starts(seed, 1_600_000_000_000_000 + seed, 1, 2000) for seed in range(5)])
+    assert 0 <= starts.min() < 50
+    assert NOISE_SAMPLES - 50 < starts.max() < NOISE_SAMPLES
+    counts = np.bincount(starts // (NOISE_SAMPLES // 16), minlength=16)
+    assert counts.min() > 500
+    assert abs(np.corrcoef(starts[:-1], starts[1:])[0, 1]) < 0.05
+
+
 def test_the_tone_curve_grows_from_black_to_white():
     light = np.arange(0, 4096, 16, dtype=np.uint16).repeat(3).reshape(1, -1, 3)
     image = np.empty(light.shape, dtype=np.uint8)
