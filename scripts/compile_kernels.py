@@ -8,12 +8,14 @@ Compiled code is kept in the user's cache folder, apart for each state of the so
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
 from command_line import CommonArguments, console, run
 
 from driving.rigs import NUPLAN_8
 from driving.synthetic.scenes import scene
 from planning.registry import PLANNERS, load_planner
 from simulation.benchmark.worker import BenchmarkWorker, WorkerSetup
+from simulation.environment.closed_loop import NuPlanEnv
 from simulation.generation.town.generator import generate_town
 from simulation.generation.town.layout import small_town
 from simulation.rendering.appearance import RAIN
@@ -28,12 +30,15 @@ class Arguments(CommonArguments):
 
 
 def main(arguments: Arguments) -> None:
-    """Render, plan, drive and score hand-made scenes, and make a small town."""
+    """Render, plan, drive and score hand-made scenes, make a small town, and step the Gymnasium environment."""
     started = time.perf_counter()
     traffic, planners = tuple(TRAFFIC), tuple(PLANNERS)
     render_once()
     BenchmarkWorker(WorkerSetup(load_planner=load_planner, step_timeout_s=600.0, traffic=traffic, planners=planners))
     generate_town(0, small_town())
+    env = NuPlanEnv(scenarios=["red_light"])
+    env.reset()
+    env.step(np.zeros(2))
     if not arguments.quiet:
         console.print(f"Kernels are ready after {time.perf_counter() - started:.0f} s.")
 
