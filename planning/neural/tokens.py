@@ -50,6 +50,8 @@ EDGES, LIMIT, IS_CONNECTOR, ROUTE_LIGHT, IS_RED, CURVATURE = slice(4, 8), 8, 9, 
 
 EGO_SIZE = 10
 """Without lateral velocity and acceleration, which recordings have and simulated drives have not."""
+EGO_ACCELERATION = 1
+"""Column of the ego."""
 
 
 def route_points(route: Float32[np.ndarray, "states points values"]) -> Float64[np.ndarray, "states points 4"]:
