@@ -50,7 +50,7 @@ def label_scenario(job: LabelJob) -> int:
     if job.driven_by is None:
         states = scenario_states(scenario, job.settings)
     else:
-        (states,) = on_policy_states([scenario], _planner(job.driven_by), job.settings.every_steps)
+        (states,) = on_policy_states([scenario], _planner(job.driven_by), job.settings)
     labelled = label_states(states, teacher, builder)
     store.write(job.part, labelled)
     return 0 if labelled is None else len(labelled)

@@ -27,11 +27,17 @@ class TrainingConfig:
     """Of the scenarios."""
     with_shifted: bool = True
     """Whether to train on off-path states."""
+    mirrored_share: float = 0.0
+    """Of the batches, in which left and right are exchanged; from 0 to 1."""
     checkpoint_every_s: float = 30.0
     """Interval of checkpoints."""
     log_every: int = 20
     use_bf16: bool = False
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.mirrored_share <= 1.0:
+            raise ValueError(f"`mirrored_share` is a share from 0 to 1, got {self.mirrored_share:g}.")
 
 
 def tiny() -> TrainingConfig:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float32, Int64, UInt8
 from distill.batch import Batch
 from distill.contract import SUB_SCORES
 from distill.labels import SCALE, LabelledStates
+from distill.mirroring import mirrored_features, mirrored_motions
 from planning.neural.candidate_features import candidate_geometry
 from planning.neural.candidate_selection import CandidateSelector
 from planning.neural.features import trimmed
@@ -57,7 +58,11 @@ class Samples:
         return len(self.states)
 
     def batch(
-        self, rows: Int64[np.ndarray, "rows"], candidates_per_state: int | None, rng: np.random.Generator
+        self,
+        rows: Int64[np.ndarray, "rows"],
+        candidates_per_state: int | None,
+        rng: np.random.Generator,
+        is_mirrored: bool = False,
     ) -> Batch:
         """A batch of the given states.
 
@@ -65,6 +70,7 @@ class Samples:
             rows: Of the states.
             candidates_per_state: Size of each state's sample; None for all candidates.
             rng: Draws the sample.
+            is_mirrored: Exchange left and right in all states.
         """
         states = self.states
         count = self.candidates.shape[1]
@@ -77,13 +83,17 @@ class Samples:
         gap_m = tracked[..., :2] - states.example[rows][:, np.newaxis, 5::5, :2]
         scores = np.take_along_axis(self.scores[rows], places[..., np.newaxis], axis=1)
         features = trimmed({name: values[rows] for name, values in states.features.items()})
+        agents_ahead = states.agents_ahead[rows][:, : features["agents"].shape[1]]
+        if is_mirrored:
+            features, tracked = mirrored_features(features), mirrored_motions(tracked)
+            agents_ahead = agents_ahead * np.array([1.0, -1.0], dtype=np.float32)
         return Batch(
             features={name: torch.from_numpy(values) for name, values in features.items()},
             candidates=torch.from_numpy(candidates),
             geometry=candidate_geometry(features, tracked),
             targets=torch.from_numpy(scores.astype(np.float32) / np.float32(SCALE)),
             imitation_gap_m2=torch.from_numpy((gap_m**2).sum(axis=(2, 3)).astype(np.float32)),
-            agents_ahead=torch.from_numpy(states.agents_ahead[rows][:, : features["agents"].shape[1]]),
+            agents_ahead=torch.from_numpy(agents_ahead),
         )
 
     def _choose(self, rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

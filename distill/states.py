@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from distill.contract import Future, logged_future
+from driving.agents import AgentTracks, TrafficLights
 from driving.ego import EgoMotion, EgoState
 from driving.geometry import box_corners, poses_in_frame_of, poses_out_of_frame_of, wrap_angle
 from driving.observation import Observation
@@ -41,7 +42,16 @@ class StateSettings:
     accel_mps2: float = 0.8
     speed_factors: tuple[float, float] = (0.4, 1.3)
     """Slower and faster."""
+    unlit_share: float = 0.0
+    """Of the scenarios that are labelled and driven without states of traffic lights, as many recordings are."""
+    empty_share: float = 0.0
+    """Of the scenarios that are labelled and driven without agents and static objects."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("unlit_share", "empty_share"):
+            if not 0.0 <= (share := getattr(self, name)) <= 1.0:
+                raise ValueError(f"`{name}` is a share from 0 to 1, got {share:g}.")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,9 +70,12 @@ def scenario_states(scenario: Scenario, settings: StateSettings) -> Iterator[Sta
     Which ones depends on the scenario and the seed only, not on what was labelled before.
     """
     rng = np.random.default_rng([settings.seed, int(scenario.scenario_id, 16) % 2**32])
+    scenario, is_varied = varied(scenario, settings)
     for iteration in labelled_iterations(scenario, settings.every_steps):
         observed = with_ego(scenario.observation_at(iteration), driven_state(scenario, iteration))
         future = logged_future(scenario, iteration)
+        if is_varied:
+            future = replace(future, ego_poses=None)
         states = [(LOGGED, observed)]
         states += [
             (SHIFTED, with_ego(observed, shifted_state(observed.ego_now, settings, rng)))
@@ -73,7 +86,7 @@ def scenario_states(scenario: Scenario, settings: StateSettings) -> Iterator[Sta
                 yield State(scenario_id=scenario.scenario_id, kind=kind, observation=observation, future=future)
 
 
-def on_policy_states(scenarios: Sequence[Scenario], planner: Planner, every_steps: int) -> list[list[State]]:
+def on_policy_states(scenarios: Sequence[Scenario], planner: Planner, settings: StateSettings) -> list[list[State]]:
     """States that a planner visits in closed loop with recorded traffic (DAgger): one list per scenario.
 
     The scenarios are driven in lockstep. A drive ends when the ego overlaps an agent: later states teach nothing.
@@ -81,15 +94,19 @@ def on_policy_states(scenarios: Sequence[Scenario], planner: Planner, every_step
     Raises:
         Exception: The first error of the planner, if any.
     """
-    rollouts = [Rollout(scenario, planner_name=planner.name) for scenario in scenarios]
+    driven = [varied(each, settings) for each in scenarios]
+    rollouts = [Rollout(scenario, planner_name=planner.name) for scenario, _ in driven]
+    is_varied = {rollout: changed for rollout, (_, changed) in zip(rollouts, driven, strict=True)}
     states: dict[Rollout, list[State]] = {rollout: [] for rollout in rollouts}
 
     def record(rollout: Rollout) -> bool:
         scenario, observation = rollout.scenario, rollout.observation()
         if overlaps_agent(observation):
             return False
-        if observation.iteration in labelled_iterations(scenario, every_steps):
+        if observation.iteration in labelled_iterations(scenario, settings.every_steps):
             future = near_future(scenario, observation)
+            if is_varied[rollout]:
+                future = replace(future, ego_poses=None)
             states[rollout].append(
                 State(scenario_id=scenario.scenario_id, kind=ON_POLICY, observation=observation, future=future)
             )
@@ -99,6 +116,24 @@ def on_policy_states(scenarios: Sequence[Scenario], planner: Planner, every_step
         if error is not None:
             raise error
     return list(states.values())
+
+
+def varied(scenario: Scenario, settings: StateSettings) -> tuple[Scenario, bool]:
+    """The scenario without traffic lights or without agents, if its id and the seed say so, and whether it changed.
+
+    A changed scenario is no example to imitate: what the log reacts to cannot be seen.
+    """
+    # A generator of its own leaves the draws of the shifted states as they are.
+    number = int(scenario.scenario_id, 16) % 2**32
+    is_unlit, is_empty = np.random.default_rng([settings.seed, number, 1]).random(2) < (
+        settings.unlit_share,
+        settings.empty_share,
+    )
+    if is_unlit:
+        scenario = replace(scenario, traffic_lights=TrafficLights.none(scenario.traffic_lights.num_steps))
+    if is_empty:
+        scenario = replace(scenario, agents=AgentTracks.none(scenario.agents.num_steps))
+    return scenario, bool(is_unlit or is_empty)
 
 
 def near_future(scenario: Scenario, observation: Observation) -> Future:

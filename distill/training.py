@@ -79,7 +79,8 @@ class Trainer:
         config = self.config
         rng = np.random.default_rng([config.seed, step])
         rows = rng.integers(0, len(self.samples), config.batch_states)[self.process.rank :: self.process.world_size]
-        batch = self.samples.batch(rows, config.entries_per_state, rng).to(self.process.device)
+        is_mirrored = bool(np.random.default_rng([config.seed, step, 1]).random() < config.mirrored_share)
+        batch = self.samples.batch(rows, config.entries_per_state, rng, is_mirrored).to(self.process.device)
         with torch.autocast(self.process.device.split(":")[0], torch.bfloat16, enabled=config.use_bf16):
             logits, ahead_m = self.loop.model(batch.features, batch.geometry)
         return losses(logits, ahead_m, batch, config.losses)

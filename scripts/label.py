@@ -40,6 +40,10 @@ class Arguments(CommonArguments):
     """Steps of 0.1 s between labelled states of a scenario."""
     shifted: int = 2
     """Off-path states beside each state on the log."""
+    unlit: float = 0.0
+    """Share of the scenarios that are labelled without states of traffic lights."""
+    empty: float = 0.0
+    """Share of the scenarios that are labelled without agents."""
     driven_by: str | None = None
     """Label on-policy states of this planner in closed loop instead of states of the log."""
     limit: int | None = None
@@ -60,7 +64,13 @@ def main(arguments: Arguments) -> None:
         raise ValueError(f"No scenarios in {arguments.data}.")
     teacher = load_teacher(arguments.teacher, TrajectoryVocabulary.load(arguments.vocabulary))
     store = LabelStore(arguments.output, LabelHeader.of(teacher))
-    settings = StateSettings(every_steps=arguments.every, shifted=arguments.shifted, seed=arguments.seed)
+    settings = StateSettings(
+        every_steps=arguments.every,
+        shifted=arguments.shifted,
+        unlit_share=arguments.unlit,
+        empty_share=arguments.empty,
+        seed=arguments.seed,
+    )
     jobs = [
         LabelJob(
             entry=entry,

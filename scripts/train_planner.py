@@ -61,6 +61,8 @@ class Arguments(CommonArguments):
     """Train without the teacher's scores."""
     no_augmentation: bool = False
     """Train without off-path states."""
+    mirrored: float = 0.0
+    """Share of the batches in which left and right are exchanged, for traffic on either side of the road."""
     rounds: int = 0
     """DAgger rounds after the first training: drive, label the on-policy states, continue training."""
     round_steps: int | None = None
@@ -84,6 +86,7 @@ def main(arguments: Arguments) -> None:
         raise ValueError("DAgger rounds need scenarios to drive: name a data root with --data.")
     teacher = load_teacher(arguments.teacher, TrajectoryVocabulary.load(arguments.vocabulary))
     config = replace(recipe(arguments.recipe), seed=arguments.seed, with_shifted=not arguments.no_augmentation)
+    config = replace(config, mirrored_share=arguments.mirrored)
     config = replace(config, steps=arguments.steps or config.steps)
     config = imitation_only(config) if arguments.imitation_only else config
     process = join_process_group(arguments.threads)

@@ -1,5 +1,7 @@
 """Training recipes and their variants."""
 
+from dataclasses import replace
+
 import pytest
 
 from distill.recipes import RECIPES, imitation_only, recipe, tiny
@@ -30,3 +32,8 @@ def test_imitation_only_keeps_network_and_schedule():
         tiny().steps,
         tiny().learning_rate,
     )
+
+
+def test_an_impossible_share_of_mirrored_batches_is_refused():
+    with pytest.raises(ValueError, match="`mirrored_share` is a share from 0 to 1, got -1"):
+        replace(recipe("tiny"), mirrored_share=-1.0)

@@ -50,14 +50,46 @@ def test_the_past_moves_along_with_the_ego():
     assert np.hypot(*after.T) == pytest.approx(np.hypot(*before.T))
 
 
+def test_a_share_of_the_scenarios_is_labelled_without_lights_and_example():
+    lit = list(scenario_states(scene("red_light"), StateSettings(every_steps=50)))
+    unlit = list(scenario_states(scene("red_light"), StateSettings(every_steps=50, unlit_share=1.0)))
+    assert len(lit) == len(unlit) > 0
+    for before, after in zip(lit, unlit, strict=True):
+        assert len(before.observation.traffic_lights.statuses) > 0
+        assert before.future.ego_poses is not None
+        assert len(after.observation.traffic_lights.statuses) == 0
+        assert len(after.future.traffic_lights.statuses) == 0
+        assert after.future.ego_poses is None
+        # The shifted states are the same ones.
+        assert np.array_equal(before.observation.ego.rear_axle_poses, after.observation.ego.rear_axle_poses)
+    (driven,) = on_policy_states(
+        [scene("red_light")], StandStillPlanner(), StateSettings(every_steps=50, unlit_share=1.0)
+    )
+    assert all(len(state.observation.traffic_lights.statuses) == 0 for state in driven)
+    assert all(state.future.ego_poses is None for state in driven)
+
+
+def test_a_share_of_the_scenarios_is_labelled_without_agents():
+    empty = list(scenario_states(scene("queue"), StateSettings(every_steps=50, empty_share=1.0)))
+    assert [state.kind for state in empty[:3]] == [LOGGED, SHIFTED, SHIFTED]
+    assert all(state.observation.agents.num_agents == state.future.agents.num_agents == 0 for state in empty)
+    assert all(state.future.ego_poses is None for state in empty)
+
+
+@pytest.mark.parametrize("name", ["unlit_share", "empty_share"])
+def test_an_impossible_share_of_changed_scenarios_is_refused(name):
+    with pytest.raises(ValueError, match=f"`{name}` is a share from 0 to 1, got 2"):
+        StateSettings(**{name: 2.0})
+
+
 def test_a_planner_that_stands_still_reaches_one_place_and_loses_its_example():
-    states = on_policy_states([scene("straight_road")], StandStillPlanner(), every_steps=50)[0]
+    states = on_policy_states([scene("straight_road")], StandStillPlanner(), StateSettings(every_steps=50))[0]
     assert [state.kind for state in states] == [ON_POLICY] * 3
     assert states[0].future.ego_poses is not None
     assert states[2].future.ego_poses is None
 
 
 def test_a_drive_ends_where_the_ego_overlaps_an_agent():
-    states = on_policy_states([scene("queue")], ConstantVelocityPlanner(), every_steps=10)[0]
+    states = on_policy_states([scene("queue")], ConstantVelocityPlanner(), StateSettings(every_steps=10))[0]
     assert 0 < len(states) < 15
     assert not any(overlaps_agent(state.observation) for state in states)
