@@ -19,6 +19,7 @@ from typing import Annotated
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
 from command_line import CommonArguments, print_line, print_lines, run
+from kept_runs import is_student
 from tables import TextTable
 from tyro.conf import UseAppendAction
 
@@ -47,7 +48,7 @@ def main(arguments: Arguments) -> None:
         head=("planner", "mean", "standard deviation", "slowest", "fastest"),
     )
     for name in arguments.planner or ("student", "pdm_closed"):
-        parts = arguments.without if name.partition(":")[0] == "student" else ()
+        parts = arguments.without if is_student(name) else ()
         for part in (None, *parts):
             planner = load_planner(name, arguments=() if part is None else (f"without={part}",))
             speeds = run_rollout(scene("straight_road"), planner).ego.velocities_mps[0, FIRST_STEP:, 0]

@@ -85,9 +85,14 @@ def main(arguments: Arguments) -> None:
     if arguments.rounds and not arguments.data:
         raise ValueError("DAgger rounds need scenarios to drive: name a data root with --data.")
     teacher = load_teacher(arguments.teacher, TrajectoryVocabulary.load(arguments.vocabulary))
-    config = replace(recipe(arguments.recipe), seed=arguments.seed, with_shifted=not arguments.no_augmentation)
-    config = replace(config, mirrored_share=arguments.mirrored)
-    config = replace(config, steps=arguments.steps or config.steps)
+    config = recipe(arguments.recipe)
+    config = replace(
+        config,
+        seed=arguments.seed,
+        with_shifted=not arguments.no_augmentation,
+        mirrored_share=arguments.mirrored,
+        steps=arguments.steps or config.steps,
+    )
     config = imitation_only(config) if arguments.imitation_only else config
     process = join_process_group(arguments.threads)
     folders = list(arguments.labels)
