@@ -6,8 +6,8 @@
 Each method has the same CPU time, without the time to start processes. `evolution` and `random` are
 scripts/find_failures.py with and without screen and evolution strategy. `corner cases` draws parametric corner cases
 (docs/corner_cases.md) on maps of their own, each with a solution, and drives the planner through them: failures are
-at-fault collisions and departures from the drivable area, as in the search, modes are kinds of corner cases, and the
-rarity is that of the agent that the case is about, where it names one.
+at-fault collisions, departures from the drivable area and lack of progress, as in the search, modes are kinds of
+corner cases, and the rarity is that of the agent that the case is about, where it names one.
 
 With --confirm, the planner and the log are driven again through the written scenarios.
 """
@@ -138,7 +138,9 @@ def confirm(data: Path, planner: Planner) -> None:
     """Drive the written scenarios with the planner, and their logs in closed loop."""
     entries = list_scenarios(DataRoot.find(data))
     scenarios = [open_scenario(entry) for entry in entries]
-    driven = [drive_planner([DriveJob(scenario=scenario)], planner)[0] for scenario in scenarios]
+    driven = [
+        drive_planner([DriveJob(scenario=scenario, judges_progress=True)], planner)[0] for scenario in scenarios
+    ]
     failing = sum(drive.failure is not None for drive in driven)
     passing = sum(verified_score(scenario) is not None for scenario in scenarios)
     print_line(f"{data}: the planner fails in {failing} of {len(scenarios)}, the log passes in {passing}.")
@@ -159,7 +161,7 @@ def corner_cases(arguments: Arguments, seed: int) -> Row:
         except (NoSiteError, ValueError):
             continue
         scenario = recording.scenario(recording.tags[0])
-        (drive,) = drive_planner([DriveJob(scenario=scenario)], planner)
+        (drive,) = drive_planner([DriveJob(scenario=scenario, judges_progress=True)], planner)
         drives += 1
         if drive.failure is not None:
             failed.append(kind)

@@ -68,6 +68,8 @@ class CausalAgent:
     ego_heading_rad: float
     name: str = ""
     """Of a generated neighbour; empty for an agent of the scenario."""
+    is_placed: bool = False
+    """Whether only its change gives it a place: a generated neighbour that stands from the beginning."""
 
     @property
     def is_ahead(self) -> bool:

@@ -2,9 +2,11 @@
 
 The way out is the planner's own failed drive up to its latest start, and a deviation from there on. It starts at
 least 0.8 s after the surprise is visible. Driven in closed loop, all multipliers of nuPlan's score are 1. It becomes
-the logged ego of the written scenario.
+the logged ego of the written scenario. After a lack of progress it drives so far that the planner lacks progress
+beside it, too.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +23,7 @@ from simulation.generation.ways_out.deviations import LateralChoice, ReferenceDr
 from simulation.generation.ways_out.scoring import NUM_SCORED, is_clear, joined_motion, scored
 from simulation.generation.ways_out.verification import verified_score
 from simulation.log import SimulationLog
+from simulation.metrics.nuplan.progress import MIN_RATIO, PROGRESS_THRESHOLD_M
 
 MARGIN_M = (0.8, 0.4)
 """Added to length and width of the ego's box in the collision check of ways out."""
@@ -31,6 +34,8 @@ MIN_DRIVEN_M = 12.0
 """Distance that a way out drives from iteration 0 on, at least."""
 MIN_WAYS = 2
 """Deviations without a contact that are needed before the planner drives: a single one seldom passes all checks."""
+LATEST_DETOUR_STEPS = 40
+"""Latest start of a way out after a lack of progress, from the first possible reaction on."""
 LONG_S = 99.0
 BRAKING = tuple(
     SpeedChoice(accel_mps2, share, hold_s)
@@ -55,6 +60,13 @@ WAYS: list[tuple[LateralChoice, tuple[SpeedChoice, ...]]] = [
     *((LateralChoice(left_m, 2.6, 3.0), SWERVING) for left_m in (-3.4, -2.2, 2.2, 3.4)),
 ]
 """Deviations that are tried: braking and speeding up on the path, small shifts for good, larger ones and back."""
+DETOURS = WAYS + [
+    (LateralChoice(left_m, shift_s, back_after_s), (*SWERVING[:4], *FASTER))
+    for left_m in (-3.4, -2.7, -2.2, -1.7, 1.7, 2.2, 2.7, 3.4)
+    for shift_s in (1.3, 2.2)
+    for back_after_s in (2.0, 6.0, math.inf)
+]
+"""Deviations around an agent that stands in the way: also longer shifts, and larger ones for good."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,6 +75,18 @@ class _Case:
     states: Float64[np.ndarray, "steps 10"]
     """The drive that ways out leave."""
     reference: ReferenceDrive
+    planner_m: float = 0.0
+    """Distance of a planner that lacks progress; 0 for other failures."""
+
+    @property
+    def ways(self) -> list[tuple[LateralChoice, tuple[SpeedChoice, ...]]]:
+        """Deviations to try."""
+        return DETOURS if self.planner_m else WAYS
+
+    @property
+    def min_driven_m(self) -> float:
+        """Distance from which the planner lacks progress beside a way out."""
+        return max(MIN_DRIVEN_M, self.planner_m / MIN_RATIO)
 
     @property
     def num_steps(self) -> int:
@@ -87,11 +111,13 @@ def certify(
         visible_step: Step of the scenario's time axis from which the surprise is visible.
     """
     states = states_of(log.ego)[0]
-    case = _Case(scenario=scenario, states=states, reference=reference)
+    stuck = failure.kind == FailureKind.NO_PROGRESS
+    planner_m = max(float(states[:, VELOCITY_X].sum()) * STEP_S, PROGRESS_THRESHOLD_M) if stuck else 0.0
+    case = _Case(scenario=scenario, states=states, reference=reference, planner_m=planner_m)
     visible = max(visible_step - scenario.first_frame, 0)
     low, high = visible + REACTION_STEPS, min(failure.step - 1, len(states) - 1, reference.num_driven - 1)
-    if failure.kind == FailureKind.NO_PROGRESS:
-        high = min(high, low + 40)
+    if stuck:
+        high = min(high, low + LATEST_DETOUR_STEPS)
     if low > high:
         return None
     first = _clear_ways(case, low)
@@ -114,7 +140,11 @@ def certify(
 
 
 def may_have_way_out(
-    scenario: Scenario, states: Float64[np.ndarray, "steps 10"], reference: ReferenceDrive, visible_step: int
+    scenario: Scenario,
+    states: Float64[np.ndarray, "steps 10"],
+    reference: ReferenceDrive,
+    visible_step: int,
+    blocked_m: float = 0.0,
 ) -> bool:
     """Whether a deviation from the drive of the unchanged scenario touches no agent and passes all multipliers.
 
@@ -123,9 +153,10 @@ def may_have_way_out(
         states: The planner's drive of the unchanged one, from iteration 0 on.
         reference: The same.
         visible_step: Step of the scenario's time axis from which the surprise is visible.
+        blocked_m: Distance that a planner drives that waits behind a block; 0 for other attacks.
     """
     step = max(visible_step - scenario.first_frame, 0) + REACTION_STEPS
-    case = _Case(scenario=scenario, states=states, reference=reference)
+    case = _Case(scenario=scenario, states=states, reference=reference, planner_m=blocked_m)
     if step >= len(states):
         return False
     ways = _clear_ways(case, step)
@@ -134,11 +165,11 @@ def may_have_way_out(
 
 def _clear_ways(case: _Case, step: int) -> Float64[np.ndarray, "ways time 10"]:
     """The driven deviations from a step on that touch no agent and drive far enough."""
-    driven = case.reference.deviations(case.states[step], step, WAYS, case.num_steps - step)
+    driven = case.reference.deviations(case.states[step], step, case.ways, case.num_steps - step)
     clear = is_clear(driven, case.agents_from(step), MARGIN_M)
     before_m = case.states[:step, VELOCITY_X].sum() * STEP_S
     frames = case.scenario.num_frames - step
-    far = before_m + driven[:, :frames, VELOCITY_X].sum(axis=1) * STEP_S >= MIN_DRIVEN_M
+    far = before_m + driven[:, :frames, VELOCITY_X].sum(axis=1) * STEP_S >= case.min_driven_m
     return driven[clear & far]
 
 

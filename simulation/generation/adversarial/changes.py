@@ -45,12 +45,16 @@ class AgentChange:
     """Magnitude of the change of speed at the event."""
     target_mps: float | None = None
     """Speed after the event; None keeps the schedule of the log."""
+    stop_m: float | None = None
+    """Distance after the event at which an agent that stood until then stands again; None for driving on."""
     left_m: float = 0.0
     """Lateral shift at the event, left positive."""
     shift_s: float = 2.0
     """Duration of the lateral shift at the speed of the event, or longer where its curvature requires it."""
     back_s: float | None = None
     """Time from the end of the shift to the start of the return to the path; None for no return."""
+    stands_m: float | None = None
+    """Place on its path at which the agent stands from the beginning, `left_m` beside it; None for a moving agent."""
     cross_rad: float | None = None
     """Global direction in which a pedestrian leaves its path at the event, at `target_mps`."""
     cross_m: float = 10.0
@@ -87,6 +91,8 @@ def changed_motion(course: AgentCourse, change: AgentChange, frames: slice) -> C
 
 
 def _changed_motion(course: AgentCourse, change: AgentChange, first_frame: int) -> ChangedMotion:
+    if change.stands_m is not None:
+        return _standing(course, change.stands_m, change.left_m)
     steps = np.arange(len(course.along_m), dtype=np.float64)
     logged = first_frame + change.time_shift_s / STEP_S + change.speed_scale * (steps - first_frame)
     valid = course.is_observed(logged)
@@ -113,6 +119,15 @@ def _changed_motion(course: AgentCourse, change: AgentChange, first_frame: int) 
     return ChangedMotion(poses=_global(course, poses), valid=valid, visible_step=visible)
 
 
+def _standing(course: AgentCourse, along_m: float, left_m: float) -> ChangedMotion:
+    """An agent that stands from the beginning of the time axis on."""
+    x, y, heading = course.path.poses(np.array([along_m]))[0]
+    pose = np.array([x - left_m * np.sin(heading), y + left_m * np.cos(heading), heading])
+    count = len(course.along_m)
+    poses = _global(course, np.broadcast_to(pose, (count, 3)))
+    return ChangedMotion(poses=poses, valid=np.ones(count, dtype=bool), visible_step=0)
+
+
 def _global(course: AgentCourse, poses: Float64[np.ndarray, "time 3"]) -> Float64[np.ndarray, "time 3"]:
     return poses + np.array([*course.origin, 0.0])
 
@@ -127,6 +142,11 @@ def _with_new_speed(
     since = np.maximum(np.arange(len(along)) - event, 0) * STEP_S
     gap = change.target_mps - start
     wanted = start + np.sign(gap) * np.minimum(change.accel_mps2 * since, abs(gap))
+    if change.stop_m is not None:
+        # Up to the largest speed and down again at one rate: that speed and the distance give the duration.
+        peak = min(change.target_mps, float(np.sqrt(change.accel_mps2 * change.stop_m)))
+        end_s = change.stop_m / peak + peak / change.accel_mps2
+        wanted = np.minimum(wanted, np.maximum(change.accel_mps2 * (end_s - since), 0.0))
     smooth = gaussian_filter1d(wanted, JERK_STEPS, mode="nearest")
     smooth = np.where(np.arange(len(along)) <= event, start, smooth)
     made = np.concatenate([[0.0], np.cumsum((smooth[event:-1] + smooth[event + 1 :]) / 2 * STEP_S)])

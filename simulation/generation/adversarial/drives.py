@@ -8,6 +8,7 @@ import numpy as np
 from driving.geometry import box_corners
 from driving.planner import Planner
 from driving.scenario import Scenario
+from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
 from simulation.generation.adversarial.results import Failure, FailureKind
 from simulation.geometry.boxes import boxes_overlapping
@@ -41,20 +42,29 @@ class DriveJob:
     scenario: Scenario
     last_step: int | None = None
     """The drive ends after this step; None drives to the end."""
+    enough_m: float = np.inf
+    """The drive ends when the ego has driven this far: then it makes progress."""
+    judges_progress: bool = False
+    """Whether a drive to the end with too little progress is a failure."""
 
 
 class _Watch:
-    """Ends rollouts at the first contact of the ego or after their last step."""
+    """Ends rollouts at the first contact of the ego, after their last step, or when they have driven enough."""
 
-    def __init__(self, last_steps: dict[Rollout, int]) -> None:
-        self._last_steps = last_steps
+    def __init__(self, jobs: dict[Rollout, DriveJob]) -> None:
+        self._jobs = jobs
+        self._driven_m = dict.fromkeys(jobs, 0.0)
         self.touched: set[Rollout] = set()
 
     def __call__(self, rollout: Rollout) -> bool:
         """Whether the rollout continues; one with a contact plans once more, so that its log has the contact."""
-        if rollout in self.touched or rollout.iteration > self._last_steps[rollout]:
+        job = self._jobs[rollout]
+        if rollout in self.touched or (job.last_step is not None and rollout.iteration > job.last_step):
             return False
         observation = rollout.observation()
+        self._driven_m[rollout] += float(observation.ego_now.speed_mps) * STEP_S
+        if self._driven_m[rollout] > job.enough_m:
+            return False
         agents = observation.agents
         center = observation.ego_now.center_pose()
         corners = box_corners(center, np.array([PACIFICA.length_m, PACIFICA.width_m]))
@@ -74,11 +84,7 @@ def drive_planner(
     """
     cameras = camera_settings_of(planner)
     rollouts = [Rollout(job.scenario, planner_name=planner.name, cameras=cameras) for job in jobs]
-    last_steps = {
-        rollout: rollout.num_steps if job.last_step is None else job.last_step
-        for rollout, job in zip(rollouts, jobs, strict=True)
-    }
-    watch = _Watch(last_steps)
+    watch = _Watch(dict(zip(rollouts, jobs, strict=True)))
     errors = run_lockstep(rollouts, planner, step_timeout_s=step_timeout_s, before_step=watch)
     driven = []
     for job, rollout, error in zip(jobs, rollouts, errors, strict=True):
@@ -87,6 +93,8 @@ def drive_planner(
             driven.append(PlannerDrive(log=log, error=f"{type(error).__name__}: {error}"))
             continue
         failure = failure_of(log, job.scenario)
+        if failure is None and job.judges_progress and rollout.is_finished and rollout not in watch.touched:
+            failure = lacks_progress(log, job.scenario)
         driven.append(PlannerDrive(log=log, failure=failure, touched=rollout in watch.touched))
     return driven
 

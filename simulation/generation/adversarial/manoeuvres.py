@@ -1,7 +1,11 @@
-"""Manoeuvres of changed agents: at most five numbers each, with their ranges."""
+"""Manoeuvres of changed agents: at most five numbers each, with their ranges.
+
+An attack aims at a contact, or at blocking the ego: then the agent ends its manoeuvre in the ego's way and stands
+there.
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +28,10 @@ class Range(NamedTuple):
 
 
 Ranges = Mapping[str, Range]
+NEAREST_M = 9.0
+"""From the ego's rear axle to the centre of an agent that stands ahead of it from the beginning."""
+LAST_BLOCK_S = 6.0
+"""Later blocks leave the ego more progress than nuPlan requires, except where it stood before."""
 
 
 def _event(agent: CausalAgent, before_s: float, after_s: float) -> Range:
@@ -108,6 +116,13 @@ def _towards_ego(agent: CausalAgent) -> float:
     return own + np.pi / 2 if is_right else own - np.pi / 2
 
 
+def _stand(agent: CausalAgent) -> Ranges:
+    return {
+        "stands_m": Range(NEAREST_M, max(agent.course.path.length_m, NEAREST_M + 1.0)),
+        "left_m": Range(-2.3, 2.3),
+    }
+
+
 MANOEUVRES: dict[str, Callable[[CausalAgent], Ranges]] = {
     "timing": _timing,
     "brake": _brake,
@@ -115,9 +130,60 @@ MANOEUVRES: dict[str, Callable[[CausalAgent], Ranges]] = {
     "swerve": _swerve,
     "pull_out": _pull_out,
     "cross": _cross,
+    "stand": _stand,
 }
 """Ranges of the numbers by name: earlier or later; hard braking; no yielding; into the ego's lane; from standstill
-into the lane; across the road on foot."""
+into the lane; across the road on foot; standing on the lane from the beginning."""
+
+
+def _early(agent: CausalAgent) -> Range:
+    """Times of the event of a block."""
+    course = agent.course
+    low = max(0.3, (course.first - agent.first_frame) * STEP_S + 0.3)
+    high = min(LAST_BLOCK_S, (course.last - agent.first_frame) * STEP_S - 0.3)
+    return Range(low, max(high, low + 0.2))
+
+
+def _brake_and_stand(agent: CausalAgent) -> Ranges:
+    return {"time_shift_s": Range(-1.5, 1.5), "event_s": _early(agent), "accel_mps2": Range(1.5, 6.0)}
+
+
+def _swerve_and_stand(agent: CausalAgent) -> Ranges:
+    sideways = _swerve(agent)
+    return {
+        "time_shift_s": sideways["time_shift_s"],
+        "event_s": _early(agent),
+        "accel_mps2": Range(1.0, 5.0),
+        "left_m": sideways["left_m"],
+        "shift_s": sideways["shift_s"],
+    }
+
+
+def _pull_out_and_stand(agent: CausalAgent) -> Ranges:
+    out = _pull_out(agent)
+    return {
+        "event_s": _early(agent),
+        "accel_mps2": out["accel_mps2"],
+        "left_m": out["left_m"],
+        "shift_s": out["shift_s"],
+        "stop_m": Range(3.0, 14.0),
+    }
+
+
+def _cross_and_stand(agent: CausalAgent) -> Ranges:
+    across = _cross(agent)
+    low = across["cross_m"].low
+    return {**across, "event_s": _early(agent), "cross_m": Range(low, low + 3.5)}
+
+
+BLOCKS: dict[str, tuple[Callable[[CausalAgent], Ranges], Mapping[str, float]]] = {
+    "brake": (_brake_and_stand, {"target_mps": 0.0}),
+    "swerve": (_swerve_and_stand, {"target_mps": 0.0}),
+    "pull_out": (_pull_out_and_stand, {"target_mps": 3.0}),
+    "cross": (_cross_and_stand, {}),
+    "stand": (_stand, {}),
+}
+"""Manoeuvres that end in the ego's way: ranges of the searched numbers, and fixed numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,11 +193,20 @@ class Attack:
     agent: CausalAgent
     manoeuvre: str
     ranges: Ranges
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    """Numbers of the change that are not searched."""
+    blocks: bool = False
+    """Whether the agent shall stand in the ego's way until the end, so that the planner makes no progress."""
 
     @property
     def size(self) -> int:
         """Number of searched numbers."""
         return len(self.ranges)
+
+    @property
+    def cell(self) -> tuple[object, ...]:
+        """What it has in common with attacks that lead to failures of the same modes."""
+        return self.blocks, self.agent.course.kind, self.manoeuvre, self.agent.approach
 
     def change(self, shares: Float64[np.ndarray, "numbers"]) -> AgentChange:
         """The change of a point of the unit cube."""
@@ -143,15 +218,33 @@ class Attack:
         if share is not None:
             step = self.agent.first_frame + round(numbers["event_s"] / STEP_S)
             numbers["target_mps"] = share * max(self.agent.course.speed_at(step), 0.0)
+        numbers.update(self.fixed)
         return AgentChange(manoeuvre=self.manoeuvre, track_id=self.agent.track_id, **numbers)
 
 
 def attacks_of(agent: CausalAgent) -> list[Attack]:
-    """The manoeuvres that can make an agent dangerous."""
-    return [Attack(agent=agent, manoeuvre=name, ranges=MANOEUVRES[name](agent)) for name in _names_for(agent)]
+    """The manoeuvres that can make an agent dangerous, and those with which it can block the ego."""
+    contacts = [Attack(agent=agent, manoeuvre=name, ranges=MANOEUVRES[name](agent)) for name in _names_for(agent)]
+    blocks = [
+        Attack(agent=agent, manoeuvre=name, ranges=BLOCKS[name][0](agent), fixed=BLOCKS[name][1], blocks=True)
+        for name in _block_names_for(agent)
+    ]
+    return contacts + blocks
+
+
+def _block_names_for(agent: CausalAgent) -> tuple[str, ...]:
+    if agent.is_placed:
+        return ("stand",)
+    if agent.course.kind == AgentKind.PEDESTRIAN:
+        return ("cross",)
+    if not agent.course.moves:
+        return ("pull_out",)
+    return ("brake",) if agent.distance_m < TOUCH_M else ("swerve",)
 
 
 def _names_for(agent: CausalAgent) -> tuple[str, ...]:
+    if agent.is_placed:
+        return ()
     if agent.course.kind == AgentKind.PEDESTRIAN:
         return ("cross", "timing") if agent.course.moves else ("cross",)
     if not agent.course.moves:

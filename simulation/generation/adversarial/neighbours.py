@@ -2,6 +2,7 @@
 
 Each drives along the ego's own path or beside it, so that it is where traffic is possible on this map: ahead of the
 ego, in the lane beside it, in the opposite lane, on a bicycle at the edge of the road, or on foot beside the road.
+Others get a place on the ego's path by their change only, and stand there from the beginning.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from driving.geometry import wrap_angle
 from driving.scenario import Scenario
 from driving.synthetic.motion import SmoothPath
 from driving.timing import STEP_S
+from simulation.generation.adversarial.block_limit import BLOCK_SHARE
 from simulation.generation.adversarial.causal import Approach, CausalAgent
 from simulation.generation.adversarial.courses import AgentCourse
 from simulation.generation.ways_out.deviations import ReferenceDrive
@@ -65,7 +67,7 @@ def generated_neighbours(
             if one is not None and is_usable(one):
                 found.append(one)
                 break
-    return found
+    return found + _standing(_Place(scenario, reference, 0, np.zeros(2)))
 
 
 class _Place:
@@ -126,6 +128,7 @@ class _Place:
         size_m: tuple[float, float],
         left_m: float,
         moves: bool = True,
+        is_placed: bool = False,
     ) -> CausalAgent:
         digest = hashlib.blake2b(f"{self.scenario.scenario_id}/{name}".encode(), digest_size=8).hexdigest()
         heading = self.reference.path.poses(self.reference.along_m[self.step : self.step + 1])[0, 2]
@@ -154,6 +157,7 @@ class _Place:
             left_m=left_m,
             ego_heading_rad=float(heading),
             name=name,
+            is_placed=is_placed,
         )
 
     def along_with_ego(
@@ -247,3 +251,19 @@ def _pedestrian_right(place: _Place) -> CausalAgent | None:
 
 def _pedestrian_left(place: _Place) -> CausalAgent | None:
     return _pedestrian(place, "pedestrian_left", 1.0)
+
+
+def _standing(place: _Place) -> list[CausalAgent]:
+    """A car, a cyclist and a pedestrian for places where the ego has made no progress yet."""
+    along = place.reference.along_m
+    reach_m = BLOCK_SHARE * float(along[place.reference.num_driven - 1]) + STANDSTILL_M
+    line, still = place.line(0.0, 0.0, reach_m), np.zeros(len(place.axis_s))
+    kinds = (
+        ("standing_car", AgentKind.VEHICLE, CAR_M),
+        ("standing_cyclist", AgentKind.BICYCLE, BICYCLE_M),
+        ("standing_pedestrian", AgentKind.PEDESTRIAN, PEDESTRIAN_M),
+    )
+    return [
+        place.agent(name, kind, line, still, approach=Approach.SAME, size_m=size_m, left_m=0.0, is_placed=True)
+        for name, kind, size_m in kinds
+    ]

@@ -72,6 +72,10 @@ class SearchSettings:
     drives_per_attack: int = 3
     refusals_per_attack: int = 3
     """Changes of an attack that are refused before their drive, at most."""
+    generations_per_block: int = 4
+    """Of each attack that blocks the ego: it has few numbers, and its whole drives are long."""
+    drives_per_block: int = 2
+    refusals_per_block: int = 2
     lockstep: int = 8
     """Drives at a time, for planners that plan in batches."""
 

@@ -3,13 +3,16 @@
 The ego of the screen drives as the planner does in the unchanged scenario. Without a contact with that drive
 nothing forces the planner to react. The reactions are a few deviations from it, which start 0.8 s after the change is
 visible: a lower bound of what another driver can do.
+
+A block leaves a planner that waits behind the agent too little progress: the agent stands in the way until the end,
+and a deviation passes beside it.
 """
 
 import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from driving.agents import AgentKind, AgentTracks
 from driving.geometry import shifted_along_heading
@@ -17,7 +20,8 @@ from driving.scenario import Scenario
 from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
 from simulation.ego.box import ego_box
-from simulation.ego.dynamics import HEADING, VELOCITY_X, X
+from simulation.ego.dynamics import HEADING, VELOCITY_X, X, motion_of
+from simulation.generation.adversarial.block_limit import BLOCK_SHARE
 from simulation.generation.adversarial.changes import AgentChange, ChangedMotion, changed_motion
 from simulation.generation.adversarial.contacts import BoxMotion, first_contacts, overlapping_agents
 from simulation.generation.adversarial.courses import AgentCourse
@@ -25,7 +29,9 @@ from simulation.generation.adversarial.limits import excess
 from simulation.generation.ways_out.deviations import LateralChoice, ReferenceDrive, SpeedChoice
 from simulation.generation.ways_out.overlaps import AgentBoxes, collision_free
 from simulation.geometry.boxes import box_corners
+from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.rules import CollisionKind, MovingPoint, collision_kind
+from simulation.metrics.score import compute_metrics
 
 REACTION_S = 0.8
 """From the visible surprise to the start of the way out, at least."""
@@ -54,10 +60,15 @@ REACTIONS: list[tuple[LateralChoice, tuple[SpeedChoice, ...]]] = [
     ),
 ]
 """The braking ones come first."""
-NUM_REACTIONS = sum(len(speeds) for _, speeds in REACTIONS)
-IMPOSSIBLE, HARMLESS, NOT_AT_FAULT, UNAVOIDABLE = 30.0, 20.0, 15.0, 10.0
-"""Values from which a change is impossible, needs no reaction, leads to contacts that are not the ego's fault, or
-leaves no way out. Below `UNAVOIDABLE` it is worth a drive."""
+DETOUR_SHIFTS_M = (-3.4, -2.5, -1.7, 1.7, 2.5, 3.4)
+DETOUR_SPEEDS: tuple[SpeedChoice, ...] = (SpeedChoice(0.0, 1.0, 0.0), SpeedChoice(3.0, 0.4, 2.0))
+DETOURS = [(LateralChoice(left_m, 1.5), DETOUR_SPEEDS) for left_m in DETOUR_SHIFTS_M]
+"""Reactions to a block."""
+ROAD_RULES = ("drivable_area_compliance", "driving_direction_compliance")
+"""Multipliers that detours must pass."""
+IMPOSSIBLE, HARMLESS, NOT_AT_FAULT, PASSED, UNAVOIDABLE = 30.0, 20.0, 15.0, 12.0, 10.0
+"""Values from which a change is impossible, needs no reaction, leads to contacts that are not the ego's fault, blocks
+the ego too late for a lack of progress, or leaves no way out. Below `UNAVOIDABLE` it is worth a drive."""
 BRAKING_COST = 0.6
 """Braking is what every planner does: a situation where it is not enough is harder."""
 ROOM, ROOM_COST = 0.15, 3.0
@@ -66,6 +77,13 @@ EARLIEST_S, LATEST_S = 1.0, 2.5
 """Times from the first possible reaction to the contact between which planners fail most often with a way out."""
 SHORT_COST, LONG_COST = 0.8, 0.2
 """Per second outside."""
+STOP_GAP_M = 2.0
+"""Planners stop at least this far from the place of contact."""
+STANDING_M = 0.05
+"""An agent stands from the step on after which it moves less than this."""
+SMALL_SHIFT_M = 1.7
+SMALL_SHIFT_COST = 0.6
+"""For blocks that every small shift passes, as some planners make: those of which few pass are harder."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,6 +95,8 @@ class Screened:
     motion: ChangedMotion
     contact_step: int
     """Step from iteration 0 at which the unchanged drive touches the agent; -1 for none."""
+    blocked_m: float = 0.0
+    """Distance that a planner drives that waits behind the block, about; 0 for other attacks."""
 
     @property
     def is_worth_a_drive(self) -> bool:
@@ -92,8 +112,10 @@ class Screen:
     states: Float64[np.ndarray, "steps 10"]
     """The planner's drive of the unchanged scenario, from iteration 0 on."""
     reference: ReferenceDrive
-    _driven: dict[int, Float64[np.ndarray, "reactions time 3"]] = field(default_factory=dict, init=False, repr=False)
-    _reactions: dict[tuple[int, int], tuple[Float64[np.ndarray, "reactions time 3"], int]] = field(
+    _driven: dict[tuple[int, bool], tuple[Float64[np.ndarray, "reactions time 3"], Bool[np.ndarray, "reactions"]]] = (
+        field(default_factory=dict, init=False, repr=False)
+    )
+    _clear: dict[tuple[int, bool, int], Bool[np.ndarray, "reactions"]] = field(
         default_factory=dict, init=False, repr=False
     )
     _touched: dict[int, frozenset[int]] = field(default_factory=dict, init=False, repr=False)
@@ -103,8 +125,14 @@ class Screen:
         """Poses of the box centre of the unchanged drive."""
         return shifted_along_heading(self.states[:, X : HEADING + 1], PACIFICA.rear_axle_to_center_m)
 
-    def evaluate(self, course: AgentCourse, change: AgentChange) -> Screened:
-        """Screen a change."""
+    def evaluate(self, course: AgentCourse, change: AgentChange, *, blocks: bool = False) -> Screened:
+        """Screen a change.
+
+        Args:
+            course: Of the agent.
+            change: Of its behaviour.
+            blocks: Whether the change is one that shall block the ego.
+        """
         first = self.scenario.first_frame
         motion = changed_motion(course, change, self.scenario.frames)
         problem = self.implausibility(course, motion)
@@ -119,17 +147,46 @@ class Screen:
             return Screened(value=HARMLESS + min(float(gaps[0]), 50.0) / 10.0, motion=motion, contact_step=-1)
         if not self._is_at_fault(contact, box):
             return Screened(value=NOT_AT_FAULT, motion=motion, contact_step=contact)
-        begin = motion.visible_step - first + REACTION_STEPS
-        late = contact - begin
+        late = contact - self._first_reaction(motion)
         if late <= 0:
             return Screened(value=UNAVOIDABLE + 1.0 - late * STEP_S, motion=motion, contact_step=contact)
-        braking, others = self._avoiding(course, motion, begin)
-        if braking + others == 0.0:
-            return Screened(value=UNAVOIDABLE, motion=motion, contact_step=contact)
-        share = (braking * len(BRAKING) + others * (NUM_REACTIONS - len(BRAKING))) / NUM_REACTIONS
-        value = BRAKING_COST * braking + ROOM_COST * max(0.0, ROOM - share)
-        value += SHORT_COST * max(0.0, EARLIEST_S - late * STEP_S) + LONG_COST * max(0.0, late * STEP_S - LATEST_S)
-        return Screened(value=value, motion=motion, contact_step=contact)
+        if blocks:
+            value, blocked_m = self._value_of_block(course, motion)
+            return Screened(value=value, motion=motion, contact_step=contact, blocked_m=blocked_m)
+        return Screened(value=self._value_of_contact(course, motion, late), motion=motion, contact_step=contact)
+
+    def _value_of_contact(self, course: AgentCourse, motion: ChangedMotion, late: int) -> float:
+        """Value of a change with a contact `late` steps after the first possible reaction."""
+        avoids = self._avoiding(course, motion, blocks=False)
+        if not avoids.any():
+            return UNAVOIDABLE
+        value = BRAKING_COST * float(avoids[: len(BRAKING)].mean()) + ROOM_COST * max(
+            0.0, ROOM - float(avoids.mean())
+        )
+        return (
+            value + SHORT_COST * max(0.0, EARLIEST_S - late * STEP_S) + LONG_COST * max(0.0, late * STEP_S - LATEST_S)
+        )
+
+    def _value_of_block(self, course: AgentCourse, motion: ChangedMotion) -> tuple[float, float]:
+        """Value of a change that shall block the ego, and the distance that the ego drives up to it [m]."""
+        last = self.scenario.frames.stop - 1
+        gap = np.hypot(*(motion.poses[: last + 1, :2] - motion.poses[last, :2]).T)
+        stands = int(np.flatnonzero(gap > STANDING_M)[-1]) + 1 if (gap > STANDING_M).any() else 0
+        if not motion.valid[last] or stands == last:
+            return HARMLESS, 0.0
+        standing = np.broadcast_to(motion.poses[last], (len(self.states), 3)).copy()
+        box = BoxMotion(standing, np.ones(len(standing), dtype=bool), course.length_m, course.width_m)
+        steps, gaps = first_contacts(self.centers[np.newaxis], PACIFICA.length_m, PACIFICA.width_m, box)
+        if steps[0] < 0:
+            return HARMLESS + min(float(gaps[0]), 50.0) / 10.0, 0.0
+        along = self.reference.along_m
+        blocked_m = max(float(along[steps[0]]) - STOP_GAP_M, 0.0)
+        share = blocked_m / float(along[self.reference.num_driven - 1])
+        if share > BLOCK_SHARE:
+            return PASSED + share, blocked_m
+        passing = self._avoiding(course, motion, blocks=True)
+        is_small = np.repeat(np.abs(DETOUR_SHIFTS_M) <= SMALL_SHIFT_M, len(DETOUR_SPEEDS))
+        return (SMALL_SHIFT_COST * float(passing[is_small].mean()) if passing.any() else UNAVOIDABLE), blocked_m
 
     def is_free(self, course: AgentCourse) -> bool:
         """Whether a generated neighbour without a manoeuvre touches neither another agent nor the unchanged drive."""
@@ -211,28 +268,35 @@ class Screen:
         )
         return kind in (CollisionKind.STOPPED_TRACK, CollisionKind.ACTIVE_FRONT)
 
-    def _avoiding(self, course: AgentCourse, motion: ChangedMotion, begin: int) -> tuple[float, float]:
-        """Shares of the braking and of the other reactions from a step on that touch no agent."""
-        step = min(math.ceil(max(begin, 0) / GRID_STEPS) * GRID_STEPS, len(self.states) - 1)
-        centers, braking = self._reactions_from(step, course.row)
-        if not len(centers):
-            return 0.0, 0.0
+    def _first_reaction(self, motion: ChangedMotion) -> int:
+        """Step from iteration 0 at which a reaction can start."""
+        return max(motion.visible_step - self.scenario.first_frame, 0) + REACTION_STEPS
+
+    def _avoiding(self, course: AgentCourse, motion: ChangedMotion, *, blocks: bool) -> Bool[np.ndarray, "reactions"]:
+        """Which reactions to a change touch no agent; for a block, which detours."""
+        step = min(math.ceil(self._first_reaction(motion) / GRID_STEPS) * GRID_STEPS, len(self.states) - 1)
+        centers, clear = self._reactions_from(step, course.row, blocks)
         first = self.scenario.first_frame + step
         box = _box_of(course, motion, first, centers.shape[1])
-        steps, _ = first_contacts(centers, PACIFICA.length_m + MARGIN_M[0], PACIFICA.width_m + MARGIN_M[1], box)
-        avoids = steps < 0
-        others = NUM_REACTIONS - len(BRAKING)
-        return float(avoids[:braking].sum()) / len(BRAKING), float(avoids[braking:].sum()) / others
+        size = (PACIFICA.length_m + MARGIN_M[0], PACIFICA.width_m + MARGIN_M[1])
+        avoids = clear.copy()
+        avoids[clear] = first_contacts(np.ascontiguousarray(centers[clear]), *size, box)[0] < 0
+        return avoids
 
-    def _reactions_from(self, step: int, row: int) -> tuple[Float64[np.ndarray, "reactions time 3"], int]:
-        """Box centres of the reactions from a step on that touch none of the other agents; how many of them brake."""
-        if (step, row) not in self._reactions:
-            if step not in self._driven:
-                count = min(round(REACTION_HORIZON_S / STEP_S), len(self.states) - step)
-                driven = self.reference.deviations(self.states[step], step, REACTIONS, max(count, 2))
-                poses = driven[..., X : HEADING + 1]
-                self._driven[step] = shifted_along_heading(poses, PACIFICA.rear_axle_to_center_m)
-            centers = self._driven[step]
+    def _reactions_from(
+        self, step: int, row: int, blocks: bool
+    ) -> tuple[Float64[np.ndarray, "reactions time 3"], Bool[np.ndarray, "reactions"]]:
+        """Box centres of the reactions from a step on, and which are legal and touch none of the other agents."""
+        if (step, blocks) not in self._driven:
+            count = min(round(REACTION_HORIZON_S / STEP_S), len(self.states) - step)
+            choices = DETOURS if blocks else REACTIONS
+            driven = self.reference.deviations(self.states[step], step, choices, max(count, 2))
+            poses = driven[..., X : HEADING + 1]
+            centers = shifted_along_heading(poses, PACIFICA.rear_axle_to_center_m)
+            legal = self._are_legal(driven, step) if blocks else np.ones(len(driven), dtype=bool)
+            self._driven[step, blocks] = centers, legal
+        centers, legal = self._driven[step, blocks]
+        if (step, blocks, row) not in self._clear:
             others = _without(self.scenario.agents, row)
             start = self.scenario.first_frame + step
             frames = slice(start, start + centers.shape[1])
@@ -241,10 +305,21 @@ class Screen:
                 np.ascontiguousarray(others.sizes[:, frames]),
                 np.ascontiguousarray(others.valid[:, frames]),
             )
-            clear = collision_free(centers[:, : boxes.valid.shape[1]], PACIFICA.length_m, PACIFICA.width_m, boxes)
-            braking = int(clear[: len(BRAKING)].sum())
-            self._reactions[step, row] = np.ascontiguousarray(centers[clear]), braking
-        return self._reactions[step, row]
+            near = centers[:, : boxes.valid.shape[1]]
+            free = collision_free(near, PACIFICA.length_m, PACIFICA.width_m, boxes)
+            self._clear[step, blocks, row] = legal & free
+        return centers, self._clear[step, blocks, row]
+
+    def _are_legal(
+        self, driven: Float64[np.ndarray, "reactions time 10"], step: int
+    ) -> Bool[np.ndarray, "reactions"]:
+        """Whether detours stay on the road and out of opposite lanes."""
+        start = self.scenario.first_frame + step
+        frames = slice(start, min(start + driven.shape[1], len(self.scenario.time_us)))
+        motion = motion_of(self.scenario.time_us[frames], driven[:, : frames.stop - start])
+        agents = self.scenario.agents.steps(frames.start, frames.stop)
+        results = compute_metrics(Drive(motion=motion, agents=agents, map=self.scenario.map), ROAD_RULES)
+        return np.array([all(row[name].score == 1.0 for name in ROAD_RULES) for row in results])
 
 
 def _box_of(course: AgentCourse, motion: ChangedMotion, start: int, count: int) -> BoxMotion:

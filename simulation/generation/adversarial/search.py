@@ -1,14 +1,16 @@
 """The search in one scenario: screen changes, drive the planner through the hardest ones, prove ways out.
 
 Each attack (an agent with a manoeuvre) has an evolution strategy with diagonal covariance over at most five numbers.
-Its first generations use the screen only. Then the best candidate of each attack is driven in turn: first its end,
-from just before the surprise on, and, where the planner fails, the whole scenario. A candidate that the planner
-survives moves the search away from it, and so does one that is refused before its drive: because the changed agent is
-too rare, or because no deviation from the unchanged drive passes the multipliers of the score.
+Its first generations use the screen only. Then the best candidate of each attack is driven in turn, those first whose
+kind of agent, manoeuvre and approach were not driven yet: first its end, from just before the surprise on, and, where
+the planner fails, the whole scenario. With an agent that blocks the ego the whole scenario is driven at once, until
+the ego has made the required progress. A candidate that the planner survives moves the search away from it, and so
+does one that is refused before its drive: because the changed agent is too rare, or because no deviation from the
+unchanged drive passes the multipliers of the score.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -20,24 +22,24 @@ from simulation.generation.adversarial.causal import CausalAgent, causal_agents
 from simulation.generation.adversarial.certificate import certify, may_have_way_out
 from simulation.generation.adversarial.changes import AgentChange, changed_motion, changed_scenario
 from simulation.generation.adversarial.cuts import cut_scenario
-from simulation.generation.adversarial.drives import (
-    DriveJob,
-    PlannerDrive,
-    drive_planner,
-    lacks_progress,
-)
+from simulation.generation.adversarial.drives import DriveJob, PlannerDrive, drive_planner, lacks_progress
 from simulation.generation.adversarial.manoeuvres import Attack, attacks_of
 from simulation.generation.adversarial.neighbours import generated_neighbours
 from simulation.generation.adversarial.rarity_limit import Rarity, is_too_rare
-from simulation.generation.adversarial.results import Found, SearchResult, SearchSettings
+from simulation.generation.adversarial.results import FailureKind, Found, SearchResult, SearchSettings
 from simulation.generation.adversarial.screening import Screen, Screened
 from simulation.generation.adversarial.trackers import AttackTracker
 from simulation.generation.ways_out.deviations import ReferenceDrive
+from simulation.metrics.nuplan.progress import MIN_RATIO
 
 BEFORE_STEPS, AFTER_STEPS = 3, 30
 """Steps of a cut drive before the surprise and after the contact with the unchanged drive."""
 TOO_RARE, NO_WAY_OUT = "too rare", "no way out"
 """Reasons for which a change is refused before its drive."""
+ENOUGH_MARGIN_M = 3.0
+"""Beyond the distance that is progress: progress is measured along the route."""
+REPEATED_COST = 0.5
+"""Added to the value of a candidate for each drive of an attack of its kind."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,23 +83,29 @@ class ScenarioSearch:
         self._percentiles: dict[AgentChange, float | None] = {}
         self._drives = 0
         self._refused: Counter[str] = Counter()
+        self._driven_cells: Counter[tuple[object, ...]] = Counter()
         self._errors: list[str] = []
         self._found: list[Found] = []
         self._batch = settings.lockstep if hasattr(planner, "plan_batch") else 1
 
     def run(self) -> SearchResult:
         """Search until the drives are used up or no attack has a candidate."""
-        (base,) = drive_planner([DriveJob(scenario=self._scenario)], self._planner)
+        (base,) = drive_planner([DriveJob(scenario=self._scenario, judges_progress=True)], self._planner)
         if base.error:
             return SearchResult(skipped="the planner raised in the unchanged scenario", errors=(base.error,))
         assert base.log is not None
-        if base.failure is not None or lacks_progress(base.log, self._scenario) is not None:
+        if base.failure is not None:
             return SearchResult(skipped="the planner fails in the unchanged scenario")
         states = states_of(base.log.ego)[0]
         rest = len(self._scenario.time_us) - self._scenario.first_frame
         reference = ReferenceDrive.of(states, rest, self._scenario.map)
         if reference is None:
             return SearchResult(skipped="the ego stands in the unchanged scenario")
+        logged_m = float(
+            np.hypot(*np.diff(self._scenario.ego.rear_axle_poses[0, self._scenario.frames, :2], axis=0).T).sum()
+        )
+        driven_m = float(reference.along_m[reference.num_driven - 1])
+        self._enough_m = MIN_RATIO * max(logged_m, driven_m) + ENOUGH_MARGIN_M
         self._screen = Screen(scenario=self._scenario, states=states, reference=reference)
         agents = causal_agents(self._scenario, self._screen.centers, self._settings.agents)
         if self._settings.neighbours:
@@ -133,7 +141,7 @@ class ScenarioSearch:
             for trial, is_solved in zip(batch, self._try(batch, cut=True), strict=True):
                 assert trial.tracker is not None
                 if is_solved:
-                    trial.tracker.is_done = True
+                    _end_alike(trackers, trial.attack)
                 else:
                     trial.tracker.survived(trial.shares)
         return sum(tracker.screened for tracker in trackers)
@@ -151,20 +159,26 @@ class ScenarioSearch:
             ]
             if not waiting:
                 break
-            tracker, shares, screened = min(waiting, key=lambda one: one[2].value)
+            tracker, shares, screened = min(waiting, key=lambda one: self._priority(one[0].attack, one[2]))
             trial = self._trial(tracker.attack, shares, screened, tracker)
             reason = self._refusal(trial)
             if reason is None:
                 batch.append(trial)
+                self._driven_cells[trial.attack.cell] += 1
             else:
                 self._refused[reason] += 1
                 tracker.refused(shares)
         return batch
 
+    def _priority(self, attack: Attack, screened: Screened) -> float:
+        """Low for promising changes, and for those unlike the ones that were driven."""
+        return screened.value + REPEATED_COST * self._driven_cells[attack.cell]
+
     def _refusal(self, trial: _Trial) -> str | None:
         """Why a change is not driven; None when it is."""
         visible = trial.screened.motion.visible_step
-        if not may_have_way_out(trial.scenario, self._screen.states, self._screen.reference, visible):
+        unchanged, blocked_m = (self._screen.states, self._screen.reference), trial.screened.blocked_m
+        if not may_have_way_out(trial.scenario, *unchanged, visible, blocked_m):
             return NO_WAY_OUT
         return TOO_RARE if is_too_rare(self._percentile(trial)) else None
 
@@ -200,9 +214,10 @@ class ScenarioSearch:
             drawn = [free[int(rng.integers(len(free)))] for _ in range(count)]
             trials = []
             for number in drawn:
-                shares = rng.random(attacks[number].size)
-                screened = self._screen.evaluate(attacks[number].agent.course, attacks[number].change(shares))
-                trials.append(self._trial(attacks[number], shares, screened))
+                attack = attacks[number]
+                shares = rng.random(attack.size)
+                screened = self._screen.evaluate(attack.agent.course, attack.change(shares), blocks=attack.blocks)
+                trials.append(self._trial(attack, shares, screened))
             results = self._try(trials, cut=False)
             solved |= {number for number, is_solved in zip(drawn, results, strict=True) if is_solved}
         return 0
@@ -228,18 +243,30 @@ class ScenarioSearch:
 
     def _try(self, trials: list[_Trial], *, cut: bool) -> list[bool]:
         """Drive changes and prove the failures; whether each has a certificate."""
-        failing = list(range(len(trials)))
-        if cut:
-            ends = self._drive([self._end_of(trial.scenario, trial.screened) for trial in trials])
-            failing = [number for number, drive in enumerate(ends) if drive.failure is not None]
-        whole = self._drive([DriveJob(scenario=trials[number].scenario) for number in failing])
-        solved = [False] * len(trials)
-        for number, drive in zip(failing, whole, strict=True):
-            if drive.failure is not None:
-                solved[number] = self._record(trials[number], drive)
-        return solved
+        if not cut:
+            drives = self._drive([self._whole(trial) for trial in trials])
+        else:
+            drives = self._drive([self._first_drive(trial) for trial in trials])
+            again = [
+                number
+                for number, (trial, drive) in enumerate(zip(trials, drives, strict=True))
+                if drive.failure is not None and not trial.attack.blocks
+            ]
+            for number, drive in zip(again, self._drive([self._whole(trials[n]) for n in again]), strict=True):
+                drives[number] = drive
+        return [
+            drive.failure is not None and self._record(trial, drive)
+            for trial, drive in zip(trials, drives, strict=True)
+        ]
 
-    def _end_of(self, scenario: Scenario, screened: Screened) -> DriveJob:
+    def _whole(self, trial: _Trial) -> DriveJob:
+        return DriveJob(scenario=trial.scenario, judges_progress=True)
+
+    def _first_drive(self, trial: _Trial) -> DriveJob:
+        """The end of the scenario; with an agent that blocks the ego, all until there is enough progress."""
+        if trial.attack.blocks:
+            return replace(self._whole(trial), enough_m=self._enough_m)
+        scenario, screened = trial.scenario, trial.screened
         step = max(0, screened.motion.visible_step - scenario.first_frame - BEFORE_STEPS)
         step = min(step, screened.contact_step)
         frames = screened.contact_step + AFTER_STEPS - step
@@ -265,6 +292,10 @@ class ScenarioSearch:
             certificate = certify(
                 trial.scenario, drive.log, drive.failure, self._screen.reference, motion.visible_step
             )
+            # Progress is relative to the logged ego, which the way out becomes.
+            lacks = drive.failure.kind == FailureKind.NO_PROGRESS
+            if lacks and certificate is not None and lacks_progress(drive.log, certificate.scenario) is None:
+                certificate = None
         self._found.append(
             Found(
                 attack=trial.attack,
@@ -279,3 +310,10 @@ class ScenarioSearch:
             )
         )
         return certificate is not None
+
+
+def _end_alike(trackers: list[AttackTracker], solved: Attack) -> None:
+    """End the attacks that would fail in the mode of a solved one: it counts once in a scenario."""
+    for tracker in trackers:
+        if tracker.attack.cell == solved.cell:
+            tracker.is_done = True

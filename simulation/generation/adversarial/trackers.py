@@ -26,13 +26,16 @@ class AttackTracker:
 
         self.attack = attack
         self._screen = screen
-        self._settings = settings
+        blocks = attack.blocks
+        self._generations = settings.generations_per_block if blocks else settings.generations
+        self._most_drives = settings.drives_per_block if blocks else settings.drives_per_attack
+        self._most_refusals = settings.refusals_per_block if blocks else settings.refusals_per_attack
         bounds = np.tile([0.0, 1.0], (attack.size, 1))
         self._strategy = SepCMA(
             mean=np.full(attack.size, 0.5),
             sigma=SIGMA,
             bounds=bounds,
-            seed=seed % 2**32,  # The library takes 32 bits.
+            seed=seed,
             population_size=settings.population,
         )
         self._known: list[tuple[Float64[np.ndarray, numbers], Screened]] = []
@@ -43,7 +46,7 @@ class AttackTracker:
 
     def prepare(self) -> None:
         """The generations before the first drive."""
-        for generation in range(self._settings.generations):
+        for generation in range(self._generations):
             self.generation()
             best = min(screened.value for _, screened in self._known)
             if best < GOOD_VALUE:
@@ -57,7 +60,9 @@ class AttackTracker:
         valued = []
         for _ in range(self._strategy.population_size):
             shares = self._strategy.ask()
-            screened = self._screen.evaluate(self.attack.agent.course, self.attack.change(shares))
+            screened = self._screen.evaluate(
+                self.attack.agent.course, self.attack.change(shares), blocks=self.attack.blocks
+            )
             self._known.append((shares, screened))
             valued.append((shares, screened.value + SURVIVED_COST * self._closeness(shares)))
         self.screened += len(valued)
@@ -78,13 +83,13 @@ class AttackTracker:
         """Move on from a change that was driven without a solved failure."""
         self._tried.append(shares)
         self._drives += 1
-        self._go_on(self._drives >= self._settings.drives_per_attack, generations=2)
+        self._go_on(self._drives >= self._most_drives, generations=2)
 
     def refused(self, shares: Float64[np.ndarray, "numbers"]) -> None:
         """Move on from a change that is too rare, or has no likely way out."""
         self._tried.append(shares)
         self._refusals += 1
-        self._go_on(self._refusals >= self._settings.refusals_per_attack, generations=1)
+        self._go_on(self._refusals >= self._most_refusals, generations=1)
 
     def _go_on(self, is_done: bool, generations: int) -> None:
         self.is_done = is_done

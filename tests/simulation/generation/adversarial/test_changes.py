@@ -61,6 +61,22 @@ def test_a_pedestrian_crosses_and_stands():
     assert excess(motion.poses, motion.valid, AgentKind.PEDESTRIAN) <= 1.0
 
 
+@pytest.mark.parametrize(("target_mps", "stop_m"), [(3.0, 12.0), (9.0, 4.0)])
+def test_an_agent_pulls_out_and_stands_after_its_distance(target_mps, stop_m):
+    motion = motion_of(straight_course(0.0), event_s=1.0, accel_mps2=2.0, target_mps=target_mps, stop_m=stop_m)
+    assert motion.poses[FIRST + 10, 0] == pytest.approx(0.0)
+    assert motion.poses[-1, 0] == pytest.approx(stop_m, abs=0.2)
+    assert motion.poses[-1, 0] == motion.poses[-50, 0]
+    assert excess(motion.poses, motion.valid, AgentKind.VEHICLE) <= 1.0
+
+
+def test_a_placed_agent_stands_from_the_beginning():
+    motion = motion_of(straight_course(0.0), stands_m=12.0, left_m=-1.0)
+    np.testing.assert_allclose(motion.poses, np.broadcast_to([12.0, -1.0, 0.0], (STEPS, 3)), atol=1e-9)
+    assert motion.valid[: FRAMES.stop].all()
+    assert motion.visible_step == 0
+
+
 def test_the_agent_is_not_observed_after_the_last_frame():
     motion = motion_of(straight_course())
     assert motion.valid[: FRAMES.stop].all()

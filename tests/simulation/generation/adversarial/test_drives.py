@@ -60,6 +60,20 @@ def test_standing_still_lacks_progress():
     assert lacks_progress(driven(scenario).log, scenario) is None
 
 
+def test_progress_is_judged_in_jobs_that_say_so():
+    assert driven(straight_scenario(), StandStillPlanner()).failure is None
+    failure = driven(straight_scenario(), StandStillPlanner(), judges_progress=True).failure
+    assert failure.kind == FailureKind.NO_PROGRESS
+    assert failure.step == 149
+
+
+def test_a_drive_ends_when_the_ego_has_driven_enough():
+    drive = driven(straight_scenario(), enough_m=30.0, judges_progress=True)
+    assert drive.failure is None
+    # About 3 s at 10 m/s and a little more.
+    assert 20 < drive.log.ego.num_steps < 35
+
+
 def test_the_end_of_a_scenario_drives_as_the_whole():
     scenario = scene("cut_in")
     whole = driven(scenario, IdmPlanner())

@@ -3,6 +3,7 @@ import pytest
 from adversarial_cases import screen_of, straight_scenario
 
 from driving.agents import AgentKind
+from simulation.generation.adversarial.block_limit import BLOCK_SHARE
 from simulation.generation.adversarial.causal import Approach
 from simulation.generation.adversarial.neighbours import generated_neighbours
 
@@ -61,7 +62,12 @@ def test_equal_random_numbers_give_equal_neighbours(neighbours):
     assert [one.track_id for one in again] == [one.track_id for one in neighbours.values()]
 
 
-def test_nothing_is_free_when_the_predicate_says_so():
+def test_without_room_only_agents_remain_that_get_their_place_by_a_change():
     screen = screen_of(straight_scenario())
     rng = np.random.default_rng(0)
-    assert generated_neighbours(screen.scenario, screen.reference, lambda one: False, rng) == []
+    found = generated_neighbours(screen.scenario, screen.reference, lambda one: False, rng)
+    assert [one.name for one in found] == ["standing_car", "standing_cyclist", "standing_pedestrian"]
+    assert all(one.is_placed for one in found)
+    # 0.16 of 150 m are too little progress; the car is 8.5 m ahead of the ego's rear axle.
+    assert pytest.approx(0.16) == BLOCK_SHARE
+    assert found[0].course.path.length_m == pytest.approx(0.16 * 150.0 + 8.5, abs=3.0)

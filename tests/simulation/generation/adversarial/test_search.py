@@ -4,7 +4,10 @@ from adversarial_cases import RaisingPlanner, ignoring_planner, straight_scenari
 
 from planning.idm import IdmPlanner
 from planning.stand_still import StandStillPlanner
-from simulation.generation.adversarial.results import SearchSettings
+from simulation.generation.adversarial import search as search_module
+from simulation.generation.adversarial.drives import lacks_progress
+from simulation.generation.adversarial.manoeuvres import attacks_of
+from simulation.generation.adversarial.results import FailureKind, SearchSettings
 from simulation.generation.adversarial.search import ScenarioSearch
 
 FEW = SearchSettings(drives=4, generations=2, population=6)
@@ -99,8 +102,25 @@ def test_changes_that_are_too_rare_are_refused_before_a_drive(percentile, are_dr
 
 
 def test_neighbours_that_are_too_rare_are_not_added():
-    found = ScenarioSearch(straight_scenario(), ignoring_planner(), FEW, 1, rarity=_AlwaysRare(100.0)).run()
-    assert found.skipped == "no agent comes near the ego"
+    search = ScenarioSearch(straight_scenario(), ignoring_planner(), FEW, 1, rarity=_AlwaysRare(100.0))
+    found = search.run()
+    assert found.drives == 0
+    # Of the agents that get their place by a change, all changes are refused.
+    assert found.too_rare > 0
+
+
+def test_a_planner_that_waits_for_good_behind_a_standing_agent_lacks_progress(monkeypatch):
+    monkeypatch.setattr(search_module, "attacks_of", lambda agent: [one for one in attacks_of(agent) if one.blocks])
+    settings = SearchSettings(drives=4, generations=3)
+    (found, *_) = searched(straight_scenario(), IdmPlanner(), settings).found
+    assert found.failure.kind == FailureKind.NO_PROGRESS
+    assert found.attack.manoeuvre == "stand"
+    certificate = found.certificate
+    assert certificate.slack_s >= 0.8 - 1e-9
+    # The planner stops; the way out passes beside the agent.
+    assert found.log.ego.speed_mps[0, -1] < 0.1
+    assert lacks_progress(found.log, certificate.scenario) is not None
+    assert certificate.scenario.ego.speed_mps[0, certificate.scenario.frames].min() > 1.0
 
 
 def test_random_changes_are_driven_without_a_screen():

@@ -11,7 +11,7 @@ SETTINGS = SearchSettings(population=6, drives_per_attack=1, refusals_per_attack
 
 @pytest.fixture
 def tracker():
-    (attack,) = attacks_of(causal(straight_course()))
+    attack = attacks_of(causal(straight_course()))[0]
     made = AttackTracker(attack, screen_of(straight_scenario()), SETTINGS, seed=1)
     made.generation()
     return made
