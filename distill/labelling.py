@@ -1,10 +1,8 @@
 """Label the scenarios of a data set, in this process, in local processes or on Ray."""
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 from distill.contract import Teacher
@@ -17,6 +15,7 @@ from driving.planner import Planner
 from planning.neural.features import FeatureBuilder
 from planning.neural.vocabulary import TrajectoryVocabulary
 from planning.registry import load_planner
+from simulation.benchmark.mapping import mapped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,33 +56,15 @@ def label_scenario(job: LabelJob) -> int:
 
 
 def label_all(jobs: list[LabelJob], processes: int = 1, on_ray: bool = False) -> Iterator[int]:
-    """Label scenarios and yield the number of states of each, in the order of completion.
+    """Label scenarios and yield the number of states of each, in the order of the jobs.
 
     Args:
         jobs: The scenarios.
-        processes: Local processes; 1 means this process.
+        processes: Local processes, or tasks of Ray at a time; 1 means this process.
         on_ray: Use a Ray cluster instead of local processes.
     """
-    if on_ray:
-        yield from _on_ray(jobs)
-    elif processes <= 1:
-        yield from map(label_scenario, jobs)
-    else:
-        # Spawned: a forked copy of a process with threads can hang.
-        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-            yield from pool.map(label_scenario, jobs)
-
-
-def _on_ray(jobs: list[LabelJob]) -> Iterator[int]:
-    import ray
-
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False)
-    remote = ray.remote(num_cpus=1)(label_scenario)
-    waiting = [remote.remote(job) for job in jobs]
-    while waiting:
-        done, waiting = ray.wait(waiting)
-        yield from ray.get(done)
+    backend = "ray" if on_ray else "process" if processes > 1 else "serial"
+    return mapped(label_scenario, jobs, backend, processes)
 
 
 @lru_cache(maxsize=2)

@@ -9,10 +9,13 @@ The demo prints and runs the other commands.
 import shlex
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from command_line import CommonArguments, console, run
+
+from driving.importers.registry import importer_of
 
 SCRIPTS = Path(__file__).resolve().parent
 PLANNERS = ("log_future", "simple", "idm", "pdm_closed", "student")
@@ -24,6 +27,8 @@ FAILURES, SEARCH_BUDGET = 2, "90s"
 WORLD_SCENARIOS = 120
 DRIVEN_SCENARIOS = 20
 """Driven scenarios of the worlds, one or two of each type (`--limit` of the benchmark command)."""
+IMPORTED_RECORDINGS = 14
+"""Imported and driven recordings at most, so that a folder of thousands ends in minutes as well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +50,7 @@ def main(arguments: Arguments) -> None:
     output = arguments.output
     data = [("worlds", output / "worlds")]
     if not (output / "worlds" / "maps").is_dir():
-        step("Two towns with everyday traffic", arguments, *make_worlds(arguments))
+        step("Two towns with everyday traffic", 30, arguments, *make_worlds(arguments))
     if has_recordings(arguments.recordings):
         data.append(("recordings", output / "recordings"))
         import_recordings(arguments)
@@ -54,26 +59,28 @@ def main(arguments: Arguments) -> None:
     for name, folder in data:
         # Many recordings are shorter than 15 s.
         short = ("--allow-short",) if name == "recordings" else ()
-        step(f"Scenarios: {name}", arguments, "list_scenarios.py", "--data", folder, "--by-type", *short)
+        step(f"Scenarios: {name}", 5, arguments, "list_scenarios.py", "--data", folder, "--by-type", *short)
         step(
             "One picture for each scenario type",
+            10,
             arguments,
             *("draw_scenarios.py", "--data", folder, "--output", output / "pictures" / name, "--one-per-type"),
         )
     for name, folder in data:
         option = ("--limit", DRIVEN_SCENARIOS) if name == "worlds" else ("--allow-short",)
-        step(f"Closed loop: {name}", arguments, *benchmark(arguments, name, folder), *option)
+        step(f"Closed loop: {name}", 60, arguments, *benchmark(arguments, name, folder), *option)
     find_failures(arguments)
     seen = output / "results" / "cameras"
     step(
         "One drive from cameras",
+        25,
         arguments,
         *("benchmark.py", "--data", output / "worlds", "--planner", CAMERA_PLANNER, "--limit", 1, "--no-probes"),
         # The first plan of a process loads the network and the renderer, slowly on a busy machine.
         *("--output", seen, "--resume", "--step-timeout", 300),
     )
     strip = output / "pictures" / "cameras.jpg"
-    step("Its images at second 5", arguments, "draw_cameras.py", seen, "--time", 5, "--output", strip)
+    step("Its images at second 5", 5, arguments, "draw_cameras.py", seen, "--time", 5, "--output", strip)
     console.print(f"\nPictures: {output / 'pictures'}. Reports: {output / 'results'}/*/report.html", soft_wrap=True)
     results = [str(output / "results" / name) for name, _ in data]
     console.print(f"See every drive in a browser:\n$ {viewer_command(results)}", markup=False, soft_wrap=True)
@@ -90,6 +97,7 @@ def find_failures(arguments: Arguments) -> None:
     found = arguments.output / "failures"
     step(
         f"{FAILURES} failures of {SEARCHED_PLANNER} that another driver would not have",
+        30,
         arguments,
         *("find_failures.py", "--planner", SEARCHED_PLANNER, "--data", arguments.output / "worlds"),
         *("--budget", SEARCH_BUDGET, "--until", FAILURES, "--workers", arguments.workers),
@@ -122,9 +130,16 @@ def import_recordings(arguments: Arguments) -> None:
     target = arguments.output / "recordings"
     if (target / "maps").is_dir() or arguments.recordings is None:
         return
+    left = IMPORTED_RECORDINGS
     for kind, source in sources(arguments.recordings):
-        title = f"Real recordings: {kind}"
-        step(title, arguments, "import_logs.py", source, "--format", kind, "--output", target)
+        if left == 0:
+            console.print(
+                f"\nThe demo takes the first {IMPORTED_RECORDINGS} recordings; the same command imports more."
+            )
+            return
+        options = ("--format", kind, "--output", target, "--limit", left)
+        step(f"Real recordings: {kind}", 10, arguments, "import_logs.py", source, *options)
+        left -= min(left, len(importer_of(kind).find(source)))
 
 
 def make_worlds(arguments: Arguments) -> tuple[object, ...]:
@@ -144,8 +159,8 @@ def benchmark(arguments: Arguments, name: str, data: Path) -> tuple[object, ...]
     )
 
 
-def step(title: str, arguments: Arguments, *words: object) -> None:
-    """Print a command and run it.
+def step(title: str, about_s: float, arguments: Arguments, *words: object) -> None:
+    """Print a command with its expected duration on two idle cores, and run it.
 
     Raises:
         ValueError: When it fails.
@@ -154,13 +169,15 @@ def step(title: str, arguments: Arguments, *words: object) -> None:
     command = [script, *options]
     if arguments.quiet:
         command.append("--quiet")
-    console.print(f"\n[bold]{title}[/]")
+    console.print(f"\n[bold]{title}[/] (about {about_s} s)")
     console.print(
         f"$ python scripts/{shlex.join(command)}", style="dim", markup=False, highlight=False, soft_wrap=True
     )
+    started = time.perf_counter()
     finished = subprocess.run([sys.executable, SCRIPTS / script, *command[1:]], check=False)  # noqa: S603
     if finished.returncode != 0:
         raise ValueError(f"{script} ended with exit code {finished.returncode}; see its message above.")
+    console.print(f"{title}: {time.perf_counter() - started:.0f} s.", style="dim", highlight=False)
 
 
 if __name__ == "__main__":

@@ -161,14 +161,15 @@ def town_windows(settings: TownSettings, seeds: Sequence[int]) -> list[MapStatis
     windows: list[MapStatistics] = []
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        town = _built(rng, settings, f"plan-{seed}")
+        town = built(rng, settings, f"plan-{seed}")
         if town is None:
             return []
         windows += windows_of(town, random_places(town, rng, WINDOWS))
     return windows
 
 
-def _built(rng: np.random.Generator, settings: TownSettings, name: str) -> MapGraph | None:
+def built(rng: np.random.Generator, settings: TownSettings, name: str) -> MapGraph | None:
+    """The map of a plan; None when none of `MAX_DRAWS` plans can be built."""
     for _ in range(MAX_DRAWS):
         try:
             return build_roads(rng, plan_town(rng, settings), settings, name).map

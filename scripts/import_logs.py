@@ -22,7 +22,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from command_line import CommonArguments, console, errors, message_of, print_left_out, print_line, progress, run
+from command_line import (
+    CommonArguments,
+    console,
+    errors,
+    message_of,
+    print_left_out,
+    print_line,
+    progress,
+    require_count,
+    run,
+)
 from rich.table import Table
 
 from driving.checks import check_scenario
@@ -47,6 +57,8 @@ class Arguments(CommonArguments):
     """Folder of the logs below nuplan-v1.1/splits."""
     ego: str | None = None
     """CommonRoad only: id of the car that becomes the ego."""
+    limit: int | None = None
+    """Maximum number of recordings, taken from the start of the sorted list."""
     images: Literal["copy", "link", "none"] = "copy"
     """What to do with camera images."""
     strict: bool = False
@@ -57,13 +69,14 @@ class Arguments(CommonArguments):
 
 def main(arguments: Arguments) -> None:
     """Read, check and write each recording, and print a table, the notes and what was left out."""
+    require_count("--limit", arguments.limit)
     importer = importer_of(arguments.format)
     if arguments.ego is not None and arguments.format != "commonroad":
         raise ValueError(f"--ego is for commonroad; {arguments.format} logs name their ego.")
     if not arguments.source.exists():
         raise FileNotFoundError(f"No file or folder {arguments.source}.")
     read = importer.read if arguments.ego is None else partial(commonroad.import_recording, ego=arguments.ego)
-    sources = importer.find(arguments.source)
+    sources = importer.find(arguments.source)[: arguments.limit]
     left_out: list[str] = []
     source_of_log: dict[str, Path] = {}
     table = Table("log", "map", "seconds", "agents", "scenario type", "token")

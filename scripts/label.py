@@ -49,7 +49,7 @@ class Arguments(CommonArguments):
     limit: int | None = None
     """Maximum number of scenarios, taken from the start of the list."""
     processes: int = 1
-    """Local processes."""
+    """Local processes, or tasks of Ray at a time."""
     backend: Literal["process", "ray"] = "process"
     """Local processes, or a Ray cluster."""
     seed: int = 0

@@ -39,6 +39,15 @@ def test_the_command_writes_nuplan_files(run, tmp_path):
     assert any("--allow-short" in text for text in scenario.metadata.values())
 
 
+def test_a_limit_takes_the_first_recordings(run, tmp_path):
+    source = write_commonroad(tmp_path)
+    (tmp_path / "zz_broken.xml").write_text("<commonRoad")
+    done = run(source.parent, "--format", "commonroad", "--limit", 1)
+    assert done.returncode == 0
+    assert "Wrote 1 logs" in done.stdout
+    assert "Left out" not in done.stderr
+
+
 def test_one_broken_recording_costs_one_recording(run, tmp_path):
     source = write_commonroad(tmp_path)
     (tmp_path / "broken.xml").write_text("<commonRoad")

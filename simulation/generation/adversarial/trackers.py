@@ -35,7 +35,7 @@ class AttackTracker:
             mean=np.full(attack.size, 0.5),
             sigma=SIGMA,
             bounds=bounds,
-            seed=seed,
+            seed=seed % 2**32,  # The library takes 32 bits.
             population_size=settings.population,
         )
         self._known: list[tuple[Float64[np.ndarray, numbers], Screened]] = []

@@ -17,6 +17,7 @@ from driving.timing import STEP_S
 from simulation.generation.corner_cases.corner_maps import corner_map
 from simulation.generation.corner_cases.kinds import CORNER_KINDS, corner_kind
 from simulation.generation.corner_cases.kinds_junction import green_for
+from simulation.generation.corner_cases.nearby import NearbySearch
 from simulation.generation.corner_cases.search import Solution, find_solutions, nominal_motion
 from simulation.generation.corner_cases.sites import NoSiteError, SiteSearch
 from simulation.generation.corner_cases.staging import BEGIN_S, StagedCase, sample_times
@@ -27,6 +28,10 @@ MAX_ATTEMPTS = 60
 """Draws until one has a site and a solution."""
 NUM_VERIFIED = 12
 """Solutions that are verified before a draw is given up. After a success all others are verified too."""
+NEIGHBOUR_ATTEMPTS = 4
+"""Draws until a neighbour has a site and a solution."""
+SPREAD = 0.15
+"""Largest change of a neighbour's parameter, as a share of its range; of the speed, as a share of it."""
 GOOD_SCORE = 0.95
 """Score of a solution from which no better one is searched."""
 DEFAULT_SPEEDS_MPS = SPEEDS_MPS
@@ -67,7 +72,7 @@ def make_corner_case(
     name = f"corner-{kind}-s{seed:04d}-n{number:03d}-{map_graph.name}"
     no_site: NoSiteError | None = None
     for attempt in range(MAX_ATTEMPTS):
-        rng = np.random.default_rng([seed, number, list(CORNER_KINDS).index(kind), attempt])
+        rng = case_rng(kind, seed, number, attempt)
         search = SiteSearch(map=map_graph, rng=rng, speed_mps=float(rng.uniform(low, high)))
         try:
             staged = template.stage(search)
@@ -85,6 +90,56 @@ def make_corner_case(
         f"Corner case {kind} of seed {seed}, number {number}: none of {MAX_ATTEMPTS} draws on map {map_graph.name}"
         " has a solution. Choose another seed, other speeds or another map."
     )
+
+
+def case_rng(kind: str, seed: int, number: int, attempt: int) -> np.random.Generator:
+    """The random numbers of a draw; the first one is the ego's speed."""
+    return np.random.default_rng([seed, number, list(CORNER_KINDS).index(kind), attempt])
+
+
+def make_neighbour(case: Scenario, seed: int, *, spread: float = SPREAD) -> Recording | None:
+    """A corner case with parameters near those of another one; None when no draw has a solution.
+
+    A parameter that moves the site to an unsuitable place makes the search choose the next site; the parameters after
+    it are then drawn anew.
+
+    Args:
+        case: Opened from the data of `make_corner_case`.
+        seed: Of the changes, and in the name of the log.
+        spread: Largest change of a parameter, as a share of its range.
+
+    Raises:
+        ValueError: When the scenario is no corner case, or its metadata lack the parameters.
+    """
+    found = _LOG_NAME.match(case.log_name)
+    if found is None or not has_parameters(case):
+        raise ValueError(f"Log {case.log_name} is no corner case of make_corner_case with its metadata.")
+    kind, template = found["kind"], corner_kind(found["kind"])
+    name = f"corner-{kind}-s{seed:04d}-n000-near-{found['seed']}-{found['number']}-{case.map.name}"
+    for attempt in range(NEIGHBOUR_ATTEMPTS):
+        noise = np.random.default_rng([seed, attempt])
+        rng = case_rng(kind, int(found["seed"]), int(found["number"]), int(case.metadata["attempt"]))
+        rng.uniform()  # The speed, which the metadata hold.
+        speed_mps = float(case.metadata["speed_mps"]) * (1.0 + spread * noise.uniform(-1.0, 1.0))
+        search = NearbySearch(map=case.map, rng=rng, speed_mps=speed_mps, noise=noise, spread=spread)
+        try:
+            staged = template.stage(search)
+        except NoSiteError:
+            continue
+        draft = staged_recording(staged, name, template.scenario_type, 0)
+        # Without `attempt`: a neighbour is not drawn from its own name, so that it has no neighbours.
+        notes = {"corner_kind": kind, "origin": f"generated: neighbour of {case.log_name}"}
+        drawn = {key: f"{value:.3f}" for key, value in staged.drawn.items()}
+        draft = replace(draft, metadata={**notes, "speed_mps": f"{speed_mps:.3f}", **drawn})
+        best = best_verified(draft, find_solutions(staged, draft.scenario(draft.tags[0])))
+        if best is not None:
+            return best
+    return None
+
+
+def has_parameters(scenario: Scenario) -> bool:
+    """Whether a scenario is a corner case that `make_neighbour` can draw again."""
+    return bool(_LOG_NAME.match(scenario.log_name)) and {"attempt", "speed_mps"} <= set(scenario.metadata)
 
 
 def make_member(member: SuiteMember) -> Recording:

@@ -1,0 +1,1 @@
+"""Rounds in which a student learns from its own failures; docs/flywheel.md."""

@@ -1,0 +1,152 @@
+"""What a flywheel does: student, data, evaluation sets and budgets; checked before anything is driven."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from driving.nuplan.data import DataRoot
+from driving.nuplan.entries import ScenarioEntry
+from driving.nuplan.scenarios import list_scenarios
+from simulation.benchmark.data_version import data_version
+from simulation.files import write_atomically
+
+CONFIG = "flywheel.json"
+MAX_NAMES = 3
+"""Overlapping scenarios that a message names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlywheelConfig:
+    """The settings of a flywheel. Those of `FREE` may change when it is continued; all others decide the result."""
+
+    student: str
+    """`student` for the shipped one, or the folder of a checkpoint."""
+    data: tuple[Path, ...]
+    """Data roots to drive, to search and to train on."""
+    validate: tuple[Path, ...]
+    """Data roots that decide whether a round is kept."""
+    test: tuple[Path, ...]
+    """Data roots that decide nothing, driven before the first round and after the last one."""
+    output: Path
+    rounds: int = 3
+    seed: int = 0
+    recipe: str = "tiny"
+    teacher: str = "rules"
+    limit: int | None = None
+    """Scenarios of each data root that a round drives and searches, at most; drawn anew for each round."""
+    search_drives: int = 400
+    """Drives of the student in the adversarial search of a round; 0 for no search."""
+    drives_per_scenario: int = 12
+    """Of the search. Most scenarios need fewer, and unused ones are not passed on."""
+    rarity: bool = True
+    """Whether the search refuses agents that are too rare."""
+    failures: int = 60
+    """Failures that a round learns from, at most."""
+    neighbours: int = 2
+    """Neighbours of each failure that each way of generating them makes, at most."""
+    replay: int = 240
+    """Scenarios of the data roots with labels that every round replays."""
+    label_every: int = 10
+    """Steps of 0.1 s between labelled states."""
+    steps: int = 600
+    """Training steps of a round."""
+    learning_rate: float = 3e-4
+    """The highest of a round, below that of a first training."""
+    max_loss: float = 0.005
+    """Score that a validation set may lose in a round that is kept."""
+    backend: Literal["process", "ray"] = "process"
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("data", "validate", "test"):
+            if not getattr(self, name):
+                raise ValueError(f"A flywheel needs at least one data root for --{name}, got none.")
+        for name in ("rounds", "failures", "replay", "label_every", "steps", "drives_per_scenario", "workers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+
+    @property
+    def run_backend(self) -> str:
+        """Of `simulation.benchmark.mapping`: one local worker is this process."""
+        return "serial" if self.backend == "process" and self.workers == 1 else self.backend
+
+    def rng(self, *numbers: int) -> np.random.Generator:
+        """Random numbers of a part of the flywheel."""
+        return np.random.default_rng([self.seed, *numbers])
+
+
+FREE = ("output", "rounds", "backend", "workers")
+"""Settings that do not change what a round does."""
+
+
+def entries_of(root: Path) -> list[ScenarioEntry]:
+    """The scenarios of a data root.
+
+    Raises:
+        FileNotFoundError: When there are no logs or no maps.
+        ValueError: When there is no scenario.
+    """
+    entries = list_scenarios(DataRoot.find(root))
+    if not entries:
+        raise ValueError(f"No scenarios in {root}.")
+    return entries
+
+
+def entry_of(root: Path, token: str) -> ScenarioEntry:
+    """One scenario of a data root."""
+    return next(entry for entry in entries_of(root) if entry.token == token)
+
+
+def prepare(config: FlywheelConfig) -> None:
+    """Check the sets against each other and the folder against its configuration, and write the latter.
+
+    Raises:
+        ValueError: When an evaluation set overlaps with others, or the folder has another configuration.
+    """
+    sets = {name: [entries_of(root) for root in getattr(config, name)] for name in ("data", "validate", "test")}
+    entries = {name: [entry for found in roots for entry in found] for name, roots in sets.items()}
+    for held_out, other in (("validate", "data"), ("test", "data"), ("test", "validate")):
+        require_apart(held_out, entries[held_out], other, entries[other])
+    versions = {name: [data_version(found) for found in roots] for name, roots in sets.items()}
+    described: dict[str, Any] = {key: value for key, value in asdict(config).items() if key not in FREE}
+    _require_same({**described, **versions}, config.output)
+
+
+def require_apart(
+    name: str, entries: Iterable[ScenarioEntry], other_name: str, others: Iterable[ScenarioEntry]
+) -> None:
+    """Check that two sets share neither a scenario nor a map.
+
+    Raises:
+        ValueError: Names what both contain.
+    """
+    mine, theirs = list(entries), list(others)
+    for word, key in (("scenario", "token"), ("map", "map_name")):
+        shared = sorted({getattr(one, key) for one in mine} & {getattr(one, key) for one in theirs})
+        if shared:
+            names = ", ".join(shared[:MAX_NAMES]) + (", ..." if len(shared) > MAX_NAMES else "")
+            raise ValueError(
+                f"--{name} and --{other_name} share {len(shared)} {word}{'s' if len(shared) > 1 else ''} ({names});"
+                f" figures on it would not be held out. Choose data of other maps for --{name}."
+            )
+
+
+def _require_same(described: dict[str, Any], output: Path) -> None:
+    wanted = json.loads(json.dumps(described, default=str))
+    path = output / CONFIG
+    if path.is_file():
+        known = json.loads(path.read_text(encoding="utf-8"))
+        different = sorted(name for name in wanted if known.get(name) != wanted[name])
+        if different:
+            raise ValueError(
+                f"{output} holds a flywheel with other {', '.join(different)}. Continue it with its own settings"
+                f" ({path.name}), or name another --output."
+            )
+    write_atomically(path, json.dumps(wanted, indent=1).encode())
+
+
+assert set(FREE) <= {one.name for one in fields(FlywheelConfig)}

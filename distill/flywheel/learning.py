@@ -1,0 +1,93 @@
+"""Labels and training of a round: the failures and their neighbours, on the log and on-policy, with replay."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from distill.flywheel.config import FlywheelConfig
+from distill.labels import LabelHeader, LabelStore, joined
+from distill.recipes import recipe
+from distill.states import StateSettings
+from distill.teacher import load_teacher
+from driving.nuplan.entries import ScenarioEntry
+from planning.neural.vocabulary import TrajectoryVocabulary
+
+VOCABULARY = "vocabulary.npz"
+"""Of a student's checkpoint."""
+
+
+def label(
+    config: FlywheelConfig,
+    number: int,
+    entries: Sequence[ScenarioEntry],
+    student: Path,
+    folder: Path,
+    *,
+    on_policy: bool = True,
+) -> None:
+    """Label states of scenarios; those of finished scenarios are kept.
+
+    Args:
+        config: Teacher, workers, interval of the states.
+        number: Of the round, for the seed of the shifted states.
+        entries: Scenarios.
+        student: Folder of its checkpoint, which has the vocabulary.
+        folder: Of the labels.
+        on_policy: Whether to label the states that the student visits too.
+    """
+    # Here, as planners hang on it.
+    from distill.labelling import LabelJob, label_all
+
+    settings = StateSettings(every_steps=config.label_every, shifted=1, seed=config.seed + number)
+    drivers = (None, f"student:{student}") if on_policy else (None,)
+    jobs = [
+        LabelJob(
+            entry=entry,
+            vocabulary=student / VOCABULARY,
+            output=folder,
+            teacher=config.teacher,
+            settings=settings,
+            driven_by=driver,
+            name=entry.token if driver is None else f"{entry.token}-driven",
+        )
+        for driver in drivers
+        for entry in entries
+    ]
+    for _ in label_all(jobs, config.workers, config.backend == "ray"):
+        pass
+
+
+def train(config: FlywheelConfig, number: int, labels: Sequence[Path], student: Path, folder: Path) -> int:
+    """Continue the training of a student on labelled states; an interrupted training continues.
+
+    Args:
+        config: Recipe, steps, learning rate, seed.
+        number: Of the round, for the seed of the batches.
+        labels: Folders of labels: of the replay and of all rounds up to now, all states of which count alike.
+        student: Folder of the checkpoint whose weights the training begins with.
+        folder: Of the new checkpoint.
+
+    Returns:
+        Number of states.
+
+    Raises:
+        ValueError: When the labels are of another teacher or vocabulary, or the recipe has another network.
+    """
+    from distill.samples import Samples
+    from distill.training import Trainer
+
+    vocabulary = TrajectoryVocabulary.load(student / VOCABULARY)
+    header = LabelHeader.of(load_teacher(config.teacher, vocabulary))
+    states = joined([LabelStore(one, header).read() for one in labels])
+    settings = replace(
+        recipe(config.recipe),
+        steps=config.steps,
+        learning_rate=config.learning_rate,
+        warmup_steps=config.steps // 10,
+        seed=config.seed * 1000 + number,
+    )
+    trainer = Trainer(settings, Samples(states, vocabulary), vocabulary, folder)
+    if trainer.step == 0:
+        trainer.initialize_from(student)
+    trainer.run()
+    return len(states)

@@ -1,0 +1,135 @@
+"""Pages of a flywheel, in Markdown and as HTML that needs no network: one for each round, and one for all."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from distill.flywheel.results import WAYS, Driven, FlywheelResult, Round, SetScore
+from driving.text import printable
+from simulation.files import write_atomically
+
+MAX_LISTED = 40
+"""Scenarios that a table lists."""
+
+Row = tuple[str, ...]
+
+
+class Section(NamedTuple):
+    """A title, a sentence, and a table; without rows there is no table."""
+
+    title: str
+    text: str
+    columns: Row = ()
+    rows: Sequence[Row] = ()
+
+
+def write_round(one: Round, folder: Path) -> None:
+    """Write `page.md` and `page.html` of a round."""
+    verdict = "kept" if one.is_kept else "rolled back"
+    _write(f"Round {one.number}: {verdict}", list(_round_sections(one)), folder / "page")
+
+
+def write_index(result: FlywheelResult, folder: Path) -> None:
+    """Write `index.md` and `index.html` of all rounds."""
+    rows = [
+        (
+            f"{one.number}",
+            "kept" if one.is_kept else "rolled back",
+            one.reason,
+            f"{len(one.failures)}",
+            f"{sum(one.neighbours['proved'].values())}",
+            f"{one.states}",
+            f"{sum(one.seconds.values()):.0f} s",
+        )
+        for one in result.rounds
+    ]
+    columns = ("round", "result", "reason", "failures", "neighbours", "states", "time")
+    sections = [
+        Section("Test sets", "They decided nothing.", *_compared(result.before, result.after)),
+        Section(
+            "Rounds", f"{result.seconds:.0f} s with all stages; pages in the folders of the rounds.", columns, rows
+        ),
+    ]
+    _write("Flywheel", sections, folder / "index")
+
+
+def _round_sections(one: Round) -> Iterator[Section]:
+    yield Section("Decision", one.reason, *_compared(one.before, one.after))
+    yield _failed_section(one)
+    drawn, proved = one.neighbours["tried"], one.neighbours["proved"]
+    generated = [(way, str(drawn.get(way, 0)), str(proved.get(way, 0))) for way in WAYS]
+    yield Section("What was generated", f"{one.states} states were labelled.", ("way", "drawn", "proved"), generated)
+    learned = [drive for score in one.learned for drive in score.drives]
+    passed = sum(not drive.is_failure for drive in learned)
+    text = f"Of the {len(learned)} solvable failures of the round, the new student passes {passed}."
+    changes = [pair for old, new in zip(one.before, one.after, strict=True) for pair in _pairs(old, new)]
+    better = [pair for pair in changes if pair[0].is_failure and not pair[1].is_failure]
+    worse = [pair for pair in changes if pair[1].is_failure and not pair[0].is_failure]
+    columns = ("scenario", "log", "before", "after", "reason")
+    yield Section("What got better", text, columns, [_change(*pair, pair[0].reason) for pair in better[:MAX_LISTED]])
+    text = f"{len(worse)} validation scenarios fail that did not."
+    yield Section("What got worse", text, columns, [_change(*pair, pair[1].reason) for pair in worse[:MAX_LISTED]])
+    times = [(name, f"{seconds:.0f} s") for name, seconds in one.seconds.items()]
+    yield Section("Time", f"{sum(one.seconds.values()):.0f} s.", ("stage", "time"), times)
+
+
+def _failed_section(one: Round) -> Section:
+    modes = Counter(failure.mode for failure in one.failures)
+    searched = sum(failure.is_searched for failure in one.failures)
+    proved = sum(failure.is_proved for failure in one.failures)
+    text = (
+        f"{len(one.failures)} failures, {searched} of them from the search; {proved} have a proved way out."
+        f" By mode: {', '.join(f'{mode} {count}' for mode, count in modes.most_common())}."
+    )
+    rows = [
+        (failure.token, failure.mode, "yes" if failure.is_proved else "no", failure.reason)
+        for failure in one.failures[:MAX_LISTED]
+    ]
+    return Section("What failed", text, ("scenario", "mode", "solvable", "what happened"), rows)
+
+
+def _compared(before: Sequence[SetScore], after: Sequence[SetScore]) -> tuple[Row, list[Row]]:
+    rows: list[Row] = [
+        (
+            old.name,
+            f"{len(old.drives)}",
+            f"{old.num_failures}",
+            f"{new.num_failures}",
+            f"{old.score:.4f}",
+            f"{new.score:.4f}",
+            f"{100 * (new.score - old.score):+.1f}",
+        )
+        for old, new in zip(before, after, strict=True)
+    ]
+    return ("set", "scenarios", "failures before", "after", "score before", "after", "points"), rows
+
+
+def _pairs(old: SetScore, new: SetScore) -> list[tuple[Driven, Driven]]:
+    later = {one.token: one for one in new.drives}
+    return [(one, later[one.token]) for one in old.drives]
+
+
+def _change(old: Driven, new: Driven, reason: str) -> Row:
+    return (new.token, new.log_name, f"{old.score:.2f}", f"{new.score:.2f}", reason)
+
+
+def _write(title: str, sections: Sequence[Section], path: Path) -> None:
+    lines = [f"# {title}", ""]
+    for section in sections:
+        lines += [f"## {section.title}", "", section.text, ""]
+        if section.rows:
+            lines += [_line(section.columns), _line(["---"] * len(section.columns))]
+            lines += [*(_line(row) for row in section.rows), ""]
+    write_atomically(path.with_suffix(".md"), "\n".join(lines).encode())
+    environment = Environment(
+        loader=PackageLoader("distill.flywheel", "templates"), autoescape=select_autoescape(["html", "j2"])
+    )
+    html = environment.get_template("flywheel.html.j2").render(title=title, sections=sections)
+    write_atomically(path.with_suffix(".html"), html.encode())
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(printable(cell).replace("|", "\\|") for cell in cells) + " |"

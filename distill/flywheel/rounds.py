@@ -1,0 +1,236 @@
+"""Rounds of a flywheel: drive, search, generate neighbours, label, train, evaluate, keep or roll back.
+
+    OUTPUT/flywheel.json                    the configuration
+    OUTPUT/start/                           student, labels for replay, drives of the validation and test sets
+    OUTPUT/round_1/{drive, search, failures, neighbours, labels, student, evaluation}
+    OUTPUT/round_1/page.md, page.html       what failed, what was generated, what got better and worse
+    OUTPUT/end/                             drives of the test sets by the last student that was kept
+    OUTPUT/index.md, index.html             all rounds and the test sets
+
+A stage is finished when its folder has the marker `done.json`; the same command continues at the first one without.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from distill.flywheel import failures, learning, neighbours
+from distill.flywheel.config import FlywheelConfig, entries_of, entry_of, prepare
+from distill.flywheel.drives import drive_sets, read_scores, write_scores
+from distill.flywheel.failures import FAILURES, read_failures
+from distill.flywheel.results import DATA, DrivenSet, Failure, FlywheelResult, Round, SetScore
+from distill.flywheel.stages import Report, run_stage, seconds_of
+from driving.nuplan.entries import ScenarioEntry
+from planning.neural.planner import SHIPPED
+from simulation.files import write_atomically
+
+SCORES, ABOUT = "scores.json", "about.json"
+STAGES = ("drive", "search", "failures", "neighbours", "labels", "student", "evaluation")
+FAILED = "failures"
+"""Begin of the names of sets with the failures of a round."""
+
+
+def run_flywheel(config: FlywheelConfig, report: Report, on_round: Callable[[Round, Path], None]) -> FlywheelResult:
+    """Run the rounds that are not finished.
+
+    Args:
+        config: Student, sets and budgets.
+        report: Receives a line for each stage.
+        on_round: Receives each finished round and its folder.
+
+    Raises:
+        ValueError: When the folder has another configuration, or evaluation sets overlap with others.
+        ChildProcessError: When a worker died; the same call continues.
+    """
+    prepare(config)
+    start = config.output / "start"
+    student = run_stage(start / "student", lambda folder: _copy_student(config, folder), report)
+    replay = run_stage(start / "replay", lambda folder: _label_replay(config, student, folder), report)
+    validation, test = sets_of(config.validate), sets_of(config.test)
+    before = _driven(config, student, validation, start / "validation", report)
+    test_before = _driven(config, student, test, start / "test", report)
+    rounds: list[Round] = []
+    labels = [replay]
+    for number in range(1, config.rounds + 1):
+        done = _run_round(config, number, student, labels, before, report)
+        if done.is_kept:
+            student, before = config.output / f"round_{number}" / "student", list(done.after)
+        if done.states:
+            labels.append(config.output / f"round_{number}" / "labels")
+        rounds.append(done)
+        on_round(done, config.output / f"round_{number}")
+        report(f"round {number}: {'kept' if done.is_kept else 'rolled back'}. {done.reason}")
+    end = config.output / "end"
+    # Named by the number of rounds, as a flywheel may be continued with more of them.
+    test_after = _driven(config, student, test, end / f"test_{config.rounds}", report)
+    folders = [start / name for name in ("student", "replay", "validation", "test")] + [end / f"test_{config.rounds}"]
+    seconds = sum(seconds_of(folder) for folder in folders) + sum(sum(one.seconds.values()) for one in rounds)
+    return FlywheelResult(
+        rounds=tuple(rounds), student=student, before=tuple(test_before), after=tuple(test_after), seconds=seconds
+    )
+
+
+def _run_round(
+    config: FlywheelConfig,
+    number: int,
+    student: Path,
+    labels: Sequence[Path],
+    before: Sequence[SetScore],
+    report: Report,
+) -> Round:
+    """A round with the present student, its validation scores and the labels of before."""
+    folder = config.output / f"round_{number}"
+    sets = _sets_to_drive(config, number)
+    scores = _driven(config, student, sets, folder / "drive", report)
+    chosen = [entry for one in sets for entry in _entries(one)]
+    order = config.rng(number, 3).permutation(len(chosen)).tolist()
+    found = run_stage(
+        folder / "search",
+        lambda path: (
+            failures.search(config, number, student, [chosen[row] for row in order], path)
+            if config.search_drives
+            else None
+        ),
+        report,
+    )
+    listed = run_stage(
+        folder / "failures",
+        lambda path: failures.collect(config, number, scores, sets, found, path / FAILURES),
+        report,
+    )
+    failed = read_failures(listed / FAILURES)
+    near = run_stage(folder / "neighbours", lambda path: neighbours.generate(config, number, failed, path), report)
+    counts = json.loads((near / neighbours.COUNTS).read_text(encoding="utf-8"))
+    proved = [entry_of(one.root, one.token) for one in failed if one.is_proved]
+    entries = [*proved, *neighbours.neighbour_entries(near)]
+    if not entries:
+        return _without_failures(number, failed, counts, before, folder)
+    new = run_stage(folder / "labels", lambda path: learning.label(config, number, entries, student, path), report)
+    trained = run_stage(
+        folder / "student", lambda path: _train(config, number, [*labels, new], student, path), report
+    )
+    driven = _driven(
+        config, trained, [*sets_of(config.validate), *failed_sets(failed)], folder / "evaluation", report
+    )
+    after = [one for one in driven if not one.name.startswith(FAILED)]
+    is_kept, reason = decide(before, after, config.max_loss)
+    return Round(
+        number=number,
+        is_kept=is_kept,
+        reason=reason,
+        failures=tuple(failed),
+        neighbours=counts,
+        states=json.loads((trained / ABOUT).read_text(encoding="utf-8"))["states"],
+        before=tuple(before),
+        after=tuple(after),
+        learned=tuple(one for one in driven if one.name.startswith(FAILED)),
+        seconds={name: seconds_of(folder / name) for name in STAGES},
+    )
+
+
+def _without_failures(
+    number: int,
+    failed: Sequence[Failure],
+    counts: dict[str, dict[str, int]],
+    before: Sequence[SetScore],
+    folder: Path,
+) -> Round:
+    return Round(
+        number=number,
+        is_kept=False,
+        reason="No solvable failure was found; nothing was trained.",
+        failures=tuple(failed),
+        neighbours=counts,
+        states=0,
+        before=tuple(before),
+        after=tuple(before),
+        learned=(),
+        seconds={name: seconds_of(folder / name) for name in STAGES[:4]},
+    )
+
+
+def decide(before: Sequence[SetScore], after: Sequence[SetScore], max_loss: float) -> tuple[bool, str]:
+    """Whether a round is kept, and why: fewer failures in all validation sets together, and no set loses much.
+
+    Args:
+        before: Validation sets, driven by the student of before.
+        after: The same sets, driven by the new one.
+        max_loss: Score that each set may lose.
+    """
+    was, now = (sum(one.num_failures for one in scores) for scores in (before, after))
+    counts = f"{now} failures in the validation sets, {was} before"
+    losses = {new.name: old.score - new.score for old, new in zip(before, after, strict=True)}
+    worst = max(losses, key=lambda name: losses[name])
+    if losses[worst] > max_loss:
+        return False, f"{worst} lost {100 * losses[worst]:.1f} points, more than {100 * max_loss:g}; {counts}."
+    if now >= was:
+        return False, f"{counts}: not fewer."
+    return True, f"{counts}; no set lost more than {100 * max_loss:g} points."
+
+
+def sets_of(roots: Sequence[Path]) -> list[DrivenSet]:
+    """Data roots as sets with distinct names; one of find_failures.py, OUTPUT/data, has the name of its output."""
+    names = [root.parent.name if root.name == DATA else root.name for root in roots]
+    return [
+        DrivenSet(name=name if names.count(name) == 1 else f"{name}_{place}", root=root)
+        for place, (name, root) in enumerate(zip(names, roots, strict=True))
+    ]
+
+
+def failed_sets(failed: Sequence[Failure]) -> list[DrivenSet]:
+    """The proved failures of a round as sets, one for each data root."""
+    roots = list(dict.fromkeys(one.root for one in failed if one.is_proved))
+    return [
+        DrivenSet(
+            name=f"{FAILED}_{place}",
+            root=root,
+            tokens=tuple(one.token for one in failed if one.is_proved and one.root == root),
+        )
+        for place, root in enumerate(roots)
+    ]
+
+
+def _sets_to_drive(config: FlywheelConfig, number: int) -> list[DrivenSet]:
+    """The scenarios of a round: all of each data root, or as many as the limit, drawn for the round."""
+    chosen = []
+    for place, one in enumerate(sets_of(config.data)):
+        tokens = None
+        if config.limit is not None:
+            known = [entry.token for entry in entries_of(one.root)]
+            rows = config.rng(number, 0, place).permutation(len(known))[: config.limit]
+            tokens = tuple(known[row] for row in sorted(rows.tolist()))
+        chosen.append(DrivenSet(name=one.name, root=one.root, tokens=tokens))
+    return chosen
+
+
+def _entries(one: DrivenSet) -> list[ScenarioEntry]:
+    return [entry for entry in entries_of(one.root) if one.tokens is None or entry.token in one.tokens]
+
+
+def _driven(
+    config: FlywheelConfig, student: Path, sets: Sequence[DrivenSet], folder: Path, report: Report
+) -> list[SetScore]:
+    """The scores of sets, from a stage."""
+    run_stage(folder, lambda path: write_scores(drive_sets(config, student, sets, path), path / SCORES), report)
+    return read_scores(folder / SCORES)
+
+
+def _copy_student(config: FlywheelConfig, folder: Path) -> None:
+    source = SHIPPED if config.student == "student" else Path(config.student.removeprefix("student:"))
+    if not (source / learning.VOCABULARY).is_file():
+        raise FileNotFoundError(f"No student at {source}. Name `student`, or a folder of scripts/train_planner.py.")
+    for path in source.iterdir():
+        if path.is_file():
+            shutil.copy(path, folder / path.name)
+
+
+def _label_replay(config: FlywheelConfig, student: Path, folder: Path) -> None:
+    known = [entry for root in config.data for entry in entries_of(root)]
+    rows = config.rng(0).permutation(len(known))[: config.replay]
+    learning.label(config, 0, [known[row] for row in sorted(rows.tolist())], student, folder, on_policy=False)
+
+
+def _train(config: FlywheelConfig, number: int, labels: Sequence[Path], student: Path, folder: Path) -> None:
+    states = learning.train(config, number, labels, student, folder)
+    write_atomically(folder / ABOUT, json.dumps({"states": states}).encode())

@@ -1,0 +1,222 @@
+"""Parts of the flywheel: sets that must not overlap, stages with markers, the decision, the pages."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from distill.flywheel import config as config_module
+from distill.flywheel.config import FlywheelConfig, prepare, require_apart
+from distill.flywheel.drives import driven, read_scores, write_scores
+from distill.flywheel.page import write_index, write_round
+from distill.flywheel.results import Driven, DrivenSet, Failure, FlywheelResult, Round, SetScore
+from distill.flywheel.rounds import decide, failed_sets, sets_of
+from distill.flywheel.stages import run_stage, seconds_of
+from driving.nuplan.entries import ScenarioEntry
+from simulation.benchmark.jobs import JobResult
+from simulation.benchmark.mapping import mapped
+
+
+def entry(token: str, map_name: str) -> ScenarioEntry:
+    return ScenarioEntry(
+        token=token,
+        scenario_type="changing_lane",
+        log_name=f"log-{token}",
+        map_name=map_name,
+        log_file=__file__,
+        maps_root="",
+        sensor_root="",
+        time_us=0,
+    )
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch) -> FlywheelConfig:
+    """Three roots on maps of their own, each named as its map."""
+    monkeypatch.setattr(config_module, "entries_of", lambda root: [entry(f"{root.name:0>16}", root.name)])
+    roots = {name: (tmp_path / place,) for name, place in (("data", "a"), ("validate", "b"), ("test", "c"))}
+    return FlywheelConfig(student="student", output=tmp_path / "out", **roots)
+
+
+def test_a_folder_is_continued_with_equal_settings_or_with_more_rounds(settings):
+    prepare(settings)
+    prepare(replace(settings, rounds=5, workers=8, backend="ray"))
+
+
+def test_a_folder_of_another_configuration_is_refused(settings):
+    prepare(settings)
+    with pytest.raises(ValueError, match=r"holds a flywheel with other seed, steps\. Continue it"):
+        prepare(replace(settings, seed=1, steps=7))
+
+
+@pytest.mark.parametrize(("name", "other"), [("validate", "data"), ("test", "data"), ("test", "validate")])
+def test_an_evaluation_set_that_overlaps_is_refused_before_anything_is_written(settings, name, other):
+    with pytest.raises(ValueError, match=f"--{name} and --{other} share 1 scenario "):
+        prepare(replace(settings, **{name: getattr(settings, other)}))
+    assert not settings.output.exists()
+
+
+def test_other_scenarios_of_a_map_that_is_trained_on_are_refused():
+    with pytest.raises(ValueError, match=r"share 1 map \(town-1\); figures on it would not be held out"):
+        require_apart("test", [entry("0" * 16, "town-1")], "data", [entry("1" * 16, "town-1")])
+
+
+def test_a_flywheel_needs_evaluation_sets_and_counts(settings):
+    with pytest.raises(ValueError, match="at least one data root for --validate"):
+        replace(settings, validate=())
+    with pytest.raises(ValueError, match="`steps` must be at least 1, got 0"):
+        replace(settings, steps=0)
+
+
+def test_a_finished_stage_does_not_run_again(tmp_path):
+    calls, lines = [], []
+    for _ in range(2):
+        folder = run_stage(tmp_path / "round_1" / "drive", calls.append, lines.append)
+    assert calls == [folder]
+    assert lines == ["round_1/drive: 0 s"]
+    assert seconds_of(folder) < 1.0
+
+
+def test_a_stage_that_was_interrupted_finds_what_it_left(tmp_path):
+    def work(folder):
+        if not (folder / "part").exists():
+            (folder / "part").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(tmp_path / "drive", work, print)
+    assert run_stage(tmp_path / "drive", work, print) == tmp_path / "drive"
+
+
+def test_the_death_of_a_worker_is_one_sentence_and_the_stage_stays_open(tmp_path):
+    def work(_folder):
+        list(mapped(os._exit, [1], "process", 1))
+
+    with pytest.raises(ChildProcessError, match=r"ended in the stage round_2/search, .* the same command continues"):
+        run_stage(tmp_path / "round_2" / "search", work, print)
+    with pytest.raises(ChildProcessError):
+        run_stage(tmp_path / "round_2" / "search", work, print)
+
+
+def test_errors_of_the_work_itself_are_not_taken_for_a_death(tmp_path):
+    def work(_folder):
+        raise ValueError("wrong")
+
+    with pytest.raises(ValueError, match="wrong"):
+        run_stage(tmp_path / "search", work, print)
+
+
+@pytest.mark.parametrize(
+    ("status", "multiplier", "is_failure"),
+    [("succeeded", 1.0, False), ("succeeded", 0.5, True), ("failed", 1.0, True)],
+)
+def test_a_drive_fails_by_a_multiplier_or_an_error(status, multiplier, is_failure):
+    metrics = {
+        "no_ego_at_fault_collisions": multiplier,
+        "drivable_area_compliance": 1.0,
+        "ego_is_making_progress": 1.0,
+        "driving_direction_compliance": 1.0,
+    }
+    result = JobResult(
+        planner="student",
+        scenario="0" * 16,
+        log_name="log",
+        scenario_type="changing_lane",
+        traffic="nonreactive",
+        status=status,
+        score=0.9,
+        metrics=metrics,
+        violation_tracks={"no_ego_at_fault_collisions": "ab"},
+    )
+    assert driven(result).is_failure == is_failure
+    assert driven(result).track_id == "ab"
+
+
+def scores(name: str, values: list[float]) -> SetScore:
+    """Drives that fail where their score is 0."""
+    drives = [
+        Driven(
+            token=f"{place:016x}",
+            log_name="log",
+            scenario_type="changing_lane",
+            score=value,
+            is_failure=value == 0.0,
+            reason="hit | a car" if value == 0.0 else "",
+            track_id=None,
+        )
+        for place, value in enumerate(values)
+    ]
+    return SetScore(name=name, drives=tuple(drives))
+
+
+TOWNS, SEARCHED = scores("towns", [1.0, 0.8]), scores("searched", [0.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("towns", "searched", "is_kept", "reason"),
+    [
+        ([1.0, 0.8], [0.0, 0.9], True, "1 failures in the validation sets, 2 before; no set lost more than 0.5"),
+        ([1.0, 0.78], [0.0, 0.9], False, "towns lost 1.0 points, more than 0.5; 1 failures"),
+        ([1.0, 1.0], [0.0, 0.0], False, "2 failures in the validation sets, 2 before: not fewer"),
+    ],
+)
+def test_a_round_is_kept_with_fewer_failures_and_without_a_loss(towns, searched, is_kept, reason):
+    found = decide([TOWNS, SEARCHED], [scores("towns", towns), scores("searched", searched)], 0.005)
+    assert found[0] == is_kept
+    assert found[1].startswith(reason)
+
+
+def test_scores_are_read_as_they_were_written(tmp_path):
+    write_scores([TOWNS, SEARCHED], tmp_path / "scores.json")
+    assert read_scores(tmp_path / "scores.json") == [TOWNS, SEARCHED]
+
+
+def test_sets_have_distinct_names(tmp_path):
+    roots = [tmp_path / "search" / "data", tmp_path / "a" / "towns", tmp_path / "b" / "towns"]
+    assert [one.name for one in sets_of(roots)] == ["search", "towns_1", "towns_2"]
+
+
+def failure(tmp_path, token: str, is_proved: bool) -> Failure:
+    return Failure(
+        root=tmp_path,
+        token=token,
+        log_name="log",
+        mode="cut_in",
+        reason="hit <a car>",
+        track_id="ab",
+        is_searched=True,
+        is_proved=is_proved,
+    )
+
+
+def test_unproved_failures_are_neither_trained_on_nor_driven_again(tmp_path):
+    failed = [failure(tmp_path, "0" * 16, True), failure(tmp_path, "1" * 16, False)]
+    assert failed_sets(failed) == [DrivenSet(name="failures_0", root=tmp_path, tokens=("0" * 16,))]
+
+
+def test_pages_show_what_failed_what_got_better_and_what_got_worse(tmp_path):
+    one = Round(
+        number=1,
+        is_kept=True,
+        reason="because",
+        failures=(failure(tmp_path, "0" * 16, True),),
+        neighbours={"tried": {"learned scene": 3}, "proved": {"learned scene": 2}},
+        states=77,
+        before=(scores("searched", [0.0, 0.9]),),
+        after=(scores("searched", [0.8, 0.0]),),
+        learned=(scores("failures_0", [0.7]),),
+        seconds={"drive": 12.0},
+    )
+    write_round(one, tmp_path)
+    text = (tmp_path / "page.md").read_text()
+    assert "# Round 1: kept" in text
+    assert "| searched | 2 | 1 | 1 | 0.4500 | 0.4000 | -5.0 |" in text
+    assert "| learned scene | 3 | 2 |" in text
+    assert "the new student passes 1." in text
+    better, worse = text.split("## What got better")[1].split("## What got worse")
+    assert "| 0000000000000000 | log | 0.00 | 0.80 | hit \\| a car |" in better
+    assert "| 0000000000000001 | log | 0.90 | 0.00 | hit \\| a car |" in worse
+    assert "hit &lt;a car&gt;" in (tmp_path / "page.html").read_text()
+    result = FlywheelResult(rounds=(one,), student=tmp_path, before=one.before, after=one.after, seconds=12.0)
+    write_index(result, tmp_path)
+    assert "| 1 | kept | because | 1 | 2 | 77 | 12 s |" in (tmp_path / "index.md").read_text()

@@ -1,0 +1,117 @@
+"""A round of the flywheel on hand-made scenes, with an interruption after each stage."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill.flywheel import learning, neighbours, rounds
+from distill.flywheel.config import FlywheelConfig, entries_of
+from distill.flywheel.drives import drive_sets
+from distill.flywheel.failures import collect, read_failures, search
+from distill.flywheel.page import write_round
+from distill.flywheel.results import AGENT, Driven, DrivenSet, SetScore
+from distill.flywheel.rounds import run_flywheel
+from distill.recipes import tiny
+from driving.nuplan.scenarios import open_scenario
+from driving.nuplan.writer import write_world
+from driving.synthetic.scenes import SCENES
+from planning.neural.network import ScoreWeights, Student, StudentNetwork
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory, vocabulary) -> FlywheelConfig:
+    """One scene for each set, an untrained student, and three training steps."""
+    folder = tmp_path_factory.mktemp("flywheel")
+    for name, scene in (("data", "cut_in"), ("validate", "queue"), ("test", "straight_road")):
+        recording = SCENES[scene]()
+        write_world([replace(recording, map=replace(recording.map, name=f"map-{name}"))], folder / name)
+    torch.manual_seed(0)
+    network = StudentNetwork(tiny().network, tuple(tiny().losses.teacher))
+    Student(network=network, vocabulary=vocabulary, weights=ScoreWeights()).save(folder / "student")
+    return FlywheelConfig(
+        student=str(folder / "student"),
+        data=(folder / "data",),
+        validate=(folder / "validate",),
+        test=(folder / "test",),
+        output=folder / "out",
+        rounds=1,
+        search_drives=0,
+        neighbours=1,
+        replay=1,
+        label_every=75,
+        steps=3,
+        learning_rate=1e-6,
+    )
+
+
+def fake_drives(config, student, sets, _folder):
+    """Drives in which the first student hits the agent of each scenario, and every other student passes."""
+    is_first = student.parent.name == "start"
+    return [
+        SetScore(
+            name=one.name,
+            drives=tuple(
+                Driven(
+                    token=entry.token,
+                    log_name=entry.log_name,
+                    scenario_type=entry.scenario_type,
+                    score=0.0 if is_first else 1.0,
+                    is_failure=is_first,
+                    reason="hit",
+                    track_id=next(iter(open_scenario(entry).agents.track_ids), None),
+                )
+                for entry in entries_of(one.root)
+            ),
+        )
+        for one in sets
+    ]
+
+
+def test_a_flywheel_that_is_interrupted_after_each_stage_ends_as_one_without_interruption(settings, monkeypatch):
+    monkeypatch.setattr(rounds, "drive_sets", fake_drives)
+    monkeypatch.setattr(neighbours, "WAYS", (AGENT,))
+    lines: list[str] = []
+
+    def report_and_end(line: str) -> None:
+        lines.append(line.split(":")[0])
+        raise KeyboardInterrupt
+
+    for _ in range(11):
+        with pytest.raises(KeyboardInterrupt):
+            run_flywheel(settings, report_and_end, write_round)
+    started = [f"start/{name}" for name in ("student", "replay", "validation", "test")]
+    assert lines == [*started, *(f"round_1/{name}" for name in rounds.STAGES)]
+    result = run_flywheel(settings, lines.append, write_round)
+    (one,) = result.rounds
+    assert (one.is_kept, result.student) == (True, settings.output / "round_1" / "student")
+    assert [failure.is_proved for failure in one.failures] == [True]
+    assert one.neighbours["proved"] == {AGENT: 1}
+    # Of 15 s every 7.5 s: 2 on the log and 2 beside it for replay, failure and neighbour, and 4 on-policy.
+    assert one.states == 2 * 2 * 3 + 2 * 2
+    assert [score.num_failures for score in (*one.before, *one.after, *one.learned)] == [1, 0, 0]
+    assert "the new student passes 1." in (settings.output / "round_1" / "page.md").read_text()
+    # Nothing runs again.
+    monkeypatch.setattr(rounds, "drive_sets", None)
+    monkeypatch.setattr(learning, "label", None)
+    assert run_flywheel(settings, print, write_round) == result
+
+
+def test_the_chosen_scenarios_of_a_set_are_driven_once(settings, tmp_path):
+    (root,) = settings.data
+    token = entries_of(root)[0].token
+    sets = [DrivenSet(name="some", root=root, tokens=(token,)), DrivenSet(name="none", root=root, tokens=())]
+    student = Path(settings.student)
+    first = drive_sets(settings, student, sets, tmp_path)
+    assert [(one.name, [drive.token for drive in one.drives]) for one in first] == [("some", [token])]
+    assert 0.0 <= first[0].score <= 1.0
+    assert drive_sets(settings, student, sets, tmp_path) == first
+
+
+def test_a_search_finds_nothing_where_there_is_nothing_to_change(settings, tmp_path):
+    entries = entries_of(settings.test[0])
+    few = replace(settings, search_drives=2, rarity=False)
+    search(few, 1, Path(settings.student), entries, tmp_path)
+    collect(few, 1, [], [], tmp_path, tmp_path / "listed.json")
+    assert read_failures(tmp_path / "listed.json") == []
