@@ -1,7 +1,7 @@
 """Speed of planners on an empty straight road: how fast they drive, and how much their speed varies.
 
     python benchmarks/empty_road.py
-    python benchmarks/empty_road.py --planner student:checkpoints/first --planner idm --without ego_acceleration
+    python benchmarks/empty_road.py --planner student:checkpoints/first --planner idm --without off_route
 
 The hand-made scene `straight_road`: 15 s without agents and lights, from 10 m/s, limit 13.89 m/s. Mean and standard
 deviation are those after 5 s. `--without` also drives the students without a part (`planning/neural/exact_terms.py`).

@@ -22,7 +22,7 @@ from planning.neural.tokens import (
 )
 from simulation.ego.dynamics import HEADING, Y
 
-_EGO_SIGNS = np.array([1, 1, -1, -1, -1, -1, 1, 1, 1, 1], dtype=np.float32)
+_EGO_SIGNS = np.array([1, -1, -1, -1, -1, 1, 1, 1, 1], dtype=np.float32)
 """Steering, yaw rate, offset and heading relative to the route change their sign."""
 
 

@@ -37,12 +37,15 @@ from simulation.metrics.rules import MAX_OVERSPEED_MPS
 
 FAIR_SPEED_SCORE = 0.9
 """Motions with a lower speed-limit score do not set the reference of progress."""
+SURPRISE_M = 60.0
+"""Agents that first appear farther from the ego than this are ignored: no input announces them, and a student that is
+trained to expect them drives slowly on every empty road."""
 STEADY_STEPS = 15
 """Comfort assumes that the ego held its present acceleration for so many steps before."""
 
 RULES = replace(
     PDMS_RULES,
-    version="rules.3",
+    version="rules.4",
     lanes_are_road=True,
     multiplies_direction=True,
     compares_allowed_progress=False,
@@ -110,7 +113,7 @@ class RuleTeacher:
 
 
 def _scored_agents(agents: AgentTracks, ego_center: Float64[np.ndarray, "3"]) -> ScoredAgents:
-    """The logged agents step by step. Agents that overlap the ego now are ignored."""
+    """The logged agents step by step. Agents that overlap the ego now or first appear far away are ignored."""
     steps = FUTURE_STEPS
     poses = np.full((steps, agents.num_agents, 3), np.nan)
     sizes = np.full((steps, agents.num_agents, 2), np.nan)
@@ -124,6 +127,7 @@ def _scored_agents(agents: AgentTracks, ego_center: Float64[np.ndarray, "3"]) ->
     rows = np.arange(agents.num_agents)
     first = np.argmax(agents.valid, axis=1) if agents.num_agents else np.zeros(0, dtype=np.int64)
     velocities = agents.velocities_mps[rows, first]
+    appears_far = (first > 0) & (np.hypot(*(agents.poses[rows, first, :2] - ego_center[:2]).T) > SURPRISE_M)
     speeds = np.where(is_static, 0.0, np.hypot(velocities[:, 0], velocities[:, 1]))
     return ScoredAgents(
         poses=poses,
@@ -131,7 +135,7 @@ def _scored_agents(agents: AgentTracks, ego_center: Float64[np.ndarray, "3"]) ->
         valid=valid,
         speeds=speeds,
         is_static=is_static,
-        is_ignored=valid[0] & boxes_overlapping(ego_corners, poses[0], sizes[0]),
+        is_ignored=appears_far | valid[0] & boxes_overlapping(ego_corners, poses[0], sizes[0]),
         stride=1,
     )
 

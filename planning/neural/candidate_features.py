@@ -104,12 +104,6 @@ class CandidateGeometry(NamedTuple):
     along_lanes_m: Float32[np.ndarray, "states agents 8 2"]
     """Agents forecast along their lanes; NaN for those without such a forecast."""
 
-    def without_acceleration(self) -> "CandidateGeometry":
-        """The geometry without the accelerations of the candidates, which all start at that of the ego."""
-        tracked = self.tracked.copy()
-        tracked[..., TRACKED_COLUMNS.index(ACCEL_X)] = 0.0
-        return self._replace(tracked=tracked)
-
     def rows(self, rows: slice) -> "CandidateGeometry":
         """The geometry of some of the states."""
         return CandidateGeometry(*(values[rows] for values in self))

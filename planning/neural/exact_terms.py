@@ -61,8 +61,6 @@ class StudentSettings:
     lane_following_forecast: bool = True
     network: bool = True
     """Off: all heads are 0, but progress, which is the distance that a candidate covers."""
-    ego_acceleration: bool = True
-    """Off: the network does not see the ego's acceleration. Seeing it brake, it expects a reason to brake."""
 
     @classmethod
     def without(cls, parts: Collection[str]) -> "StudentSettings":
@@ -94,7 +92,7 @@ class StudentSettings:
 
 
 PARTS = tuple(field.name for field in fields(StudentSettings))
-EXACT_TERMS = tuple(name for name in PARTS if name not in ("network", "ego_acceleration"))
+EXACT_TERMS = tuple(name for name in PARTS if name != "network")
 
 
 def areas_under_ego(

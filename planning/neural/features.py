@@ -29,7 +29,7 @@ class Features:
     """One observation for the network. Rows without a token are zero and masked out."""
 
     ego: Float32[np.ndarray, "ego"]
-    """Speed, acceleration, steering, yaw rate; offset and heading relative to the route, limit, red light ahead."""
+    """Speed, steering, yaw rate; offset and heading relative to the route, limit, red light ahead."""
     agents: Float32[np.ndarray, "agents agent_values"]
     agents_mask: Bool[np.ndarray, "agents"]
     lanes: Float32[np.ndarray, "lanes lane_values"]
@@ -179,7 +179,6 @@ def _ego_token(
     return np.array(
         [
             ego.velocity_mps[0] / tokens.SPEED_MPS,
-            ego.acceleration_mps2[0] / 3.0,
             ego.steering_rad * 3.0,
             ego.yaw_rate_radps * 3.0,
             -offset * tokens.POSITION_M / 2.0,

@@ -19,7 +19,7 @@ from planning.neural.tokens import VERSION
 from planning.neural.vocabulary import TrajectoryVocabulary
 from simulation.metrics.weighting import weighted_sum
 
-FORMAT = "camber.student.3"
+FORMAT = "camber.student.4"
 WEIGHTS, DESCRIPTION, VOCABULARY = "weights.safetensors", "student.json", "vocabulary.npz"
 
 

@@ -45,7 +45,7 @@ from planning.neural.scoring import (
     refine_top_candidates,
     reported_candidates,
 )
-from planning.neural.tokens import EGO_ACCELERATION, StackedFeatures
+from planning.neural.tokens import StackedFeatures
 from planning.neural.ttc_check import ForecastArrays, forecasts_of
 from simulation.ego.dynamics import VELOCITY_X, X, Y, state_array
 from simulation.ego.vocabulary_tracking import drive_vocabulary, fit_vocabulary
@@ -168,9 +168,6 @@ class StudentPlanner:
 
         # 3. Network: logits of all heads. Its own forecast of the agents serves those that follow no lane only.
         geometry = candidate_geometry(batch.features, tracked, self._forecast_along_lanes(batch))
-        if not self._settings.ego_acceleration:
-            batch.features["ego"][:, EGO_ACCELERATION] = 0.0
-            geometry = geometry.without_acceleration()
         terms = ScoreTerms(logits=self._predict(batch.features, geometry))
 
         # 4. Exact terms: those of the map for all candidates, comfort and time to collision for the top ones, against

@@ -6,7 +6,7 @@ All are in the ego frame: x forward, y left, origin at the rear axle.
 import numpy as np
 from jaxtyping import Float32, Float64, Shaped
 
-VERSION = "features.1"
+VERSION = "features.2"
 """Changes whenever the arrays do: stored samples of another version are refused."""
 POSITION_M, SPEED_MPS, EDGE_M = 20.0, 10.0, 4.0
 """Units of positions, of speeds and box sizes, and of distances to the edges of the road in tokens."""
@@ -18,7 +18,8 @@ MAX_AGENTS = 48
 """Nearest agents and static objects; the remaining ones are left out."""
 HISTORY_STEPS = (0, 5, 10, 15, 20)
 """Steps back from now at which an agent's history is read."""
-AGENT_RADIUS_M = 80.0
+AGENT_RADIUS_M = 120.0
+"""An oncoming vehicle at 14 m/s is seen more than 4 s before it meets an ego of the same speed."""
 NUM_KINDS = 7
 AGENT_SIZE = 5 * len(HISTORY_STEPS) + 4 + NUM_KINDS
 """Per history step x, y, cos, sin, whether valid; then velocity (2), length, width, kind (one-hot)."""
@@ -48,10 +49,9 @@ ROUTE_SIZE = 14
 EDGES, LIMIT, IS_CONNECTOR, ROUTE_LIGHT, IS_RED, CURVATURE = slice(4, 8), 8, 9, 10, 12, 13
 """Columns of a route point."""
 
-EGO_SIZE = 10
-"""Without lateral velocity and acceleration, which recordings have and simulated drives have not."""
-EGO_ACCELERATION = 1
-"""Column of the ego."""
+EGO_SIZE = 9
+"""Without lateral velocity and acceleration, which recordings have and simulated drives have not, and without the
+longitudinal acceleration: a student that sees its own braking takes it for a reason to brake."""
 
 
 def route_points(route: Float32[np.ndarray, "states points values"]) -> Float64[np.ndarray, "states points 4"]:

@@ -29,7 +29,7 @@ from planning.neural.camera_checkpoint import CameraStudent
 from simulation.rollout import Rollout
 from simulation.sensors.rendered import CameraSettings
 
-HEADER = CameraHeader(perception="0" * 16, vocabulary="1" * 16, teacher="rules.3")
+HEADER = CameraHeader(perception="0" * 16, vocabulary="1" * 16, teacher="rules.4")
 
 
 @pytest.fixture(scope="module")

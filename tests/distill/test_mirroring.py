@@ -59,6 +59,6 @@ def test_the_token_of_the_ego_follows_the_mirrored_route(labelled):
         points = route[mask]
         nearest = points[int(np.argmin(np.hypot(points[:, 0], points[:, 1])))]
         offset = nearest[2] * nearest[1] - nearest[3] * nearest[0]
-        assert ego[4] == pytest.approx(-offset * POSITION_M / 2.0, abs=1e-5)
-        assert ego[5] == pytest.approx(nearest[3])
+        assert ego[3] == pytest.approx(-offset * POSITION_M / 2.0, abs=1e-5)
+        assert ego[4] == pytest.approx(nearest[3])
         assert len(points) > ROUTE_BEHIND

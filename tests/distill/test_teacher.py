@@ -106,6 +106,29 @@ def test_labels_of_a_part_of_the_vocabulary_equal_those_of_the_whole():
         assert first[name][:2].tolist() == second[name].tolist(), name
 
 
+@pytest.mark.parametrize(("distance_m", "no_collision"), [(55.0, 0.0), (65.0, 1.0)])
+def test_oncoming_agents_that_appear_far_away_later_are_ignored(distance_m, no_collision):
+    scenario = scene("straight_road")
+    observation, future = scenario.observation_at(20), logged_future(scenario, 20)
+    steps = future.agents.num_steps
+    x, y, heading = observation.ego_now.center_pose()
+    forward = np.array([np.cos(heading), np.sin(heading)])
+    ahead_m = distance_m - 15.0 * 0.1 * (np.arange(steps) - 10)
+    poses = np.zeros((1, steps, 3))
+    poses[0, :, :2] = np.array([x, y]) + ahead_m[:, np.newaxis] * forward
+    poses[0, :, 2] = heading + np.pi
+    oncoming = AgentTracks(
+        track_ids=("oncoming",),
+        kinds=np.zeros(1, dtype=np.int8),
+        poses=poses,
+        velocities_mps=np.broadcast_to(-15.0 * forward, (1, steps, 2)).copy(),
+        sizes=np.broadcast_to([4.5, 2.0], (1, steps, 2)).copy(),
+        valid=np.arange(steps)[np.newaxis] >= 10,
+    )
+    label = RuleTeacher(straight(10.0)).label(observation, replace(future, agents=oncoming))
+    assert label.scores[0, SUB_SCORES.index("no_collision")] == no_collision
+
+
 @pytest.mark.parametrize("count", [0, 500])
 def test_empty_and_crowded_scenes_are_scored(count):
     scenario = scene("straight_road")

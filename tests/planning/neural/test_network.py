@@ -116,8 +116,8 @@ def test_checkpoints_that_do_not_fit_are_refused(student, tmp_path):
     path = tmp_path / "student.json"
     described = json.loads(path.read_text())
     for change, match in [
-        ({"format": "camber.student.1"}, r"has format camber\.student\.1, expected camber\.student\.3"),
-        ({"features": "features.0"}, r"has features features\.0, expected features\.1"),
+        ({"format": "camber.student.1"}, r"has format camber\.student\.1, expected camber\.student\.4"),
+        ({"features": "features.0"}, r"has features features\.0, expected features\.2"),
         ({"vocabulary": "f" * 16}, "was trained on vocabulary ffffffffffffffff"),
         ({"network": {**described["network"], "width": 32}}, "network of another configuration"),
     ]:

@@ -188,27 +188,7 @@ def test_each_part_can_be_turned_off_and_only_it_is(student, part, monkeypatch):
     monkeypatch.setattr(planner._network, "forward", spy_network)
     observation = scene("queue").observation_at(30)
     require_valid_plan(planner.plan(observation), observation)
-    assert set(called) == set(PARTS) - {part, "ego_acceleration"}
-
-
-@pytest.mark.parametrize("is_seen", [True, False])
-def test_the_acceleration_of_the_ego_can_be_hidden_from_the_network(student, is_seen, monkeypatch):
-    planner = StudentPlanner(student, settings=StudentSettings(ego_acceleration=is_seen))
-    received = []
-    forward = planner._network.forward
-
-    def spy(features, geometry):
-        received.append((features["ego"].numpy().copy(), geometry.tracked.copy()))
-        return forward(features, geometry)
-
-    monkeypatch.setattr(planner._network, "forward", spy)
-    observation = scene("straight_road").observation_at(40)
-    braking = replace(observation.ego_now, acceleration_mps2=np.array([-2.0, 0.0]))
-    planner.plan(with_ego(observation, braking))
-    ((ego, tracked),) = received
-    assert ego[0, 1] == pytest.approx(-2.0 / 3.0 if is_seen else 0.0)
-    assert np.any(tracked[..., 4] != 0.0) == is_seen
-    assert np.all(tracked[..., 3] > 0.0)
+    assert set(called) == set(PARTS) - {part}
 
 
 def test_without_the_network_the_farthest_candidate_leads(student):
