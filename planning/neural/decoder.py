@@ -11,7 +11,7 @@ from planning.neural.encoder import NetworkConfig, two_layers
 
 IMITATION = "imitation"
 SEEN_COLUMNS = [column for column in range(NUM_CANDIDATE_FEATURES) if column != ACCEL]
-"""Candidate features of a query. All candidates start at the acceleration of the ego, which the student does not see."""
+"""Candidate features of a query, without the acceleration, which starts at that of the ego."""
 Logits = dict[str, Float[Tensor, "states candidates"]]
 """One logit per candidate, by head: the sub-scores and imitation."""
 
