@@ -1,14 +1,14 @@
 r"""Measure networks of scenes against recordings that neither they nor their calibration have used.
 
     for fold in 0 1; do python scripts/train_generator.py --data RECORDINGS --folds 2 --held-out $fold --towns 2 \
-        --recorded-plans 1 --calibrated --unlit-share 0.3 --start CHECKPOINT --steps 120 --learning-rate 0.001 \
+        --recorded-plans 1 --calibrated --bare-share 0.4 --start CHECKPOINT --steps 120 --learning-rate 0.001 \
         --output checkpoints/fold$fold; done
     python benchmarks/recorded_scenes.py --against RECORDINGS --networks checkpoints/fold0 checkpoints/fold1 \
         --output results/recorded_scenes.json
 
 Each fold of recordings is compared with scenes that the network of that fold draws on its maps, given map and place
-of the ego. `before` is one network for all folds, by default the one that comes with the package. The floor are the
-other recordings. Prints and writes the mean over the folds, and each fold.
+of the ego. `before` is one network for all folds, by default that of calibrated towns in the package. The floor are
+the other recordings. Prints and writes the mean over the folds, and each fold.
 """
 
 import os
@@ -32,7 +32,7 @@ from scene_samplers import control_of_checkpoint
 
 from simulation.benchmark.provenance import provenance
 from simulation.files import write_atomically
-from simulation.generation.learned.checkpoint import SHIPPED, Checkpoint
+from simulation.generation.learned.checkpoint import CALIBRATED, Checkpoint
 from simulation.generation.learned.threads import one_thread
 from simulation.realism.controls import sampled
 from simulation.realism.scene_statistics import SceneStatistics, scene_divergences, scene_statistics
@@ -48,7 +48,7 @@ class Arguments(CommonArguments):
     """nuPlan data root, or folder of recordings that can be imported."""
     networks: tuple[Path, ...]
     """A checkpoint for each fold, trained without it; their number is that of the folds."""
-    before: Path = SHIPPED
+    before: Path = CALIBRATED
     """Checkpoint that has seen no recording."""
     every: float = 2.0
     """Seconds between two snapshots of a recording."""

@@ -64,8 +64,10 @@ class Arguments(CommonArguments):
     With --data, sizes and offsets are those of the data."""
     recorded_plans: int = 0
     """Number of these towns, the last ones, with lane graphs like recorded ones (docs/realism.md)."""
-    unlit_share: float = 0.0
-    """Share of scenes whose lights are hidden, as recorded maps have none."""
+    short_pieces: bool = False
+    """Cut the lanes of every second town into shorter pieces, as the lanes of recorded maps are."""
+    bare_share: float = 0.0
+    """Share of scenes whose lights, walkways and car parks are hidden, as most recorded maps have none."""
     egos: int = 24
     """Scenes of each instant of a town, every 5 s."""
     start: Path | None = None
@@ -74,6 +76,10 @@ class Arguments(CommonArguments):
     """tiny or base."""
     steps: int | None = None
     """Training steps; the recipe's by default."""
+    stop_at: int | None = None
+    """An earlier step to stop at; the rates of learning remain those of --steps."""
+    batch_size: int | None = None
+    """Scenes of a step; the recipe's by default."""
     learning_rate: float | None = None
     """Highest learning rate; the recipe's by default."""
     seed: int = 0
@@ -86,7 +92,9 @@ def main(arguments: Arguments) -> None:
     """Collect scenes, train, and print where the checkpoint is."""
     require_count("--towns", arguments.towns)
     require_count("--steps", arguments.steps)
+    require_count("--stop-at", arguments.stop_at)
     require_count("--egos", arguments.egos)
+    require_count("--batch-size", arguments.batch_size)
     config = configured(arguments)
     started = Checkpoint.load(arguments.start).network if arguments.start else None
     process = join_process_group(arguments.threads)
@@ -94,7 +102,10 @@ def main(arguments: Arguments) -> None:
     trainer = Trainer(config, scenes, arguments.output, process, start=started)
     with progress(arguments) as bar:
         task = bar.add_task("steps", total=config.steps, completed=trainer.step)
-        trainer.run(lambda step, means: bar.update(task, completed=step, description=f"loss {means['total']:.3f}"))
+        trainer.run(
+            lambda step, means: bar.update(task, completed=step, description=f"loss {means['total']:.3f}"),
+            stop_at=arguments.stop_at,
+        )
     trainer.save(data=sources(arguments))
     console.print(f"{trainer.step} steps on {len(scenes)} scenes; the checkpoint is in {arguments.output}.")
     leave_process_group()
@@ -109,8 +120,9 @@ def configured(arguments: Arguments) -> TrainingConfig:
     return replace(
         config,
         seed=arguments.seed,
-        unlit_share=arguments.unlit_share,
+        bare_share=arguments.bare_share,
         steps=steps,
+        batch_size=arguments.batch_size or config.batch_size,
         warmup_steps=min(config.warmup_steps, steps // 4),
         learning_rate=arguments.learning_rate or config.learning_rate,
     )
@@ -155,7 +167,12 @@ def collected(arguments: Arguments) -> list[Scene]:
                 settings = with_style(settings, RECORDED_STYLE)
             if calibration is not None:
                 settings = with_calibration(settings, calibration)
-            towns += town_scenes(arguments.first_town + number, settings, egos=arguments.egos)
+            towns += town_scenes(
+                arguments.first_town + number,
+                settings,
+                egos=arguments.egos,
+                has_short_pieces=arguments.short_pieces and number % 2 == 1,
+            )
     if not (recorded and towns):
         return recorded + towns
     # Recordings are few: they are repeated up to their share.

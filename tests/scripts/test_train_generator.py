@@ -14,7 +14,9 @@ def command(repository, monkeypatch):
 
 def test_recordings_are_learned_and_the_checkpoint_is_written(command, tmp_path, capsys):
     write_world([SCENES["queue"]()], tmp_path / "worlds")
-    arguments = command.Arguments(data=(tmp_path / "worlds",), output=tmp_path / "made", steps=1, quiet=True)
+    arguments = command.Arguments(
+        data=(tmp_path / "worlds",), output=tmp_path / "made", steps=2, stop_at=1, quiet=True
+    )
     command.main(arguments)
     assert "1 steps on" in capsys.readouterr().out
     names = {path.name for path in (tmp_path / "made").iterdir()}
@@ -51,14 +53,18 @@ def test_a_fold_of_the_recordings_is_left_out(command, three_recordings, tmp_pat
 def test_recordings_are_repeated_up_to_their_share(command, three_recordings, tmp_path, monkeypatch):
     given = {"data": (three_recordings,), "output": tmp_path, "quiet": True}
     alone = command.collected(command.Arguments(**given))
-    calibrations = []
+    calibrations, is_short = [], []
 
-    def town_scenes(seed, settings, *, egos):
+    def town_scenes(seed, settings, *, egos, has_short_pieces):
         calibrations.append(settings.calibration)
+        is_short.append(has_short_pieces)
         return alone[:1] * 60
 
     monkeypatch.setattr(command, "town_scenes", town_scenes)
-    mixed = command.collected(command.Arguments(**given, towns=2, calibrated=True, recorded_share=0.25))
+    mixed = command.collected(
+        command.Arguments(**given, towns=2, calibrated=True, short_pieces=True, recorded_share=0.25)
+    )
+    assert is_short == [False, True]
     assert len(mixed) - 120 == len(alone) * max(1, round(40 / len(alone)))
     # Calibrated to the sizes of these recordings, and not to the numbers of the package.
     assert calibrations[0] is calibrations[1]
@@ -67,8 +73,8 @@ def test_recordings_are_repeated_up_to_their_share(command, three_recordings, tm
 
 
 def test_steps_shorter_than_the_warm_up_shorten_it(command, tmp_path):
-    config = command.configured(command.Arguments(output=tmp_path, steps=80, unlit_share=0.3))
-    assert (config.steps, config.warmup_steps, config.unlit_share) == (80, 20, 0.3)
+    config = command.configured(command.Arguments(output=tmp_path, steps=80, batch_size=8, bare_share=0.3))
+    assert (config.steps, config.warmup_steps, config.batch_size, config.bare_share) == (80, 20, 8, 0.3)
     assert command.configured(command.Arguments(output=tmp_path)).warmup_steps == 100
 
 

@@ -16,7 +16,9 @@ from simulation.generation.learned.vocabulary import description
 FORMAT = "camber.scenes.1"
 WEIGHTS, DESCRIPTION = "weights.safetensors", "scenes.json"
 SHIPPED = Path(__file__).resolve().parent / "checkpoints" / "tiny"
-"""Folder of the network that comes with the package."""
+"""Folder of the network that comes with the package: for maps of towns as they are."""
+CALIBRATED = SHIPPED.parent / "calibrated"
+"""Folder of the network of calibrated towns, for recorded maps and calibrated towns."""
 
 
 @dataclass(frozen=True, kw_only=True)

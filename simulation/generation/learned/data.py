@@ -9,6 +9,7 @@ from driving.agents import AgentKind, LightStatus
 from driving.map import MapGraph
 from driving.scenario import Scenario
 from driving.vehicle import PACIFICA
+from simulation.generation.learned.pieces import cut_short
 from simulation.generation.learned.scene import Boxes, Scene, scene_agents
 from simulation.generation.learned.window import WINDOW_M, scene_window
 from simulation.generation.town.generator import simulate_town
@@ -63,9 +64,14 @@ def scene_and_rows(
     return Scene(window=window, agents=agents, ego=int(found[0]), lights=lights or {}), near[rows]
 
 
-def town_scenes(seed: int, settings: TownSettings, *, egos: int = EGOS_PER_INSTANT) -> list[Scene]:
-    """Scenes of the town of a seed."""
-    return observed_scenes(simulate_town(seed, settings), seed, egos=egos)
+def town_scenes(
+    seed: int, settings: TownSettings, *, egos: int = EGOS_PER_INSTANT, has_short_pieces: bool = False
+) -> list[Scene]:
+    """Scenes of the town of a seed; `has_short_pieces` cuts its lanes as `cut_short` does."""
+    observed = simulate_town(seed, settings)
+    if has_short_pieces:
+        cut_short(observed.town.map, np.random.default_rng([seed, 17]))
+    return observed_scenes(observed, seed, egos=egos)
 
 
 def observed_scenes(observed: ObservedTown, seed: int, *, egos: int = EGOS_PER_INSTANT) -> list[Scene]:
@@ -80,24 +86,21 @@ def observed_scenes(observed: ObservedTown, seed: int, *, egos: int = EGOS_PER_I
         boxes = town_boxes(observed, step)
         lights = {lane_id: LightStatus(int(one)) for lane_id, one in zip(lit, observed.lights[:, step], strict=True)}
         for ego in np.sort(rng.choice(made, min(egos, len(made)), replace=False)).tolist():
-            scene = scene_at(observed.town.map, boxes, ego, lights)
+            # In the recordings of others it may have another size.
+            sizes = boxes.sizes.copy()
+            sizes[ego] = PACIFICA.length_m, PACIFICA.width_m
+            scene = scene_at(observed.town.map, boxes._replace(sizes=sizes), ego, lights)
             if scene is not None:
                 found.append(scene)
     return found
 
 
 def town_boxes(observed: ObservedTown, step: int) -> Boxes:
-    """All agents of a town at a step: vehicles and bicycles, parked cars, pedestrians."""
+    """All agents of a town at a step as recordings show them: vehicles and bicycles, parked cars, pedestrians."""
     drivers, parked, people = observed.drivers, observed.parked, observed.history.people[step]
     return Boxes(
         poses=np.concatenate([observed.motions.poses[step], parked.poses, people[:, :3]]),
-        sizes=np.concatenate(
-            [
-                np.stack([drivers["length"], drivers["width"]], axis=-1),
-                parked.sizes[:, :2],
-                observed.people_sizes[:, :2],
-            ]
-        ),
+        sizes=np.concatenate([observed.vehicle_sizes[:, :2], parked.sizes[:, :2], observed.people_sizes[:, :2]]),
         speeds_mps=np.concatenate([observed.motions.speed[step], np.zeros(len(parked.poses)), people[:, 3]]),
         kinds=np.concatenate(
             [

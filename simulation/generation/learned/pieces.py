@@ -14,6 +14,8 @@ from simulation.generation.learned.scales import DISTANCE_SCALE_M, MAX_PIECE_M, 
 from simulation.geometry.angles import wrap
 from simulation.geometry.lane_anchors import LaneAnchors, anchored_poses, lane_lengths
 
+MIN_CUT_M = 5.0
+"""Shortest limit of a lane's pieces in `cut_short`."""
 PROFILE_M = np.arange(-10.5, 10.6, 1.5)
 """Lateral offsets, left positive, at which the profile samples the areas beside a piece's middle."""
 PROFILE_LAYERS = ("drivable_area", "walkways", "crosswalks", "carparks")
@@ -77,6 +79,15 @@ def lane_pieces(map_graph: MapGraph) -> LanePieces:
     return found
 
 
+def cut_short(map_graph: MapGraph, rng: np.random.Generator) -> None:
+    """Cut the lanes of a map into pieces of at most 5 to 20 m, another length for each lane.
+
+    Recorded maps have shorter lanes than towns, whose pieces are mostly near 20 m. Call it before the first scene of
+    the map, as scenes hold the numbers of pieces.
+    """
+    _PIECES[map_graph] = _cut(map_graph, rng.uniform(MIN_CUT_M, MAX_PIECE_M, len(map_graph.lanes)))
+
+
 def profile_of(map_graph: MapGraph, rows: Int64[np.ndarray, "rows"]) -> Float32[np.ndarray, "rows profile"]:
     """For some pieces, whether each layer of `PROFILE_LAYERS` covers each offset of `PROFILE_M` at their middles."""
     pieces = lane_pieces(map_graph)
@@ -91,10 +102,10 @@ def profile_of(map_graph: MapGraph, rows: Int64[np.ndarray, "rows"]) -> Float32[
     return pieces.profile[rows]
 
 
-def _cut(map_graph: MapGraph) -> LanePieces:
+def _cut(map_graph: MapGraph, max_piece_m: float | Float64[np.ndarray, "lanes"] = MAX_PIECE_M) -> LanePieces:
     lanes = map_graph.lanes
     lengths = lane_lengths(map_graph)
-    counts = np.maximum(np.ceil(lengths / MAX_PIECE_M - 1e-9), 1).astype(np.int64)
+    counts = np.maximum(np.ceil(lengths / max_piece_m - 1e-9), 1).astype(np.int64)
     first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     rows = np.repeat(np.arange(len(lanes)), counts)
     number = np.arange(len(rows)) - first[rows]

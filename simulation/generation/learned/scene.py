@@ -1,5 +1,6 @@
 """A scene: the agents of one instant, each anchored to a lane piece of a window, and back to global poses."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -19,12 +20,14 @@ from simulation.generation.learned.vocabulary import (
     AgentClass,
     is_in_lane,
 )
-from simulation.generation.learned.window import SceneWindow, window_features, without_lights
+from simulation.generation.learned.window import SceneWindow, window_features, without_layers, without_lights
 from simulation.geometry.lane_anchors import anchored_poses, lane_anchors
 
 MAX_RESIDUAL_M = 0.5
 """Agents that their anchor describes worse are left out, for example beyond the end of a lane."""
 REPRESENTED_KINDS = (AgentKind.VEHICLE, AgentKind.BICYCLE, AgentKind.PEDESTRIAN)
+BARE_LAYERS = ("walkways", "carparks")
+"""Layers of areas that most recorded maps do not have."""
 
 
 class Boxes(NamedTuple):
@@ -172,10 +175,10 @@ class Scene:
         """The agents without the ego."""
         return self.agents.take(np.arange(len(self.agents)) != self.ego)
 
-    def unlit(self) -> "Scene":
-        """The scene with the features of a map that does not know its traffic lights."""
+    def on_bare_map(self, hidden_layers: Collection[str] = BARE_LAYERS) -> "Scene":
+        """The scene with the features of a map that does not know its traffic lights, nor some layers of areas."""
         other = replace(self, lights={})
-        vars(other)["piece_features"] = without_lights(self.piece_features)
+        vars(other)["piece_features"] = without_layers(without_lights(self.piece_features), hidden_layers)
         return other
 
     def in_order(self) -> "Scene":

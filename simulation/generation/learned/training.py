@@ -21,7 +21,7 @@ from simulation.generation.learned.facts import Levels, facts_of, training_condi
 from simulation.generation.learned.inputs import TracedScene, batch_of, traced
 from simulation.generation.learned.likelihood import decision_losses
 from simulation.generation.learned.network import SceneNetwork, SceneNetworkConfig
-from simulation.generation.learned.scene import Scene
+from simulation.generation.learned.scene import BARE_LAYERS, Scene
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,9 @@ class TrainingConfig:
     """Share of the decisions without an agent that a step uses; there are three times as many as agents."""
     kept_share: float = 0.25
     """Share of scenes in which some agents are given, as in a scene that is completed."""
-    unlit_share: float = 0.0
-    """Share of scenes without lights in the features of their map."""
+    bare_share: float = 0.0
+    """Share of scenes without lights, walkways and car parks in the features of their map, half of them also without
+    crosswalks: most recorded maps have none."""
     seed: int = 0
     log_every: int = 20
     checkpoint_every_s: float = 120.0
@@ -124,8 +125,8 @@ class Trainer:
         found = []
         for number in rng.integers(0, len(self.scenes), config.batch_size).tolist():
             scene = self.scenes[number]
-            if config.unlit_share and rng.uniform() < config.unlit_share:
-                scene = scene.unlit()
+            if config.bare_share and rng.uniform() < config.bare_share:
+                scene = scene.on_bare_map(("crosswalks", *BARE_LAYERS) if rng.uniform() < 0.5 else BARE_LAYERS)
             condition = training_condition(rng, self.facts[number], self.levels)
             given = rng.uniform() * 0.8 if rng.uniform() < config.kept_share else 0.0
             whole = traced(scene, condition, rng.uniform(size=len(scene.agents)) < given)

@@ -3,6 +3,7 @@
 Pieces are ordered downstream first: an agent's leader, on its own piece or on those that follow, is placed before it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from simulation.generation.learned.pieces import (
     LIGHT_COLUMNS,
     NUM_PROFILE,
     NUM_STATIC,
+    PROFILE_LAYERS,
+    PROFILE_M,
     LanePieces,
     lane_pieces,
     profile_of,
@@ -135,6 +138,18 @@ def window_features(
     parts = [pieces.static[rows], profile_of(window.map, rows), frame, _light_features(window, lights or {})]
     found = np.concatenate(parts, axis=1).astype(np.float32)
     assert found.shape[1] == NUM_FEATURES
+    return found
+
+
+def without_layers(
+    features: Shaped[np.ndarray, "pieces features"], layers: Collection[str]
+) -> Shaped[np.ndarray, "pieces features"]:
+    """`window_features` of the same map without some of `PROFILE_LAYERS` beside its lanes."""
+    found = features.copy()
+    for place, name in enumerate(PROFILE_LAYERS):
+        if name in layers:
+            begin = NUM_STATIC + place * len(PROFILE_M)
+            found[:, begin : begin + len(PROFILE_M)] = 0.0
     return found
 
 

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 
-from simulation.generation.learned.pieces import PROFILE_M, lane_pieces, profile_of
+from simulation.generation.learned.pieces import MIN_CUT_M, PROFILE_M, cut_short, lane_pieces, profile_of
 from simulation.generation.learned.scales import MAX_PIECE_M
 from simulation.geometry.lane_anchors import lane_anchors, lane_lengths
 
@@ -10,6 +12,16 @@ def test_pieces_cover_each_lane(street):
     totals = np.bincount(pieces.lane_rows, weights=pieces.length_m)
     np.testing.assert_allclose(totals, lane_lengths(street))
     assert pieces.length_m.max() <= MAX_PIECE_M
+
+
+def test_lanes_are_cut_into_shorter_pieces(street):
+    other = replace(street)
+    cut_short(other, np.random.default_rng(0))
+    pieces = lane_pieces(other)
+    assert len(pieces) > len(lane_pieces(street))
+    totals = np.bincount(pieces.lane_rows, weights=pieces.length_m)
+    np.testing.assert_allclose(totals, lane_lengths(street))
+    assert np.ptp(pieces.length_m[pieces.length_m > MIN_CUT_M / 2]) > MIN_CUT_M
 
 
 def test_a_piece_ends_where_its_successors_begin(street):

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from simulation.generation.condition import SceneCondition
-from simulation.generation.learned.checkpoint import Checkpoint
+from simulation.generation.learned.checkpoint import CALIBRATED, SHIPPED, Checkpoint
 from simulation.generation.learned.facts import Levels, facts_of, training_condition
-from simulation.generation.learned.training import RECIPES, Trainer, tiny
+from simulation.generation.learned.pieces import NUM_STATIC, PROFILE_M
+from simulation.generation.learned.training import RECIPES, Trainer, base, tiny
 from simulation.generation.learned.window import NUM_FEATURES, NUM_LIGHT
 
 
@@ -101,6 +102,18 @@ def test_recipes_have_names():
     assert list(RECIPES) == ["tiny", "base"]
 
 
+def test_the_wide_recipe_trains_and_resumes(scene, tmp_path):
+    short = replace(base(), steps=2, batch_size=1, warmup_steps=1)
+    Trainer(short, [scene], tmp_path / "resumed").run(stop_at=1)
+    resumed = Trainer(short, [scene], tmp_path / "resumed")
+    assert resumed.step == 1
+    resumed.run()
+    whole = Trainer(short, [scene], tmp_path / "whole")
+    whole.run()
+    for mine, theirs in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
 def test_a_training_begins_with_given_weights(recipe, quiet, scene, tmp_path):
     trainer = Trainer(recipe, [scene], tmp_path, start=quiet.network)
     for mine, theirs in zip(trainer.network.parameters(), quiet.network.parameters(), strict=True):
@@ -110,14 +123,24 @@ def test_a_training_begins_with_given_weights(recipe, quiet, scene, tmp_path):
         Trainer(tiny(), [scene], tmp_path / "other", start=quiet.network)
 
 
-def test_lights_are_hidden_in_a_share_of_the_scenes(recipe, scene, tmp_path):
+def test_lights_and_walkways_are_hidden_in_a_share_of_the_scenes(recipe, scene, tmp_path):
     lit = replace(scene)
-    vars(lit)["piece_features"] = scene.piece_features + (np.arange(NUM_FEATURES) == NUM_FEATURES - 1)
+    walkways = NUM_STATIC + len(PROFILE_M)
+    shown = np.isin(np.arange(NUM_FEATURES), [walkways, NUM_FEATURES - 1])
+    vars(lit)["piece_features"] = scene.piece_features + shown
     counts = []
     for share in (0.0, 0.5, 1.0):
-        trainer = Trainer(replace(recipe, batch_size=12, unlit_share=share), [lit], tmp_path / str(share))
-        hidden = [one.scene.piece_features[:, -NUM_LIGHT:].sum() == 0 for one in trainer.batch(0)]
+        trainer = Trainer(replace(recipe, batch_size=12, bare_share=share), [lit], tmp_path / str(share))
+        found = [one.scene.piece_features for one in trainer.batch(0)]
+        hidden = [features[:, -NUM_LIGHT:].sum() == 0 for features in found]
+        assert hidden == [(features[:, walkways] == 0).all() for features in found]
         counts.append(sum(hidden))
     assert counts[0] == 0
     assert 0 < counts[1] < 12
     assert counts[2] == 12
+
+
+@pytest.mark.parametrize("folder", [SHIPPED, CALIBRATED])
+def test_networks_of_the_package_load_and_are_small(folder):
+    assert Checkpoint.load(folder).metadata["seed"] == 0
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6

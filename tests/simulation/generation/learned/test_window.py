@@ -4,12 +4,13 @@ import pytest
 from driving.agents import LightStatus
 from driving.map import IntersectionKind
 from simulation.generation.learned import window as window_module
-from simulation.generation.learned.pieces import KIND_COLUMNS, LIGHT_COLUMNS, lane_pieces
+from simulation.generation.learned.pieces import KIND_COLUMNS, LIGHT_COLUMNS, NUM_STATIC, PROFILE_M, lane_pieces
 from simulation.generation.learned.window import (
     NUM_FEATURES,
     NUM_LIGHT,
     scene_window,
     window_features,
+    without_layers,
     without_lights,
 )
 from simulation.geometry.lane_anchors import lane_lengths
@@ -52,6 +53,17 @@ def test_features_are_finite_and_show_lights(street):
     assert (features[rows == lit, -NUM_LIGHT + LightStatus.RED] == 1.0).all()
     assert (features[rows == before, -4 + LightStatus.RED] == 1.0).all()
     assert window_features(window)[:, -NUM_LIGHT:].sum() == 0.0
+
+
+def test_a_layer_of_areas_is_hidden_alone(street, lane_row):
+    window = scene_window(street, lane_row, 60.0)
+    features = window_features(window)
+    hidden = without_layers(features, ("drivable_area",))
+    changed = np.flatnonzero((features != hidden).any(axis=0))
+    assert set(changed.tolist()) <= set(range(NUM_STATIC, NUM_STATIC + len(PROFILE_M)))
+    assert not hidden[:, changed].any()
+    assert len(changed) > 0
+    np.testing.assert_array_equal(without_layers(features, ()), features)
 
 
 def test_without_lights_a_map_has_default_intersections(street):
