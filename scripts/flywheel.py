@@ -71,6 +71,8 @@ class Arguments(CommonArguments):
     """Training steps of a round."""
     learning_rate: float = 3e-4
     """The highest of a round."""
+    mix: float = 0.5
+    """Share of the trained weights in those of the new student; the rest are the present student's."""
     max_loss: float = 0.005
     """Score that a validation set may lose in a round that is kept."""
     backend: Literal["process", "ray"] = "process"

@@ -56,6 +56,8 @@ class FlywheelConfig:
     """Training steps of a round."""
     learning_rate: float = 3e-4
     """The highest of a round, below that of a first training."""
+    mix: float = 0.5
+    """Share of the trained weights in those of the new student; the rest are the present student's."""
     max_loss: float = 0.005
     """Score that a validation set may lose in a round that is kept."""
     backend: Literal["process", "ray"] = "process"
@@ -68,6 +70,9 @@ class FlywheelConfig:
         for name in ("rounds", "failures", "replay", "label_every", "steps", "drives_per_scenario", "workers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+
+        if not 0.0 < self.mix <= 1.0:
+            raise ValueError(f"`mix` is a share above 0 and up to 1, got {self.mix:g}.")
 
     @property
     def run_backend(self) -> str:

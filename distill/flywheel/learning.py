@@ -1,8 +1,10 @@
-"""Labels and training of a round: the failures and their neighbours, on the log and on-policy, with replay."""
+"""Labels and training of a round: failures and neighbours, on the log and on-policy, with replay; mixed weights."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from distill.flywheel.config import FlywheelConfig
 from distill.labels import LabelHeader, LabelStore, joined
@@ -10,6 +12,7 @@ from distill.recipes import recipe
 from distill.states import StateSettings
 from distill.teacher import load_teacher
 from driving.nuplan.entries import ScenarioEntry
+from planning.neural.network import Student
 from planning.neural.vocabulary import TrajectoryVocabulary
 
 VOCABULARY = "vocabulary.npz"
@@ -91,3 +94,24 @@ def train(config: FlywheelConfig, number: int, labels: Sequence[Path], student: 
         trainer.initialize_from(student)
     trainer.run()
     return len(states)
+
+
+def mix(share: float, student: Path, trained: Path, folder: Path) -> None:
+    """Write the student between the present one and the trained one.
+
+    A training on few new states makes the student worse elsewhere; between the weights, most of both is kept.
+
+    Args:
+        share: Of the trained weights.
+        student: Folder of the present student.
+        trained: Folder of the training.
+        folder: Gets the checkpoint.
+
+    Source:
+        Wortsman et al., Robust fine-tuning of zero-shot models (WiSE-FT), 2022.
+    """
+    present, new = Student.load(student), Student.load(trained)
+    weights = present.network.state_dict()
+    mixed = {name: torch.lerp(weights[name], value, share) for name, value in new.network.state_dict().items()}
+    new.network.load_state_dict(mixed)
+    new.save(folder)

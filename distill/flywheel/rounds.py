@@ -2,7 +2,7 @@
 
     OUTPUT/flywheel.json                    the configuration
     OUTPUT/start/                           student, labels for replay, drives of the validation and test sets
-    OUTPUT/round_1/{drive, search, failures, neighbours, labels, student, evaluation}
+    OUTPUT/round_1/{drive, search, failures, neighbours, labels, training, student, evaluation}
     OUTPUT/round_1/page.md, page.html       what failed, what was generated, what got better and worse
     OUTPUT/end/                             drives of the test sets by the last student that was kept
     OUTPUT/index.md, index.html             all rounds and the test sets
@@ -26,9 +26,7 @@ from planning.neural.planner import SHIPPED
 from simulation.files import write_atomically
 
 SCORES, ABOUT = "scores.json", "about.json"
-STAGES = ("drive", "search", "failures", "neighbours", "labels", "student", "evaluation")
-FAILED = "failures"
-"""Begin of the names of sets with the failures of a round."""
+STAGES = ("drive", "search", "failures", "neighbours", "labels", "training", "student", "evaluation")
 
 
 def run_flywheel(config: FlywheelConfig, report: Report, on_round: Callable[[Round, Path], None]) -> FlywheelResult:
@@ -81,39 +79,23 @@ def _run_round(
 ) -> Round:
     """A round with the present student, its validation scores and the labels of before."""
     folder = config.output / f"round_{number}"
-    sets = _sets_to_drive(config, number)
-    scores = _driven(config, student, sets, folder / "drive", report)
-    chosen = [entry for one in sets for entry in _entries(one)]
-    order = config.rng(number, 3).permutation(len(chosen)).tolist()
-    found = run_stage(
-        folder / "search",
-        lambda path: (
-            failures.search(config, number, student, [chosen[row] for row in order], path)
-            if config.search_drives
-            else None
-        ),
-        report,
-    )
-    listed = run_stage(
-        folder / "failures",
-        lambda path: failures.collect(config, number, scores, sets, found, path / FAILURES),
-        report,
-    )
-    failed = read_failures(listed / FAILURES)
-    near = run_stage(folder / "neighbours", lambda path: neighbours.generate(config, number, failed, path), report)
+
+    def stage(name: str, work: Callable[[Path], None]) -> Path:
+        return run_stage(folder / name, work, report)
+
+    failed = _failures(config, number, student, stage)
+    near = stage("neighbours", lambda path: neighbours.generate(config, number, failed, path))
     counts = json.loads((near / neighbours.COUNTS).read_text(encoding="utf-8"))
     proved = [entry_of(one.root, one.token) for one in failed if one.is_proved]
     entries = [*proved, *neighbours.neighbour_entries(near)]
     if not entries:
         return _without_failures(number, failed, counts, before, folder)
-    new = run_stage(folder / "labels", lambda path: learning.label(config, number, entries, student, path), report)
-    trained = run_stage(
-        folder / "student", lambda path: _train(config, number, [*labels, new], student, path), report
-    )
-    driven = _driven(
-        config, trained, [*sets_of(config.validate), *failed_sets(failed)], folder / "evaluation", report
-    )
-    after = [one for one in driven if not one.name.startswith(FAILED)]
+    new = stage("labels", lambda path: learning.label(config, number, entries, student, path))
+    trained = stage("training", lambda path: _train(config, number, [*labels, new], student, path))
+    mixed = stage("student", lambda path: learning.mix(config.mix, student, trained, path))
+    sets = [*sets_of(config.validate), *failed_sets(failed)]
+    driven = _driven(config, mixed, sets, folder / "evaluation", report)
+    after, learned = driven[: len(before)], driven[len(before) :]
     is_kept, reason = decide(before, after, config.max_loss)
     return Round(
         number=number,
@@ -124,9 +106,28 @@ def _run_round(
         states=json.loads((trained / ABOUT).read_text(encoding="utf-8"))["states"],
         before=tuple(before),
         after=tuple(after),
-        learned=tuple(one for one in driven if one.name.startswith(FAILED)),
+        learned=tuple(learned),
         seconds={name: seconds_of(folder / name) for name in STAGES},
     )
+
+
+def _failures(
+    config: FlywheelConfig, number: int, student: Path, stage: Callable[[str, Callable[[Path], None]], Path]
+) -> list[Failure]:
+    """The failures of the present student in its drives and in the search."""
+    sets = _sets_to_drive(config, number)
+    entries = [entry for one in sets for entry in _entries(one)]
+    shuffled = [entries[row] for row in config.rng(number, 3).permutation(len(entries)).tolist()]
+
+    def search(path: Path) -> None:
+        if config.search_drives:
+            failures.search(config, number, student, shuffled, path)
+
+    driven = stage("drive", lambda path: write_scores(drive_sets(config, student, sets, path), path / SCORES))
+    scores = read_scores(driven / SCORES)
+    found = stage("search", search)
+    listed = stage("failures", lambda path: failures.collect(config, number, scores, sets, found, path / FAILURES))
+    return read_failures(listed / FAILURES)
 
 
 def _without_failures(
@@ -183,7 +184,7 @@ def failed_sets(failed: Sequence[Failure]) -> list[DrivenSet]:
     roots = list(dict.fromkeys(one.root for one in failed if one.is_proved))
     return [
         DrivenSet(
-            name=f"{FAILED}_{place}",
+            name=f"round_failures_{place}",
             root=root,
             tokens=tuple(one.token for one in failed if one.is_proved and one.root == root),
         )

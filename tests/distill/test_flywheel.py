@@ -191,7 +191,7 @@ def failure(tmp_path, token: str, is_proved: bool) -> Failure:
 
 def test_unproved_failures_are_neither_trained_on_nor_driven_again(tmp_path):
     failed = [failure(tmp_path, "0" * 16, True), failure(tmp_path, "1" * 16, False)]
-    assert failed_sets(failed) == [DrivenSet(name="failures_0", root=tmp_path, tokens=("0" * 16,))]
+    assert failed_sets(failed) == [DrivenSet(name="round_failures_0", root=tmp_path, tokens=("0" * 16,))]
 
 
 def test_pages_show_what_failed_what_got_better_and_what_got_worse(tmp_path):

@@ -78,7 +78,7 @@ def test_a_flywheel_that_is_interrupted_after_each_stage_ends_as_one_without_int
         lines.append(line.split(":")[0])
         raise KeyboardInterrupt
 
-    for _ in range(11):
+    for _ in range(12):
         with pytest.raises(KeyboardInterrupt):
             run_flywheel(settings, report_and_end, write_round)
     started = [f"start/{name}" for name in ("student", "replay", "validation", "test")]
@@ -115,3 +115,17 @@ def test_a_search_finds_nothing_where_there_is_nothing_to_change(settings, tmp_p
     search(few, 1, Path(settings.student), entries, tmp_path)
     collect(few, 1, [], [], tmp_path, tmp_path / "listed.json")
     assert read_failures(tmp_path / "listed.json") == []
+
+
+def test_mixed_weights_are_between_those_of_both_students(settings, tmp_path):
+    present = Student.load(Path(settings.student))
+    with torch.no_grad():
+        for value in present.network.parameters():
+            value.add_(4.0)
+    present.save(tmp_path / "trained")
+    learning.mix(0.25, Path(settings.student), tmp_path / "trained", tmp_path / "mixed")
+    first, mixed = (
+        Student.load(folder).network.parameters() for folder in (Path(settings.student), tmp_path / "mixed")
+    )
+    for before, after in zip(first, mixed, strict=True):
+        torch.testing.assert_close(after, before + 1.0)
