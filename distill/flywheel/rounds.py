@@ -59,10 +59,12 @@ def run_flywheel(config: FlywheelConfig, report: Report, on_round: Callable[[Rou
         rounds.append(done)
         on_round(done, config.output / f"round_{number}")
         report(f"round {number}: {'kept' if done.is_kept else 'rolled back'}. {done.reason}")
-    end = config.output / "end"
-    # Named by the number of rounds, as a flywheel may be continued with more of them.
-    test_after = _driven(config, student, test, end / f"test_{config.rounds}", report)
-    folders = [start / name for name in ("student", "replay", "validation", "test")] + [end / f"test_{config.rounds}"]
+    folders = [start / name for name in ("student", "replay", "validation", "test")]
+    test_after = test_before
+    if any(one.is_kept for one in rounds):
+        # Named by the number of rounds, as a flywheel may be continued with more of them.
+        folders.append(config.output / "end" / f"test_{config.rounds}")
+        test_after = _driven(config, student, test, folders[-1], report)
     seconds = sum(seconds_of(folder) for folder in folders) + sum(sum(one.seconds.values()) for one in rounds)
     return FlywheelResult(
         rounds=tuple(rounds), student=student, before=tuple(test_before), after=tuple(test_after), seconds=seconds
