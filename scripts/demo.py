@@ -25,10 +25,10 @@ SEARCHED_PLANNER = "pdm_closed"
 FAILURES, SEARCH_BUDGET = 2, "90s"
 """Failures with a way out at which the search ends, and its CPU time at most."""
 WORLD_SCENARIOS = 120
-DRIVEN_SCENARIOS = 20
-"""Driven scenarios of the worlds, one or two of each type (`--limit` of the benchmark command)."""
 IMPORTED_RECORDINGS = 14
-"""Imported and driven recordings at most, so that a folder of thousands ends in minutes as well."""
+"""Imported recordings at most, so that a folder of thousands ends in minutes as well."""
+DRIVEN = {"worlds": (14, 60), "recordings": (6, 30)}
+"""Driven scenarios, one of each type where there are enough, and the expected time [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +56,10 @@ def main(arguments: Arguments) -> None:
         import_recordings(arguments)
     else:
         console.print("\nNo real recordings given (DATA=folder): the demo drives towns only.")
+    # Many recordings are shorter than 15 s.
+    short = {"worlds": (), "recordings": ("--allow-short",)}
     for name, folder in data:
-        # Many recordings are shorter than 15 s.
-        short = ("--allow-short",) if name == "recordings" else ()
-        step(f"Scenarios: {name}", 5, arguments, "list_scenarios.py", "--data", folder, "--by-type", *short)
+        step(f"Scenarios: {name}", 5, arguments, "list_scenarios.py", "--data", folder, "--by-type", *short[name])
         step(
             "One picture for each scenario type",
             10,
@@ -67,8 +67,9 @@ def main(arguments: Arguments) -> None:
             *("draw_scenarios.py", "--data", folder, "--output", output / "pictures" / name, "--one-per-type"),
         )
     for name, folder in data:
-        option = ("--limit", DRIVEN_SCENARIOS) if name == "worlds" else ("--allow-short",)
-        step(f"Closed loop: {name}", 60, arguments, *benchmark(arguments, name, folder), *option)
+        limit, about_s = DRIVEN[name]
+        options = ("--limit", limit, *short[name])
+        step(f"Closed loop: {name}", about_s, arguments, *benchmark(arguments, name, folder), *options)
     find_failures(arguments)
     seen = output / "results" / "cameras"
     step(
@@ -97,7 +98,7 @@ def find_failures(arguments: Arguments) -> None:
     found = arguments.output / "failures"
     step(
         f"{FAILURES} failures of {SEARCHED_PLANNER} that another driver would not have",
-        30,
+        60,
         arguments,
         *("find_failures.py", "--planner", SEARCHED_PLANNER, "--data", arguments.output / "worlds"),
         *("--budget", SEARCH_BUDGET, "--until", FAILURES, "--workers", arguments.workers),
