@@ -27,7 +27,7 @@ FAILURES, SEARCH_BUDGET = 2, "90s"
 WORLD_SCENARIOS = 120
 IMPORTED_RECORDINGS = 14
 """Imported recordings at most, so that a folder of thousands ends in minutes as well."""
-DRIVEN = {"worlds": (14, 60), "recordings": (6, 30)}
+DRIVEN = {"worlds": (10, 65), "recordings": (4, 40)}
 """Driven scenarios, one of each type where there are enough, and the expected time [s]."""
 
 
@@ -50,7 +50,7 @@ def main(arguments: Arguments) -> None:
     output = arguments.output
     data = [("worlds", output / "worlds")]
     if not (output / "worlds" / "maps").is_dir():
-        step("Two towns with everyday traffic", 30, arguments, *make_worlds(arguments))
+        step("Two towns with everyday traffic", 60, arguments, *make_worlds(arguments))
     if has_recordings(arguments.recordings):
         data.append(("recordings", output / "recordings"))
         import_recordings(arguments)
@@ -74,7 +74,7 @@ def main(arguments: Arguments) -> None:
     seen = output / "results" / "cameras"
     step(
         "One drive from cameras",
-        25,
+        40,
         arguments,
         *("benchmark.py", "--data", output / "worlds", "--planner", CAMERA_PLANNER, "--limit", 1, "--no-probes"),
         # The first plan of a process loads the network and the renderer, slowly on a busy machine.
@@ -98,7 +98,7 @@ def find_failures(arguments: Arguments) -> None:
     found = arguments.output / "failures"
     step(
         f"{FAILURES} failures of {SEARCHED_PLANNER} that another driver would not have",
-        60,
+        45,
         arguments,
         *("find_failures.py", "--planner", SEARCHED_PLANNER, "--data", arguments.output / "worlds"),
         *("--budget", SEARCH_BUDGET, "--until", FAILURES, "--workers", arguments.workers),
@@ -139,7 +139,7 @@ def import_recordings(arguments: Arguments) -> None:
             )
             return
         options = ("--format", kind, "--output", target, "--limit", left)
-        step(f"Real recordings: {kind}", 10, arguments, "import_logs.py", source, *options)
+        step(f"Real recordings: {kind}", 15, arguments, "import_logs.py", source, *options)
         left -= min(left, len(importer_of(kind).find(source)))
 
 
