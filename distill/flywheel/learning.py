@@ -38,7 +38,7 @@ def label(
         folder: Of the labels.
         on_policy: Whether to label the states that the student visits too.
     """
-    # Here, as planners hang on it.
+    # Imported here, because it imports all planners.
     from distill.labelling import LabelJob, label_all
 
     settings = StateSettings(every_steps=config.label_every, shifted=1, seed=config.seed + number)
