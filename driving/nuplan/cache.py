@@ -45,3 +45,8 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file has a name of `replacing`: a process that was killed while it wrote leaves it, incomplete."""
+    return path.name.startswith(".")

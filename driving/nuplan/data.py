@@ -1,8 +1,10 @@
 """Logs, maps and images of a nuPlan data set."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from driving.nuplan.cache import is_temporary
 from driving.nuplan.logs import log_name_of
 
 DATASET_FOLDER = "nuplan-v1.1"
@@ -53,10 +55,12 @@ def _logs(data: Path) -> list[Path]:
     if data.is_file():
         return [data] if data.suffix == ".db" else []
     dataset = data / DATASET_FOLDER if (data / DATASET_FOLDER).is_dir() else data
-    direct = sorted(dataset.glob("*.db"))
-    if direct:
-        return direct
-    return sorted([*dataset.glob("splits/*/*.db"), *dataset.glob("*/*.db")])
+    direct = _complete(dataset.glob("*.db"))
+    return direct or _complete([*dataset.glob("splits/*/*.db"), *dataset.glob("*/*.db")])
+
+
+def _complete(logs: Iterable[Path]) -> list[Path]:
+    return sorted(log for log in logs if not is_temporary(log))
 
 
 def _maps_root(data: Path, maps: Path | str | None) -> Path:

@@ -9,6 +9,7 @@ No file names its own place, so that the folder can be moved.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from driving.nuplan.cache import is_temporary
 from simulation.benchmark.jobs import JobResult
 from simulation.files import write_atomically
 
@@ -86,7 +88,7 @@ class ResultStore:
 
     def finished(self) -> set[str]:
         """Keys of the finished jobs."""
-        return {path.stem for path in self.rows_folder.glob("*.parquet")}
+        return {path.stem for path in self._row_files()}
 
     def write(self, key: str, result: JobResult) -> None:
         """Store a finished job: first its simulation log, then the row that marks it as finished."""
@@ -115,11 +117,14 @@ class ResultStore:
 
     def read_all(self) -> list[JobResult]:
         """All finished jobs, ordered by their keys."""
-        return [_read_row(path) for path in sorted(self.rows_folder.glob("*.parquet"))]
+        return [_read_row(path) for path in sorted(self._row_files())]
 
     def log_file(self, key: str) -> Path:
         """The file of a job's simulation log."""
         return self.logs_folder / f"{key}.simlog"
+
+    def _row_files(self) -> Iterable[Path]:
+        return (path for path in self.rows_folder.glob("*.parquet") if not is_temporary(path))
 
 
 def storable(text: str) -> str:

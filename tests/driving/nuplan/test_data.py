@@ -10,6 +10,11 @@ def test_logs_are_found_in_splits_in_the_order_of_their_names(data_root, log_fil
     assert [path.name for path in DataRoot.find(data_root).log_files] == ["2021.01.01.log.db", log_file.name]
 
 
+def test_what_a_killed_writer_leaves_is_no_log(data_root, log_file):
+    log_file.with_name(".2021.01.01.log.db.x1y2.db").write_bytes(b"half")
+    assert [path.name for path in DataRoot.find(data_root).log_files] == [log_file.name]
+
+
 def test_the_layout_without_splits_works(data_root, log_file):
     shutil.move(log_file.parent, data_root / "nuplan-v1.1" / "trainval")
     shutil.rmtree(data_root / "nuplan-v1.1" / "splits")

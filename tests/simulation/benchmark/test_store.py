@@ -41,6 +41,13 @@ def test_a_result_comes_back_as_it_was_stored(store):
     assert store.read_all() == [store.read("key")]
 
 
+def test_a_row_that_a_killed_process_left_half_written_is_not_finished(store):
+    store.write("key", RESULT)
+    (store.rows_folder / ".other.parquet.x1y2.parquet").write_bytes(b"PAR1")
+    assert store.finished() == {"key"}
+    assert store.read_all() == [store.read("key")]
+
+
 def test_a_removed_job_is_not_finished(store):
     store.write("key", RESULT)
     store.remove("key")
