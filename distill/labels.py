@@ -180,6 +180,11 @@ class LabelStore:
         table = _table(states)
         _write_whole(self._path(name), lambda part: pq.write_table(table, part, compression="zstd"))
 
+    def scenario_ids(self) -> set[str]:
+        """The scenarios of all states."""
+        parts = (pq.read_table(path, columns=["scenario_id"]) for path in self.folder.glob("*.parquet"))
+        return {token for part in parts for token in part["scenario_id"].to_pylist()}
+
     def read(self) -> LabelledStates:
         """All labels, in the order of the parts' names.
 

@@ -1,7 +1,7 @@
 """What a flywheel does: student, data, evaluation sets and budgets; checked before anything is driven."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -23,19 +23,28 @@ MAX_NAMES = 3
 class FlywheelConfig:
     """The settings of a flywheel. Those of `FREE` may change when it is continued; all others decide the result."""
 
-    student: str
+    student: str = "student"
     """`student` for the shipped one, or the folder of a checkpoint."""
-    data: tuple[Path, ...]
-    """Data roots to drive, to search and to train on."""
-    validate: tuple[Path, ...]
-    """Data roots that decide whether a round is kept."""
-    test: tuple[Path, ...]
-    """Data roots that decide nothing, driven before the first round and after the last one."""
+    data: tuple[Path, ...] = ()
+    """Data root to drive, to search and to train on; may be repeated."""
+    validate: tuple[Path, ...] = ()
+    """Data root that decides whether a round is kept, of other maps; may be repeated."""
+    test: tuple[Path, ...] = ()
+    """Data root that decides nothing, of other maps, driven before the first round and after the last one; may be
+    repeated."""
+    labels: tuple[Path, ...] = ()
+    """Folder of scripts/label.py whose states every round replays, as those of the student's training; may be
+    repeated."""
     output: Path
+    """Folder of the flywheel; one in it is continued."""
     rounds: int = 3
+    """Rounds in all; a finished flywheel continues with a larger number."""
     seed: int = 0
+    """Seed of all random numbers."""
     recipe: str = "tiny"
+    """tiny, small or base: that of the student."""
     teacher: str = "rules"
+    """Name of the teacher of the labels."""
     limit: int | None = None
     """Scenarios of each data root that a round drives and searches, at most; drawn anew for each round."""
     search_drives: int = 400
@@ -49,7 +58,11 @@ class FlywheelConfig:
     neighbours: int = 2
     """Neighbours of each failure that each way of generating them makes, at most."""
     replay: int = 240
-    """Scenarios of the data roots with labels that every round replays."""
+    """Scenarios of the data roots that are labelled at the beginning, and that every round replays; 0 for none."""
+    new_share: float = 0.25
+    """Share of the states of the rounds in the training; the rest is replay."""
+    mirrored: float = 0.5
+    """Share of the batches in which left and right are exchanged."""
     label_every: int = 10
     """Steps of 0.1 s between labelled states."""
     steps: int = 600
@@ -61,18 +74,30 @@ class FlywheelConfig:
     max_loss: float = 0.005
     """Score that a validation set may lose in a round that is kept."""
     backend: Literal["process", "ray"] = "process"
+    """Local processes, or Ray; equal results."""
     workers: int = 1
+    """Number of processes."""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            ValueError: When one is out of its range, or a set is missing.
+        """
         for name in ("data", "validate", "test"):
             if not getattr(self, name):
                 raise ValueError(f"A flywheel needs at least one data root for --{name}, got none.")
-        for name in ("rounds", "failures", "replay", "label_every", "steps", "drives_per_scenario", "workers"):
+        for name in ("rounds", "failures", "label_every", "steps", "drives_per_scenario", "workers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
-
+        if self.replay < 1 and not self.labels:
+            raise ValueError(
+                f"A flywheel replays earlier states: name --labels, or set --replay to at least 1, not {self.replay}."
+            )
         if not 0.0 < self.mix <= 1.0:
             raise ValueError(f"`mix` is a share above 0 and up to 1, got {self.mix:g}.")
+        if not 0.0 <= self.new_share < 1.0:
+            raise ValueError(f"`new_share` is a share from 0 to below 1, got {self.new_share:g}.")
 
     @property
     def run_backend(self) -> str:
@@ -106,16 +131,24 @@ def entry_of(root: Path, token: str) -> ScenarioEntry:
     return next(entry for entry in entries_of(root) if entry.token == token)
 
 
-def prepare(config: FlywheelConfig) -> None:
+def prepare(config: FlywheelConfig, labelled: Set[str] = frozenset()) -> None:
     """Check the sets against each other and the folder against its configuration, and write the latter.
 
+    Args:
+        config: The settings.
+        labelled: Scenarios of its `labels`.
+
     Raises:
-        ValueError: When an evaluation set overlaps with others, or the folder has another configuration.
+        ValueError: When a number is out of its range, an evaluation set overlaps with others or with the labels, or
+            the folder has another configuration.
     """
+    config.check()
     sets = {name: [entries_of(root) for root in getattr(config, name)] for name in ("data", "validate", "test")}
     entries = {name: [entry for found in roots for entry in found] for name, roots in sets.items()}
     for held_out, other in (("validate", "data"), ("test", "data"), ("test", "validate")):
         require_apart(held_out, entries[held_out], other, entries[other])
+    for name in ("validate", "test"):
+        _require_none_shared("scenario", name, {entry.token for entry in entries[name]}, "labels", labelled)
     versions = {name: [data_version(found) for found in roots] for name, roots in sets.items()}
     described: dict[str, Any] = {key: value for key, value in asdict(config).items() if key not in FREE}
     _require_same({**described, **versions}, config.output)
@@ -131,13 +164,19 @@ def require_apart(
     """
     mine, theirs = list(entries), list(others)
     for word, key in (("scenario", "token"), ("map", "map_name")):
-        shared = sorted({getattr(one, key) for one in mine} & {getattr(one, key) for one in theirs})
-        if shared:
-            names = ", ".join(shared[:MAX_NAMES]) + (", ..." if len(shared) > MAX_NAMES else "")
-            raise ValueError(
-                f"--{name} and --{other_name} share {len(shared)} {word}{'s' if len(shared) > 1 else ''} ({names});"
-                f" figures on it would not be held out. Choose data of other maps for --{name}."
-            )
+        _require_none_shared(
+            word, name, {getattr(one, key) for one in mine}, other_name, {getattr(one, key) for one in theirs}
+        )
+
+
+def _require_none_shared(word: str, name: str, mine: Set[str], other_name: str, theirs: Set[str]) -> None:
+    shared = sorted(mine & theirs)
+    if shared:
+        names = ", ".join(shared[:MAX_NAMES]) + (", ..." if len(shared) > MAX_NAMES else "")
+        raise ValueError(
+            f"--{name} and --{other_name} share {len(shared)} {word}{'s' if len(shared) > 1 else ''} ({names});"
+            f" figures on it would not be held out. Choose data of other maps for --{name}."
+        )
 
 
 def _require_same(described: dict[str, Any], output: Path) -> None:

@@ -1,13 +1,15 @@
 """Labels and training of a round: failures and neighbours, on the log and on-policy, with replay; mixed weights."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import replace as replaced
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from distill.flywheel.config import FlywheelConfig
-from distill.labels import LabelHeader, LabelStore, joined
+from distill.labels import LabelHeader, LabelledStates, LabelStore, joined
 from distill.recipes import recipe
 from distill.states import StateSettings
 from distill.teacher import load_teacher
@@ -60,18 +62,20 @@ def label(
         pass
 
 
-def train(config: FlywheelConfig, number: int, labels: Sequence[Path], student: Path, folder: Path) -> int:
+def train(
+    config: FlywheelConfig, number: int, labels: tuple[Sequence[Path], Sequence[Path]], student: Path, folder: Path
+) -> int:
     """Continue the training of a student on labelled states; an interrupted training continues.
 
     Args:
         config: Recipe, steps, learning rate, seed.
         number: Of the round, for the seed of the batches.
-        labels: Folders of labels: of the replay and of all rounds up to now, all states of which count alike.
+        labels: Folders of the replay, and of all rounds up to now.
         student: Folder of the checkpoint whose weights the training begins with.
         folder: Of the new checkpoint.
 
     Returns:
-        Number of states.
+        Number of different states.
 
     Raises:
         ValueError: When the labels are of another teacher or vocabulary, or the recipe has another network.
@@ -81,19 +85,28 @@ def train(config: FlywheelConfig, number: int, labels: Sequence[Path], student: 
 
     vocabulary = TrajectoryVocabulary.load(student / VOCABULARY)
     header = LabelHeader.of(load_teacher(config.teacher, vocabulary))
-    states = joined([LabelStore(one, header).read() for one in labels])
-    settings = replace(
+    replay, learned = (joined([LabelStore(one, header).read() for one in folders]) for folders in labels)
+    settings = replaced(
         recipe(config.recipe),
         steps=config.steps,
         learning_rate=config.learning_rate,
         warmup_steps=config.steps // 10,
+        mirrored_share=config.mirrored,
         seed=config.seed * 1000 + number,
     )
+    states = with_share(replay, learned, config.new_share)
     trainer = Trainer(settings, Samples(states, vocabulary), vocabulary, folder)
     if trainer.step == 0:
         trainer.initialize_from(student)
     trainer.run()
-    return len(states)
+    return len(replay) + len(learned)
+
+
+def with_share(replay: LabelledStates, learned: LabelledStates, share: float) -> LabelledStates:
+    """Both, with the learned states repeated as a whole until they are at least a share of all states."""
+    times = max(1, math.ceil(share / (1.0 - share) * len(replay) / len(learned)))
+    rows = np.concatenate([np.arange(len(replay)), np.tile(len(replay) + np.arange(len(learned)), times)])
+    return joined([replay, learned]).take(rows)
 
 
 def mix(share: float, student: Path, trained: Path, folder: Path) -> None:

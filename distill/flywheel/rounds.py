@@ -21,6 +21,7 @@ from distill.flywheel.drives import drive_sets, read_scores, write_scores
 from distill.flywheel.failures import FAILURES, read_failures
 from distill.flywheel.results import DATA, DrivenSet, Failure, FlywheelResult, Round, SetScore
 from distill.flywheel.stages import Report, run_stage, seconds_of
+from distill.labels import LabelStore
 from driving.nuplan.entries import ScenarioEntry
 from planning.neural.planner import SHIPPED
 from simulation.files import write_atomically
@@ -41,25 +42,27 @@ def run_flywheel(config: FlywheelConfig, report: Report, on_round: Callable[[Rou
         ValueError: When the folder has another configuration, or evaluation sets overlap with others.
         ChildProcessError: When a worker died; the same call continues.
     """
-    prepare(config)
+    prepare(config, {token for labels in config.labels for token in LabelStore(labels).scenario_ids()})
     start = config.output / "start"
     student = run_stage(start / "student", lambda folder: _copy_student(config, folder), report)
-    replay = run_stage(start / "replay", lambda folder: _label_replay(config, student, folder), report)
+    replay = list(config.labels)
+    if config.replay:
+        replay.append(run_stage(start / "replay", lambda folder: _label_replay(config, student, folder), report))
     validation, test = sets_of(config.validate), sets_of(config.test)
     before = _driven(config, student, validation, start / "validation", report)
     test_before = _driven(config, student, test, start / "test", report)
     rounds: list[Round] = []
-    labels = [replay]
+    learned: list[Path] = []
     for number in range(1, config.rounds + 1):
-        done = _run_round(config, number, student, labels, before, report)
+        done = _run_round(config, number, student, (replay, learned), before, report)
         if done.is_kept:
             student, before = config.output / f"round_{number}" / "student", list(done.after)
         if done.states:
-            labels.append(config.output / f"round_{number}" / "labels")
+            learned.append(config.output / f"round_{number}" / "labels")
         rounds.append(done)
         on_round(done, config.output / f"round_{number}")
         report(f"round {number}: {'kept' if done.is_kept else 'rolled back'}. {done.reason}")
-    folders = [start / name for name in ("student", "replay", "validation", "test")]
+    folders = [start / name for name in ("student", "replay", "validation", "test") if (start / name).is_dir()]
     test_after = test_before
     if any(one.is_kept for one in rounds):
         # Named by the number of rounds, as a flywheel may be continued with more of them.
@@ -75,11 +78,11 @@ def _run_round(
     config: FlywheelConfig,
     number: int,
     student: Path,
-    labels: Sequence[Path],
+    labels: tuple[Sequence[Path], Sequence[Path]],
     before: Sequence[SetScore],
     report: Report,
 ) -> Round:
-    """A round with the present student, its validation scores and the labels of before."""
+    """A round with the present student, its validation scores, and the labels of the replay and of earlier rounds."""
     folder = config.output / f"round_{number}"
 
     def stage(name: str, work: Callable[[Path], None]) -> Path:
@@ -93,11 +96,12 @@ def _run_round(
     if not entries:
         return _without_failures(number, failed, counts, before, folder)
     new = stage("labels", lambda path: learning.label(config, number, entries, student, path))
-    trained = stage("training", lambda path: _train(config, number, [*labels, new], student, path))
+    replay, learned = labels
+    trained = stage("training", lambda path: _train(config, number, (replay, [*learned, new]), student, path))
     mixed = stage("student", lambda path: learning.mix(config.mix, student, trained, path))
     sets = [*sets_of(config.validate), *failed_sets(failed)]
     driven = _driven(config, mixed, sets, folder / "evaluation", report)
-    after, learned = driven[: len(before)], driven[len(before) :]
+    after = driven[: len(before)]
     is_kept, reason = decide(before, after, config.max_loss)
     return Round(
         number=number,
@@ -108,7 +112,7 @@ def _run_round(
         states=json.loads((trained / ABOUT).read_text(encoding="utf-8"))["states"],
         before=tuple(before),
         after=tuple(after),
-        learned=tuple(learned),
+        learned=tuple(driven[len(before) :]),
         seconds={name: seconds_of(folder / name) for name in STAGES},
     )
 
@@ -234,6 +238,8 @@ def _label_replay(config: FlywheelConfig, student: Path, folder: Path) -> None:
     learning.label(config, 0, [known[row] for row in sorted(rows.tolist())], student, folder, on_policy=False)
 
 
-def _train(config: FlywheelConfig, number: int, labels: Sequence[Path], student: Path, folder: Path) -> None:
+def _train(
+    config: FlywheelConfig, number: int, labels: tuple[Sequence[Path], Sequence[Path]], student: Path, folder: Path
+) -> None:
     states = learning.train(config, number, labels, student, folder)
     write_atomically(folder / ABOUT, json.dumps({"states": states}).encode())

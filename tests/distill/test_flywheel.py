@@ -3,11 +3,13 @@
 import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from distill.flywheel import config as config_module
 from distill.flywheel.config import FlywheelConfig, prepare, require_apart
 from distill.flywheel.drives import driven, read_scores, write_scores
+from distill.flywheel.learning import with_share
 from distill.flywheel.page import write_index, write_round
 from distill.flywheel.results import Driven, DrivenSet, Failure, FlywheelResult, Round, SetScore
 from distill.flywheel.rounds import decide, failed_sets, sets_of
@@ -61,11 +63,24 @@ def test_other_scenarios_of_a_map_that_is_trained_on_are_refused():
         require_apart("test", [entry("0" * 16, "town-1")], "data", [entry("1" * 16, "town-1")])
 
 
+def test_an_evaluation_set_whose_scenario_is_labelled_is_refused(settings):
+    with pytest.raises(ValueError, match="--validate and --labels share 1 scenario "):
+        prepare(settings, labelled={"a", f"{'b':0>16}"})
+
+
+def test_new_states_are_repeated_to_their_share(labelled):
+    replay, learned = labelled.take(np.zeros(9, dtype=np.int64)), labelled.take(np.ones(2, dtype=np.int64))
+    assert with_share(replay, learned, 0.25).kinds == (*replay.kinds, *learned.kinds, *learned.kinds)
+    assert with_share(replay, learned, 0.0).kinds == (*replay.kinds, *learned.kinds)
+
+
 def test_a_flywheel_needs_evaluation_sets_and_counts(settings):
     with pytest.raises(ValueError, match="at least one data root for --validate"):
-        replace(settings, validate=())
+        replace(settings, validate=()).check()
     with pytest.raises(ValueError, match="`steps` must be at least 1, got 0"):
-        replace(settings, steps=0)
+        replace(settings, steps=0).check()
+    with pytest.raises(ValueError, match="replays earlier states: name --labels, or set --replay"):
+        replace(settings, replay=0).check()
 
 
 def test_a_finished_stage_does_not_run_again(tmp_path):

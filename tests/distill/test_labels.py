@@ -21,6 +21,7 @@ def test_written_labels_are_read_unchanged(tmp_path, header, labelled):
     store.write("a", labelled.take(np.arange(3, 5)))
     store.write("nothing", None)
     found = LabelStore(tmp_path / "labels").read()
+    assert store.scenario_ids() == set(found.scenario_ids)
     assert found.scenario_ids == (*labelled.scenario_ids[3:5], *labelled.scenario_ids[:3])
     assert np.array_equal(found.scores, labelled.scores[[3, 4, 0, 1, 2]])
     assert np.array_equal(found.example, labelled.example[[3, 4, 0, 1, 2]], equal_nan=True)
