@@ -10,7 +10,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGES = ("driving", "perception", "simulation", "planning", "distill", "learning")
 LAYERS = (
-    {"geometry", "log", "files", "scenario_notes", "drawing", "time_limit"},
+    {"geometry", "log", "files", "process_tasks", "scenario_notes", "drawing", "time_limit"},
     {"ego"},
     {"metrics"},
     {"traffic", "rendering"},

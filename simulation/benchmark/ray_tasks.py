@@ -2,17 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import ray
 from ray.exceptions import RayActorError
 
 from simulation.benchmark.ray_backend import RaySettings, start_ray
-
-Task = TypeVar("Task", contravariant=True)
-Result = TypeVar("Result", covariant=True)
-OneTask = TypeVar("OneTask")
-OneResult = TypeVar("OneResult")
+from simulation.process_tasks import OneResult, OneTask, TaskWorker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +18,6 @@ class RayOptions:
     workers: int
     ray_address: str | None = None
     """Of a cluster; None starts Ray on this machine."""
-
-
-class TaskWorker(Protocol[Task, Result]):
-    """Runs tasks one after the other."""
-
-    def run(self, task: Task, /) -> Result:
-        """The result of a task."""
-        ...
 
 
 @ray.remote(num_cpus=1, max_restarts=0)

@@ -32,7 +32,7 @@ from simulation.generation.adversarial.records import (
     write_arrays,
 )
 from simulation.generation.adversarial.results import SearchSettings
-from simulation.generation.adversarial.workers import task_results
+from simulation.process_tasks import task_results
 
 MakePlanner = Callable[[], Planner]
 """Makes the planner in a worker; must pickle."""

@@ -1,6 +1,6 @@
 import pytest
 
-from simulation.generation.adversarial.workers import task_results
+from simulation.process_tasks import task_results
 
 
 class _Doubler:
