@@ -2,6 +2,7 @@ r"""Train a student planner from labels.
 
     python scripts/train_planner.py --labels labels --vocabulary vocabulary_1024.npz --output checkpoints/first
     python scripts/train_planner.py ... --imitation-only             # without the teacher, for comparison
+    python scripts/train_planner.py ... --initialize-from checkpoints/first --learning-rate 7e-4 --steps 1500
     python scripts/train_planner.py ... --rounds 2 --data worlds --data corner_cases --processes 2
                                                      # on-policy (DAgger) rounds
     torchrun --nproc-per-node 8 scripts/train_planner.py ... --recipe base
@@ -55,8 +56,12 @@ class Arguments(CommonArguments):
     """tiny, small or base."""
     steps: int | None = None
     """Training steps; the recipe's by default."""
+    learning_rate: float | None = None
+    """Highest learning rate; the recipe's by default. Use a lower one with --initialize-from."""
     seed: int = 0
     """Seed of the weights and of the batches."""
+    initialize_from: Path | None = None
+    """Another student of the same recipe whose weights the training begins with; random ones by default."""
     imitation_only: bool = False
     """Train without the teacher's scores."""
     no_augmentation: bool = False
@@ -92,6 +97,7 @@ def main(arguments: Arguments) -> None:
         with_shifted=not arguments.no_augmentation,
         mirrored_share=arguments.mirrored,
         steps=arguments.steps or config.steps,
+        learning_rate=arguments.learning_rate or config.learning_rate,
     )
     config = imitation_only(config) if arguments.imitation_only else config
     process = join_process_group(arguments.threads)
@@ -100,8 +106,9 @@ def main(arguments: Arguments) -> None:
         folder = arguments.output if number == arguments.rounds else arguments.output / f"round_{number}"
         steps = (arguments.round_steps or config.steps // 2) if number else config.steps
         trainer, validation = prepare(replace(config, steps=steps), folders, teacher, folder, process)
-        if number and trainer.step == 0:
-            trainer.initialize_from(arguments.output / f"round_{number - 1}")
+        before = arguments.output / f"round_{number - 1}" if number else arguments.initialize_from
+        if before is not None and trainer.step == 0:
+            trainer.initialize_from(before)
         train(arguments, trainer)
         if process.is_first and validation is not None:
             show(evaluate(trainer.student(), validation), validation)

@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from distill.labelling import LabelJob, label_all
 from distill.labels import HEADER, LabelStore
@@ -56,6 +57,13 @@ def contents(folder: Path) -> dict[str, bytes]:
     """All that lasts; TensorBoard begins a file at each call."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "tfevents" not in path.name)
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_a_training_begins_with_the_weights_of_another_student(command, made, tmp_path):
+    train(command, made, tmp_path / "first", seed=1)
+    train(command, made, tmp_path / "second", steps=1, initialize_from=tmp_path / "first", learning_rate=1e-9)
+    first, second = (load_file(tmp_path / name / "weights.safetensors") for name in ("first", "second"))
+    assert all(torch.allclose(first[name], value, atol=1e-6) for name, value in second.items())
 
 
 def test_a_round_drives_labels_and_trains_on_and_is_not_done_twice(command, made, tmp_path):
