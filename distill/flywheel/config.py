@@ -59,7 +59,7 @@ class FlywheelConfig:
     """Neighbours of each failure that each way of generating them makes, at most."""
     replay: int = 240
     """Scenarios of the data roots that are labelled at the beginning, and that every round replays; 0 for none."""
-    new_share: float = 0.25
+    new_share: float = 0.15
     """Share of the states of the rounds in the training; the rest is replay."""
     mirrored: float = 0.5
     """Share of the batches in which left and right are exchanged."""
@@ -98,6 +98,8 @@ class FlywheelConfig:
             raise ValueError(f"`mix` is a share above 0 and up to 1, got {self.mix:g}.")
         if not 0.0 <= self.new_share < 1.0:
             raise ValueError(f"`new_share` is a share from 0 to below 1, got {self.new_share:g}.")
+        if not 0.0 <= self.mirrored <= 1.0:
+            raise ValueError(f"`mirrored` is a share from 0 to 1, got {self.mirrored:g}.")
 
     @property
     def run_backend(self) -> str:

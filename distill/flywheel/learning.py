@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace as replaced
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +86,7 @@ def train(
     vocabulary = TrajectoryVocabulary.load(student / VOCABULARY)
     header = LabelHeader.of(load_teacher(config.teacher, vocabulary))
     replay, learned = (joined([LabelStore(one, header).read() for one in folders]) for folders in labels)
-    settings = replaced(
+    settings = replace(
         recipe(config.recipe),
         steps=config.steps,
         learning_rate=config.learning_rate,
@@ -103,7 +103,13 @@ def train(
 
 
 def with_share(replay: LabelledStates, learned: LabelledStates, share: float) -> LabelledStates:
-    """Both, with the learned states repeated as a whole until they are at least a share of all states."""
+    """Both, with the learned states repeated as a whole until they are at least a share of all states.
+
+    Args:
+        replay: States of earlier trainings.
+        learned: States of the rounds.
+        share: Of `learned` among all, from 0 to below 1.
+    """
     times = max(1, math.ceil(share / (1.0 - share) * len(replay) / len(learned)))
     rows = np.concatenate([np.arange(len(replay)), np.tile(len(replay) + np.arange(len(learned)), times)])
     return joined([replay, learned]).take(rows)

@@ -81,6 +81,10 @@ def test_a_flywheel_needs_evaluation_sets_and_counts(settings):
         replace(settings, steps=0).check()
     with pytest.raises(ValueError, match="replays earlier states: name --labels, or set --replay"):
         replace(settings, replay=0).check()
+    with pytest.raises(ValueError, match="`new_share` is a share from 0 to below 1, got 1"):
+        replace(settings, new_share=1.0).check()
+    with pytest.raises(ValueError, match="`mirrored` is a share from 0 to 1, got 50"):
+        replace(settings, mirrored=50.0).check()
 
 
 def test_a_finished_stage_does_not_run_again(tmp_path):
