@@ -24,8 +24,10 @@ SUB_SCORES = (
     "speed_limit",
 )
 """Columns of a label. The speed limit is a sub-score of its own, as progress alone would reward speeding."""
-FUTURE_STEPS = NUM_POSES + PDM_TTC_STEPS[-1]
-"""Steps of 0.1 s that a teacher uses: 4 s, and 0.9 s for the time to collision of the last pose."""
+WAITING_STEPS = 30
+"""Steps of 0.1 s after a motion in which an ego that stands at its end must not be hit."""
+FUTURE_STEPS = NUM_POSES + max(PDM_TTC_STEPS[-1], WAITING_STEPS)
+"""Steps of 0.1 s that a teacher uses: 4 s, and what follows for the time to collision and for standing egos."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

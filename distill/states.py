@@ -46,10 +46,15 @@ class StateSettings:
     """Of the scenarios that are labelled and driven without states of traffic lights, as many recordings are."""
     empty_share: float = 0.0
     """Of the scenarios that are labelled and driven without agents and static objects."""
+    short_sight_share: float = 0.0
+    """Of the scenarios in which agents are seen only near the ego, as in recordings of crowded streets; the teacher
+    scores with them all."""
+    sight_m: tuple[float, float] = (12.0, 45.0)
+    """Shortest and longest distance to which agents are then seen; one is drawn for each scenario."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("unlit_share", "empty_share"):
+        for name in ("unlit_share", "empty_share", "short_sight_share"):
             if not 0.0 <= (share := getattr(self, name)) <= 1.0:
                 raise ValueError(f"`{name}` is a share from 0 to 1, got {share:g}.")
 
@@ -70,12 +75,11 @@ def scenario_states(scenario: Scenario, settings: StateSettings) -> Iterator[Sta
     Which ones depends on the scenario and the seed only, not on what was labelled before.
     """
     rng = np.random.default_rng([settings.seed, int(scenario.scenario_id, 16) % 2**32])
-    scenario, is_varied = varied(scenario, settings)
+    variation = varied(scenario, settings)
+    scenario = variation.seen
     for iteration in labelled_iterations(scenario, settings.every_steps):
         observed = with_ego(scenario.observation_at(iteration), driven_state(scenario, iteration))
-        future = logged_future(scenario, iteration)
-        if is_varied:
-            future = replace(future, ego_poses=None)
+        future = variation.as_known(logged_future(variation.known, iteration))
         states = [(LOGGED, observed)]
         states += [
             (SHIFTED, with_ego(observed, shifted_state(observed.ego_now, settings, rng)))
@@ -94,9 +98,9 @@ def on_policy_states(scenarios: Sequence[Scenario], planner: Planner, settings: 
     Raises:
         Exception: The first error of the planner, if any.
     """
-    driven = [varied(each, settings) for each in scenarios]
-    rollouts = [Rollout(scenario, planner_name=planner.name) for scenario, _ in driven]
-    is_varied = {rollout: changed for rollout, (_, changed) in zip(rollouts, driven, strict=True)}
+    variations = [varied(each, settings) for each in scenarios]
+    rollouts = [Rollout(each.seen, planner_name=planner.name) for each in variations]
+    variation_of = dict(zip(rollouts, variations, strict=True))
     states: dict[Rollout, list[State]] = {rollout: [] for rollout in rollouts}
 
     def record(rollout: Rollout) -> bool:
@@ -104,9 +108,8 @@ def on_policy_states(scenarios: Sequence[Scenario], planner: Planner, settings: 
         if overlaps_agent(observation):
             return False
         if observation.iteration in labelled_iterations(scenario, settings.every_steps):
-            future = near_future(scenario, observation)
-            if is_varied[rollout]:
-                future = replace(future, ego_poses=None)
+            variation = variation_of[rollout]
+            future = variation.as_known(near_future(variation.known, observation))
             states[rollout].append(
                 State(scenario_id=scenario.scenario_id, kind=ON_POLICY, observation=observation, future=future)
             )
@@ -118,22 +121,49 @@ def on_policy_states(scenarios: Sequence[Scenario], planner: Planner, settings: 
     return list(states.values())
 
 
-def varied(scenario: Scenario, settings: StateSettings) -> tuple[Scenario, bool]:
-    """The scenario without traffic lights or without agents, if its id and the seed say so, and whether it changed.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Variation:
+    """A scenario as it is observed, and as the teacher scores it."""
 
-    A changed scenario is no example to imitate: what the log reacts to cannot be seen.
-    """
+    seen: Scenario
+    known: Scenario
+    is_example: bool
+    """Whether the log is an example to imitate: not where what it reacts to cannot be seen."""
+
+    def as_known(self, future: Future) -> Future:
+        """A future of `known`, without an imitation target where the log is no example."""
+        return future if self.is_example else replace(future, ego_poses=None)
+
+
+def varied(scenario: Scenario, settings: StateSettings) -> Variation:
+    """The scenario without traffic lights, without agents or with short sight, if its id and the seed say so."""
     # A generator of its own leaves the draws of the shifted states as they are.
     number = int(scenario.scenario_id, 16) % 2**32
-    is_unlit, is_empty = np.random.default_rng([settings.seed, number, 1]).random(2) < (
+    rng = np.random.default_rng([settings.seed, number, 1])
+    is_unlit, is_empty, is_short_sighted = rng.random(3) < (
         settings.unlit_share,
         settings.empty_share,
+        settings.short_sight_share,
     )
+    known = scenario
     if is_unlit:
-        scenario = replace(scenario, traffic_lights=TrafficLights.none(scenario.traffic_lights.num_steps))
+        known = replace(known, traffic_lights=TrafficLights.none(known.traffic_lights.num_steps))
     if is_empty:
-        scenario = replace(scenario, agents=AgentTracks.none(scenario.agents.num_steps))
-    return scenario, bool(is_unlit or is_empty)
+        known = replace(known, agents=AgentTracks.none(known.agents.num_steps))
+    seen = with_sight(known, rng.uniform(*settings.sight_m)) if is_short_sighted else known
+    return Variation(seen=seen, known=known, is_example=not (is_unlit or is_empty or is_short_sighted))
+
+
+def with_sight(scenario: Scenario, sight_m: float) -> Scenario:
+    """The scenario with agents within a distance of the logged ego only."""
+    agents = scenario.agents
+    away_m = np.hypot(*np.moveaxis(agents.poses[..., :2] - scenario.ego.rear_axle_poses[0, :, :2], -1, 0))
+    seen = agents.valid & (away_m <= sight_m)
+    poses, velocities, sizes = (
+        np.where(seen[..., np.newaxis], values, np.nan)
+        for values in (agents.poses, agents.velocities_mps, agents.sizes)
+    )
+    return replace(scenario, agents=replace(agents, valid=seen, poses=poses, velocities_mps=velocities, sizes=sizes))
 
 
 def near_future(scenario: Scenario, observation: Observation) -> Future:

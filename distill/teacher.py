@@ -8,9 +8,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
-from distill.contract import FUTURE_STEPS, SUB_SCORES, Future, Teacher, TeacherLabel, logged_future
+from distill.contract import (
+    FUTURE_STEPS,
+    SUB_SCORES,
+    WAITING_STEPS,
+    Future,
+    Teacher,
+    TeacherLabel,
+    logged_future,
+)
 from driving.agents import AgentTracks, static_mask
 from driving.geometry import box_corners
 from driving.names import unknown_name
@@ -27,13 +35,13 @@ from simulation.ego.vocabulary_tracking import FittedVocabulary, drive_whole_voc
 from simulation.geometry.boxes import boxes_overlapping
 from simulation.geometry.polylines import project_chunked
 from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
-from simulation.metrics.pdm.agents import ScoredAgents
+from simulation.metrics.pdm.agents import ScoredAgents, near_grid, no_collision_scores
 from simulation.metrics.pdm.areas import red_rows_by_step
 from simulation.metrics.pdm.closing import closing_scores
-from simulation.metrics.pdm.road import ClassifiedAreas, ScoredMotions, enters_areas
+from simulation.metrics.pdm.road import ClassifiedAreas, ScoredMotions, ego_areas, enters_areas
 from simulation.metrics.pdm.rules import PDMS_RULES, PdmWeights
 from simulation.metrics.pdm.scorer import Centerline, PdmScene, PdmScores, reached_region, score_motions
-from simulation.metrics.rules import MAX_OVERSPEED_MPS
+from simulation.metrics.rules import MAX_OVERSPEED_MPS, STOPPED_SPEED_MPS
 
 FAIR_SPEED_SCORE = 0.9
 """Motions with a lower speed-limit score do not set the reference of progress."""
@@ -43,9 +51,14 @@ trained to expect them drives slowly on every empty road."""
 STEADY_STEPS = 15
 """Comfort assumes that the ego held its present acceleration for so many steps before."""
 
+STANDING_MPS = 1.5
+"""An ego that ends a motion more slowly than this is taken to stay where it is."""
+HIT_SCORE = 0.5
+"""Of `no_collision`, when an agent would hit the ego where it stands: the plan may still change by then."""
+
 RULES = replace(
     PDMS_RULES,
-    version="rules.4",
+    version="rules.5",
     lanes_are_road=True,
     multiplies_direction=True,
     compares_allowed_progress=False,
@@ -101,6 +114,8 @@ class RuleTeacher:
         is_comfortable = comfortable_motions(states, steady=STEADY_STEPS, last=OPEN_STEPS)
         scored = score_motions(states, scene, RULES, comfort=is_comfortable.astype(np.float64))
         columns = {name: getattr(scored, name) for name in SUB_SCORES if name != "speed_limit"}
+        is_hit = hit_while_standing(states, scene)
+        columns["no_collision"] = np.where(is_hit, np.minimum(scored.no_collision, HIT_SCORE), scored.no_collision)
         red_rows = red_rows_by_step(future.traffic_lights, range(NUM_POSES), road.map.connector_rows(road.rows))
         columns["traffic_lights"] = _light_scores(states, scene, red_rows)
         columns["time_to_collision"] = _closing_scores(states, scored, scene, future.agents)
@@ -138,6 +153,28 @@ def _scored_agents(agents: AgentTracks, ego_center: Float64[np.ndarray, "3"]) ->
         is_ignored=appears_far | valid[0] & boxes_overlapping(ego_corners, poses[0], sizes[0]),
         stride=1,
     )
+
+
+def hit_while_standing(states: Float64[np.ndarray, "entries 41 10"], scene: PdmScene) -> Bool[np.ndarray, "entries"]:
+    """Whether the ego ends a motion nearly standing, and an agent then hits its front or side within 3 s.
+
+    Without this, braking in front of an oncoming vehicle is rated as safe until it is too late to move aside.
+    Contacts at the rear are not counted, as in the metric of at-fault collisions.
+    """
+    is_hit = np.zeros(len(states), dtype=bool)
+    standing = np.flatnonzero(states[:, -1, VELOCITY_X] < STANDING_MPS)
+    if not len(standing) or not scene.agents.valid.shape[1]:
+        return is_hit
+    held = np.repeat(states[standing, -1:], WAITING_STEPS, axis=1)
+    # At exactly 0 m/s, no contact would be the ego's fault.
+    held[..., VELOCITY_X] = np.maximum(held[..., VELOCITY_X], 2.0 * STOPPED_SPEED_MPS)
+    waiting = np.concatenate([states[standing], held], axis=1)
+    classified = ClassifiedAreas(scene.areas.raster(*reached_region(waiting, scene.vehicle)), scene.kinds)
+    box = ego_box(scene.vehicle)
+    motions = ScoredMotions(waiting, ego_areas(waiting, classified, box), box)
+    _, first = no_collision_scores(motions, scene.agents, near_grid(waiting, scene.agents, box))
+    is_hit[standing] = first >= NUM_POSES
+    return is_hit
 
 
 def _closing_scores(

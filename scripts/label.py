@@ -44,6 +44,8 @@ class Arguments(CommonArguments):
     """Share of the scenarios that are labelled without states of traffic lights."""
     empty: float = 0.0
     """Share of the scenarios that are labelled without agents."""
+    short_sight: float = 0.0
+    """Share of the scenarios that are labelled with agents near the ego only; the teacher scores with all agents."""
     driven_by: str | None = None
     """Label on-policy states of this planner in closed loop instead of states of the log."""
     limit: int | None = None
@@ -69,6 +71,7 @@ def main(arguments: Arguments) -> None:
         shifted=arguments.shifted,
         unlit_share=arguments.unlit,
         empty_share=arguments.empty,
+        short_sight_share=arguments.short_sight,
         seed=arguments.seed,
     )
     jobs = [

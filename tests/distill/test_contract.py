@@ -10,7 +10,7 @@ from driving.synthetic.scenes import scene
 def test_the_future_starts_now_and_covers_4_9_s():
     road = scene("straight_road")
     future = logged_future(road, 20)
-    assert FUTURE_STEPS == 50
+    assert FUTURE_STEPS == 71
     assert future.agents.num_steps == future.traffic_lights.num_steps == FUTURE_STEPS
     # 10 m/s.
     assert future.ego_poses[0] == pytest.approx(road.logged_ego_pose(20))
@@ -32,5 +32,5 @@ def test_an_iteration_outside_the_scenario_is_refused(iteration):
 
 def test_agents_and_lights_of_different_lengths_are_refused():
     future = logged_future(scene("queue"), 0)
-    with pytest.raises(ValueError, match="must share the future; got 50 and 3 steps"):
+    with pytest.raises(ValueError, match="must share the future; got 71 and 3 steps"):
         Future(agents=future.agents, traffic_lights=future.traffic_lights.steps(0, 3))

@@ -76,7 +76,23 @@ def test_a_share_of_the_scenarios_is_labelled_without_agents():
     assert all(state.future.ego_poses is None for state in empty)
 
 
-@pytest.mark.parametrize("name", ["unlit_share", "empty_share"])
+def test_agents_beyond_a_short_sight_are_left_to_the_teacher():
+    settings = StateSettings(every_steps=50, shifted=0, short_sight_share=1.0, sight_m=(15.0, 15.0))
+    for states in (
+        list(scenario_states(scene("queue"), settings)),
+        on_policy_states([scene("queue")], StandStillPlanner(), settings)[0],
+    ):
+        assert len(states) == 3
+        for state in states:
+            now = state.observation.agents
+            logged = scene("queue").logged_ego_pose(state.observation.iteration)
+            seen_m = np.hypot(*(now.poses[now.valid[:, -1], -1, :2] - logged[:2]).T)
+            assert (seen_m <= 15.0).all()
+            assert state.future.ego_poses is None
+        assert any(state.future.agents.num_agents > state.observation.agents.valid[:, -1].sum() for state in states)
+
+
+@pytest.mark.parametrize("name", ["unlit_share", "empty_share", "short_sight_share"])
 def test_an_impossible_share_of_changed_scenarios_is_refused(name):
     with pytest.raises(ValueError, match=f"`{name}` is a share from 0 to 1, got 2"):
         StateSettings(**{name: 2.0})

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from distill.contract import SUB_SCORES, Future, logged_future
+from distill.states import with_ego
 from distill.teacher import TEACHERS, RuleTeacher, check_teacher, load_teacher
 from driving import AgentTracks, LightStatus, Route
 from driving.synthetic.scenes import scene
@@ -127,6 +128,35 @@ def test_oncoming_agents_that_appear_far_away_later_are_ignored(distance_m, no_c
     )
     label = RuleTeacher(straight(10.0)).label(observation, replace(future, agents=oncoming))
     assert label.scores[0, SUB_SCORES.index("no_collision")] == no_collision
+
+
+@pytest.mark.parametrize(
+    ("side", "distance_m", "expected"),
+    # Another 3 s after a motion of 4 s: at 10 m/s an agent comes 70 m near.
+    [("ahead", 60.0, 0.5), ("ahead", 80.0, 1.0), ("behind", 60.0, 1.0)],
+)
+def test_standing_where_an_agent_comes_is_no_way_out(side, distance_m, expected):
+    scenario = scene("straight_road")
+    observation, future = scenario.observation_at(20), logged_future(scenario, 20)
+    steps = future.agents.num_steps
+    x, y, heading = observation.ego_now.center_pose()
+    forward = np.array([np.cos(heading), np.sin(heading)])
+    toward_ego = -forward if side == "ahead" else forward
+    away_m = distance_m - 10.0 * 0.1 * np.arange(steps)
+    poses = np.zeros((1, steps, 3))
+    poses[0, :, :2] = np.array([x, y]) - away_m[:, np.newaxis] * toward_ego
+    poses[0, :, 2] = np.arctan2(toward_ego[1], toward_ego[0])
+    agent = AgentTracks(
+        track_ids=("coming",),
+        kinds=np.zeros(1, dtype=np.int8),
+        poses=poses,
+        velocities_mps=np.broadcast_to(10.0 * toward_ego, (1, steps, 2)).copy(),
+        sizes=np.broadcast_to([4.5, 2.0], (1, steps, 2)).copy(),
+        valid=np.ones((1, steps), dtype=bool),
+    )
+    ego = replace(observation.ego_now, velocity_mps=np.zeros(2), acceleration_mps2=np.zeros(2))
+    label = RuleTeacher(straight(0.0)).label(with_ego(observation, ego), replace(future, agents=agent))
+    assert label.scores[0, SUB_SCORES.index("no_collision")] == expected
 
 
 @pytest.mark.parametrize("count", [0, 500])
