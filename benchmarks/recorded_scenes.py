@@ -7,8 +7,9 @@ r"""Measure networks of scenes against recordings that neither they nor their ca
         --output results/recorded_scenes.json
 
 Each fold of recordings is compared with scenes that the network of that fold draws on its maps, given map and place
-of the ego. `before` is one network for all folds, by default that of calibrated towns in the package. The floor are
-the other recordings. Prints and writes the mean over the folds, and each fold.
+of the ego. `before` is one network for all folds, by default that of calibrated towns in the package. Both also draw
+scenes with the numbers of agents of a random scene of the other recordings. The floor are the other recordings.
+Prints and writes the mean over the folds, and each fold.
 """
 
 import os
@@ -18,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,10 +74,13 @@ def main(arguments: Arguments) -> None:
     for network, names in zip(networks, folds, strict=True):
         held_out = [one for one in snapshots if one.source in names]
         reference = scene_statistics(held_out)
+        others = [one for one in snapshots if one.source not in names]
         kinds = {
             "learned from other recordings": drawn(network, held_out, arguments.seed),
             "before": drawn(before, held_out, arguments.seed),
-            "other recordings (floor)": scene_statistics(one for one in snapshots if one.source not in names),
+            "learned, counts of other recordings": drawn(network, held_out, arguments.seed, others),
+            "before, counts of other recordings": drawn(before, held_out, arguments.seed, others),
+            "other recordings (floor)": scene_statistics(others),
         }
         rows += [row(kind, found, reference) for kind, found in kinds.items()]
     content = {**provenance(), "folds": folds, "rows": rows, "means": means(rows)}
@@ -83,10 +88,13 @@ def main(arguments: Arguments) -> None:
     console.print(table(means(rows)))
 
 
-def drawn(network: Checkpoint, scenes: list[SceneSnapshot], seed: int) -> SceneStatistics:
-    """Statistics of one drawn scene on the map of each recorded one."""
+def drawn(
+    network: Checkpoint, scenes: list[SceneSnapshot], seed: int, counts: Sequence[SceneSnapshot] = ()
+) -> SceneStatistics:
+    """Statistics of one drawn scene on each recorded map, with numbers of agents as in `counts`, if there are any."""
+    sampler = control_of_checkpoint(network, has_training_counts=bool(counts))(counts)
     with one_thread():
-        return scene_statistics(sampled(control_of_checkpoint(network)([]), scenes, seed))
+        return scene_statistics(sampled(sampler, scenes, seed))
 
 
 def row(kind: str, found: SceneStatistics, reference: SceneStatistics) -> dict[str, Any]:

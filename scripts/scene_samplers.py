@@ -4,13 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from driving.agents import AgentKind
+from driving.geometry import local_from_global
+from simulation.generation.condition import MAX_COUNT, SceneCondition
 from simulation.generation.learned.checkpoint import SHIPPED, Checkpoint, untrained
-from simulation.generation.learned.drawing import canvas_for, draw_scene
+from simulation.generation.learned.drawing import canvas_for, draw_scene, draw_scene_with_counts
+from simulation.generation.learned.pieces import lane_pieces
+from simulation.generation.learned.scales import NUM_POSES
 from simulation.generation.learned.scene import Scene
-from simulation.generation.learned.window import scene_window
+from simulation.generation.learned.window import SceneWindow, scene_window
 from simulation.geometry.lane_anchors import lane_anchors
 from simulation.realism.controls import Control, Sampler
-from simulation.realism.snapshots import SceneSnapshot
+from simulation.realism.snapshots import FIELD_M, SceneSnapshot
 
 
 def learned_control() -> Control:
@@ -38,8 +43,14 @@ def snapshot_of(scene: Scene) -> SceneSnapshot:
     )
 
 
-def control_of_checkpoint(checkpoint: Checkpoint) -> Control:
-    """Scenes that a network draws; it ignores the training scenes."""
+def control_of_checkpoint(checkpoint: Checkpoint, *, has_training_counts: bool = False) -> Control:
+    """Scenes that a network draws.
+
+    Args:
+        checkpoint: The network.
+        has_training_counts: Whether the numbers of agents around the ego are those of a training scene, drawn at
+            random. Else the network decides, and the training scenes are ignored.
+    """
 
     def control(training: Sequence[SceneSnapshot]) -> Sampler:
         def sample(scene: SceneSnapshot, rng: np.random.Generator) -> SceneSnapshot:
@@ -51,10 +62,37 @@ def control_of_checkpoint(checkpoint: Checkpoint) -> Control:
             except ValueError:
                 # A map with too few lanes around stays empty: what the network cannot fill counts as a difference.
                 return scene.take(np.zeros(1, dtype=np.int64))
-            drawn = draw_scene(checkpoint.network, canvas_for(checkpoint.network, window, {}), rng)
+            wanted = None
+            if has_training_counts:
+                wanted = counts_like(training[int(rng.integers(len(training)))], window)
+            canvas = canvas_for(checkpoint.network, window, {}, wanted)
+            drawn = (draw_scene_with_counts if wanted else draw_scene)(checkpoint.network, canvas, rng)
             # Parked vehicles beside the road are left out, as in the recorded scenes.
             return snapshot_of(Scene(window=window, agents=drawn.agents, ego=0)).in_field()
 
         return sample
 
     return control
+
+
+def counts_like(scene: SceneSnapshot, window: SceneWindow) -> SceneCondition:
+    """The numbers of agents with which the field around the ego of a window is filled as that of a scene.
+
+    A recording shows fewer agents far from its sensors. The field's number per length of lane is taken for the whole
+    window.
+
+    Args:
+        scene: Cut to the field.
+        window: Around another ego.
+    """
+    pieces = lane_pieces(window.map)
+    middles = pieces.poses[window.pieces, NUM_POSES // 2, :2]
+    in_field = (np.abs(local_from_global(middles, window.center)) <= FIELD_M / 2).all(axis=1)
+    factor = window.lane_m / float(pieces.length_m[window.pieces[in_field]].sum())
+    # The ego is not counted.
+    counts = np.bincount(scene.kinds[1:], minlength=len(AgentKind))
+    vehicles, bicycles, pedestrians = (
+        min(round(counts[kind] * factor), MAX_COUNT)
+        for kind in (AgentKind.VEHICLE, AgentKind.BICYCLE, AgentKind.PEDESTRIAN)
+    )
+    return SceneCondition(vehicles=vehicles, bicycles=bicycles, pedestrians=pedestrians)
