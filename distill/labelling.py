@@ -51,7 +51,7 @@ def label_scenario(job: LabelJob) -> int:
     else:
         (states,) = on_policy_states([scenario], _planner(job.driven_by), job.settings)
     labelled = label_states(states, teacher, builder)
-    store.write(job.part, labelled)
+    store.write(job.part, labelled, job.entry.map_name)
     return 0 if labelled is None else len(labelled)
 
 

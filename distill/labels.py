@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,8 @@ from simulation.ego.dynamics import state_array
 
 FORMAT = "camber.labels.1"
 HEADER = "labels.json"
+MAP_NAME = b"map_name"
+"""Metadata of a file."""
 FORECAST_STEPS = np.arange(5, NUM_POSES, 5)
 """Steps of the agents' future positions that are stored: every half second."""
 SCALE = 255.0
@@ -141,6 +144,13 @@ def _agents_ahead(observation: Observation, future: Future) -> np.ndarray:
     return ahead
 
 
+class LabelSources(NamedTuple):
+    """Where labelled states come from."""
+
+    scenario_ids: frozenset[str]
+    map_names: frozenset[str]
+
+
 class LabelStore:
     """A folder of label files."""
 
@@ -175,15 +185,36 @@ class LabelStore:
         """Whether a part is finished."""
         return self._path(name).is_file()
 
-    def write(self, name: str, states: LabelledStates | None) -> None:
-        """Write a part: the states of one scenario, None for a scenario without states."""
+    def write(self, name: str, states: LabelledStates | None, map_name: str = "") -> None:
+        """Write a part: the states of one scenario, None for a scenario without states.
+
+        Args:
+            name: Of the part.
+            states: Labelled.
+            map_name: Of the scenario; labels without it cannot be held against evaluation sets.
+        """
         table = _table(states)
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), MAP_NAME: map_name})
         _write_whole(self._path(name), lambda part: pq.write_table(table, part, compression="zstd"))
 
-    def scenario_ids(self) -> set[str]:
-        """The scenarios of all states."""
-        parts = (pq.read_table(path, columns=["scenario_id"]) for path in self.folder.glob("*.parquet"))
-        return {token for part in parts for token in part["scenario_id"].to_pylist()}
+    def sources(self) -> LabelSources:
+        """The scenarios and maps of all states.
+
+        Raises:
+            ValueError: When the map of a state is not known.
+        """
+        ids: set[str] = set()
+        maps: set[str] = set()
+        for path in sorted(self.folder.glob("*.parquet")):
+            table = pq.read_table(path, columns=["scenario_id"])
+            if not len(table):
+                continue
+            map_name = (table.schema.metadata or {}).get(MAP_NAME, b"").decode()
+            if not map_name:
+                raise ValueError(f"{path} does not name the map of its states. Label again with scripts/label.py.")
+            ids.update(table["scenario_id"].to_pylist())
+            maps.add(map_name)
+        return LabelSources(frozenset(ids), frozenset(maps))
 
     def read(self) -> LabelledStates:
         """All labels, in the order of the parts' names.

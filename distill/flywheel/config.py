@@ -133,24 +133,18 @@ def entry_of(root: Path, token: str) -> ScenarioEntry:
     return next(entry for entry in entries_of(root) if entry.token == token)
 
 
-def prepare(config: FlywheelConfig, labelled: Set[str] = frozenset()) -> None:
+def prepare(config: FlywheelConfig) -> None:
     """Check the sets against each other and the folder against its configuration, and write the latter.
 
-    Args:
-        config: The settings.
-        labelled: Scenarios of its `labels`.
-
     Raises:
-        ValueError: When a number is out of its range, an evaluation set overlaps with others or with the labels, or
-            the folder has another configuration.
+        ValueError: When a number is out of its range, an evaluation set overlaps with others, or the folder has
+            another configuration.
     """
     config.check()
     sets = {name: [entries_of(root) for root in getattr(config, name)] for name in ("data", "validate", "test")}
     entries = {name: [entry for found in roots for entry in found] for name, roots in sets.items()}
     for held_out, other in (("validate", "data"), ("test", "data"), ("test", "validate")):
         require_apart(held_out, entries[held_out], other, entries[other])
-    for name in ("validate", "test"):
-        _require_none_shared("scenario", name, {entry.token for entry in entries[name]}, "labels", labelled)
     versions = {name: [data_version(found) for found in roots] for name, roots in sets.items()}
     described: dict[str, Any] = {key: value for key, value in asdict(config).items() if key not in FREE}
     _require_same({**described, **versions}, config.output)
@@ -166,12 +160,17 @@ def require_apart(
     """
     mine, theirs = list(entries), list(others)
     for word, key in (("scenario", "token"), ("map", "map_name")):
-        _require_none_shared(
+        require_none_shared(
             word, name, {getattr(one, key) for one in mine}, other_name, {getattr(one, key) for one in theirs}
         )
 
 
-def _require_none_shared(word: str, name: str, mine: Set[str], other_name: str, theirs: Set[str]) -> None:
+def require_none_shared(word: str, name: str, mine: Set[str], other_name: str, theirs: Set[str]) -> None:
+    """Check that a set has nothing in common with another one.
+
+    Raises:
+        ValueError: Names what both contain.
+    """
     shared = sorted(mine & theirs)
     if shared:
         names = ", ".join(shared[:MAX_NAMES]) + (", ..." if len(shared) > MAX_NAMES else "")

@@ -4,11 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from distill.flywheel.config import FlywheelConfig
+from distill.flywheel.config import FlywheelConfig, entries_of, require_none_shared
 from distill.labels import LabelHeader, LabelledStates, LabelStore, joined
 from distill.recipes import recipe
 from distill.states import StateSettings
@@ -19,6 +20,28 @@ from planning.neural.vocabulary import TrajectoryVocabulary
 
 VOCABULARY = "vocabulary.npz"
 """Of a student's checkpoint."""
+
+
+class LabelFolders(NamedTuple):
+    """Folders of labels that a round trains on."""
+
+    replay: Sequence[Path]
+    """States of earlier trainings."""
+    learned: Sequence[Path]
+    """States of the rounds."""
+
+
+def require_unlabelled(config: FlywheelConfig) -> None:
+    """Check that no evaluation set has a scenario or a map of the labels that are replayed.
+
+    Raises:
+        ValueError: Names what both contain, or a label file without the name of its map.
+    """
+    for sources in [LabelStore(folder).sources() for folder in config.labels]:
+        for name in ("validate", "test"):
+            entries = [entry for root in getattr(config, name) for entry in entries_of(root)]
+            require_none_shared("scenario", name, {one.token for one in entries}, "labels", sources.scenario_ids)
+            require_none_shared("map", name, {one.map_name for one in entries}, "labels", sources.map_names)
 
 
 def label(
@@ -62,15 +85,13 @@ def label(
         pass
 
 
-def train(
-    config: FlywheelConfig, number: int, labels: tuple[Sequence[Path], Sequence[Path]], student: Path, folder: Path
-) -> int:
+def train(config: FlywheelConfig, number: int, labels: LabelFolders, student: Path, folder: Path) -> int:
     """Continue the training of a student on labelled states; an interrupted training continues.
 
     Args:
         config: Recipe, steps, learning rate, seed.
         number: Of the round, for the seed of the batches.
-        labels: Folders of the replay, and of all rounds up to now.
+        labels: What to train on.
         student: Folder of the checkpoint whose weights the training begins with.
         folder: Of the new checkpoint.
 

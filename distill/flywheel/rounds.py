@@ -19,9 +19,9 @@ from distill.flywheel import failures, learning, neighbours
 from distill.flywheel.config import FlywheelConfig, entries_of, entry_of, prepare
 from distill.flywheel.drives import drive_sets, read_scores, write_scores
 from distill.flywheel.failures import FAILURES, read_failures
+from distill.flywheel.learning import LabelFolders
 from distill.flywheel.results import DATA, DrivenSet, Failure, FlywheelResult, Round, SetScore
 from distill.flywheel.stages import Report, run_stage, seconds_of
-from distill.labels import LabelStore
 from driving.nuplan.entries import ScenarioEntry
 from planning.neural.planner import SHIPPED
 from simulation.files import write_atomically
@@ -42,7 +42,8 @@ def run_flywheel(config: FlywheelConfig, report: Report, on_round: Callable[[Rou
         ValueError: When the folder has another configuration, or evaluation sets overlap with others.
         ChildProcessError: When a worker died; the same call continues.
     """
-    prepare(config, {token for labels in config.labels for token in LabelStore(labels).scenario_ids()})
+    learning.require_unlabelled(config)
+    prepare(config)
     start = config.output / "start"
     student = run_stage(start / "student", lambda folder: _copy_student(config, folder), report)
     replay = list(config.labels)
@@ -54,7 +55,7 @@ def run_flywheel(config: FlywheelConfig, report: Report, on_round: Callable[[Rou
     rounds: list[Round] = []
     learned: list[Path] = []
     for number in range(1, config.rounds + 1):
-        done = _run_round(config, number, student, (replay, learned), before, report)
+        done = _run_round(config, number, student, LabelFolders(replay, learned), before, report)
         if done.is_kept:
             student, before = config.output / f"round_{number}" / "student", list(done.after)
         if done.states:
@@ -78,7 +79,7 @@ def _run_round(
     config: FlywheelConfig,
     number: int,
     student: Path,
-    labels: tuple[Sequence[Path], Sequence[Path]],
+    labels: LabelFolders,
     before: Sequence[SetScore],
     report: Report,
 ) -> Round:
@@ -96,8 +97,8 @@ def _run_round(
     if not entries:
         return _without_failures(number, failed, counts, before, folder)
     new = stage("labels", lambda path: learning.label(config, number, entries, student, path))
-    replay, learned = labels
-    trained = stage("training", lambda path: _train(config, number, (replay, [*learned, new]), student, path))
+    labels = labels._replace(learned=[*labels.learned, new])
+    trained = stage("training", lambda path: _train(config, number, labels, student, path))
     mixed = stage("student", lambda path: learning.mix(config.mix, student, trained, path))
     sets = [*sets_of(config.validate), *failed_sets(failed)]
     driven = _driven(config, mixed, sets, folder / "evaluation", report)
@@ -238,8 +239,6 @@ def _label_replay(config: FlywheelConfig, student: Path, folder: Path) -> None:
     learning.label(config, 0, [known[row] for row in sorted(rows.tolist())], student, folder, on_policy=False)
 
 
-def _train(
-    config: FlywheelConfig, number: int, labels: tuple[Sequence[Path], Sequence[Path]], student: Path, folder: Path
-) -> None:
+def _train(config: FlywheelConfig, number: int, labels: LabelFolders, student: Path, folder: Path) -> None:
     states = learning.train(config, number, labels, student, folder)
     write_atomically(folder / ABOUT, json.dumps({"states": states}).encode())

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from distill.flywheel import config as config_module
+from distill.flywheel import learning
 from distill.flywheel.config import FlywheelConfig, prepare, require_apart
 from distill.flywheel.drives import driven, read_scores, write_scores
 from distill.flywheel.learning import with_share
@@ -14,6 +15,8 @@ from distill.flywheel.page import write_index, write_round
 from distill.flywheel.results import Driven, DrivenSet, Failure, FlywheelResult, Round, SetScore
 from distill.flywheel.rounds import decide, failed_sets, sets_of
 from distill.flywheel.stages import run_stage, seconds_of
+from distill.labels import LabelHeader, LabelStore
+from distill.teacher import RuleTeacher
 from driving.nuplan.entries import ScenarioEntry
 from simulation.benchmark.jobs import JobResult
 from simulation.benchmark.mapping import mapped
@@ -63,9 +66,23 @@ def test_other_scenarios_of_a_map_that_is_trained_on_are_refused():
         require_apart("test", [entry("0" * 16, "town-1")], "data", [entry("1" * 16, "town-1")])
 
 
-def test_an_evaluation_set_whose_scenario_is_labelled_is_refused(settings):
-    with pytest.raises(ValueError, match="--validate and --labels share 1 scenario "):
-        prepare(settings, labelled={"a", f"{'b':0>16}"})
+@pytest.mark.parametrize(
+    ("token", "map_name", "message"),
+    [("f" * 16, "another_town", None), (f"{'b':0>16}", "another_town", "1 scenario "), ("f" * 16, "b", "1 map ")],
+)
+def test_an_evaluation_set_whose_scenario_or_map_is_labelled_is_refused(
+    settings, monkeypatch, tmp_path, labelled, vocabulary, token, map_name, message
+):
+    monkeypatch.setattr(learning, "entries_of", config_module.entries_of)
+    store = LabelStore(tmp_path / "labels", LabelHeader.of(RuleTeacher(vocabulary)))
+    states = labelled.take(np.arange(1))
+    store.write("part", replace(states, scenario_ids=(token,)), map_name)
+    settings = replace(settings, labels=(store.folder,))
+    if message is None:
+        learning.require_unlabelled(settings)
+        return
+    with pytest.raises(ValueError, match=f"--validate and --labels share {message}"):
+        learning.require_unlabelled(settings)
 
 
 def test_new_states_are_repeated_to_their_share(labelled):

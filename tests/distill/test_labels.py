@@ -17,16 +17,23 @@ def header(vocabulary) -> LabelHeader:
 
 def test_written_labels_are_read_unchanged(tmp_path, header, labelled):
     store = LabelStore(tmp_path / "labels", header)
-    store.write("b", labelled.take(np.arange(3)))
-    store.write("a", labelled.take(np.arange(3, 5)))
-    store.write("nothing", None)
+    store.write("b", labelled.take(np.arange(3)), "first_town")
+    store.write("a", labelled.take(np.arange(3, 5)), "second_town")
+    store.write("nothing", None, "empty_town")
     found = LabelStore(tmp_path / "labels").read()
-    assert store.scenario_ids() == set(found.scenario_ids)
+    assert store.sources() == (set(found.scenario_ids), {"first_town", "second_town"})
     assert found.scenario_ids == (*labelled.scenario_ids[3:5], *labelled.scenario_ids[:3])
     assert np.array_equal(found.scores, labelled.scores[[3, 4, 0, 1, 2]])
     assert np.array_equal(found.example, labelled.example[[3, 4, 0, 1, 2]], equal_nan=True)
     assert np.array_equal(found.features["agents"], labelled.features["agents"][[3, 4, 0, 1, 2]])
     assert found.ego_states.dtype == np.float64
+
+
+def test_labels_without_the_name_of_their_map_have_no_sources(tmp_path, header, labelled):
+    store = LabelStore(tmp_path, header)
+    store.write("one", labelled.take(np.arange(1)))
+    with pytest.raises(ValueError, match=r"one\.parquet does not name the map of its states. Label again"):
+        store.sources()
 
 
 def test_finished_parts_are_recognised_when_labelling_resumes(tmp_path, header, labelled):
