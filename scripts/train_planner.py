@@ -28,6 +28,7 @@ from distill.contract import Teacher
 from distill.evaluation import Evaluation, evaluate
 from distill.labelling import LabelJob, label_all
 from distill.labels import LabelHeader, LabelStore, joined
+from distill.mixing import mix
 from distill.recipes import TrainingConfig, imitation_only, recipe
 from distill.samples import Samples, held_back
 from distill.states import SHIFTED, StateSettings
@@ -62,6 +63,9 @@ class Arguments(CommonArguments):
     """Seed of the weights and of the batches."""
     initialize_from: Path | None = None
     """Another student of the same recipe whose weights the training begins with; random ones by default."""
+    mix: float | None = None
+    """With --initialize-from: also write OUTPUT/mixed, with this share of the trained weights and the rest of those
+    that the training began with (WiSE-FT). A student that was trained on few states is better elsewhere then."""
     imitation_only: bool = False
     """Train without the teacher's scores."""
     no_augmentation: bool = False
@@ -89,6 +93,10 @@ def main(arguments: Arguments) -> None:
         raise ValueError("Name at least one folder of labels, for example --labels labels.")
     if arguments.rounds and not arguments.data:
         raise ValueError("DAgger rounds need scenarios to drive: name a data root with --data.")
+    if arguments.mix is not None and arguments.initialize_from is None:
+        raise ValueError("--mix needs the weights that the training begins with: name them with --initialize-from.")
+    if arguments.mix is not None and not 0.0 < arguments.mix < 1.0:
+        raise ValueError(f"--mix is a share above 0 and below 1, got {arguments.mix:g}.")
     teacher = load_teacher(arguments.teacher, TrajectoryVocabulary.load(arguments.vocabulary))
     config = recipe(arguments.recipe)
     config = replace(
@@ -112,6 +120,10 @@ def main(arguments: Arguments) -> None:
         train(arguments, trainer)
         if process.is_first and validation is not None:
             show(evaluate(trainer.student(), validation), validation)
+        if process.is_first and number == arguments.rounds and arguments.mix is not None:
+            assert arguments.initialize_from is not None
+            mix(arguments.mix, arguments.initialize_from, folder, folder / "mixed")
+            console.print(f"The mixed student is in {folder / 'mixed'}.")
         if number < arguments.rounds:
             folders.append(arguments.output / f"labels_round_{number + 1}")
             if process.is_first:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from distill.flywheel.config import FlywheelConfig, entries_of, require_none_shared
 from distill.labels import LabelHeader, LabelledStates, LabelStore, joined
@@ -15,7 +14,6 @@ from distill.recipes import recipe
 from distill.states import StateSettings
 from distill.teacher import load_teacher
 from driving.nuplan.entries import ScenarioEntry
-from planning.neural.network import Student
 from planning.neural.vocabulary import TrajectoryVocabulary
 
 VOCABULARY = "vocabulary.npz"
@@ -134,24 +132,3 @@ def with_share(replay: LabelledStates, learned: LabelledStates, share: float) ->
     times = max(1, math.ceil(share / (1.0 - share) * len(replay) / len(learned)))
     rows = np.concatenate([np.arange(len(replay)), np.tile(len(replay) + np.arange(len(learned)), times)])
     return joined([replay, learned]).take(rows)
-
-
-def mix(share: float, student: Path, trained: Path, folder: Path) -> None:
-    """Write the student between the present one and the trained one.
-
-    A training on few new states makes the student worse elsewhere; between the weights, most of both is kept.
-
-    Args:
-        share: Of the trained weights.
-        student: Folder of the present student.
-        trained: Folder of the training.
-        folder: Gets the checkpoint.
-
-    Source:
-        Wortsman et al., Robust fine-tuning of zero-shot models (WiSE-FT), 2022.
-    """
-    present, new = Student.load(student), Student.load(trained)
-    weights = present.network.state_dict()
-    mixed = {name: torch.lerp(weights[name], value, share) for name, value in new.network.state_dict().items()}
-    new.network.load_state_dict(mixed)
-    new.save(folder)

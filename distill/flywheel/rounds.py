@@ -22,6 +22,7 @@ from distill.flywheel.failures import FAILURES, read_failures
 from distill.flywheel.learning import LabelFolders
 from distill.flywheel.results import DATA, DrivenSet, Failure, FlywheelResult, Round, SetScore
 from distill.flywheel.stages import Report, run_stage, seconds_of
+from distill.mixing import mix
 from driving.nuplan.entries import ScenarioEntry
 from planning.neural.planner import SHIPPED
 from simulation.files import write_atomically
@@ -99,7 +100,7 @@ def _run_round(
     new = stage("labels", lambda path: learning.label(config, number, entries, student, path))
     labels = labels._replace(learned=[*labels.learned, new])
     trained = stage("training", lambda path: _train(config, number, labels, student, path))
-    mixed = stage("student", lambda path: learning.mix(config.mix, student, trained, path))
+    mixed = stage("student", lambda path: mix(config.mix, student, trained, path))
     sets = [*sets_of(config.validate), *failed_sets(failed)]
     driven = _driven(config, mixed, sets, folder / "evaluation", report)
     after = driven[: len(before)]

@@ -13,6 +13,7 @@ from distill.flywheel.failures import collect, read_failures, search
 from distill.flywheel.page import write_round
 from distill.flywheel.results import AGENT, Driven, DrivenSet, SetScore
 from distill.flywheel.rounds import run_flywheel
+from distill.mixing import mix
 from distill.recipes import tiny
 from driving.nuplan.scenarios import open_scenario
 from driving.nuplan.writer import write_world
@@ -123,7 +124,7 @@ def test_mixed_weights_are_between_those_of_both_students(settings, tmp_path):
         for value in present.network.parameters():
             value.add_(4.0)
     present.save(tmp_path / "trained")
-    learning.mix(0.25, Path(settings.student), tmp_path / "trained", tmp_path / "mixed")
+    mix(0.25, Path(settings.student), tmp_path / "trained", tmp_path / "mixed")
     first, mixed = (
         Student.load(folder).network.parameters() for folder in (Path(settings.student), tmp_path / "mixed")
     )

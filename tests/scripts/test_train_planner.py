@@ -66,6 +66,21 @@ def test_a_training_begins_with_the_weights_of_another_student(command, made, tm
     assert all(torch.allclose(first[name], value, atol=1e-6) for name, value in second.items())
 
 
+def test_a_mixed_student_lies_between_the_weights_before_and_after_a_training(command, made, tmp_path):
+    train(command, made, tmp_path / "first", seed=1)
+    train(command, made, tmp_path / "second", initialize_from=tmp_path / "first", mix=0.25)
+    before, after, mixed = (
+        load_file(tmp_path / name / "weights.safetensors") for name in ("first", "second", "second/mixed")
+    )
+    for name, value in mixed.items():
+        torch.testing.assert_close(value, torch.lerp(before[name], after[name], 0.25))
+    with pytest.raises(ValueError, match="name them with --initialize-from"):
+        train(command, made, tmp_path / "third", mix=0.25)
+    with pytest.raises(ValueError, match=r"a share above 0 and below 1, got 1\.5"):
+        train(command, made, tmp_path / "third", initialize_from=tmp_path / "first", mix=1.5)
+    assert not (tmp_path / "third").exists()
+
+
 def test_a_round_drives_labels_and_trains_on_and_is_not_done_twice(command, made, tmp_path):
     rounds = {"rounds": 1, "round_steps": 1, "data": (made.world,), "limit": 1}
     output = tmp_path / "student"
