@@ -1,5 +1,6 @@
 """Weights between those of two students of one network."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -25,4 +26,4 @@ def mix(share: float, student: Path, trained: Path, folder: Path) -> None:
     weights = present.network.state_dict()
     mixed = {name: torch.lerp(weights[name], value, share) for name, value in new.network.state_dict().items()}
     new.network.load_state_dict(mixed)
-    new.save(folder)
+    replace(new, metadata={**new.metadata, "trained_share": share}).save(folder)

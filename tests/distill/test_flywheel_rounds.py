@@ -125,6 +125,7 @@ def test_mixed_weights_are_between_those_of_both_students(settings, tmp_path):
             value.add_(4.0)
     present.save(tmp_path / "trained")
     mix(0.25, Path(settings.student), tmp_path / "trained", tmp_path / "mixed")
+    assert Student.load(tmp_path / "mixed").metadata["trained_share"] == 0.25
     first, mixed = (
         Student.load(folder).network.parameters() for folder in (Path(settings.student), tmp_path / "mixed")
     )
