@@ -38,7 +38,7 @@ from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
 from simulation.metrics.pdm.agents import ScoredAgents, near_grid, no_collision_scores
 from simulation.metrics.pdm.areas import red_rows_by_step
 from simulation.metrics.pdm.closing import closing_scores
-from simulation.metrics.pdm.road import ClassifiedAreas, ScoredMotions, ego_areas, enters_areas
+from simulation.metrics.pdm.road import ClassifiedAreas, ScoredMotions, enters_areas
 from simulation.metrics.pdm.rules import PDMS_RULES, PdmWeights
 from simulation.metrics.pdm.scorer import Centerline, PdmScene, PdmScores, reached_region, score_motions
 from simulation.metrics.rules import MAX_OVERSPEED_MPS, STOPPED_SPEED_MPS
@@ -114,7 +114,7 @@ class RuleTeacher:
         is_comfortable = comfortable_motions(states, steady=STEADY_STEPS, last=OPEN_STEPS)
         scored = score_motions(states, scene, RULES, comfort=is_comfortable.astype(np.float64))
         columns = {name: getattr(scored, name) for name in SUB_SCORES if name != "speed_limit"}
-        is_hit = hit_while_standing(states, scene)
+        is_hit = _hit_while_standing(ScoredMotions(states, scored.areas, ego_box(scene.vehicle)), scene.agents)
         columns["no_collision"] = np.where(is_hit, np.minimum(scored.no_collision, HIT_SCORE), scored.no_collision)
         red_rows = red_rows_by_step(future.traffic_lights, range(NUM_POSES), road.map.connector_rows(road.rows))
         columns["traffic_lights"] = _light_scores(states, scene, red_rows)
@@ -155,24 +155,25 @@ def _scored_agents(agents: AgentTracks, ego_center: Float64[np.ndarray, "3"]) ->
     )
 
 
-def hit_while_standing(states: Float64[np.ndarray, "entries 41 10"], scene: PdmScene) -> Bool[np.ndarray, "entries"]:
+def _hit_while_standing(motions: ScoredMotions, agents: ScoredAgents) -> Bool[np.ndarray, "entries"]:
     """Whether the ego ends a motion nearly standing, and an agent then hits its front or side within 3 s.
 
     Without this, braking in front of an oncoming vehicle is rated as safe until it is too late to move aside.
     Contacts at the rear are not counted, as in the metric of at-fault collisions.
     """
+    states, areas, box = motions
     is_hit = np.zeros(len(states), dtype=bool)
     standing = np.flatnonzero(states[:, -1, VELOCITY_X] < STANDING_MPS)
-    if not len(standing) or not scene.agents.valid.shape[1]:
+    if not len(standing) or not agents.valid.shape[1]:
         return is_hit
-    held = np.repeat(states[standing, -1:], WAITING_STEPS, axis=1)
+    steps = np.minimum(np.arange(NUM_POSES + WAITING_STEPS), NUM_POSES - 1)
+    waiting = states[standing][:, steps]
     # At exactly 0 m/s, no contact would be the ego's fault.
-    held[..., VELOCITY_X] = np.maximum(held[..., VELOCITY_X], 2.0 * STOPPED_SPEED_MPS)
-    waiting = np.concatenate([states[standing], held], axis=1)
-    classified = ClassifiedAreas(scene.areas.raster(*reached_region(waiting, scene.vehicle)), scene.kinds)
-    box = ego_box(scene.vehicle)
-    motions = ScoredMotions(waiting, ego_areas(waiting, classified, box), box)
-    _, first = no_collision_scores(motions, scene.agents, near_grid(waiting, scene.agents, box))
+    held = waiting[:, NUM_POSES:, VELOCITY_X]
+    np.maximum(held, 2.0 * STOPPED_SPEED_MPS, out=held)
+    _, first = no_collision_scores(
+        ScoredMotions(waiting, areas[standing][:, steps], box), agents, near_grid(waiting, agents, box)
+    )
     is_hit[standing] = first >= NUM_POSES
     return is_hit
 

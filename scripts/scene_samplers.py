@@ -8,7 +8,7 @@ from driving.agents import AgentKind
 from driving.geometry import local_from_global
 from simulation.generation.condition import MAX_COUNT, SceneCondition
 from simulation.generation.learned.checkpoint import SHIPPED, Checkpoint, untrained
-from simulation.generation.learned.drawing import canvas_for, draw_scene, draw_scene_with_counts
+from simulation.generation.learned.drawing import canvas_for, draw_scene_with_counts
 from simulation.generation.learned.pieces import lane_pieces
 from simulation.generation.learned.scales import NUM_POSES
 from simulation.generation.learned.scene import Scene
@@ -66,7 +66,7 @@ def control_of_checkpoint(checkpoint: Checkpoint, *, has_training_counts: bool =
             if has_training_counts:
                 wanted = counts_like(training[int(rng.integers(len(training)))], window)
             canvas = canvas_for(checkpoint.network, window, {}, wanted)
-            drawn = (draw_scene_with_counts if wanted else draw_scene)(checkpoint.network, canvas, rng)
+            drawn = draw_scene_with_counts(checkpoint.network, canvas, rng)
             # Parked vehicles beside the road are left out, as in the recorded scenes.
             return snapshot_of(Scene(window=window, agents=drawn.agents, ego=0)).in_field()
 

@@ -35,11 +35,13 @@ def require_unlabelled(config: FlywheelConfig) -> None:
     Raises:
         ValueError: Names what both contain, or a label file without the name of its map.
     """
-    for sources in [LabelStore(folder).sources() for folder in config.labels]:
-        for name in ("validate", "test"):
-            entries = [entry for root in getattr(config, name) for entry in entries_of(root)]
-            require_none_shared("scenario", name, {one.token for one in entries}, "labels", sources.scenario_ids)
-            require_none_shared("map", name, {one.map_name for one in entries}, "labels", sources.map_names)
+    labelled = [LabelStore(folder).sources() for folder in config.labels]
+    for name in ("validate", "test") if labelled else ():
+        entries = [entry for root in getattr(config, name) for entry in entries_of(root)]
+        ids, maps = {one.token for one in entries}, {one.map_name for one in entries}
+        for sources in labelled:
+            require_none_shared("scenario", name, ids, "labels", sources.scenario_ids)
+            require_none_shared("map", name, maps, "labels", sources.map_names)
 
 
 def label(
