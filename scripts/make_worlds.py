@@ -45,6 +45,9 @@ class Arguments(CommonArguments):
     the town of all earlier versions, on which the shipped networks were trained and the published tables measured."""
     recorded_plans: bool = False
     """Draw plans with lane graphs like recorded ones: shorter streets (docs/realism.md)."""
+    bystanders: int = 0
+    """Groups of people and bicycles in each town that stand beside the road and do not cross. A town with them has a
+    third of the walking pedestrians, so that there is room on the walkways."""
     processes: int = 0
     """Number of processes; 0 for one per processor. The files do not depend on it."""
 
@@ -79,6 +82,8 @@ def write_town(job: Job) -> list[tuple[str, str]]:
 def settings_of(arguments: Arguments, number: int, scenarios: int) -> TownSettings:
     """Settings of the n-th town."""
     settings = replace(town_settings(number, is_small=arguments.small), scenarios=scenarios)
+    if arguments.bystanders:
+        settings = replace(settings, bystanders=arguments.bystanders, pedestrians=settings.pedestrians // 3)
     if arguments.recorded_plans:
         settings = with_style(settings, RECORDED_STYLE)
     return with_calibration(settings, RECORDED) if arguments.calibrated else settings

@@ -13,6 +13,7 @@ from driving.recording import Recording, Tag
 from driving.scenario import Scenario
 from driving.scenario_types import CHALLENGE_SCENARIO_TYPES
 from driving.timing import STEP_S, STEP_US
+from simulation.generation.town.bystanders import draw_bystanders
 from simulation.generation.town.calibrated_traffic import calibrate_drivers, lane_offsets
 from simulation.generation.town.clip_selection import ClipSelection
 from simulation.generation.town.drivers import draw_drivers
@@ -31,6 +32,8 @@ from simulation.generation.town.traffic import populate, run_traffic
 
 LEAD_IN_STEPS = 40
 """Steps before the recorded interval in which the headings of vehicles converge."""
+WALKED_STEPS = 3
+"""Steps between the places of pedestrians that bystanders keep free."""
 MAX_PLANS = 20
 """Plans that are drawn until one can be built."""
 MAX_ATTEMPTS = 4
@@ -83,6 +86,13 @@ def simulate_town(seed: int, settings: TownSettings, attempt: int = 0) -> Observ
         motions=motions,
         lights=lights[:, -recorded_steps:],
         parked=_parked_cars(rng, town, settings),
+        # A generator of its own leaves the rest of the town as it is.
+        bystanders=draw_bystanders(
+            np.random.default_rng([seed, attempt, 1]),
+            town,
+            settings.bystanders,
+            history.people[LEAD_IN_STEPS::WALKED_STEPS, :, :2].reshape(-1, 2),
+        ),
         people_sizes=rng.uniform([0.4, 0.45, 1.5], [0.6, 0.65, 1.9], (settings.pedestrians, 3)),
         vehicle_sizes=vehicle_sizes,
     )

@@ -53,6 +53,8 @@ class TownSettings:
     """Moving cars, trucks and buses."""
     bicycles: int = 30
     pedestrians: int = 460
+    bystanders: int = 0
+    """Groups of people and bicycles that stand beside the road."""
     parked_share: float = 0.4
     """Share of parking places that are occupied."""
     warm_up_s: float = 60.0

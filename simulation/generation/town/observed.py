@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from simulation.generation.town.bystanders import Bystanders
 from simulation.generation.town.motion import VehicleMotions
 from simulation.generation.town.tables import LaneNetwork, LightTable, TrafficHistory
 from simulation.generation.town.town_map import TownMap
@@ -41,6 +42,7 @@ class ObservedTown:
     motions: VehicleMotions
     lights: LightTable
     parked: ParkedCars
+    bystanders: Bystanders
     people_sizes: Float64[np.ndarray, "people 3"]
     """Length, width, height."""
     vehicle_sizes: Float64[np.ndarray, "vehicles 3"]

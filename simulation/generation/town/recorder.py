@@ -45,7 +45,7 @@ def ego_motion(observed: ObservedTown, clip: Clip, time_us: Int64[np.ndarray, "t
 
 
 def agents_in_sight(observed: ObservedTown, clip: Clip) -> AgentTracks:
-    """Moving vehicles, parked cars and pedestrians within `SIGHT_M` of the ego, at the steps at which they are."""
+    """Vehicles, parked cars, pedestrians and bystanders within `SIGHT_M` of the ego, when they are."""
     vehicle, start, stop = clip
     eye = observed.motions.poses[start:stop, vehicle, :2]
     sources = _sources(observed, slice(start, stop))
@@ -75,10 +75,11 @@ def agents_in_sight(observed: ObservedTown, clip: Clip) -> AgentTracks:
 
 
 def _sources(observed: ObservedTown, steps: slice) -> list[_Agents]:
-    """Vehicles, parked cars and pedestrians, each over the given steps."""
+    """Vehicles, parked cars, pedestrians and bystanders, each over the given steps."""
     motions = observed.motions
     parked = np.repeat(observed.parked.poses[:, np.newaxis], steps.stop - steps.start, axis=1)
     people = observed.history.people[steps].transpose(1, 0, 2)
+    standing, swaying = observed.bystanders.motion(steps)
     walking = people[..., 3:] * np.stack([np.cos(people[..., 2]), np.sin(people[..., 2])], axis=-1)
     return [
         _Agents(
@@ -98,6 +99,12 @@ def _sources(observed: ObservedTown, steps: slice) -> list[_Agents]:
             velocities=walking,
             sizes=observed.people_sizes,
             kinds=np.full(len(people), int(AgentKind.PEDESTRIAN)),
+        ),
+        _Agents(
+            poses=standing,
+            velocities=swaying,
+            sizes=observed.bystanders.sizes,
+            kinds=observed.bystanders.kinds,
         ),
     ]
 
