@@ -26,7 +26,7 @@ from tyro.conf import UseAppendAction, arg
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
 from command_line import CommonArguments, console, print_line, run
-from find_failures import rarity_among, seconds_of
+from find_failures import rarity_among, scene_network, seconds_of
 
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
@@ -65,6 +65,8 @@ class Arguments(CommonArguments):
     """Methods to compare; may be repeated. [evolution, random and corner cases]"""
     rarity: bool = True
     """Measure the rarity of the changed agent, as scripts/find_failures.py; the rarest are not plausible."""
+    drawn_neighbours: bool = True
+    """Also add neighbours that the scene network draws, as scripts/find_failures.py."""
     confirm: bool = False
     """Drive the written scenarios again: the planner must fail in each, and the log pass."""
 
@@ -112,6 +114,7 @@ def search(arguments: Arguments, method: Method, seed: int) -> Row:
         make_planner=partial(load_planner, arguments.planner),
         entries=entries,
         rarity=partial(rarity_among, entries) if arguments.rarity else None,
+        scenes=scene_network if arguments.drawn_neighbours else None,
         budget=Budget(cpu_s=seconds_of(arguments.budget)),
         output=output,
         seed=seed,

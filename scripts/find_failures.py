@@ -39,6 +39,7 @@ from simulation.generation.adversarial.output import DATA, UNPROVED, Summary, wr
 from simulation.generation.adversarial.rarity_limit import Rarity
 from simulation.generation.adversarial.records import TaskRecord
 from simulation.generation.adversarial.results import Method, SearchSettings
+from simulation.generation.adversarial.scene_network import DrawsAgents
 
 DEFAULT_BUDGET = "5m"
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -78,6 +79,8 @@ class Arguments(CommonArguments):
     """Whether to add generated agents, or to change agents of the scenario only."""
     rarity: bool = True
     """Measure how rare the changed agent is by the likelihood of the scene network; the rarest are not plausible."""
+    drawn_neighbours: bool = True
+    """Also add neighbours that the scene network draws."""
     until: int | None = None
     """End when this many failures have a certificate."""
     resume: bool = False
@@ -117,6 +120,14 @@ def rarity_among(entries: Sequence[ScenarioEntry]) -> Rarity:
     return LearnedRarity.among(entries)
 
 
+def scene_network() -> DrawsAgents:
+    """The shipped scene network, which draws neighbours."""
+    # Imports torch, which a search without drawn neighbours does not need.
+    from simulation.generation.learned.further_agents import FurtherAgents
+
+    return FurtherAgents()
+
+
 def run_on_ray(arguments: Arguments) -> RunTasks:
     """Runs tasks on Ray with the number of workers and the address of the arguments."""
     # The library imports slowly.
@@ -139,6 +150,7 @@ def settings_of(arguments: Arguments) -> CampaignSettings:
         make_planner=make,
         entries=entries,
         rarity=partial(rarity_among, entries) if arguments.rarity else None,
+        scenes=scene_network if arguments.drawn_neighbours else None,
         budget=budget_of(arguments),
         output=arguments.output,
         seed=arguments.seed,
@@ -169,6 +181,8 @@ def main(arguments: Arguments) -> None:
     console.print(table_of(summary))
     for reason, count in summary.skipped.items():
         print_line(f"Not searched: {reason} ({count} scenarios).")
+    for reason, count in summary.not_drawn.items():
+        print_line(f"Searched without neighbours of the scene network: {reason} ({count} scenarios).")
     if summary.errors:
         first = next(error for one in tasks for error in one.errors)
         print_line(f"The planner raised in {summary.errors} drives, which count as no failure. The first: {first}")

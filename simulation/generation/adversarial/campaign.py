@@ -32,6 +32,7 @@ from simulation.generation.adversarial.records import (
     write_arrays,
 )
 from simulation.generation.adversarial.results import SearchSettings
+from simulation.generation.adversarial.scene_network import DrawsAgents
 from simulation.process_tasks import task_results
 
 MakePlanner = Callable[[], Planner]
@@ -70,10 +71,16 @@ class SearchTask:
 class SearchWorker:
     """Runs tasks with one planner."""
 
-    def __init__(self, make_planner: MakePlanner, rarity: Callable[[], Rarity] | None) -> None:
+    def __init__(
+        self,
+        make_planner: MakePlanner,
+        rarity: Callable[[], Rarity] | None,
+        scenes: Callable[[], DrawsAgents] | None = None,
+    ) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self._planner = make_planner()
         self._rarity = None if rarity is None else rarity()
+        self._scenes = None if scenes is None else scenes()
 
     def run(self, task: SearchTask) -> TaskRecord:
         """Search, and write the result."""
@@ -82,7 +89,10 @@ class SearchWorker:
 
         began = time.process_time()
         scenario = open_scenario(task.entry, with_cameras=False)
-        result = ScenarioSearch(scenario, self._planner, task.search, task.seed, rarity=self._rarity).run()
+        search = ScenarioSearch(
+            scenario, self._planner, task.search, task.seed, rarity=self._rarity, scenes=self._scenes
+        )
+        result = search.run()
         records = []
         for place, found in enumerate(result.found):
             write_arrays(found, arrays_file(task.folder, task.number, place))
@@ -98,6 +108,7 @@ class SearchWorker:
             too_rare=result.too_rare,
             no_way_out=result.no_way_out,
             skipped=result.skipped,
+            not_drawn=result.not_drawn,
             errors=result.errors,
             failures=tuple(records),
             cpu_s=time.process_time() - began,
@@ -121,6 +132,8 @@ class CampaignSettings(Campaign):
     """Runs the tasks elsewhere, such as on Ray; None runs them in `workers` processes. Their results are equal."""
     search: SearchSettings = field(default_factory=SearchSettings)
     rarity: Callable[[], Rarity] | None = None
+    scenes: Callable[[], DrawsAgents] | None = None
+    """Makes the scene network that draws further neighbours, in a worker; None uses those of rules only."""
     resume: bool = False
     until: int | None = None
     """End when this many failures have a certificate."""
@@ -134,6 +147,7 @@ class CampaignSettings(Campaign):
             "search": asdict(self.search),
             "drives": self.budget.drives,
             "rarity": self.rarity is not None,
+            "scenes": self.scenes is not None,
             "scenarios": [entry.token for entry in self.entries],
         }
 
@@ -164,7 +178,7 @@ def run_campaign(
         on_task(record)
     tasks = (task for task in _tasks(settings) if task.number not in done)
     progress = _Progress(settings, list(done.values()))
-    make = partial(SearchWorker, settings.make_planner, settings.rarity)
+    make = partial(SearchWorker, settings.make_planner, settings.rarity, settings.scenes)
     run = settings.run_tasks or partial(task_results, workers=settings.workers)
     for record in run(make, takewhile(lambda _: not progress.is_over, tasks)):
         progress.add(record)

@@ -102,7 +102,7 @@ def causal_agents(scenario: Scenario, ego_centers: Float64[np.ndarray, "steps 3"
         if not is_changeable(AgentKind(int(agents.kinds[row]))) or not _is_near(scenario, row, ego_centers):
             continue
         course = agent_course(scenario, row)
-        one = None if course is None else _meeting(scenario, course, ego_centers)
+        one = None if course is None else meeting_of(scenario, course, ego_centers)
         if one is not None:
             found.append(one)
     found.sort(key=lambda one: (one.cost, one.track_id))
@@ -124,9 +124,16 @@ def _is_near(scenario: Scenario, row: int, ego_centers: Float64[np.ndarray, "ste
     return bool(np.hypot(gap[..., 0], gap[..., 1]).min() < REACH_M + 25.0)
 
 
-def _meeting(
+def meeting_of(
     scenario: Scenario, course: AgentCourse, ego_centers: Float64[np.ndarray, "steps 3"]
 ) -> CausalAgent | None:
+    """The agent with the place where its path meets the ego's drive; None where it does not.
+
+    Args:
+        scenario: With the agent.
+        course: Of the agent.
+        ego_centers: The ego's drive from iteration 0 on, box centre.
+    """
     low, high = float(course.along_m[course.first]), float(course.along_m[course.last])
     beyond = 40.0 if course.kind == AgentKind.VEHICLE else 0.0
     places = np.arange(low, high + beyond + PATH_STEP_M, PATH_STEP_M)

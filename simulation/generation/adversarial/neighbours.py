@@ -38,6 +38,11 @@ SAMPLES_M = 2.0
 LINE_MARGIN_M = 8.0
 
 
+def neighbour_id(scenario: Scenario, name: str) -> str:
+    """The track id of a neighbour."""
+    return hashlib.blake2b(f"{scenario.scenario_id}/{name}".encode(), digest_size=8).hexdigest()
+
+
 def generated_neighbours(
     scenario: Scenario,
     reference: ReferenceDrive,
@@ -130,7 +135,6 @@ class _Place:
         moves: bool = True,
         is_placed: bool = False,
     ) -> CausalAgent:
-        digest = hashlib.blake2b(f"{self.scenario.scenario_id}/{name}".encode(), digest_size=8).hexdigest()
         heading = self.reference.path.poses(self.reference.along_m[self.step : self.step + 1])[0, 2]
         course = AgentCourse(
             row=self.scenario.agents.num_agents,
@@ -147,7 +151,7 @@ class _Place:
         )
         return CausalAgent(
             course=course,
-            track_id=digest,
+            track_id=neighbour_id(self.scenario, name),
             first_frame=self.first,
             approach=approach,
             cost=0.0,

@@ -49,6 +49,8 @@ class Summary:
     """Scenarios that were searched."""
     skipped: dict[str, int]
     """Scenarios that were not, by reason."""
+    not_drawn: dict[str, int]
+    """Searched scenarios without neighbours of the scene network, by reason."""
     drives: int
     too_rare: int
     """Changes that were refused before a drive because the agent is too rare."""
@@ -76,6 +78,7 @@ class Summary:
             "planner": self.planner,
             "scenarios": self.scenarios,
             "skipped": self.skipped,
+            "without_drawn_neighbours": self.not_drawn,
             "drives": self.drives,
             "refused_as_too_rare": self.too_rare,
             "refused_without_way_out": self.no_way_out,
@@ -112,10 +115,12 @@ def summary_of(planner: str, tasks: Sequence[TaskRecord]) -> Summary:
     solved = [record for record in records if record.is_solved]
     first = {task.scenario_id: task for task in reversed(tasks)}
     skipped = Counter(task.skipped for task in first.values() if task.skipped)
+    not_drawn = Counter(task.not_drawn for task in first.values() if task.not_drawn)
     return Summary(
         planner=planner,
         scenarios=sum(not task.skipped for task in first.values()),
         skipped=dict(sorted(skipped.items())),
+        not_drawn=dict(sorted(not_drawn.items())),
         drives=sum(task.drives for task in tasks),
         too_rare=sum(task.too_rare for task in tasks),
         no_way_out=sum(task.no_way_out for task in tasks),
@@ -257,6 +262,9 @@ def markdown(summary: Summary, records: Sequence[FailureRecord]) -> str:
         "",
     ]
     lines += [f"Not searched: {reason} ({count})." for reason, count in summary.skipped.items()]
+    lines += [
+        f"Without neighbours of the scene network: {reason} ({count})." for reason, count in summary.not_drawn.items()
+    ]
     if summary.errors:
         lines.append(f"In {summary.errors} drives the planner raised; they count as no failure.")
     if records:

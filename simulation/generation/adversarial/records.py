@@ -180,6 +180,8 @@ class TaskRecord:
     too_rare: int
     no_way_out: int
     skipped: str
+    not_drawn: str
+    """Why the scene network drew no neighbours; empty where it did, or was not used."""
     errors: tuple[str, ...]
     failures: tuple[FailureRecord, ...]
     cpu_s: float

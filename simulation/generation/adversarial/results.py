@@ -66,6 +66,8 @@ class SearchSettings:
     """Causal agents."""
     neighbours: bool = True
     """Also insert generated neighbours."""
+    drawn_neighbours: int = 3
+    """Neighbours drawn by the scene network at most, where one is given."""
     population: int = 8
     generations: int = 8
     """Of each attack before its first drive."""
@@ -112,5 +114,7 @@ class SearchResult:
     """Changes that were refused before a drive because they leave no likely way out."""
     skipped: str = ""
     """Why the scenario was not searched; empty when it was."""
+    not_drawn: str = ""
+    """Why the scene network drew no neighbours; empty where it did, or was not used."""
     errors: tuple[str, ...] = ()
     """Sentences of exceptions of the planner; such a drive is no failure that counts."""

@@ -22,11 +22,14 @@ from simulation.generation.adversarial.causal import CausalAgent, causal_agents
 from simulation.generation.adversarial.certificate import certify, may_have_way_out
 from simulation.generation.adversarial.changes import AgentChange, changed_motion, changed_scenario
 from simulation.generation.adversarial.cuts import cut_scenario
+from simulation.generation.adversarial.drawn_neighbours import drawn_neighbours
 from simulation.generation.adversarial.drives import DriveJob, PlannerDrive, drive_planner, lacks_progress
 from simulation.generation.adversarial.manoeuvres import Attack, attacks_of
 from simulation.generation.adversarial.neighbours import generated_neighbours
+from simulation.generation.adversarial.policy_rollouts import with_drive
 from simulation.generation.adversarial.rarity_limit import Rarity, is_too_rare
 from simulation.generation.adversarial.results import FailureKind, Found, SearchResult, SearchSettings
+from simulation.generation.adversarial.scene_network import DrawsAgents
 from simulation.generation.adversarial.screening import Screen, Screened
 from simulation.generation.adversarial.trackers import AttackTracker
 from simulation.generation.ways_out.deviations import ReferenceDrive
@@ -68,6 +71,7 @@ class ScenarioSearch:
         seed: int,
         *,
         rarity: Rarity | None = None,
+        scenes: DrawsAgents | None = None,
     ) -> None:
         """Prepare a search.
 
@@ -77,9 +81,11 @@ class ScenarioSearch:
             settings: Sizes of the search.
             seed: Of all random numbers.
             rarity: Refuses agents that are too rare; None leaves rarity unmeasured.
+            scenes: Draws further neighbours; None uses those of rules only.
         """
         self._scenario, self._planner, self._settings, self._seed = scenario, planner, settings, seed
-        self._rarity = rarity
+        self._rarity, self._scenes = rarity, scenes
+        self._not_drawn = ""
         self._percentiles: dict[AgentChange, float | None] = {}
         self._drives = 0
         self._refused: Counter[str] = Counter()
@@ -111,6 +117,7 @@ class ScenarioSearch:
         if self._settings.neighbours:
             rng = np.random.default_rng([self._seed, 1])
             agents += generated_neighbours(self._scenario, reference, self._is_usable, rng)
+            agents += self._drawn_neighbours(states)
         attacks = [attack for agent in agents for attack in attacks_of(agent)]
         if not attacks:
             return SearchResult(skipped="no agent comes near the ego")
@@ -121,8 +128,22 @@ class ScenarioSearch:
             screened=screened,
             too_rare=self._refused[TOO_RARE],
             no_way_out=self._refused[NO_WAY_OUT],
+            not_drawn=self._not_drawn,
             errors=tuple(self._errors),
         )
+
+    def _drawn_neighbours(self, states: Float64[np.ndarray, "steps 10"]) -> list[CausalAgent]:
+        """Neighbours of the scene network; where it cannot be used, the reason is noted."""
+        if self._scenes is None or not self._settings.drawn_neighbours:
+            return []
+        driven = with_drive(self._scenario, states)
+        try:
+            boxes = self._scenes.draw(driven, np.random.default_rng([self._seed, 3]))
+        except (FileNotFoundError, ValueError) as error:
+            self._not_drawn = str(error)
+            return []
+        most = self._settings.drawn_neighbours
+        return drawn_neighbours(driven, self._screen.centers, boxes, self._is_usable, most)
 
     # ------------------------------------------------------------------ the two methods
 

@@ -182,6 +182,7 @@ def test_a_search_without_failures_has_an_empty_summary():
         too_rare=1,
         no_way_out=2,
         skipped="",
+        not_drawn="the map has left-hand traffic",
         errors=("RuntimeError: no",),
         failures=(),
         cpu_s=2.0,
@@ -189,7 +190,9 @@ def test_a_search_without_failures_has_an_empty_summary():
     summary = summary_of("idm", [task])
     assert (summary.found, summary.solvable, summary.errors) == (0, 0, 1)
     assert summary.solved_per_minute == 0.0
-    assert "The search found no failure" in output_module.markdown(summary, [])
+    text = output_module.markdown(summary, [])
+    assert "The search found no failure" in text
+    assert "Without neighbours of the scene network: the map has left-hand traffic (1)." in text
 
 
 def test_finished_tasks_are_those_with_a_record(searched):

@@ -3,7 +3,7 @@ import pytest
 
 from driving.synthetic.scenes import scene
 from simulation.ego.dynamics import states_of
-from simulation.generation.ways_out.continuation import lane_continuation
+from simulation.generation.ways_out.continuation import lane_approach, lane_continuation
 from simulation.generation.ways_out.deviations import LateralChoice, ReferenceDrive, SpeedChoice, quintic_shift
 
 KEEP = SpeedChoice(0.0, 1.0, 0.0)
@@ -86,3 +86,20 @@ def test_a_pose_across_the_lanes_continues_straight_on():
     points = lane_continuation(scenario.map, pose, 10.0)
     assert points[:, 0] == pytest.approx(pose[0], abs=1e-6)
     assert len(points) == 5
+
+
+def test_an_approach_leads_along_the_lane_to_the_pose():
+    scenario = scene("straight_road")
+    pose = scenario.ego.rear_axle_poses[0, scenario.first_frame] + np.array([0.0, 0.5, 0.02])
+    poses = lane_approach(scenario.map, pose, np.array([20.0, 5.0, 0.0]))
+    np.testing.assert_allclose(poses[:, 0], pose[0] - np.array([20.0, 5.0, 0.0]), atol=1e-6)
+    np.testing.assert_allclose(poses[:, 1:], np.broadcast_to(pose[1:], (3, 2)), atol=1e-6)
+
+
+def test_an_approach_is_straight_beside_all_lanes_and_before_the_first():
+    scenario = scene("straight_road")
+    pose = scenario.ego.rear_axle_poses[0, scenario.first_frame] + np.array([0.0, 40.0, 0.0])
+    np.testing.assert_allclose(lane_approach(scenario.map, pose, np.array([10.0]))[0], pose - [10.0, 0.0, 0.0])
+    near = scenario.ego.rear_axle_poses[0, scenario.first_frame]
+    far = lane_approach(scenario.map, near, np.array([1000.0]))[0]
+    np.testing.assert_allclose(far, near - [1000.0, 0.0, 0.0], atol=1e-6)
