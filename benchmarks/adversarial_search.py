@@ -36,7 +36,7 @@ from simulation.generation.adversarial.campaign import Budget, CampaignSettings,
 from simulation.generation.adversarial.drives import DriveJob, drive_planner
 from simulation.generation.adversarial.output import DATA, write_output
 from simulation.generation.adversarial.rarity_limit import is_too_rare
-from simulation.generation.adversarial.results import Method, SearchSettings
+from simulation.generation.adversarial.results import NUM_POLICIES, Method, SearchSettings
 from simulation.generation.corner_cases.generator import make_corner_case
 from simulation.generation.corner_cases.kinds import CORNER_KINDS
 from simulation.generation.corner_cases.sites import NoSiteError
@@ -67,6 +67,8 @@ class Arguments(CommonArguments):
     """Measure the rarity of the changed agent, as scripts/find_failures.py; the rarest are not plausible."""
     drawn_neighbours: bool = True
     """Also add neighbours that the scene network draws, as scripts/find_failures.py."""
+    learned_policies: bool = False
+    """Also search roll-outs of the learned traffic model, as scripts/find_failures.py."""
     confirm: bool = False
     """Drive the written scenarios again: the planner must fail in each, and the log pass."""
 
@@ -118,7 +120,7 @@ def search(arguments: Arguments, method: Method, seed: int) -> Row:
         budget=Budget(cpu_s=seconds_of(arguments.budget)),
         output=output,
         seed=seed,
-        search=SearchSettings(method=method),
+        search=SearchSettings(method=method, policies=NUM_POLICIES if arguments.learned_policies else 0),
         resume=True,
     )
     summary = write_output(settings, run_campaign(settings))

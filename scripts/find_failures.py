@@ -38,7 +38,7 @@ from simulation.generation.adversarial.campaign import Budget, CampaignSettings,
 from simulation.generation.adversarial.output import DATA, UNPROVED, Summary, write_output
 from simulation.generation.adversarial.rarity_limit import Rarity
 from simulation.generation.adversarial.records import TaskRecord
-from simulation.generation.adversarial.results import Method, SearchSettings
+from simulation.generation.adversarial.results import NUM_POLICIES, Method, SearchSettings
 from simulation.generation.adversarial.scene_network import DrawsAgents
 
 DEFAULT_BUDGET = "5m"
@@ -81,6 +81,8 @@ class Arguments(CommonArguments):
     """Measure how rare the changed agent is by the likelihood of the scene network; the rarest are not plausible."""
     drawn_neighbours: bool = True
     """Also add neighbours that the scene network draws."""
+    learned_policies: bool = False
+    """Also search roll-outs of the learned traffic model as the behaviour of the changed agent."""
     until: int | None = None
     """End when this many failures have a certificate."""
     resume: bool = False
@@ -160,6 +162,7 @@ def settings_of(arguments: Arguments) -> CampaignSettings:
             method=arguments.method,
             drives=arguments.drives_per_scenario,
             neighbours=arguments.neighbours == "yes",
+            policies=NUM_POLICIES if arguments.learned_policies else 0,
         ),
         resume=arguments.resume,
         until=arguments.until,

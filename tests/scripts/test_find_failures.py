@@ -38,6 +38,16 @@ def test_on_ray_the_actors_are_the_workers_of_the_arguments(command, tmp_path):
     assert (options.workers, options.ray_address) == (3, "auto")
 
 
+@pytest.mark.parametrize(("given", "policies"), [({}, 0), ({"learned_policies": True}, 2)])
+def test_learned_policies_are_searched_where_they_are_wanted(command, tmp_path, given, policies):
+    write_scenarios([straight_scenario()], tmp_path / "data")
+    settings = command.settings_of(
+        command.Arguments(planner="idm", data=tmp_path / "data", output=tmp_path / "out", **given)
+    )
+    assert settings.search.policies == policies
+    assert settings.scenes is not None
+
+
 def test_a_search_that_finds_nothing_says_so_and_raises_nothing(command, tmp_path, capsys):
     write_scenarios([straight_scenario()], tmp_path / "data")
     command.main(

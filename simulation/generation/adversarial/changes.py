@@ -59,6 +59,12 @@ class AgentChange:
     """Global direction in which a pedestrian leaves its path at the event, at `target_mps`."""
     cross_m: float = 10.0
     """Distance in that direction, after which the pedestrian stands."""
+    aggressiveness: float | None = None
+    """Of the learned traffic model, which moves the agent from the event on; None for another manoeuvre."""
+    unseen_s: float = 0.0
+    """Time after the event for which that model does not observe the ego."""
+    draw: float = 0.0
+    """Selects the random numbers of that model, in [0, 1]."""
 
     def numbers(self) -> dict[str, float | str | None]:
         """The fields, for files."""

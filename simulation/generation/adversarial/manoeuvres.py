@@ -4,7 +4,7 @@ An attack aims at a contact, or at blocking the ego: then the agent ends its man
 there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,6 +16,8 @@ from driving.timing import STEP_S
 from simulation.generation.adversarial.causal import TOUCH_M, Approach, CausalAgent
 from simulation.generation.adversarial.changes import AgentChange
 
+LEARNED_POLICY = "learned_policy"
+"""Name of the manoeuvre of which the motion is a roll-out of the learned traffic model."""
 LAST_EVENT_S = 11.0
 """Later events leave no time for a reaction and its result."""
 
@@ -123,6 +125,15 @@ def _stand(agent: CausalAgent) -> Ranges:
     }
 
 
+def _learned_policy(agent: CausalAgent) -> Ranges:
+    return {
+        "event_s": _event(agent, 8.0, -0.5),
+        "aggressiveness": Range(-3.0, 3.0),
+        "unseen_s": Range(0.0, 6.0),
+        "draw": Range(0.0, 1.0),
+    }
+
+
 MANOEUVRES: dict[str, Callable[[CausalAgent], Ranges]] = {
     "timing": _timing,
     "brake": _brake,
@@ -131,9 +142,11 @@ MANOEUVRES: dict[str, Callable[[CausalAgent], Ranges]] = {
     "pull_out": _pull_out,
     "cross": _cross,
     "stand": _stand,
+    LEARNED_POLICY: _learned_policy,
 }
 """Ranges of the numbers by name: earlier or later; hard braking; no yielding; into the ego's lane; from standstill
-into the lane; across the road on foot; standing on the lane from the beginning."""
+into the lane; across the road on foot; standing on the lane from the beginning; as the learned traffic
+model drives."""
 
 
 def _early(agent: CausalAgent) -> Range:
@@ -204,6 +217,11 @@ class Attack:
         return len(self.ranges)
 
     @property
+    def is_policy(self) -> bool:
+        """Whether its motions are roll-outs, which cost twenty times those of the others."""
+        return self.manoeuvre == LEARNED_POLICY
+
+    @property
     def cell(self) -> tuple[object, ...]:
         """What it has in common with attacks that lead to failures of the same modes."""
         return self.blocks, self.agent.course.kind, self.manoeuvre, self.agent.approach
@@ -230,6 +248,20 @@ def attacks_of(agent: CausalAgent) -> list[Attack]:
         for name in _block_names_for(agent)
     ]
     return contacts + blocks
+
+
+def policy_attacks(agents: Sequence[CausalAgent], most: int) -> list[Attack]:
+    """The learned policy of the first agents that drive to a place on the ego's path.
+
+    The model keeps to the agent's path: beside the ego's it makes no conflict.
+    """
+    drivers = [
+        agent
+        for agent in agents
+        if agent.course.moves and agent.course.kind != AgentKind.PEDESTRIAN
+        if agent.distance_m < TOUCH_M and np.isfinite(agent.agent_s)
+    ]
+    return [Attack(agent=agent, manoeuvre=LEARNED_POLICY, ranges=_learned_policy(agent)) for agent in drivers[:most]]
 
 
 def _block_names_for(agent: CausalAgent) -> tuple[str, ...]:

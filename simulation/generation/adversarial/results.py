@@ -12,6 +12,10 @@ from simulation.log import SimulationLog
 Method = Literal["evolution", "random"]
 
 
+NUM_POLICIES = 2
+"""Agents of a scenario with a learned policy."""
+
+
 class FailureKind(Enum):
     """What the planner is at fault for."""
 
@@ -71,6 +75,10 @@ class SearchSettings:
     population: int = 8
     generations: int = 8
     """Of each attack before its first drive."""
+    policies: int = 0
+    """Causal agents that the learned traffic model may move: `NUM_POLICIES` where that is searched."""
+    generations_per_policy: int = 2
+    """Of each of these attacks: a roll-out takes about 20 ms."""
     drives_per_attack: int = 3
     refusals_per_attack: int = 3
     """Changes of an attack that are refused before their drive, at most."""

@@ -10,6 +10,7 @@ and a deviation passes beside it.
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -26,6 +27,7 @@ from simulation.generation.adversarial.changes import AgentChange, ChangedMotion
 from simulation.generation.adversarial.contacts import BoxMotion, first_contacts, overlapping_agents
 from simulation.generation.adversarial.courses import AgentCourse
 from simulation.generation.adversarial.limits import excess
+from simulation.generation.adversarial.policy_rollouts import PolicyMotions
 from simulation.generation.ways_out.deviations import LateralChoice, ReferenceDrive, SpeedChoice
 from simulation.generation.ways_out.overlaps import AgentBoxes, collision_free
 from simulation.geometry.boxes import box_corners
@@ -125,6 +127,15 @@ class Screen:
         """Poses of the box centre of the unchanged drive."""
         return shifted_along_heading(self.states[:, X : HEADING + 1], PACIFICA.rear_axle_to_center_m)
 
+    @cached_property
+    def _policies(self) -> PolicyMotions:
+        return PolicyMotions(self.scenario, self.states)
+
+    def _motion(self, course: AgentCourse, change: AgentChange) -> ChangedMotion:
+        if change.aggressiveness is not None:
+            return self._policies.motion(course, change)
+        return changed_motion(course, change, self.scenario.frames)
+
     def evaluate(self, course: AgentCourse, change: AgentChange, *, blocks: bool = False) -> Screened:
         """Screen a change.
 
@@ -134,7 +145,7 @@ class Screen:
             blocks: Whether the change is one that shall block the ego.
         """
         first = self.scenario.first_frame
-        motion = changed_motion(course, change, self.scenario.frames)
+        motion = self._motion(course, change)
         problem = self.implausibility(course, motion)
         if problem > 0.0:
             return Screened(value=IMPOSSIBLE + problem, motion=motion, contact_step=-1)

@@ -24,7 +24,7 @@ from simulation.generation.adversarial.changes import AgentChange, changed_motio
 from simulation.generation.adversarial.cuts import cut_scenario
 from simulation.generation.adversarial.drawn_neighbours import drawn_neighbours
 from simulation.generation.adversarial.drives import DriveJob, PlannerDrive, drive_planner, lacks_progress
-from simulation.generation.adversarial.manoeuvres import Attack, attacks_of
+from simulation.generation.adversarial.manoeuvres import Attack, attacks_of, policy_attacks
 from simulation.generation.adversarial.neighbours import generated_neighbours
 from simulation.generation.adversarial.policy_rollouts import with_drive
 from simulation.generation.adversarial.rarity_limit import Rarity, is_too_rare
@@ -119,6 +119,7 @@ class ScenarioSearch:
             agents += generated_neighbours(self._scenario, reference, self._is_usable, rng)
             agents += self._drawn_neighbours(states)
         attacks = [attack for agent in agents for attack in attacks_of(agent)]
+        attacks += policy_attacks(agents, self._settings.policies)
         if not attacks:
             return SearchResult(skipped="no agent comes near the ego")
         screened = self._random(attacks) if self._settings.method == "random" else self._evolve(attacks)

@@ -10,7 +10,7 @@ from simulation.generation.adversarial.screening import HARMLESS, Screen, Screen
 SIGMA = 0.3
 """Initial standard deviation in the unit cube."""
 HOPELESS_GENERATIONS = 4
-"""Generations after which an attack without any contact is given up."""
+"""Generations after which an attack without any contact is given up; one of a learned policy after the first."""
 GOOD_VALUE = 0.1
 """Value of the screen from which an attack is driven without further generations."""
 NEARBY = 0.12
@@ -28,6 +28,9 @@ class AttackTracker:
         self._screen = screen
         blocks = attack.blocks
         self._generations = settings.generations_per_block if blocks else settings.generations
+        self._hopeless_generations = HOPELESS_GENERATIONS
+        if attack.is_policy:
+            self._generations, self._hopeless_generations = settings.generations_per_policy, 1
         self._most_drives = settings.drives_per_block if blocks else settings.drives_per_attack
         self._most_refusals = settings.refusals_per_block if blocks else settings.refusals_per_attack
         bounds = np.tile([0.0, 1.0], (attack.size, 1))
@@ -51,7 +54,7 @@ class AttackTracker:
             best = min(screened.value for _, screened in self._known)
             if best < GOOD_VALUE:
                 return
-            if generation + 1 == HOPELESS_GENERATIONS and best >= HARMLESS:
+            if generation + 1 == self._hopeless_generations and best >= HARMLESS:
                 self.is_done = True
                 return
 

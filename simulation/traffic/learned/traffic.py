@@ -10,6 +10,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from driving.agents import AgentKind
 from driving.scenario import Scenario
+from driving.timing import STEP_S
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.geometry.boxes import box_corners, boxes_overlapping
 from simulation.traffic.idm_step import RADIUS_M
@@ -65,6 +66,7 @@ class LearnedTraffic:
         *,
         seed: int = 0,
         vehicle: VehicleParameters = PACIFICA,
+        unseen_s: float = 0.0,
         adjust: Adjust | None = None,
     ) -> None:
         """Build the paths and take over the first frame.
@@ -74,6 +76,7 @@ class LearnedTraffic:
             options: Policies and style.
             seed: Of the agents' choices; they also depend on the scenario's id.
             vehicle: The ego.
+            unseen_s: Time from the first frame on for which no agent observes the ego.
             adjust: Replaces the network's logits, for training in closed loop.
 
         Raises:
@@ -82,6 +85,7 @@ class LearnedTraffic:
         """
         options = options or LearnedOptions()
         self._scenario, self._adjust = scenario, adjust
+        self._seen_from = scenario.first_frame + round(unseen_s / STEP_S)
         policies = options.policies(scenario)
         policies[standing_off_lane(scenario) & (policies != Policy.LOG)] = Policy.LOG
         self._policies = policies
@@ -138,6 +142,7 @@ class LearnedTraffic:
     def _observe(self, now: int) -> None:
         ego = (self._ego.poses, self._ego.velocities, self._ego.size)
         observe(self._tracks, ~self._is_gone, ego, now, self._state)
+        self._state.present[-1] = now >= self._seen_from
         self._lights.write(now, self._state.lights)
 
     def _choices(self, users: Int64[np.ndarray, "agents"]) -> Choice:

@@ -14,6 +14,7 @@ from simulation.generation.adversarial.campaign import Budget, CampaignSettings,
 from simulation.generation.adversarial.output import DATA, UNPROVED, distinct, log_name_of, summary_of, write_output
 from simulation.generation.adversarial.records import TaskRecord
 from simulation.generation.adversarial.results import SearchSettings
+from simulation.generation.learned.further_agents import FurtherAgents
 from simulation.log import SimulationLog
 from simulation.scenario_notes import ScenarioNotes
 
@@ -28,7 +29,7 @@ def entries(tmp_path_factory):
 
 
 def campaign(entries, output, **changes):
-    values = {"budget": Budget(drives=4), "search": FEW, "seed": 1, **changes}
+    values = {"budget": Budget(drives=4), "search": FEW, "seed": 1, "scenes": FurtherAgents, **changes}
     return CampaignSettings(
         planner="ignore agents", make_planner=ignoring_planner, entries=entries, output=output, **values
     )

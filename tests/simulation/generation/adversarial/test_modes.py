@@ -31,7 +31,7 @@ def test_every_descriptor_has_a_cell_of_its_own():
         for approach in Approach
     ]
     cells = {int(archive.index_of_single(one)) for one in measures}
-    assert len(cells) == len(measures) == 3 * 7 * 4
+    assert len(cells) == len(measures) == 3 * 8 * 4
 
 
 @pytest.mark.parametrize(("closing_mps", "number"), [(-1.0, 0), (0.0, 0), (3.0, 1), (9.9, 2), (14.0, 3), (99.0, 4)])

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from adversarial_cases import straight_scenario, with_car
 
 from driving.agents import AgentKind
 from driving.synthetic.scenes import scene
 from planning.constant_velocity import ConstantVelocityPlanner
 from planning.stand_still import StandStillPlanner
-from simulation.ego.dynamics import states_of
+from simulation.ego.dynamics import VELOCITY_X, states_of
 from simulation.rollout import Rollout, run_lockstep, run_rollout, traffic_mode
 from simulation.traffic.learned.options import LearnedOptions, Policy
 from simulation.traffic.learned.traffic import LearnedTraffic
@@ -190,3 +191,15 @@ def test_learned_traffic_needs_no_torch(repository, model_folder):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(("unseen_s", "is_hit"), [(0.0, False), (10.0, True)])
+def test_agents_do_not_brake_for_an_ego_that_they_do_not_observe(starting, unseen_s, is_hit):
+    scenario = with_car(straight_scenario(), -30.0, 0.0, 8.0)
+    standing = states_of(scenario.ego)[0, scenario.first_frame].copy()
+    standing[VELOCITY_X] = 0.0
+    traffic = LearnedTraffic(scenario, starting, unseen_s=unseen_s)
+    for iteration in range(60):
+        traffic.step(iteration, standing)
+    ahead = traffic.tracks.poses[0, scenario.first_frame + 60, 0] - standing[0]
+    assert (ahead > 0.0) == is_hit
