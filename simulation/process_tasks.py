@@ -1,8 +1,11 @@
 """Independent tasks in this process or in several, with equal results."""
 
+import os
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
 from typing import Any, Protocol, TypeVar
 
 Task = TypeVar("Task", contravariant=True)
@@ -28,13 +31,16 @@ def task_results(
         make: Makes the worker of a process; must pickle.
         tasks: May end early, for example when a budget is used up by the results until then.
         workers: Processes; 1 is this process.
+
+    Raises:
+        ChildProcessError: When a process died.
     """
     if workers == 1:
         yield from map(make().run, tasks)
         return
     # Spawned, as a forked process with threads may hang.
     context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(make,)) as pool:
+    with deaths_named(), ProcessPoolExecutor(workers, context, initializer=_start, initargs=(make,)) as pool:
         # Dicts keep the order of submission.
         waiting: dict[Future[OneResult], None] = {}
         while True:
@@ -48,11 +54,40 @@ def task_results(
                 yield future.result()
 
 
+WORKER_DIED = "A worker process ended, perhaps killed or out of memory. Finished work is kept: repeat the command."
+
+
+@contextmanager
+def deaths_named() -> Iterator[None]:
+    """Raise `ChildProcessError` with a sentence when a pool of local processes breaks."""
+    try:
+        yield
+    except BrokenExecutor as error:
+        raise ChildProcessError(WORKER_DIED) from error
+
+
+def end_with_parent() -> None:
+    """Let this worker process end when its parent is gone; to be called first in the worker.
+
+    A parent that is killed cannot end its workers. They hold both ends of their queue, so that they would wait for
+    tasks forever.
+    """
+    parent = parent_process()
+    assert parent is not None, "only a worker process has a parent"
+
+    def wait_and_end() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait_and_end, daemon=True).start()
+
+
 _worker: Any = None
 
 
 def _start(make: Callable[[], Any]) -> None:
     global _worker
+    end_with_parent()
     _worker = make()
 
 

@@ -20,6 +20,7 @@ from simulation.benchmark.outcome import Outcome, killed_sentence
 from simulation.benchmark.schedule import Batch, WorkQueue
 from simulation.benchmark.settings import BenchmarkSettings
 from simulation.benchmark.worker import BenchmarkWorker, WorkerSetup
+from simulation.process_tasks import WORKER_DIED, end_with_parent
 
 JOBS_IN_FLIGHT = 2
 """Per worker, a job in work and one in waiting, so that a worker never idles between short jobs."""
@@ -62,6 +63,7 @@ _worker: BenchmarkWorker | None = None
 
 def _start_worker(setup: WorkerSetup) -> None:
     global _worker
+    end_with_parent()
     _worker = BenchmarkWorker(setup)
 
 
@@ -78,7 +80,11 @@ class ProcessBackend:
     """In processes on this machine. A worker that dies or hangs costs its own batch only."""
 
     def __init__(self, setups: Sequence[WorkerSetup], scenario_timeout_s: float) -> None:
-        """Start one process per setup; each process is a pool of its own, so that batches can be sent to it."""
+        """Start one process per setup; each process is a pool of its own, so that batches can be sent to it.
+
+        Raises:
+            ChildProcessError: When a process dies while it starts.
+        """
         started = time.perf_counter()
         self._timeout_s = scenario_timeout_s
         # Spawned, not forked: compiled code and torch keep threads that do not survive a fork.
@@ -87,8 +93,12 @@ class ProcessBackend:
             ProcessPool(max_workers=1, initializer=_start_worker, initargs=(setup,), context=context)
             for setup in setups
         ]
-        for future in [pool.schedule(_is_ready) for pool in self._pools]:
-            future.result()
+        try:
+            for future in [pool.schedule(_is_ready) for pool in self._pools]:
+                future.result()
+        except ProcessExpired as death:
+            self.close()
+            raise ChildProcessError(WORKER_DIED) from death
         self.startup_s = time.perf_counter() - started
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Outcome]:

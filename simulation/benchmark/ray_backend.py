@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -16,6 +17,10 @@ from simulation.benchmark.outcome import Outcome, killed_sentence
 from simulation.benchmark.schedule import Batch, WorkQueue
 from simulation.benchmark.settings import BenchmarkSettings
 from simulation.benchmark.worker import BenchmarkWorker, WorkerSetup
+from simulation.process_tasks import WORKER_DIED
+
+MAX_STARTS = 3
+"""Attempts to start Ray, which has a time limit of 30 s that a busy machine exceeds."""
 
 
 @ray.remote(num_cpus=1, max_restarts=0)
@@ -40,6 +45,7 @@ class RayBackend:
 
         Raises:
             ValueError: When the cluster has fewer GPUs than the workers need.
+            ChildProcessError: When an actor dies while it starts.
         """
         started = time.perf_counter()
         self._settings = settings
@@ -53,6 +59,10 @@ class RayBackend:
             require_gpus(settings.workers, settings.gpus_per_worker, present, "the cluster")
             self._actors = [self._new_actor() for _ in range(settings.workers)]
             ray.get([actor.is_ready.remote() for actor in self._actors])
+        except RayActorError as death:
+            self.close()
+            # An error of its start, such as a missing planner, is in the cause.
+            raise ChildProcessError(f"{WORKER_DIED} {death}") from death
         except Exception:
             self.close()
             raise
@@ -142,6 +152,9 @@ def init_ray(workers: int, address: str | None = None, num_gpus: int | None = No
         workers: CPUs that Ray uses on this machine.
         address: Of the cluster; None starts Ray.
         num_gpus: GPUs that Ray counts on this machine; None counts those present.
+
+    Raises:
+        ConnectionError: When Ray does not start in time.
     """
     # Workers import the same modules as this process, and use one thread each, as there is one worker per core.
     environment = {name: os.environ[name] for name in ("CAMBER_CACHE",) if name in os.environ}
@@ -155,4 +168,29 @@ def init_ray(workers: int, address: str | None = None, num_gpus: int | None = No
     }
     if address is None:
         options |= {"num_cpus": workers, "num_gpus": num_gpus, "include_dashboard": False}
-    ray.init(**options)
+    for attempt in range(1, MAX_STARTS + 1):
+        try:
+            ray.init(**options)
+            return
+        # Ray has no exception of its own for a start that took too long.
+        except Exception as error:
+            if "timed out during startup" not in str(error):
+                raise
+            if attempt == MAX_STARTS:
+                raise ConnectionError(
+                    f"Ray did not start within its time limit, {MAX_STARTS} times. Is the machine busy with other"
+                    " programs? Repeat the command, or use --backend process."
+                ) from error
+
+
+@contextmanager
+def ray_session(workers: int, address: str | None = None) -> Iterator[None]:
+    """Keep one Ray for several runs, each of which would start and end one of its own."""
+    owns_ray = not ray.is_initialized()
+    if owns_ray:
+        init_ray(workers, address)
+    try:
+        yield
+    finally:
+        if owns_ray:
+            ray.shutdown()

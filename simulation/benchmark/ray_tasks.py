@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
 
+from simulation.benchmark.mapping import ray_result
 from simulation.benchmark.ray_backend import RaySettings, start_ray
 from simulation.process_tasks import OneResult, OneTask, TaskWorker
 
@@ -40,7 +40,7 @@ def ray_results(
         settings: Number of actors and address of the cluster.
 
     Raises:
-        RuntimeError: When an actor dies.
+        ChildProcessError: When an actor dies.
     """
     owns_ray = not ray.is_initialized()
     if owns_ray:
@@ -57,13 +57,7 @@ def ray_results(
                 return
             (done,), _ = ray.wait(list(running), num_returns=1)
             free.append(running.pop(done))
-            try:
-                result = ray.get(done)
-            except RayActorError as error:
-                raise RuntimeError(
-                    f"A worker on Ray died ({type(error).__name__}). Finished tasks are kept: continue the run."
-                ) from error
-            yield result
+            yield ray_result(done)
     finally:
         for actor in actors:
             ray.kill(actor)

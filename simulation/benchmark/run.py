@@ -168,6 +168,15 @@ def _journal(store: ResultStore) -> Path:
     return store.folder / "started.txt"
 
 
+def forget_starts(output: Path) -> None:
+    """Forget which jobs were running when an earlier serial run ended, so that they do not fail for its ends.
+
+    Args:
+        output: Of the run; there may be none yet.
+    """
+    _journal(ResultStore(output)).unlink(missing_ok=True)
+
+
 def _starts(store: ResultStore) -> Counter[str]:
     """How often each unfinished job was started in this process."""
     journal = _journal(store)
@@ -211,6 +220,7 @@ def _finish(backend: Backend, batches: Iterable[Batch]) -> Iterator[tuple[Job, J
                     yield job, failed(job, f"{outcome.death} It happened {MAX_DEATHS} times.")
         if not again:
             return
+        logger.warning("A worker process died; its %d scenarios are driven again.", len(again))
         waiting = again
 
 
