@@ -18,6 +18,7 @@ from learning.processes import TrainingProcess
 from learning.training_files import (
     append_curves,
     cosine_rate,
+    cut_curves,
     load_state,
     require_finite,
     require_same_config,
@@ -102,6 +103,8 @@ class TrainingLoop:
         folder.mkdir(parents=True, exist_ok=True)
         require_same_config(folder, described, writes=self.process.is_first)
         self.step = load_state(folder, module, self.optimizer, self.process.device)
+        if self.process.is_first:
+            cut_curves(folder, self.step)
         self.model: nn.Module = DistributedDataParallel(module) if self.process.world_size > 1 else module
 
     def run(

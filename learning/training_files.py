@@ -37,7 +37,10 @@ def require_same_config(folder: Path, config: dict[str, Any], *, writes: bool) -
                 " same configuration."
             )
     if writes:
-        path.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+        # Complete or absent, also when the process is killed here.
+        part = path.with_name(f"{path.name}.part")
+        part.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
 
 
 def save_state(folder: Path, network: nn.Module, optimizer: Optimizer, step: int) -> None:
@@ -84,6 +87,24 @@ def append_curves(folder: Path, step: int, values: dict[str, float]) -> None:
         if is_new:
             writer.writerow(["step", *values])
         writer.writerow([step, *values.values()])
+
+
+def cut_curves(folder: Path, step: int) -> None:
+    """Remove the lines of steps after a checkpoint, which a training that continues there writes again.
+
+    Args:
+        folder: Of the training.
+        step: Of the checkpoint.
+    """
+    path = folder / CURVES
+    if not path.is_file():
+        return
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    # The last line of a process that was killed while it wrote may end within its step: "4" of "40,0.5".
+    kept = [line for line in lines if "," in line and int(line.partition(",")[0]) <= step]
+    part = path.with_name(f"{path.name}.part")
+    part.write_text("".join(f"{line}\n" for line in [header, *kept]), encoding="utf-8")
+    part.replace(path)
 
 
 def cosine_rate(step: int, *, steps: int, warmup_steps: int, highest: float) -> float:

@@ -5,6 +5,7 @@ from learning.training_files import (
     CURVES,
     append_curves,
     cosine_rate,
+    cut_curves,
     load_state,
     require_same_config,
     save_state,
@@ -44,3 +45,14 @@ def test_curves_have_one_header(tmp_path):
 def test_the_rate_rises_then_falls_to_a_hundredth():
     rates = [cosine_rate(step, steps=100, warmup_steps=10, highest=1.0) for step in (0, 9, 10, 55, 100)]
     assert rates == pytest.approx([0.1, 1.0, 1.0, 0.505, 0.01])
+
+
+def test_lines_of_steps_after_a_checkpoint_are_removed(tmp_path):
+    cut_curves(tmp_path, 0)
+    for step in (10, 20, 30):
+        append_curves(tmp_path, step, {"total": 0.5})
+    with (tmp_path / CURVES).open("a") as file:
+        file.write("4")
+    cut_curves(tmp_path, 20)
+    append_curves(tmp_path, 30, {"total": 0.25})
+    assert (tmp_path / CURVES).read_text().splitlines() == ["step,total", "10,0.5", "20,0.5", "30,0.25"]
