@@ -22,7 +22,8 @@ import time
 from dataclasses import dataclass, fields
 
 import tyro
-from command_line import CommonArguments, print_line, require_count, run
+from command_line import CommonArguments, errors, print_line, progress, require_count, run
+from rich.progress import Progress, TaskID
 
 from distill.flywheel.config import FlywheelConfig
 from distill.flywheel.page import write_index, write_round
@@ -35,6 +36,43 @@ class Arguments(CommonArguments, FlywheelConfig):
     """Student, data, evaluation sets and budgets."""
 
 
+class StageBars:
+    """Shows a bar for the stage that works, with the remaining time, and a line for each finished stage.
+
+    Without a terminal there is a line for the beginning instead of the bar.
+    """
+
+    def __init__(self, arguments: Arguments) -> None:
+        self._arguments = arguments
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+
+    def line(self, text: str) -> None:
+        """Print a line; above the bar, if there is one."""
+        if not self._arguments.quiet:
+            print_line(text, None if self._bar is None else errors)
+
+    def begin(self, name: str, before_s: float | None) -> None:
+        """Show the bar of a stage."""
+        title = name if before_s is None else f"{name} ({before_s:.0f} s in the round before)"
+        if not errors.is_terminal:
+            self.line(f"{title} begins")
+        self._bar = progress(self._arguments)
+        self._task = self._bar.add_task(title, total=None)
+        self._bar.start()
+
+    def advance(self, done: int, total: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total)
+
+    def end(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar = None
+
+
 def main(arguments: Arguments) -> None:
     """Run the rounds, write the pages, print the result."""
     require_count("--limit", arguments.limit)
@@ -43,14 +81,16 @@ def main(arguments: Arguments) -> None:
     roots = {name: tuple(root.resolve() for root in given[name]) for name in ("data", "validate", "test", "labels")}
     config = FlywheelConfig(**{**given, **roots, "output": arguments.output.resolve()})
     began_s = time.perf_counter()
-    result = run_flywheel(config, (lambda _: None) if arguments.quiet else print_line, write_round)
+    result = run_flywheel(config, StageBars(arguments), write_round)
     write_index(result, config.output)
     for before, after in zip(result.before, result.after, strict=True):
         print_line(
             f"{before.name}: {before.num_failures} -> {after.num_failures} failures of {len(before.drives)},"
             f" score {before.score:.4f} -> {after.score:.4f}"
         )
-    print_line(f"{time.perf_counter() - began_s:.0f} s. Student: {result.student}")
+    kept = sum(one.is_kept for one in result.rounds)
+    print_line(f"{kept} of {len(result.rounds)} rounds kept, {time.perf_counter() - began_s:.0f} s.")
+    print_line(f"Student: {result.student}")
     print_line(f"Report: {config.output / 'index.html'}")
 
 

@@ -77,6 +77,8 @@ class FlywheelConfig:
     """Local processes, or Ray; equal results."""
     workers: int = 1
     """Number of processes."""
+    ray_address: str | None = None
+    """Address of a running cluster whose machines share the folders; None starts Ray on this machine."""
 
     def check(self) -> None:
         """Check the numbers.
@@ -90,6 +92,9 @@ class FlywheelConfig:
         for name in ("rounds", "failures", "label_every", "steps", "drives_per_scenario", "workers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        for name in ("search_drives", "neighbours", "replay"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"`{name}` must be at least 0, got {getattr(self, name)}.")
         if self.replay < 1 and not self.labels:
             raise ValueError(
                 f"A flywheel replays earlier states: name --labels, or set --replay to at least 1, not {self.replay}."
@@ -111,7 +116,7 @@ class FlywheelConfig:
         return np.random.default_rng([self.seed, *numbers])
 
 
-FREE = ("output", "rounds", "backend", "workers")
+FREE = ("output", "rounds", "backend", "workers", "ray_address")
 """Settings that do not change what a round does."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from distill.flywheel.config import FlywheelConfig
 from distill.flywheel.results import Driven, DrivenSet, SetScore
+from distill.flywheel.stages import Advance
 from simulation.benchmark.jobs import JobResult
 from simulation.benchmark.scores import counted_score, reason_of
 from simulation.benchmark.settings import BenchmarkSettings
@@ -18,7 +19,9 @@ from simulation.metrics.score import CLOSED_LOOP
 FILTER = "scenarios.yaml"
 
 
-def drive_sets(config: FlywheelConfig, student: Path, sets: Sequence[DrivenSet], folder: Path) -> list[SetScore]:
+def drive_sets(
+    config: FlywheelConfig, student: Path, sets: Sequence[DrivenSet], folder: Path, advance: Advance
+) -> list[SetScore]:
     """Drive sets in closed loop with recorded traffic; finished drives of an earlier call are kept.
 
     Args:
@@ -26,10 +29,11 @@ def drive_sets(config: FlywheelConfig, student: Path, sets: Sequence[DrivenSet],
         student: Folder of its checkpoint.
         sets: To drive; sets without scenarios are left out.
         folder: Of the results, one folder for each set.
+        advance: Receives the number of finished drives of a set and of all its drives.
     """
     # Here, as everything of a benchmark hangs on it.
     from planning.registry import load_planner
-    from simulation.benchmark.run import run_benchmark
+    from simulation.benchmark.run import forget_starts, run_benchmark
 
     scores = []
     for one in sets:
@@ -47,7 +51,10 @@ def drive_sets(config: FlywheelConfig, student: Path, sets: Sequence[DrivenSet],
             probes=False,
             resume=(output / "run.json").exists(),
         )
-        scores.append(SetScore(name=one.name, drives=driven_in(run_benchmark(settings, load_planner))))
+        # A flywheel that is killed twice in one drive says nothing about the student.
+        forget_starts(output)
+        store = run_benchmark(settings, load_planner, lambda state: advance(state.done, state.total))
+        scores.append(SetScore(name=one.name, drives=driven_in(store)))
     return scores
 
 

@@ -1,9 +1,11 @@
 """Failures of a student: those of its drives and those that a search finds; each is proved to be solvable or not."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,9 @@ import numpy as np
 
 from distill.flywheel.config import FlywheelConfig, entries_of, entry_of
 from distill.flywheel.results import DATA, DrivenSet, Failure, SetScore
+from distill.flywheel.stages import Advance, stored_results
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import open_scenario
-from simulation.benchmark.mapping import mapped
 from simulation.files import write_atomically
 from simulation.generation.ways_out.verification import verified_score
 
@@ -23,7 +25,12 @@ SEARCH_SEEDS = 1000
 
 
 def search(
-    config: FlywheelConfig, number: int, student: Path, entries: Sequence[ScenarioEntry], folder: Path
+    config: FlywheelConfig,
+    number: int,
+    student: Path,
+    entries: Sequence[ScenarioEntry],
+    folder: Path,
+    advance: Advance,
 ) -> None:
     """Search for changes of scenarios by which the student fails; an interrupted search continues.
 
@@ -33,6 +40,7 @@ def search(
         student: Folder of its checkpoint.
         entries: Scenarios to change.
         folder: Of the search, as written by scripts/find_failures.py.
+        advance: Receives the number of searched scenarios and of all that the budget suffices for.
     """
     # Here, as planner and search hang on most of the project.
     from planning.registry import load_planner
@@ -54,7 +62,8 @@ def search(
         rarity=partial(LearnedRarity.among, entries) if config.rarity else None,
         resume=True,
     )
-    write_output(campaign, run_campaign(campaign))
+    done, total = count(1), math.ceil(config.search_drives / config.drives_per_scenario)
+    write_output(campaign, run_campaign(campaign, lambda _: advance(next(done), total)))
 
 
 def _run_on_ray(workers: int) -> Callable[..., Iterator[Any]]:
@@ -70,7 +79,8 @@ def collect(
     scores: Sequence[SetScore],
     sets: Sequence[DrivenSet],
     found: Path,
-    path: Path,
+    folder: Path,
+    advance: Advance,
 ) -> None:
     """Write the failures of a round: of the drives, proved by their logged ego, and those of the search.
 
@@ -80,7 +90,8 @@ def collect(
         scores: Drives of the sets.
         sets: The driven sets.
         found: Folder of the search.
-        path: File to write.
+        folder: Gets `failures.json`.
+        advance: Receives the number of proofs.
     """
     from simulation.generation.corner_cases.generator import corner_kind_of
 
@@ -100,14 +111,19 @@ def collect(
         for one in score.drives
         if one.is_failure
     ]
-    proofs = mapped(
-        _is_proved, [entry_of(one.root, one.token) for one in failures], config.run_backend, config.workers
+    proofs = stored_results(
+        _is_proved,
+        [entry_of(one.root, one.token) for one in failures],
+        folder,
+        backend=config.run_backend,
+        workers=config.workers,
+        advance=advance,
     )
     failures = [replace(one, is_proved=proved) for one, proved in zip(failures, proofs, strict=True)]
     failures += _found_in(found)
     rows = np.sort(config.rng(number, 1).permutation(len(failures))[: config.failures])
     content = [asdict(failures[row]) for row in rows.tolist()]
-    write_atomically(path, json.dumps(content, indent=1, default=str).encode())
+    write_atomically(folder / FAILURES, json.dumps(content, indent=1, default=str).encode())
 
 
 def read_failures(path: Path) -> list[Failure]:

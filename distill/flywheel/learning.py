@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from distill.flywheel.config import FlywheelConfig, entries_of, require_none_shared
+from distill.flywheel.stages import Advance
 from distill.labels import LabelHeader, LabelledStates, LabelStore, joined
 from distill.recipes import recipe
 from distill.states import StateSettings
@@ -50,6 +51,7 @@ def label(
     entries: Sequence[ScenarioEntry],
     student: Path,
     folder: Path,
+    advance: Advance,
     *,
     on_policy: bool = True,
 ) -> None:
@@ -61,6 +63,7 @@ def label(
         entries: Scenarios.
         student: Folder of its checkpoint, which has the vocabulary.
         folder: Of the labels.
+        advance: Receives the number of drives that are labelled.
         on_policy: Whether to label the states that the student visits too.
     """
     # Imported here, because it imports all planners.
@@ -81,11 +84,13 @@ def label(
         for driver in drivers
         for entry in entries
     ]
-    for _ in label_all(jobs, config.workers, config.backend == "ray"):
-        pass
+    for count, _ in enumerate(label_all(jobs, config.workers, config.backend == "ray"), 1):
+        advance(count, len(jobs))
 
 
-def train(config: FlywheelConfig, number: int, labels: LabelFolders, student: Path, folder: Path) -> int:
+def train(
+    config: FlywheelConfig, number: int, labels: LabelFolders, student: Path, folder: Path, advance: Advance
+) -> int:
     """Continue the training of a student on labelled states; an interrupted training continues.
 
     Args:
@@ -94,6 +99,7 @@ def train(config: FlywheelConfig, number: int, labels: LabelFolders, student: Pa
         labels: What to train on.
         student: Folder of the checkpoint whose weights the training begins with.
         folder: Of the new checkpoint.
+        advance: Receives the number of training steps.
 
     Returns:
         Number of different states.
@@ -119,7 +125,7 @@ def train(config: FlywheelConfig, number: int, labels: LabelFolders, student: Pa
     trainer = Trainer(settings, Samples(states, vocabulary), vocabulary, folder)
     if trainer.step == 0:
         trainer.initialize_from(student)
-    trainer.run()
+    trainer.run(lambda step, _: advance(step, config.steps))
     return len(replay) + len(learned)
 
 

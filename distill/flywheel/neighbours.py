@@ -12,13 +12,13 @@ import numpy as np
 
 from distill.flywheel.config import FlywheelConfig, entries_of, entry_of
 from distill.flywheel.results import AGENT, CORNER, DATA, SCENE, WAYS, Failure
+from distill.flywheel.stages import Advance, stored_results
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.maps import open_map
 from driving.nuplan.scenarios import open_scenario
 from driving.nuplan.writer import write_scenarios
 from driving.recording import frame_token
 from driving.scenario import Scenario
-from simulation.benchmark.mapping import mapped
 from simulation.files import write_atomically
 from simulation.generation.adversarial.variations import varied_agent
 from simulation.generation.ways_out.verification import verified_score
@@ -50,7 +50,9 @@ class Neighbours:
     proved: dict[str, int]
 
 
-def generate(config: FlywheelConfig, number: int, failures: Sequence[Failure], folder: Path) -> None:
+def generate(
+    config: FlywheelConfig, number: int, failures: Sequence[Failure], folder: Path, advance: Advance
+) -> None:
     """Write the proved neighbours of the proved failures as a data root, and their counts.
 
     Args:
@@ -58,6 +60,7 @@ def generate(config: FlywheelConfig, number: int, failures: Sequence[Failure], f
         number: Of the round.
         failures: Of the round.
         folder: Gets `data` (absent without any neighbour) and `counts.json`.
+        advance: Receives the number of failures whose neighbours are made.
     """
     first = int(config.rng(number, 2).integers(1_000_000)) * 1000
     entries = [(entry_of(one.root, one.token), one.track_id) for one in failures if one.is_proved]
@@ -67,7 +70,10 @@ def generate(config: FlywheelConfig, number: int, failures: Sequence[Failure], f
     ]
     scenarios: list[Scenario] = []
     counts: dict[str, Counter[str]] = {"tried": Counter(), "proved": Counter()}
-    for job, made in zip(jobs, mapped(neighbours_of, jobs, config.run_backend, config.workers), strict=True):
+    results = stored_results(
+        neighbours_of, jobs, folder, backend=config.run_backend, workers=config.workers, advance=advance
+    )
+    for job, made in zip(jobs, results, strict=True):
         counts["tried"].update(made.tried)
         counts["proved"].update(made.proved)
         # One map object for all scenarios on it: those of workers are copies.

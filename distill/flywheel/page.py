@@ -7,14 +7,19 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from distill.flywheel.results import WAYS, Driven, FlywheelResult, Round, SetScore
+from distill.flywheel.results import WAYS, Driven, FlywheelResult, Round, SetScore, counted
 from driving.text import printable
 from simulation.files import write_atomically
 
 MAX_LISTED = 40
 """Scenarios that a table lists."""
 
+CHANGE = 0.05
+"""Change of a drive's score from which a page lists it."""
+
 Row = tuple[str, ...]
+CHANGED = ("scenario", "log", "score before", "after", "reason")
+"""Columns of a table of changed drives."""
 
 
 class Section(NamedTuple):
@@ -48,7 +53,11 @@ def write_index(result: FlywheelResult, folder: Path) -> None:
     ]
     columns = ("round", "result", "reason", "failures", "neighbours", "states", "time")
     sections = [
-        Section("Test sets", "They decided nothing.", *_compared(result.before, result.after)),
+        Section(
+            "Test sets",
+            "Before the first round and after the last one; they decide nothing.",
+            *_compared(result.before, result.after),
+        ),
         Section(
             "Rounds", f"{result.seconds:.0f} s with all stages; pages in the folders of the rounds.", columns, rows
         ),
@@ -57,23 +66,53 @@ def write_index(result: FlywheelResult, folder: Path) -> None:
 
 
 def _round_sections(one: Round) -> Iterator[Section]:
-    yield Section("Decision", one.reason, *_compared(one.before, one.after))
+    remains = "The new student remains." if one.is_kept else "The student of before remains."
+    yield Section("Decision", f"{one.reason} {remains}", *_compared(one.before, one.after))
     yield _failed_section(one)
+    yield _generated_section(one)
+    changes = [pair for old, new in zip(one.before, one.after, strict=True) for pair in _pairs(old, new)]
+    yield _better_section(one, changes)
+    yield _worse_section(changes)
+    times = [(name, f"{seconds:.0f} s") for name, seconds in one.seconds.items()]
+    text = f"{sum(one.seconds.values()):.0f} s. Of a stage that was interrupted, the last call counts."
+    yield Section("Time", text, ("stage", "time"), times)
+
+
+def _generated_section(one: Round) -> Section:
     drawn, proved = one.neighbours["tried"], one.neighbours["proved"]
-    generated = [(way, str(drawn.get(way, 0)), str(proved.get(way, 0))) for way in WAYS]
-    yield Section("What was generated", f"{one.states} states were labelled.", ("way", "drawn", "proved"), generated)
+    text = f"{counted(sum(proved.values()), 'neighbour')} of the solvable failures."
+    if one.states:
+        text += (
+            " The teacher labelled both; with the replay and earlier rounds, the training had"
+            f" {counted(one.states, 'state')}."
+        )
+    rows = [(way, str(drawn.get(way, 0)), str(proved.get(way, 0))) for way in WAYS]
+    return Section("What was generated", text, ("way", "drawn", "proved solvable"), rows)
+
+
+def _better_section(one: Round, changes: Sequence[tuple[Driven, Driven]]) -> Section:
     learned = [drive for score in one.learned for drive in score.drives]
     passed = sum(not drive.is_failure for drive in learned)
-    text = f"Of the {len(learned)} solvable failures of the round, the new student passes {passed}."
-    changes = [pair for old, new in zip(one.before, one.after, strict=True) for pair in _pairs(old, new)]
-    better = [pair for pair in changes if pair[0].is_failure and not pair[1].is_failure]
-    worse = [pair for pair in changes if pair[1].is_failure and not pair[0].is_failure]
-    columns = ("scenario", "log", "before", "after", "reason")
-    yield Section("What got better", text, columns, [_change(*pair, pair[0].reason) for pair in better[:MAX_LISTED]])
-    text = f"{len(worse)} validation scenarios fail that did not."
-    yield Section("What got worse", text, columns, [_change(*pair, pair[1].reason) for pair in worse[:MAX_LISTED]])
-    times = [(name, f"{seconds:.0f} s") for name, seconds in one.seconds.items()]
-    yield Section("Time", f"{sum(one.seconds.values()):.0f} s.", ("stage", "time"), times)
+    repaired = [pair for pair in changes if pair[0].is_failure and not pair[1].is_failure]
+    gained = [pair for pair in changes if pair not in repaired and pair[1].score - pair[0].score >= CHANGE]
+    text = (
+        f"The new student passes {passed} of the {counted(len(learned), 'solvable failure')} of the round. In the"
+        f" validation sets it passes {counted(len(repaired), 'scenario')} that failed before, and"
+        f" {counted(len(gained), 'other')} gained {100 * CHANGE:g} points or more."
+    )
+    rows = [_change(*pair, pair[0].reason) for pair in [*repaired, *gained][:MAX_LISTED]]
+    return Section("What got better", text, CHANGED, rows)
+
+
+def _worse_section(changes: Sequence[tuple[Driven, Driven]]) -> Section:
+    broken = [pair for pair in changes if pair[1].is_failure and not pair[0].is_failure]
+    lost = [pair for pair in changes if pair not in broken and pair[0].score - pair[1].score >= CHANGE]
+    text = (
+        f"In the validation sets the new student fails in {counted(len(broken), 'scenario')} that passed before, and"
+        f" {counted(len(lost), 'other')} lost {100 * CHANGE:g} points or more."
+    )
+    rows = [_change(*pair, pair[1].reason) for pair in [*broken, *lost][:MAX_LISTED]]
+    return Section("What got worse", text, CHANGED, rows)
 
 
 def _failed_section(one: Round) -> Section:
@@ -81,14 +120,26 @@ def _failed_section(one: Round) -> Section:
     searched = sum(failure.is_searched for failure in one.failures)
     proved = sum(failure.is_proved for failure in one.failures)
     text = (
-        f"{len(one.failures)} failures, {searched} of them from the search; {proved} have a proved way out."
-        f" By mode: {', '.join(f'{mode} {count}' for mode, count in modes.most_common())}."
+        f"{counted(len(one.failures), 'failure')} of the student of before, {searched} from the search; {proved} with"
+        " a proved way out."
     )
+    if len(one.failures) > MAX_LISTED:
+        text += f" The first {MAX_LISTED} are listed. By mode: " + ", ".join(
+            f"{mode} ({count})" for mode, count in modes.most_common()
+        )
+        text += "."
+    after = {drive.token: "fails" if drive.is_failure else "passes" for one in one.learned for drive in one.drives}
     rows = [
-        (failure.token, failure.mode, "yes" if failure.is_proved else "no", failure.reason)
+        (
+            failure.token,
+            failure.mode,
+            "yes" if failure.is_proved else "no",
+            failure.reason,
+            after.get(failure.token, "not driven"),
+        )
         for failure in one.failures[:MAX_LISTED]
     ]
-    return Section("What failed", text, ("scenario", "mode", "solvable", "what happened"), rows)
+    return Section("What failed", text, ("scenario", "mode", "solvable", "what happened", "new student"), rows)
 
 
 def _compared(before: Sequence[SetScore], after: Sequence[SetScore]) -> tuple[Row, list[Row]]:

@@ -10,6 +10,11 @@ WAYS = (CORNER, AGENT, SCENE)
 """Ways of generating neighbours."""
 
 
+def counted(number: int, word: str) -> str:
+    """A number of things: `1 failure`, `2 failures`."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class DrivenSet:
     """Scenarios of a data root."""

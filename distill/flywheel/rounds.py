@@ -20,8 +20,8 @@ from distill.flywheel.config import FlywheelConfig, entries_of, entry_of, prepar
 from distill.flywheel.drives import drive_sets, read_scores, write_scores
 from distill.flywheel.failures import FAILURES, read_failures
 from distill.flywheel.learning import LabelFolders
-from distill.flywheel.results import DATA, DrivenSet, Failure, FlywheelResult, Round, SetScore
-from distill.flywheel.stages import Report, run_stage, seconds_of
+from distill.flywheel.results import DATA, DrivenSet, Failure, FlywheelResult, Round, SetScore, counted
+from distill.flywheel.stages import DONE, Report, run_stage, seconds_of
 from distill.mixing import mix
 from driving.nuplan.entries import ScenarioEntry
 from planning.neural.planner import SHIPPED
@@ -36,20 +36,35 @@ def run_flywheel(config: FlywheelConfig, report: Report, on_round: Callable[[Rou
 
     Args:
         config: Student, sets and budgets.
-        report: Receives a line for each stage.
+        report: Shows the progress.
         on_round: Receives each finished round and its folder.
 
     Raises:
+        FileNotFoundError: When there is no student.
         ValueError: When the folder has another configuration, or evaluation sets overlap with others.
-        ChildProcessError: When a worker died; the same call continues.
+        ChildProcessError: When workers died repeatedly; the same call continues.
     """
+    # Everything is checked before the configuration is written, which the folder is bound to.
+    _student_folder(config)
     learning.require_unlabelled(config)
     prepare(config)
+    if config.backend == "ray":
+        # Imports slowly.
+        from simulation.benchmark.ray_backend import ray_session
+
+        with ray_session(config.workers, config.ray_address):
+            return _run(config, report, on_round)
+    return _run(config, report, on_round)
+
+
+def _run(config: FlywheelConfig, report: Report, on_round: Callable[[Round, Path], None]) -> FlywheelResult:
     start = config.output / "start"
     student = run_stage(start / "student", lambda folder: _copy_student(config, folder), report)
     replay = list(config.labels)
     if config.replay:
-        replay.append(run_stage(start / "replay", lambda folder: _label_replay(config, student, folder), report))
+        replay.append(
+            run_stage(start / "replay", lambda folder: _label_replay(config, student, folder, report), report)
+        )
     validation, test = sets_of(config.validate), sets_of(config.test)
     before = _driven(config, student, validation, start / "validation", report)
     test_before = _driven(config, student, test, start / "test", report)
@@ -63,7 +78,7 @@ def run_flywheel(config: FlywheelConfig, report: Report, on_round: Callable[[Rou
             learned.append(config.output / f"round_{number}" / "labels")
         rounds.append(done)
         on_round(done, config.output / f"round_{number}")
-        report(f"round {number}: {'kept' if done.is_kept else 'rolled back'}. {done.reason}")
+        report.line(sentence_of(done))
     folders = [start / name for name in ("student", "replay", "validation", "test") if (start / name).is_dir()]
     test_after = test_before
     if any(one.is_kept for one in rounds):
@@ -90,16 +105,16 @@ def _run_round(
     def stage(name: str, work: Callable[[Path], None]) -> Path:
         return run_stage(folder / name, work, report)
 
-    failed = _failures(config, number, student, stage)
-    near = stage("neighbours", lambda path: neighbours.generate(config, number, failed, path))
+    failed = _failures(config, number, student, stage, report)
+    near = stage("neighbours", lambda path: neighbours.generate(config, number, failed, path, report.advance))
     counts = json.loads((near / neighbours.COUNTS).read_text(encoding="utf-8"))
     proved = [entry_of(one.root, one.token) for one in failed if one.is_proved]
     entries = [*proved, *neighbours.neighbour_entries(near)]
     if not entries:
         return _without_failures(number, failed, counts, before, folder)
-    new = stage("labels", lambda path: learning.label(config, number, entries, student, path))
+    new = stage("labels", lambda path: learning.label(config, number, entries, student, path, report.advance))
     labels = labels._replace(learned=[*labels.learned, new])
-    trained = stage("training", lambda path: _train(config, number, labels, student, path))
+    trained = stage("training", lambda path: _train(config, number, labels, student, path, report))
     mixed = stage("student", lambda path: mix(config.mix, student, trained, path))
     sets = [*sets_of(config.validate), *failed_sets(failed)]
     driven = _driven(config, mixed, sets, folder / "evaluation", report)
@@ -120,7 +135,11 @@ def _run_round(
 
 
 def _failures(
-    config: FlywheelConfig, number: int, student: Path, stage: Callable[[str, Callable[[Path], None]], Path]
+    config: FlywheelConfig,
+    number: int,
+    student: Path,
+    stage: Callable[[str, Callable[[Path], None]], Path],
+    report: Report,
 ) -> list[Failure]:
     """The failures of the present student in its drives and in the search."""
     sets = _sets_to_drive(config, number)
@@ -129,12 +148,15 @@ def _failures(
 
     def search(path: Path) -> None:
         if config.search_drives:
-            failures.search(config, number, student, shuffled, path)
+            failures.search(config, number, student, shuffled, path, report.advance)
 
-    driven = stage("drive", lambda path: write_scores(drive_sets(config, student, sets, path), path / SCORES))
+    def collect(path: Path) -> None:
+        failures.collect(config, number, scores, sets, found, path, report.advance)
+
+    driven = stage("drive", lambda path: _write_drives(config, student, sets, path, report))
     scores = read_scores(driven / SCORES)
     found = stage("search", search)
-    listed = stage("failures", lambda path: failures.collect(config, number, scores, sets, found, path / FAILURES))
+    listed = stage("failures", collect)
     return read_failures(listed / FAILURES)
 
 
@@ -168,7 +190,7 @@ def decide(before: Sequence[SetScore], after: Sequence[SetScore], max_loss: floa
         max_loss: Score that each set may lose.
     """
     was, now = (sum(one.num_failures for one in scores) for scores in (before, after))
-    counts = f"{now} failures in the validation sets, {was} before"
+    counts = f"{counted(now, 'failure')} in the validation sets, {was} before"
     losses = {new.name: old.score - new.score for old, new in zip(before, after, strict=True)}
     worst = max(losses, key=lambda name: losses[name])
     if losses[worst] > max_loss:
@@ -176,6 +198,16 @@ def decide(before: Sequence[SetScore], after: Sequence[SetScore], max_loss: floa
     if now >= was:
         return False, f"{counts}: not fewer."
     return True, f"{counts}; no set lost more than {100 * max_loss:g} points."
+
+
+def sentence_of(one: Round) -> str:
+    """A round in a line."""
+    proved = sum(failure.is_proved for failure in one.failures)
+    near = sum(one.neighbours["proved"].values())
+    return (
+        f"round {one.number}: {'kept' if one.is_kept else 'rolled back'}. {one.reason} Learned from"
+        f" {proved} solvable of {counted(len(one.failures), 'failure')} and {counted(near, 'neighbour')}."
+    )
 
 
 def sets_of(roots: Sequence[Path]) -> list[DrivenSet]:
@@ -221,25 +253,39 @@ def _driven(
     config: FlywheelConfig, student: Path, sets: Sequence[DrivenSet], folder: Path, report: Report
 ) -> list[SetScore]:
     """The scores of sets, from a stage."""
-    run_stage(folder, lambda path: write_scores(drive_sets(config, student, sets, path), path / SCORES), report)
+    run_stage(folder, lambda path: _write_drives(config, student, sets, path, report), report)
     return read_scores(folder / SCORES)
 
 
-def _copy_student(config: FlywheelConfig, folder: Path) -> None:
+def _write_drives(
+    config: FlywheelConfig, student: Path, sets: Sequence[DrivenSet], folder: Path, report: Report
+) -> None:
+    write_scores(drive_sets(config, student, sets, folder, report.advance), folder / SCORES)
+
+
+def _student_folder(config: FlywheelConfig) -> Path:
+    """The folder of the student that the flywheel begins with; it is not needed after it was copied."""
     source = SHIPPED if config.student == "student" else Path(config.student.removeprefix("student:"))
-    if not (source / learning.VOCABULARY).is_file():
+    if not (source / learning.VOCABULARY).is_file() and not (config.output / "start" / "student" / DONE).is_file():
         raise FileNotFoundError(f"No student at {source}. Name `student`, or a folder of scripts/train_planner.py.")
-    for path in source.iterdir():
+    return source
+
+
+def _copy_student(config: FlywheelConfig, folder: Path) -> None:
+    for path in _student_folder(config).iterdir():
         if path.is_file():
             shutil.copy(path, folder / path.name)
 
 
-def _label_replay(config: FlywheelConfig, student: Path, folder: Path) -> None:
+def _label_replay(config: FlywheelConfig, student: Path, folder: Path, report: Report) -> None:
     known = [entry for root in config.data for entry in entries_of(root)]
     rows = config.rng(0).permutation(len(known))[: config.replay]
-    learning.label(config, 0, [known[row] for row in sorted(rows.tolist())], student, folder, on_policy=False)
+    chosen = [known[row] for row in sorted(rows.tolist())]
+    learning.label(config, 0, chosen, student, folder, report.advance, on_policy=False)
 
 
-def _train(config: FlywheelConfig, number: int, labels: LabelFolders, student: Path, folder: Path) -> None:
-    states = learning.train(config, number, labels, student, folder)
+def _train(
+    config: FlywheelConfig, number: int, labels: LabelFolders, student: Path, folder: Path, report: Report
+) -> None:
+    states = learning.train(config, number, labels, student, folder, report.advance)
     write_atomically(folder / ABOUT, json.dumps({"states": states}).encode())

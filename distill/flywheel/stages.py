@@ -1,51 +1,97 @@
 """Stages of a flywheel: each works in a folder of its own, which a marker completes, so that a kill loses little."""
 
 import json
+import pickle
+import shutil
 import time
-from collections.abc import Callable
-from concurrent.futures import BrokenExecutor
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from simulation.benchmark.mapping import mapped
 from simulation.files import write_atomically
 
 DONE = "done.json"
+PARTS = "parts"
+"""Folder of the results of single jobs in the folder of a stage that is not finished."""
+MAX_DEATHS = 3
+"""Calls of a stage that workers end by dying, after which the flywheel ends."""
 
-Report = Callable[[str], None]
-"""Prints a line."""
+JobT = TypeVar("JobT")
+ResultT = TypeVar("ResultT")
+Advance = Callable[[int, int], None]
+"""Receives how much of a stage is done, and of how much."""
+
+
+@runtime_checkable
+class Report(Protocol):
+    """What shows the progress of a flywheel."""
+
+    def line(self, text: str) -> None:
+        """Show a line that remains."""
+        ...
+
+    def begin(self, name: str, before_s: float | None) -> None:
+        """A stage begins; `before_s` is its time in the round before [s], if there was one."""
+        ...
+
+    def advance(self, done: int, total: int) -> None:
+        """So much of the stage is done."""
+        ...
+
+    def end(self) -> None:
+        """The stage has ended, finished or not."""
+        ...
 
 
 def run_stage(folder: Path, work: Callable[[Path], None], report: Report) -> Path:
-    """Run the work of a stage unless it is finished, and mark it as finished.
+    """Run the work of a stage unless it is finished, and mark it as finished. It is repeated when a worker died.
 
     Args:
         folder: Of the stage, made before the work. What an interrupted stage left in it is there again.
         work: Gets the folder; it must continue or replace what is there.
-        report: Receives the name of the stage and its time.
+        report: Receives the name of the stage, its time, and deaths of workers.
 
     Returns:
         The folder.
 
     Raises:
-        ChildProcessError: When a worker process died.
+        ChildProcessError: When worker processes died `MAX_DEATHS` times.
     """
     marker, name = folder / DONE, f"{folder.parent.name}/{folder.name}"
     if marker.is_file():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     began_s = time.perf_counter()
+    report.begin(name, _seconds_before(folder))
     try:
-        work(folder)
-    except Exception as error:
-        if not _is_death(error):
-            raise
-        raise ChildProcessError(
-            f"A worker process ended in the stage {name}, perhaps killed or out of memory. Nothing that was finished"
-            " is lost: the same command continues there."
-        ) from error
+        _work_until_done(folder, work, name, report)
+    finally:
+        report.end()
     took_s = time.perf_counter() - began_s
     write_atomically(marker, json.dumps({"seconds": round(took_s, 1)}).encode())
-    report(f"{name}: {took_s:.0f} s")
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
+    report.line(f"{name}: {took_s:.0f} s")
     return folder
+
+
+def _work_until_done(folder: Path, work: Callable[[Path], None], name: str, report: Report) -> None:
+    for death in range(1, MAX_DEATHS + 1):
+        try:
+            work(folder)
+            return
+        except ChildProcessError as error:
+            if death == MAX_DEATHS:
+                raise ChildProcessError(
+                    f"Worker processes ended {MAX_DEATHS} times in the stage {name}, perhaps killed or out of memory."
+                    " Nothing that was finished is lost: the same command continues there. With less memory per"
+                    " process, --workers may be lowered."
+                ) from error
+            report.line(
+                f"{name}: a worker process ended, perhaps killed or out of memory; the stage continues with what was"
+                " finished."
+            )
 
 
 def seconds_of(folder: Path) -> float:
@@ -53,7 +99,53 @@ def seconds_of(folder: Path) -> float:
     return float(json.loads((folder / DONE).read_text(encoding="utf-8"))["seconds"])
 
 
-def _is_death(error: BaseException) -> bool:
-    """Whether an error means the death of a worker, here or on Ray, rather than an error of its work."""
-    is_ray = type(error).__module__.startswith("ray.exceptions")
-    return isinstance(error, BrokenExecutor) or is_ray or (error.__cause__ is not None and _is_death(error.__cause__))
+def _seconds_before(folder: Path) -> float | None:
+    """Time of the same stage in the round before [s]."""
+    name, _, number = folder.parent.name.partition("_")
+    before = folder.parent.with_name(f"{name}_{int(number) - 1}") / folder.name if number.isdigit() else None
+    return seconds_of(before) if before is not None and (before / DONE).is_file() else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """A job whose result is stored."""
+
+    function: Callable[[Any], Any]
+    job: Any
+    path: Path
+
+
+def stored_results(
+    function: Callable[[JobT], ResultT],
+    jobs: Sequence[JobT],
+    folder: Path,
+    *,
+    backend: str,
+    workers: int,
+    advance: Advance,
+) -> list[ResultT]:
+    """The result of each job, in the order of the jobs; those of an interrupted call are read from its folder.
+
+    Args:
+        function: Of a module, so that workers can import it.
+        jobs: The same ones in each call.
+        folder: Of the stage; the results are in `parts`.
+        backend: Of `simulation.benchmark.mapping`.
+        workers: Processes.
+        advance: Receives the number of results and of jobs.
+    """
+    parts = [
+        _Part(function=function, job=job, path=folder / PARTS / f"{place:05d}.pickle")
+        for place, job in enumerate(jobs)
+    ]
+    missing = [part for part in parts if not part.path.is_file()]
+    advance(len(parts) - len(missing), len(parts))
+    for count, _ in enumerate(mapped(_run_part, missing, backend, workers), 1):
+        advance(len(parts) - len(missing) + count, len(parts))
+    # The folder of the flywheel is the user's own.
+    return [pickle.loads(part.path.read_bytes()) for part in parts]  # noqa: S301
+
+
+def _run_part(part: _Part) -> None:
+    # Stored by the worker, as results are taken in the order of the jobs, and those behind a long one would be lost.
+    write_atomically(part.path, pickle.dumps(part.function(part.job)))

@@ -1,10 +1,12 @@
 """Parts of the flywheel: sets that must not overlap, stages with markers, the decision, the pages."""
 
+import json
 import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from flywheel_reports import KeptReport
 
 from distill.flywheel import config as config_module
 from distill.flywheel import learning
@@ -13,8 +15,8 @@ from distill.flywheel.drives import driven, read_scores, write_scores
 from distill.flywheel.learning import with_share
 from distill.flywheel.page import write_index, write_round
 from distill.flywheel.results import Driven, DrivenSet, Failure, FlywheelResult, Round, SetScore
-from distill.flywheel.rounds import decide, failed_sets, sets_of
-from distill.flywheel.stages import run_stage, seconds_of
+from distill.flywheel.rounds import decide, failed_sets, run_flywheel, sets_of
+from distill.flywheel.stages import run_stage, seconds_of, stored_results
 from distill.labels import LabelHeader, LabelStore
 from distill.teacher import RuleTeacher
 from driving.nuplan.entries import ScenarioEntry
@@ -61,6 +63,12 @@ def test_an_evaluation_set_that_overlaps_is_refused_before_anything_is_written(s
     assert not settings.output.exists()
 
 
+def test_a_student_that_is_not_there_is_refused_before_anything_is_written(settings, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"No student at .*absent\. Name `student`, or a folder"):
+        run_flywheel(replace(settings, student=str(tmp_path / "absent")), KeptReport(), write_round)
+    assert not settings.output.exists()
+
+
 def test_other_scenarios_of_a_map_that_is_trained_on_are_refused():
     with pytest.raises(ValueError, match=r"share 1 map \(town-1\); figures on it would not be held out"):
         require_apart("test", [entry("0" * 16, "town-1")], "data", [entry("1" * 16, "town-1")])
@@ -96,6 +104,8 @@ def test_a_flywheel_needs_evaluation_sets_and_counts(settings):
         replace(settings, validate=()).check()
     with pytest.raises(ValueError, match="`steps` must be at least 1, got 0"):
         replace(settings, steps=0).check()
+    with pytest.raises(ValueError, match="`search_drives` must be at least 0, got -1"):
+        replace(settings, search_drives=-1).check()
     with pytest.raises(ValueError, match="replays earlier states: name --labels, or set --replay"):
         replace(settings, replay=0).check()
     with pytest.raises(ValueError, match="`new_share` is a share from 0 to below 1, got 1"):
@@ -105,12 +115,19 @@ def test_a_flywheel_needs_evaluation_sets_and_counts(settings):
 
 
 def test_a_finished_stage_does_not_run_again(tmp_path):
-    calls, lines = [], []
+    calls, report = [], KeptReport()
     for _ in range(2):
-        folder = run_stage(tmp_path / "round_1" / "drive", calls.append, lines.append)
+        folder = run_stage(tmp_path / "round_1" / "drive", calls.append, report)
     assert calls == [folder]
-    assert lines == ["round_1/drive: 0 s"]
+    assert report.lines == ["round_1/drive: 0 s"]
     assert seconds_of(folder) < 1.0
+
+
+def test_a_stage_begins_with_its_time_in_the_round_before(tmp_path):
+    report = KeptReport()
+    for number in (9, 10):
+        run_stage(tmp_path / f"round_{number}" / "drive", lambda _: None, report)
+    assert report.begun == [("round_9/drive", None), ("round_10/drive", 0.0)]
 
 
 def test_a_stage_that_was_interrupted_finds_what_it_left(tmp_path):
@@ -120,18 +137,47 @@ def test_a_stage_that_was_interrupted_finds_what_it_left(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_stage(tmp_path / "drive", work, print)
-    assert run_stage(tmp_path / "drive", work, print) == tmp_path / "drive"
+        run_stage(tmp_path / "drive", work, KeptReport())
+    assert run_stage(tmp_path / "drive", work, KeptReport()) == tmp_path / "drive"
 
 
-def test_the_death_of_a_worker_is_one_sentence_and_the_stage_stays_open(tmp_path):
+def test_a_stage_whose_worker_died_continues_by_itself(tmp_path):
+    report = KeptReport()
+
+    def work(folder):
+        if not (folder / "part").exists():
+            (folder / "part").touch()
+            list(mapped(os._exit, [1], "process", 1))
+
+    run_stage(tmp_path / "round_2" / "search", work, report)
+    died, done = report.lines
+    assert died.startswith(
+        "round_2/search: a worker process ended, perhaps killed or out of memory; the stage continues"
+    )
+    assert done.startswith("round_2/search: ")
+
+
+def test_a_stage_whose_workers_die_repeatedly_ends_with_a_sentence_and_stays_open(tmp_path):
     def work(_folder):
-        list(mapped(os._exit, [1], "process", 1))
+        raise ChildProcessError("A worker process ended.")
 
-    with pytest.raises(ChildProcessError, match=r"ended in the stage round_2/search, .* the same command continues"):
-        run_stage(tmp_path / "round_2" / "search", work, print)
-    with pytest.raises(ChildProcessError):
-        run_stage(tmp_path / "round_2" / "search", work, print)
+    for _ in range(2):
+        report = KeptReport()
+        with pytest.raises(ChildProcessError, match=r"3 times in the stage round_2/search, .*same command"):
+            run_stage(tmp_path / "round_2" / "search", work, report)
+        assert len(report.lines) == 2
+
+
+def test_results_of_single_jobs_are_kept_until_the_stage_is_finished(tmp_path):
+    def results(jobs: list[str]) -> list:
+        return stored_results(json.loads, jobs, tmp_path / "failures", backend="serial", workers=1, advance=print)
+
+    with pytest.raises(json.JSONDecodeError):
+        results(["1", "x", "3"])
+    # Only the missing ones are made.
+    assert results(["x", "2", "3"]) == [1, 2, 3]
+    run_stage(tmp_path / "failures", lambda _: None, KeptReport())
+    assert not (tmp_path / "failures" / "parts").exists()
 
 
 def test_errors_of_the_work_itself_are_not_taken_for_a_death(tmp_path):
@@ -139,7 +185,7 @@ def test_errors_of_the_work_itself_are_not_taken_for_a_death(tmp_path):
         raise ValueError("wrong")
 
     with pytest.raises(ValueError, match="wrong"):
-        run_stage(tmp_path / "search", work, print)
+        run_stage(tmp_path / "search", work, KeptReport())
 
 
 @pytest.mark.parametrize(
@@ -191,8 +237,8 @@ TOWNS, SEARCHED = scores("towns", [1.0, 0.8]), scores("searched", [0.0, 0.0])
 @pytest.mark.parametrize(
     ("towns", "searched", "is_kept", "reason"),
     [
-        ([1.0, 0.8], [0.0, 0.9], True, "1 failures in the validation sets, 2 before; no set lost more than 0.5"),
-        ([1.0, 0.78], [0.0, 0.9], False, "towns lost 1.0 points, more than 0.5; 1 failures"),
+        ([1.0, 0.8], [0.0, 0.9], True, "1 failure in the validation sets, 2 before; no set lost more than 0.5"),
+        ([1.0, 0.78], [0.0, 0.9], False, "towns lost 1.0 points, more than 0.5; 1 failure in"),
         ([1.0, 1.0], [0.0, 0.0], False, "2 failures in the validation sets, 2 before: not fewer"),
     ],
 )
@@ -238,20 +284,26 @@ def test_pages_show_what_failed_what_got_better_and_what_got_worse(tmp_path):
         failures=(failure(tmp_path, "0" * 16, True),),
         neighbours={"tried": {"learned scene": 3}, "proved": {"learned scene": 2}},
         states=77,
-        before=(scores("searched", [0.0, 0.9]),),
-        after=(scores("searched", [0.8, 0.0]),),
+        before=(scores("searched", [0.0, 0.9, 0.7, 0.7, 0.7]),),
+        after=(scores("searched", [0.8, 0.0, 0.74, 0.9, 0.6]),),
         learned=(scores("failures_0", [0.7]),),
         seconds={"drive": 12.0},
     )
     write_round(one, tmp_path)
     text = (tmp_path / "page.md").read_text()
     assert "# Round 1: kept" in text
-    assert "| searched | 2 | 1 | 1 | 0.4500 | 0.4000 | -5.0 |" in text
+    assert "| searched | 5 | 1 | 1 | 0.6000 | 0.6080 | +0.8 |" in text
     assert "| learned scene | 3 | 2 |" in text
-    assert "the new student passes 1." in text
+    assert "| 0000000000000000 | cut_in | yes | hit <a car> | passes |" in text
+    assert "The new student passes 1 of the 1 solvable failure of the round." in text
+    assert "it passes 1 scenario that failed before, and 1 other gained 5 points or more." in text
+    assert "fails in 1 scenario that passed before, and 1 other lost 5 points or more." in text
     better, worse = text.split("## What got better")[1].split("## What got worse")
     assert "| 0000000000000000 | log | 0.00 | 0.80 | hit \\| a car |" in better
     assert "| 0000000000000001 | log | 0.90 | 0.00 | hit \\| a car |" in worse
+    assert "| 0000000000000003 | log | 0.70 | 0.90 |" in better
+    assert "| 0000000000000004 | log | 0.70 | 0.60 |" in worse
+    assert "0000000000000002" not in better + worse
     assert "hit &lt;a car&gt;" in (tmp_path / "page.html").read_text()
     result = FlywheelResult(rounds=(one,), student=tmp_path, before=one.before, after=one.after, seconds=12.0)
     write_index(result, tmp_path)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from flywheel_reports import KeptReport
 
 from distill.flywheel import learning, neighbours, rounds
 from distill.flywheel.config import FlywheelConfig, entries_of
 from distill.flywheel.drives import drive_sets
-from distill.flywheel.failures import collect, read_failures, search
+from distill.flywheel.failures import FAILURES, collect, read_failures, search
 from distill.flywheel.page import write_round
 from distill.flywheel.results import AGENT, Driven, DrivenSet, SetScore
 from distill.flywheel.rounds import run_flywheel
@@ -47,7 +48,7 @@ def settings(tmp_path_factory, vocabulary) -> FlywheelConfig:
     )
 
 
-def fake_drives(config, student, sets, _folder):
+def fake_drives(config, student, sets, _folder, _advance):
     """Drives in which the first student hits the agent of each scenario, and every other student passes."""
     is_first = student.parent.name == "start"
     return [
@@ -75,16 +76,21 @@ def test_a_flywheel_that_is_interrupted_after_each_stage_ends_as_one_without_int
     monkeypatch.setattr(neighbours, "WAYS", (AGENT,))
     lines: list[str] = []
 
-    def report_and_end(line: str) -> None:
-        lines.append(line.split(":")[0])
-        raise KeyboardInterrupt
+    class EndingReport(KeptReport):
+        def line(self, text: str) -> None:
+            lines.append(text.split(":")[0])
+            raise KeyboardInterrupt
 
     for _ in range(12):
         with pytest.raises(KeyboardInterrupt):
-            run_flywheel(settings, report_and_end, write_round)
+            run_flywheel(settings, EndingReport(), write_round)
     started = [f"start/{name}" for name in ("student", "replay", "validation", "test")]
     assert lines == [*started, *(f"round_1/{name}" for name in rounds.STAGES)]
-    result = run_flywheel(settings, lines.append, write_round)
+    report = KeptReport()
+    result = run_flywheel(settings, report, write_round)
+    sentence, _ = report.lines
+    assert sentence.startswith("round 1: kept. 0 failures in the validation sets, 1 before; no set lost more")
+    assert sentence.endswith("Learned from 1 solvable of 1 failure and 1 neighbour.")
     (one,) = result.rounds
     assert (one.is_kept, result.student) == (True, settings.output / "round_1" / "student")
     assert [failure.is_proved for failure in one.failures] == [True]
@@ -92,11 +98,11 @@ def test_a_flywheel_that_is_interrupted_after_each_stage_ends_as_one_without_int
     # Of 15 s every 7.5 s: 2 on the log and 2 beside it for replay, failure and neighbour, and 4 on-policy.
     assert one.states == 2 * 2 * 3 + 2 * 2
     assert [score.num_failures for score in (*one.before, *one.after, *one.learned)] == [1, 0, 0]
-    assert "the new student passes 1." in (settings.output / "round_1" / "page.md").read_text()
+    assert "passes 1 of the 1 solvable failure" in (settings.output / "round_1" / "page.md").read_text()
     # Nothing runs again.
     monkeypatch.setattr(rounds, "drive_sets", None)
     monkeypatch.setattr(learning, "label", None)
-    assert run_flywheel(settings, print, write_round) == result
+    assert run_flywheel(settings, KeptReport(), write_round) == result
 
 
 def test_the_chosen_scenarios_of_a_set_are_driven_once(settings, tmp_path):
@@ -104,18 +110,27 @@ def test_the_chosen_scenarios_of_a_set_are_driven_once(settings, tmp_path):
     token = entries_of(root)[0].token
     sets = [DrivenSet(name="some", root=root, tokens=(token,)), DrivenSet(name="none", root=root, tokens=())]
     student = Path(settings.student)
-    first = drive_sets(settings, student, sets, tmp_path)
+    first = drive_sets(settings, student, sets, tmp_path, lambda *_: None)
     assert [(one.name, [drive.token for drive in one.drives]) for one in first] == [("some", [token])]
     assert 0.0 <= first[0].score <= 1.0
-    assert drive_sets(settings, student, sets, tmp_path) == first
+    report = KeptReport()
+    assert drive_sets(settings, student, sets, tmp_path, report.advance) == first
+    assert report.progress == (1, 1)
+    # Killed twice during the drive: it is driven again, and did not fail.
+    (row,) = (tmp_path / "some" / "rows").iterdir()
+    row.unlink()
+    (tmp_path / "some" / "started.txt").write_text(f"{row.stem}\n" * 2)
+    assert drive_sets(settings, student, sets, tmp_path, report.advance) == first
 
 
 def test_a_search_finds_nothing_where_there_is_nothing_to_change(settings, tmp_path):
     entries = entries_of(settings.test[0])
     few = replace(settings, search_drives=2, rarity=False)
-    search(few, 1, Path(settings.student), entries, tmp_path)
-    collect(few, 1, [], [], tmp_path, tmp_path / "listed.json")
-    assert read_failures(tmp_path / "listed.json") == []
+    report = KeptReport()
+    search(few, 1, Path(settings.student), entries, tmp_path / "search", report.advance)
+    assert report.progress == (1, 1)
+    collect(few, 1, [], [], tmp_path / "search", tmp_path / "failures", report.advance)
+    assert read_failures(tmp_path / "failures" / FAILURES) == []
 
 
 def test_mixed_weights_are_between_those_of_both_students(settings, tmp_path):
