@@ -56,3 +56,11 @@ def test_lines_of_steps_after_a_checkpoint_are_removed(tmp_path):
     cut_curves(tmp_path, 20)
     append_curves(tmp_path, 30, {"total": 0.25})
     assert (tmp_path / CURVES).read_text().splitlines() == ["step,total", "10,0.5", "20,0.5", "30,0.25"]
+
+
+@pytest.mark.parametrize("written", ["", "step,to"])
+def test_curves_of_a_process_that_was_killed_before_its_first_line_begin_again(tmp_path, written):
+    (tmp_path / CURVES).write_text(written)
+    cut_curves(tmp_path, 0)
+    append_curves(tmp_path, 10, {"total": 0.5})
+    assert (tmp_path / CURVES).read_text().splitlines() == ["step,total", "10,0.5"]
