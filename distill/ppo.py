@@ -22,8 +22,7 @@ from driving.trajectory import Trajectory
 from planning.neural.candidate_features import candidate_features, candidate_geometry
 from planning.neural.candidate_selection import CandidateSelector
 from planning.neural.encoder import two_layers
-from planning.neural.exact_terms import lane_following_forecast
-from planning.neural.features import FEATURE_NAMES, FeatureBuilder, nearest_agents
+from planning.neural.features import FEATURE_NAMES, FeatureBuilder
 from planning.neural.network import Student, combined_score
 from planning.neural.scoring import ScoredCandidates, blended_plan
 from simulation.ego.dynamics import VELOCITY_X, state_array
@@ -86,13 +85,11 @@ class CandidatePolicy(nn.Module):
     @torch.no_grad()
     def observe(self, observations: Sequence[Observation]) -> tuple[DecoderInput, Int64[np.ndarray, "states _"]]:
         """Input of the decoder, and the rows of the vocabulary that are candidates."""
-        agents = [nearest_agents(one) for one in observations]
-        built = [self._builder.build(*pair) for pair in zip(observations, agents, strict=True)]
+        built = [self._builder.build(one) for one in observations]
         features = {name: np.stack([getattr(one, name) for one in built]) for name in FEATURE_NAMES}
         states = np.stack([state_array(one.ego_now) for one in observations])
         rows = self._selector.select(states[:, VELOCITY_X], features["route"], features["route_mask"])
-        forecast = lane_following_forecast(observations, agents, features["agents"].shape[1])
-        geometry = candidate_geometry(features, drive_vocabulary(self._fitted, states, rows), forecast)
+        geometry = candidate_geometry(features, drive_vocabulary(self._fitted, states, rows))
         tokens, mask = self.network.encoder({name: torch.from_numpy(one) for name, one in features.items()})
         moved = self.network.foresee(tokens[:, 1 : 1 + features["agents"].shape[1]])
         forecast_m = geometry.straight_m + moved.unflatten(-1, geometry.straight_m.shape[-2:]).numpy()

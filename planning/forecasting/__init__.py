@@ -1,1 +1,1 @@
-"""Forecasts of agents along their lanes."""
+"""Forecasts of agents."""

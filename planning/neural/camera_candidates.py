@@ -130,5 +130,4 @@ def _geometry(scenes: SceneArrays, tracked: Float64[np.ndarray, "states candidat
         boxes=np.ascontiguousarray(agents[..., 2:6]),
         mask=scenes.agents_mask,
         straight_m=straight_m,
-        along_lanes_m=np.full_like(straight_m, np.nan),
     )

@@ -53,7 +53,7 @@ from simulation.sensors.rendered import CameraSettings
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "camera"
 """The camera student that comes with the project."""
-_USED = StudentSettings(drivable_area=False, off_route=False, lane_following_forecast=False)
+_USED = StudentSettings(drivable_area=False, off_route=False)
 """The exact terms that need no map."""
 
 

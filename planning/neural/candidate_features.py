@@ -101,8 +101,6 @@ class CandidateGeometry(NamedTuple):
     """Which agents are valid."""
     straight_m: Float32[np.ndarray, "states agents 8 2"]
     """Agents at constant velocity."""
-    along_lanes_m: Float32[np.ndarray, "states agents 8 2"]
-    """Agents forecast along their lanes; NaN for those without such a forecast."""
 
     def rows(self, rows: slice) -> "CandidateGeometry":
         """The geometry of some of the states."""
@@ -110,16 +108,13 @@ class CandidateGeometry(NamedTuple):
 
 
 def candidate_geometry(
-    features: StackedFeatures,
-    tracked: Float64[np.ndarray, "states candidates 8 10"],
-    along_lanes_m: Float32[np.ndarray, "states agents 8 2"] | None = None,
+    features: StackedFeatures, tracked: Float64[np.ndarray, "states candidates 8 10"]
 ) -> CandidateGeometry:
     """Collect the geometry of the candidates of B states.
 
     Args:
         features: Of the same states.
         tracked: Candidates as `drive_vocabulary` tracks them, every 0.5 s.
-        along_lanes_m: Forecast of the agents along their lanes, NaN for agents without one.
     """
     route, agents = features["route"], features["agents"]
     arc_m = (np.arange(route.shape[1], dtype=np.float32) - ROUTE_BEHIND) * SPACING_M
@@ -145,7 +140,6 @@ def candidate_geometry(
         boxes=np.concatenate([agents[..., 2:4], agents[..., BOX] * SPEED_MPS], axis=-1),
         mask=features["agents_mask"],
         straight_m=straight_m,
-        along_lanes_m=np.full_like(straight_m, np.nan) if along_lanes_m is None else along_lanes_m,
     )
 
 
@@ -156,19 +150,9 @@ def candidate_features(
 
     Args:
         geometry: Candidates, route and agents.
-        forecast_m: Agents as the network forecasts them. A forecast along a lane replaces it, and constant velocity.
+        forecast_m: Agents as the network forecasts them.
     """
-    has_lane = np.isfinite(geometry.along_lanes_m)
-    forecasts = _Forecasts(
-        network_m=np.where(has_lane, geometry.along_lanes_m, forecast_m),
-        straight_m=np.where(has_lane, geometry.along_lanes_m, geometry.straight_m),
-    )
-    return _candidate_features(geometry, forecasts)
-
-
-class _Forecasts(NamedTuple):
-    network_m: np.ndarray
-    straight_m: np.ndarray
+    return _candidate_features(geometry, forecast_m)
 
 
 class _Pose(NamedTuple):
@@ -187,9 +171,9 @@ def _clip(value: float, low: float, high: float) -> float:
 
 
 @njit(cache=True)
-def _candidate_features(geometry: CandidateGeometry, forecasts: _Forecasts) -> np.ndarray:
+def _candidate_features(geometry: CandidateGeometry, forecast_m: np.ndarray) -> np.ndarray:
     tracked, route, counts, mask = geometry.tracked, geometry.route, geometry.route_counts, geometry.mask
-    now, boxes, network, straight = geometry.now_m, geometry.boxes, forecasts.network_m, forecasts.straight_m
+    now, boxes, network, straight = geometry.now_m, geometry.boxes, forecast_m, geometry.straight_m
     num_states, num_candidates, num_instants = tracked.shape[:3]
     out = np.empty((num_states, num_candidates, num_instants, NUM_CANDIDATE_FEATURES), dtype=np.float32)
     num_columns = -(-mask.shape[1] // _LANES) * _LANES

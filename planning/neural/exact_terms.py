@@ -1,9 +1,9 @@
 """Terms of a candidate's score that are computed exactly instead of being predicted by the network.
 
 The network predicts all sub-scores of the teacher. Drivable area, off-route distance and comfort need no prediction,
-since map, own history and tracked motion determine them. Time to collision is computed against forecast agents and
-only adds violations. Agents that follow a lane are forecast better along it than by the network. Each is one function
-here; a field of `StudentSettings` turns it off, for ablations (`benchmarks/students.py --without TERM`).
+since map, own history and tracked motion determine them. Time to collision is computed against agents that keep
+their velocity and only adds violations. Each is one function here; a field of `StudentSettings` turns it off, for
+ablations (`benchmarks/students.py --without TERM`).
 
 A computed sub-score replaces the head's logit, so that the combination of heads stays the same; what has no head is a
 penalty on the combined score.
@@ -13,15 +13,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64, UInt8
+from jaxtyping import Bool, Float32, Float64, UInt8
 
 from driving.ego import EgoMotion
-from driving.geometry import local_from_global, poses_out_of_frame_of
+from driving.geometry import poses_out_of_frame_of
 from driving.names import unknown_name
 from driving.observation import Observation
 from driving.vehicle import PACIFICA
-from planning.forecasting.agents import forecast_along_lanes
-from planning.forecasting.constant_velocity import NUM_INSTANTS
 from planning.neural.route_distance import off_route_distance_m
 from planning.neural.route_line import RouteContext
 from planning.neural.tokens import IS_CONNECTOR, route_points
@@ -58,7 +56,6 @@ class StudentSettings:
     off_route: bool = True
     comfort: bool = True
     time_to_collision: bool = True
-    lane_following_forecast: bool = True
     network: bool = True
     """Off: all heads are 0, but progress, which is the distance that a candidate covers."""
 
@@ -203,24 +200,3 @@ def time_to_collision(
     violated = violation_shares(np.ascontiguousarray(tracked[:, :, :TTC_STEPS]), forecasts, ego_box())
     logits = np.where(violated > 0.0, np.minimum(predicted, np.float32(-CERTAIN_LOGIT)), predicted)
     return logits, TTC_PENALTY_WEIGHT * violated
-
-
-def lane_following_forecast(
-    observations: Sequence[Observation], agents: Sequence[Int64[np.ndarray, "_"]], num_agents: int
-) -> Float32[np.ndarray, "observations agents 8 2"]:
-    """Agents that follow a lane, forecast along it [m, ego frame]; NaN for other agents.
-
-    Tokens hold no lane of an agent, so that the network's own forecast is hardly better than constant velocity, by
-    which an oncoming car in a bend would enter the ego's lane.
-
-    Args:
-        observations: The scenes now.
-        agents: Rows of the agents of each, in the order of their tokens.
-        num_agents: Columns of the result.
-    """
-    forecast_m = np.full((len(observations), num_agents, NUM_INSTANTS, 2), np.nan, dtype=np.float32)
-    for row, (observation, rows) in enumerate(zip(observations, agents, strict=True)):
-        along_lanes = forecast_along_lanes(observation, rows)
-        positions_m = np.where(along_lanes.has_lane[:, np.newaxis, np.newaxis], along_lanes.positions_m, np.nan)
-        forecast_m[row, : len(rows)] = local_from_global(positions_m, observation.ego_now.rear_axle_pose)
-    return forecast_m

@@ -74,12 +74,11 @@ class FeatureBuilder:
         """
         return self._contexts.get(observation.map, observation.route)
 
-    def build(self, observation: Observation, agents: Int64[np.ndarray, "agents"] | None = None) -> Features:
+    def build(self, observation: Observation) -> Features:
         """The features of an observation. Without agents, lights or lanes nearby, these are masked out.
 
         Args:
             observation: The scene now.
-            agents: Result of `nearest_agents`, if the caller has it.
 
         Raises:
             ValueError: When the route names no lane of the map.
@@ -88,8 +87,7 @@ class FeatureBuilder:
         ids, statuses = observation.traffic_lights.at(0)
         lights = dict(zip(ids.tolist(), statuses.tolist(), strict=True))
         route, route_mask = _route_tokens(context.line(ego), ego, lights, observation.map)
-        rows = nearest_agents(observation) if agents is None else agents
-        agent_tokens, agents_mask = _agent_tokens(observation, ego, rows)
+        agent_tokens, agents_mask = _agent_tokens(observation, ego)
         lane_tokens, lanes_mask = _lane_tokens(context, ego, lights)
         light_tokens, lights_mask = _light_tokens(context, ego, lights)
         return Features(
@@ -114,8 +112,8 @@ def nearest_agents(observation: Observation) -> Int64[np.ndarray, "agents"]:
     return near[np.argsort(distances_m[distances_m <= tokens.AGENT_RADIUS_M], kind="stable")][: tokens.MAX_AGENTS]
 
 
-def _agent_tokens(observation: Observation, ego: EgoState, rows: np.ndarray) -> Tokens:
-    agents = observation.agents
+def _agent_tokens(observation: Observation, ego: EgoState) -> Tokens:
+    agents, rows = observation.agents, nearest_agents(observation)
     values, mask = (
         np.zeros((tokens.MAX_AGENTS, tokens.AGENT_SIZE), dtype=np.float32),
         np.zeros(tokens.MAX_AGENTS, dtype=bool),

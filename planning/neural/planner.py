@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from driving.candidates import Candidates
 from driving.map import MapGraph
@@ -34,7 +34,7 @@ from planning.neural.candidate_selection import CandidateSelector
 from planning.neural.decoder import Logits
 from planning.neural.devices import torch_device
 from planning.neural.exact_terms import DRIVABLE_AREA, StudentSettings, comfort_history
-from planning.neural.features import FEATURE_NAMES, FeatureBuilder, nearest_agents, trimmed
+from planning.neural.features import FEATURE_NAMES, FeatureBuilder, trimmed
 from planning.neural.network import Student
 from planning.neural.scoring import (
     Queries,
@@ -64,8 +64,6 @@ class _Batch:
     """Observations of one batch, as arrays."""
 
     observations: Sequence[Observation]
-    agents: list[Int64[np.ndarray, "_"]]
-    """Rows of the agents of each observation, in the order of their tokens."""
     features: StackedFeatures
     states: Float64[np.ndarray, "observations 10"]
 
@@ -166,12 +164,11 @@ class StudentPlanner:
         # 2. Track them: states every 0.5 s.
         tracked = drive_vocabulary(self._fitted, batch.states, candidates)
 
-        # 3. Network: logits of all heads. Its own forecast of the agents serves those that follow no lane only.
-        geometry = candidate_geometry(batch.features, tracked, self._forecast_along_lanes(batch))
+        # 3. Network: logits of all heads.
+        geometry = candidate_geometry(batch.features, tracked)
         terms = ScoreTerms(logits=self._predict(batch.features, geometry))
 
-        # 4. Exact terms: those of the map for all candidates, comfort and time to collision for the top ones, against
-        # agents forecast along their lanes or else at constant velocity.
+        # 4. Exact terms: those of the map for all candidates, comfort and time to collision for the top ones.
         self._compute_map_terms(batch, tracked, terms)
         self._refine_top_candidates(batch, candidates, forecasts_of(batch.features, geometry), terms)
 
@@ -184,20 +181,12 @@ class StudentPlanner:
 
     def _batch(self, observations: Sequence[Observation]) -> _Batch:
         """Tokens and ego states of the observations."""
-        agents = [nearest_agents(observation) for observation in observations]
-        built = [self._builder.build(*pair) for pair in zip(observations, agents, strict=True)]
+        built = [self._builder.build(observation) for observation in observations]
         return _Batch(
             observations=observations,
-            agents=agents,
             features=trimmed({name: np.stack([getattr(one, name) for one in built]) for name in FEATURE_NAMES}),
             states=np.stack([state_array(observation.ego_now) for observation in observations]),
         )
-
-    def _forecast_along_lanes(self, batch: _Batch) -> Float32[np.ndarray, "observations agents 8 2"] | None:
-        if not self._settings.lane_following_forecast:
-            return None
-        num_agents = batch.features["agents"].shape[1]
-        return exact_terms.lane_following_forecast(batch.observations, batch.agents, num_agents)
 
     def _predict(self, features: StackedFeatures, geometry: CandidateGeometry) -> Logits:
         """Logits of all heads, on the CPU; the features of the candidates are computed there as well."""

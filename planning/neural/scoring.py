@@ -29,7 +29,7 @@ NUM_REFINED, MAX_REFINEMENTS = 32, 4
 """Candidates per refinement (comfort and time to collision), and the most refinements of one plan."""
 BLEND_RADIUS_M, BLEND_TEMPERATURE = 1.0, 0.03
 """The plan averages the best candidate and those within this mean distance of it, weighted by the exponential of
-their score gap over the temperature: finer than the vocabulary."""
+their score gap over the temperature, and less beyond half of the distance: finer than the vocabulary."""
 NUM_REPORTED = 16
 """Best candidates that simulation logs keep."""
 
@@ -127,7 +127,9 @@ def blended_plan(scored: ScoredCandidates, fitted: FittedVocabulary) -> Trajecto
     poses = _retimed(scored, fitted, near)
     best = int(np.argmax(scores[near]))
     gap_m = np.hypot(*(poses[:, ::5, :2] - poses[best, ::5, :2]).transpose(2, 0, 1)).mean(axis=1)
-    weights = np.exp((scores[near] - scores[near][best]) / BLEND_TEMPERATURE) * (gap_m <= BLEND_RADIUS_M)
+    # Without a step at the radius, rounding errors of the scores stay rounding errors of the plan.
+    fading = np.clip(2.0 - 2.0 * gap_m / BLEND_RADIUS_M, 0.0, 1.0)
+    weights = np.exp((scores[near] - scores[near][best]) / BLEND_TEMPERATURE) * fading
     blended = np.einsum("v,vtc->tc", weights / weights.sum(), poses)
     return Trajectory(
         time_s=np.arange(NUM_POSES) * STEP_S, poses=poses_out_of_frame_of(blended, scored.ego.rear_axle_pose)

@@ -1,4 +1,4 @@
-"""Time to collision of candidates against agents forecast along their lanes, or else at constant velocity."""
+"""Time to collision of candidates against agents that keep their velocity."""
 
 import math
 from typing import NamedTuple
@@ -45,12 +45,11 @@ class ForecastArrays(NamedTuple):
 
 
 def forecasts_of(features: StackedFeatures, geometry: CandidateGeometry) -> ForecastArrays:
-    """The agents of stacked features, float64, with the forecasts of the geometry."""
+    """The agents of stacked features, float64, at constant velocity."""
     tokens = features["agents"].astype(np.float64)
-    has_lane = np.isfinite(geometry.along_lanes_m)
     return ForecastArrays(
         now=tokens[..., :2] * POSITION_M,
-        ahead=np.where(has_lane, geometry.along_lanes_m, geometry.straight_m).astype(np.float64),
+        ahead=geometry.straight_m.astype(np.float64),
         boxes=np.concatenate([tokens[..., 2:4], tokens[..., BOX] * SPEED_MPS], axis=-1),
         mask=features["agents_mask"],
     )

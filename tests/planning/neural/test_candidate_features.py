@@ -48,7 +48,6 @@ def features_of(
         boxes=np.array([[[1.0, 0.0, 4.0, 2.0]]], dtype=np.float32),
         mask=np.array([[agent is not None]]),
         straight_m=forecast + np.float32(100.0),
-        along_lanes_m=np.full_like(forecast, np.nan),
     )
     return candidate_features(geometry, forecast)[0, 0, 0]
 
@@ -133,23 +132,6 @@ def tracked() -> np.ndarray:
     states[0, :, :, VELOCITY_X] = np.array([[1.0], [4.0], [8.0]])
     states[0, :, :, X] = states[0, :, :, VELOCITY_X] * np.arange(1, 9) * 0.5
     return states
-
-
-def test_a_forecast_along_a_lane_replaces_those_of_the_network_and_of_constant_velocity(features, tracked):
-    plain = candidate_geometry(features, tracked)
-    without = candidate_features(plain, plain.straight_m)
-    assert np.array_equal(
-        candidate_features(plain._replace(along_lanes_m=plain.along_lanes_m), plain.straight_m), without
-    )
-    # The first agent is forecast to stand 12 m ahead of the ego.
-    along_lanes_m = np.full_like(plain.straight_m, np.nan)
-    along_lanes_m[0, 0] = (12.0, 0.0)
-    geometry = candidate_geometry(features, tracked, along_lanes_m)
-    found = candidate_features(geometry, plain.straight_m)
-    assert np.array_equal(found[..., : cf.FORECAST_BLOCK], without[..., : cf.FORECAST_BLOCK])
-    assert found[0, 2, :, GAP].min() < 0.0
-    for block in (slice(cf.FORECAST_BLOCK, cf.STRAIGHT_BLOCK), slice(cf.STRAIGHT_BLOCK, None)):
-        assert not np.array_equal(found[..., block], without[..., block])
 
 
 def test_the_geometry_holds_tokens_in_metres(features, tracked):

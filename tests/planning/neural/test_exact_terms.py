@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from distill.states import with_ego
-from driving.agents import AgentTracks
 from driving.observation import Observation
 from driving.synthetic.scenes import scene
 from driving.vehicle import PACIFICA
@@ -20,7 +19,6 @@ from planning.neural.exact_terms import (
     PARTS,
     StudentSettings,
 )
-from planning.neural.features import nearest_agents
 from planning.neural.route_distance import FREE_DISTANCE_M
 from planning.neural.route_line import RouteContext
 from planning.neural.tokens import IS_CONNECTOR, POSITION_M, ROUTE_POINTS, ROUTE_SIZE
@@ -141,28 +139,6 @@ def test_a_violated_time_to_collision_overrides_the_prediction_and_adds_a_penalt
     assert penalty[0, 0] == 0.0
     # From 0.95 s before contact until the boxes are side by side: 6 of 18 instants.
     assert penalty[0, 1] == penalty[0, 2] == pytest.approx(1 / 3)
-
-
-def test_only_agents_on_lanes_have_a_lane_following_forecast():
-    observation = scene("queue").observation_at(0)
-    ego, steps = observation.ego_now.rear_axle_pose, observation.agents.num_steps
-    poses = np.tile((ego + np.array([[10.0, 0.0, 0.0], [10.0, 200.0, 0.0]]))[:, np.newaxis], (1, steps, 1))
-    agents = AgentTracks(
-        track_ids=("on", "off"),
-        kinds=np.zeros(2, dtype=np.int8),
-        poses=poses,
-        velocities_mps=np.tile([5.0, 0.0], (2, steps, 1)),
-        sizes=np.tile([4.0, 2.0], (2, steps, 1)),
-        valid=np.ones((2, steps), dtype=bool),
-    )
-    observation = replace(observation, agents=agents)
-    forecast_m = exact_terms.lane_following_forecast([observation], [np.array([0, 1])], 3)
-    assert forecast_m.shape == (1, 3, 8, 2)
-    assert np.isfinite(forecast_m[0, 0]).all()
-    assert forecast_m[0, 0, -1, 0] > 10.0
-    assert np.isnan(forecast_m[0, 1:]).all()
-    # An agent 200 m away gets no token either.
-    assert nearest_agents(observation).tolist() == [0]
 
 
 def test_all_parts_are_on_by_default_and_each_can_be_turned_off():

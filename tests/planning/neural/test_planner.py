@@ -170,7 +170,7 @@ def test_refinement_repeats_until_the_best_candidate_is_refined(student, monkeyp
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_can_be_turned_off_and_only_it_is(student, part, monkeypatch):
     called = []
-    for name in ("drivable_area", "off_route", "comfort", "time_to_collision", "lane_following_forecast"):
+    for name in ("drivable_area", "off_route", "comfort", "time_to_collision"):
         original = getattr(exact_terms, name)
 
         def spy(*arguments, name=name, original=original):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from planning.neural.candidate_features import candidate_geometry
-from planning.neural.tokens import AGENT_SIZE, BOX, POSITION_M, ROUTE_POINTS, ROUTE_SIZE, SPEED_MPS
+from planning.neural.tokens import AGENT_SIZE, BOX, POSITION_M, ROUTE_POINTS, ROUTE_SIZE, SPEED_MPS, VELOCITY
 from planning.neural.ttc_check import ForecastArrays, forecasts_of, violation_shares
 from simulation.ego.box import EgoBox
 from simulation.ego.dynamics import STATE_SIZE, VELOCITY_X, X
@@ -97,7 +97,7 @@ def test_candidates_and_states_do_not_depend_on_each_other():
             assert violation_shares(part, alone, EGO).item() == together[state, candidate]
 
 
-def test_a_forecast_along_a_lane_replaces_constant_velocity():
+def test_agents_are_forecast_at_constant_velocity():
     tokens = np.zeros((1, 2, AGENT_SIZE), dtype=np.float32)
     tokens[0, :, 0] = 40.0 / POSITION_M
     tokens[0, :, 2] = 1.0
@@ -108,10 +108,10 @@ def test_a_forecast_along_a_lane_replaces_constant_velocity():
         "route": np.zeros((1, ROUTE_POINTS, ROUTE_SIZE), dtype=np.float32),
         "route_mask": np.zeros((1, ROUTE_POINTS), dtype=bool),
     }
-    along_lanes_m = np.full((1, 2, 8, 2), np.nan, dtype=np.float32)
-    along_lanes_m[0, 1] = 7.0
-    forecasts = forecasts_of(features, candidate_geometry(features, straight_on(0.0, steps=8), along_lanes_m))
+    tokens[0, 1, VELOCITY] = np.array([6.0, -2.0]) / SPEED_MPS
+    forecasts = forecasts_of(features, candidate_geometry(features, straight_on(0.0, steps=8)))
     assert forecasts.now[0, 0].tolist() == [40.0, 0.0]
     assert forecasts.boxes[0, 0] == pytest.approx([1.0, 0.0, 4.0, 2.0])
     assert forecasts.ahead[0, 0].tolist() == [[40.0, 0.0]] * 8
-    assert (forecasts.ahead[0, 1] == 7.0).all()
+    assert forecasts.ahead[0, 1, :, 0] == pytest.approx(40.0 + 3.0 * np.arange(1, 9))
+    assert forecasts.ahead[0, 1, :, 1] == pytest.approx(-1.0 * np.arange(1, 9))
