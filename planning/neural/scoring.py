@@ -28,8 +28,8 @@ from simulation.ego.vocabulary_tracking import FittedVocabulary, drive_vocabular
 NUM_REFINED, MAX_REFINEMENTS = 32, 4
 """Candidates per refinement (comfort and time to collision), and the most refinements of one plan."""
 BLEND_RADIUS_M, BLEND_TEMPERATURE = 1.0, 0.03
-"""The plan averages the best candidate and those within this mean distance of it, weighted by the exponential of
-their score gap over the temperature, and less beyond half of the distance: finer than the vocabulary."""
+"""The plan averages the best candidate and those within about this mean distance of it, weighted by the exponential
+of their score gap over the temperature: finer than the vocabulary. The weights fade out from 0.75 to 1.25 of it."""
 NUM_REPORTED = 16
 """Best candidates that simulation logs keep."""
 
@@ -128,7 +128,7 @@ def blended_plan(scored: ScoredCandidates, fitted: FittedVocabulary) -> Trajecto
     best = int(np.argmax(scores[near]))
     gap_m = np.hypot(*(poses[:, ::5, :2] - poses[best, ::5, :2]).transpose(2, 0, 1)).mean(axis=1)
     # Without a step at the radius, rounding errors of the scores stay rounding errors of the plan.
-    fading = np.clip(2.0 - 2.0 * gap_m / BLEND_RADIUS_M, 0.0, 1.0)
+    fading = np.clip(2.5 - 2.0 * gap_m / BLEND_RADIUS_M, 0.0, 1.0)
     weights = np.exp((scores[near] - scores[near][best]) / BLEND_TEMPERATURE) * fading
     blended = np.einsum("v,vtc->tc", weights / weights.sum(), poses)
     return Trajectory(
