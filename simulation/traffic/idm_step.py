@@ -1,7 +1,7 @@
 """One step of all reactive agents, compiled: each in turn extends its route, finds its lead and moves."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -40,8 +40,6 @@ from simulation.traffic.nearest import nearest_in_tree
 MIN_PATH_M = 20.0
 MAX_ROUTE = 5
 RADIUS_M = 100.0
-INNER: dict[str, Any] = {"cache": True, "no_cpython_wrapper": True}
-"""Options of kernels that only kernels call: the wrapper for calls from Python takes half of their compilation."""
 
 
 class Agents(NamedTuple):
@@ -112,7 +110,7 @@ class Lead(NamedTuple):
     """Along the agent's heading."""
 
 
-@njit(**INNER)
+@njit(cache=True)
 def step_agents(world: World, storage: Storage, ego_center: Float64[np.ndarray, "3"], dt_s: float) -> Storage:
     """Move all agents by one frame; return the storage, with larger arrays where needed."""
     agents = world.agents
@@ -140,7 +138,7 @@ def step_agents(world: World, storage: Storage, ego_center: Float64[np.ndarray, 
     return storage
 
 
-@njit(**INNER)
+@njit(cache=True)
 def _extend_route(world: World, storage: Storage, a: int, line: np.ndarray) -> tuple[Storage, np.ndarray]:
     """Append lanes until the path is long enough or no successor is open; return storage and a `line` that fits."""
     agents, lanes = world.agents, world.lanes
@@ -166,7 +164,7 @@ def _extend_route(world: World, storage: Storage, a: int, line: np.ndarray) -> t
         _append_to_route(agents, a, edge)
 
 
-@njit(**INNER)
+@njit(cache=True)
 def _append_to_route(agents: Agents, a: int, edge: int) -> None:
     count = agents.route_count[a]
     if count == MAX_ROUTE:
@@ -177,7 +175,7 @@ def _append_to_route(agents: Agents, a: int, edge: int) -> None:
     agents.route_count[a] = count + 1
 
 
-@njit(**INNER)
+@njit(cache=True)
 def _next_edge(agents: Agents, lanes: LaneArrays, lights: Lights, a: int) -> int:
     """The straightest open successor of the route's last lane, -1 when there is none."""
     last = agents.route[a, agents.route_count[a] - 1]
@@ -191,7 +189,7 @@ def _next_edge(agents: Agents, lanes: LaneArrays, lights: Lights, a: int) -> int
     return best
 
 
-@njit(**INNER)
+@njit(cache=True)
 def _find_lead(world: World, storage: Storage, a: int, corridor: Shape) -> Lead:
     """The nearest obstacle in the agent's corridor; on a free road the end of its path with speed 0.
 
@@ -231,12 +229,12 @@ def _find_lead(world: World, storage: Storage, a: int, corridor: Shape) -> Lead:
     return _nearest_lead(world, storage, a, stops, found[:num_found])
 
 
-@njit(**INNER)
+@njit(cache=True)
 def _agent_shape(agents: Agents, storage: Storage, a: int) -> Shape:
     return Shape(storage.parts[a], storage.part_bounds[a], agents.part_count[a])
 
 
-@njit(**INNER)
+@njit(cache=True)
 def _red_stop_lines(agents: Agents, lights: Lights, a: int) -> np.ndarray:
     """Rows of the stop lines of red connectors on the route, each once."""
     # quirk: passed_stop_lines (the route still holds lanes behind the agent; their stop lines count as well)
@@ -261,7 +259,7 @@ def _red_stop_lines(agents: Agents, lights: Lights, a: int) -> np.ndarray:
     return stops[:count]
 
 
-@njit(**INNER)
+@njit(cache=True)
 def _obstacle_distance(
     world: World, storage: Storage, a: int, stops: np.ndarray, obstacle: int
 ) -> tuple[float, np.ndarray]:
@@ -278,7 +276,7 @@ def _obstacle_distance(
     return area_distance(stop_lines, row, shape), stop_lines.bounds[row]
 
 
-@njit(**INNER)
+@njit(cache=True)
 def _nearest_lead(world: World, storage: Storage, a: int, stops: np.ndarray, found: np.ndarray) -> Lead:
     """The nearest of the obstacles `found`."""
     agents, boxes = world.agents, world.boxes
@@ -298,7 +296,7 @@ def _nearest_lead(world: World, storage: Storage, a: int, stops: np.ndarray, fou
     return Lead(distances[nearest], speed * math.cos(wrap(heading - agents.pose[a, HEADING])))
 
 
-@njit(**INNER)
+@njit(cache=True)
 def _move(agents: Agents, lanes: LaneArrays, a: int, lead: Lead, dt_s: float) -> None:
     """One Euler step of the intelligent driver model, from the old speed.
 
@@ -323,7 +321,7 @@ def set_pose(agents: Agents, storage: Storage, a: int) -> None:
     agents.pose[a, X], agents.pose[a, Y], agents.pose[a, HEADING] = x, y, wrap(heading)
 
 
-@njit(**INNER)
+@njit(cache=True)
 def _occupy(agents: Agents, storage: Storage, a: int, line: np.ndarray) -> Storage:
     """Set the agent's pose and the shape that it occupies: its box and the corridor that it covers in its headway."""
     set_pose(agents, storage, a)
@@ -345,7 +343,7 @@ def _occupy(agents: Agents, storage: Storage, a: int, line: np.ndarray) -> Stora
     return storage
 
 
-@njit(**INNER)
+@njit(cache=True)
 def _with_longer_paths(storage: Storage, capacity: int) -> Storage:
     num_agents, old = storage.paths.shape[:2]
     paths = np.empty((num_agents, capacity, 4))
@@ -356,7 +354,7 @@ def _with_longer_paths(storage: Storage, capacity: int) -> Storage:
     return Storage(paths, storage.parts, storage.part_bounds)
 
 
-@njit(**INNER)
+@njit(cache=True)
 def _with_more_parts(storage: Storage, capacity: int) -> Storage:
     # Loops, as numba takes seconds to compile an assignment of slices.
     num_agents, old = storage.parts.shape[:2]
