@@ -152,6 +152,8 @@ def candidate_features(
         geometry: Candidates, route and agents.
         forecast_m: Agents as the network forecasts them.
     """
+    # One memory layout: kernels are compiled for each.
+    geometry = geometry._replace(mask=np.ascontiguousarray(geometry.mask))
     return _candidate_features(geometry, forecast_m)
 
 

@@ -20,12 +20,14 @@ from simulation.geometry.polygons import FlatPolygons, any_contains, nearest_dis
 from simulation.metrics.nuplan.drive import Drive, logged_drive_of
 from simulation.metrics.nuplan.flat_map import flat_map
 from simulation.metrics.nuplan.progress import (
+    RouteAreas,
     RoutePlace,
     first_place,
     logged_chain,
     logged_progress_m,
     progress_ratio,
     progress_step,
+    route_areas,
 )
 from simulation.metrics.rules import MAX_OFF_ROAD_M
 from simulation.metrics.score import metric_named
@@ -67,15 +69,9 @@ class StepTerms(NamedTuple):
 
 
 class _Road(NamedTuple):
-    """The part of a `FlatMap` that a step needs: arguments of compiled code cost time per array."""
+    """The parts of a `FlatMap` that a step needs."""
 
-    num_lanes: int
-    roadblocks: FlatPolygons
-    roadblock_connectors: FlatPolygons
-    roadblock_rows: Int64[np.ndarray, "lanes"]
-    centerline_points: Float64[np.ndarray, "points 2"]
-    centerline_offsets: Int64[np.ndarray, "lanes_and_end"]
-    centerline_arc: Float64[np.ndarray, "points"]
+    route: RouteAreas
     drivable: FlatPolygons
 
 
@@ -96,7 +92,7 @@ class DriveMonitor:
         scenario, tracks = rollout.scenario, rollout.tracks
         logged, road = logged_drive_of(scenario), flat_map(scenario.map)
         self._rollout = rollout
-        self._road = _Road(*(getattr(road, name) for name in _Road._fields))
+        self._road = _Road(route_areas(scenario.map), road.drivable)
         self._box = ego_box(PACIFICA)
         self._chain = logged.cached(logged_chain)
         self._logged_m = logged.cached(logged_progress_m)
@@ -113,7 +109,7 @@ class DriveMonitor:
         self._pending = self._failures(self._look(self._chain[:0]))
         if len(self._chain):
             x, y, heading = rollout.ego_state[: HEADING + 1]
-            self._place = first_place(road, self._chain, *center_at(x, y, heading, self._box))
+            self._place = first_place(road.centerlines, self._chain, *center_at(x, y, heading, self._box))
 
     @property
     def scores_zero(self) -> bool:
@@ -189,7 +185,7 @@ def _look(road: Any, route: Any, ego: Any, tracks: Any, now: int) -> tuple[float
     corners = corners_around(x, y, pose[HEADING], box)
     made = 0.0
     if len(chain) > 0:
-        made, _, place = progress_step(road, chain, place, x, y)
+        made, _, place = progress_step(road.route, chain, place, x, y)
     may_be_off = False
     for k in range(4):
         corner_x, corner_y = corners[k, 0], corners[k, 1]

@@ -99,26 +99,25 @@ class IdmMap:
         self._map = weakref.ref(map_graph)
         self._stop_rows: dict[int, tuple[int, ...]] = {}
         shared = flat_map(map_graph)
-        headings = np.zeros(len(shared.centerline_points))
+        lines = shared.centerlines
+        headings = np.zeros(len(lines.points))
         curvature = np.zeros(len(map_graph.lanes))
-        _measure_lines(
-            shared.centerline_offsets, shared.centerline_points, shared.centerline_arc, headings, curvature
-        )
+        _measure_lines(lines.offsets, lines.points, lines.arc, headings, curvature)
         self.lanes = LaneArrays(
-            offsets=shared.centerline_offsets,
-            points=shared.centerline_points,
-            arc=shared.centerline_arc,
+            offsets=lines.offsets,
+            points=lines.points,
+            arc=lines.arc,
             headings=headings,
             speed_limit=np.nan_to_num(shared.speed_limit_mps, nan=0.0),
             has_lights=np.ascontiguousarray(map_graph.lanes.has_traffic_lights),
             entry_curvature=curvature,
-            next_offsets=shared.successor_offsets,
-            next_rows=shared.successors,
+            next_offsets=shared.links.successor_offsets,
+            next_rows=shared.links.successors,
             stop_lines=flatten_polygons(map_graph.stop_lines.polygons),
         )
         self.lane_polygons = shared.lanes
         self.intersections = shared.intersections
-        self.num_lanes = shared.num_lanes
+        self.num_lanes = shared.links.num_lanes
 
     def stop_rows(self, connector_row: int) -> tuple[int, ...]:
         """Rows of the stop lines that apply when the connector's light is red."""

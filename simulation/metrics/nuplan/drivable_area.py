@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from simulation.geometry.compiling import njit
-from simulation.geometry.polygons import any_contains, distance_to_point, nearest_distance
+from simulation.geometry.polygons import FlatPolygons, any_contains, distance_to_point, nearest_distance
 from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.nuplan.flat_map import FlatMap, flat_map
+from simulation.metrics.nuplan.flat_map import flat_map
 from simulation.metrics.nuplan.lanes import center_lanes, corner_lanes
 from simulation.metrics.result import MetricResult, Violation, stretches
 from simulation.metrics.rules import MAX_OFF_ROAD_M
@@ -23,23 +23,32 @@ _SEARCH_M = 20.0
 
 @njit(cache=True)
 def _outside_distances(
-    road: FlatMap,
+    areas: tuple[FlatPolygons, FlatPolygons],
     corners: np.ndarray,
     corner_counts: np.ndarray,
     center_rows: np.ndarray,
     center_counts: np.ndarray,
 ) -> np.ndarray:
-    """Distance (T, 4) of each corner from the lanes of the centre and the drivable area [m], 0 on them."""
+    """Distance (T, 4) of each corner from the lanes of the centre and the drivable area [m], 0 on them.
+
+    Args:
+        areas: Drivable area and lanes.
+        corners: (T, 4, 2).
+        corner_counts: Lanes at each corner.
+        center_rows: Lanes at the centre.
+        center_counts: Their number.
+    """
+    drivable, lanes = areas
     num_steps = len(corners)
     gaps = np.zeros((num_steps, 4))
     for t in range(num_steps):
         for corner in range(4):
             x, y = corners[t, corner, 0], corners[t, corner, 1]
-            if corner_counts[t, corner] > 0 or any_contains(road.drivable, x, y):
+            if corner_counts[t, corner] > 0 or any_contains(drivable, x, y):
                 continue
-            gap = nearest_distance(road.drivable, x, y, _SEARCH_M)
+            gap = nearest_distance(drivable, x, y, _SEARCH_M)
             for k in range(center_counts[t]):
-                gap = min(gap, distance_to_point(road.lanes, center_rows[t, k], x, y))
+                gap = min(gap, distance_to_point(lanes, center_rows[t, k], x, y))
             # A corner on the edge of the area is outside, at distance 0.
             gaps[t, corner] = max(gap, 1e-12)
     return gaps
@@ -61,8 +70,10 @@ class DrivableAreaGaps:
 def drivable_area_gaps(drive: Drive) -> DrivableAreaGaps:
     """Distances of all corners at all instants."""
     center, corner = drive.cached(center_lanes), drive.cached(corner_lanes)
+    road = flat_map(drive.map)
+    areas = (road.drivable, road.lanes)
     gaps = [
-        _outside_distances(flat_map(drive.map), drive.corners[m], corner.counts[m], center.rows[m], center.counts[m])
+        _outside_distances(areas, drive.corners[m], corner.counts[m], center.rows[m], center.counts[m])
         for m in range(drive.num_motions)
     ]
     return DrivableAreaGaps(gaps_m=np.array(gaps))

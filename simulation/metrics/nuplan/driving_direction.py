@@ -9,7 +9,7 @@ from jaxtyping import Float64
 
 from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.nuplan.flat_map import FlatMap, along_centerline, flat_map
+from simulation.metrics.nuplan.flat_map import Centerlines, along_centerline, flat_map
 from simulation.metrics.nuplan.lanes import center_lanes
 from simulation.metrics.result import MetricResult, stretches
 from simulation.metrics.rules import AGAINST_TRAFFIC_COMPLIANT_M, direction_scores
@@ -18,7 +18,7 @@ WINDOW_S = 1.0
 
 
 @njit(cache=True)
-def _advances(road: FlatMap, lanes: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _advances(lines: Centerlines, lanes: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Advance (T,) along the centerline of the lane since the sample before [m].
 
     Quirks: two samples after a lane change give 0, the second because the first does not store its arc length. An arc
@@ -35,7 +35,7 @@ def _advances(road: FlatMap, lanes: np.ndarray, points: np.ndarray) -> np.ndarra
             lane = lanes[t]
             before = np.nan
             continue
-        along = along_centerline(road, lane, points[t, 0], points[t, 1])
+        along = along_centerline(lines, lane, points[t, 0], points[t, 1])
         if not np.isnan(before) and along != 0.0:
             advances[t] = along - before
         before = along
@@ -59,7 +59,7 @@ def advance_within_window(drive: Drive) -> Float64[np.ndarray, "motions time"]:
     sums = np.zeros(lanes.shape)
     for motion in range(drive.num_motions):
         points = np.ascontiguousarray(drive.centers[motion, :, :2])
-        sums[motion] = _windowed(_advances(flat_map(drive.map), lanes[motion], points), window)
+        sums[motion] = _windowed(_advances(flat_map(drive.map).centerlines, lanes[motion], points), window)
     return sums
 
 

@@ -12,26 +12,48 @@ from simulation.geometry.polygons import FlatPolygons, contains_point, flatten_p
 from simulation.geometry.polylines import arc_lengths, project
 
 
-class FlatMap(NamedTuple):
-    """The rows of `MapGraph.lanes`: lanes first, then lane connectors."""
+class LaneLinks(NamedTuple):
+    """Which lanes follow each other."""
 
-    lanes: FlatPolygons
     num_lanes: int
     """Rows below this number are lanes."""
     successors: Int64[np.ndarray, "links"]
     successor_offsets: Int64[np.ndarray, "lanes_and_end"]
     predecessors: Int64[np.ndarray, "links"]
     predecessor_offsets: Int64[np.ndarray, "lanes_and_end"]
-    centerline_points: Float64[np.ndarray, "points 2"]
-    centerline_offsets: Int64[np.ndarray, "lanes_and_end"]
-    centerline_arc: Float64[np.ndarray, "points"]
+
+
+class Centerlines(NamedTuple):
+    """The centerlines of lanes, one behind the other."""
+
+    points: Float64[np.ndarray, "points 2"]
+    offsets: Int64[np.ndarray, "lanes_and_end"]
+    arc: Float64[np.ndarray, "points"]
     """Arc length of each point within its own centerline [m]."""
+
+
+class Roadblocks(NamedTuple):
+    """The roadblocks of lanes."""
+
+    num_lanes: int
+    blocks: FlatPolygons
+    connectors: FlatPolygons
+    rows: Int64[np.ndarray, "lanes"]
+    """Row of a lane in `blocks`, of a lane connector in `connectors`; -1 if the map lacks it."""
+
+
+class FlatMap(NamedTuple):
+    """The rows of `MapGraph.lanes`: lanes first, then lane connectors.
+
+    Kernels take only the parts that they need: each array of an argument takes time in compilation and in each call.
+    """
+
+    lanes: FlatPolygons
+    links: LaneLinks
+    centerlines: Centerlines
     speed_limit_mps: Float64[np.ndarray, "lanes"]
     """NaN if unknown."""
-    roadblocks: FlatPolygons
-    roadblock_connectors: FlatPolygons
-    roadblock_rows: Int64[np.ndarray, "lanes"]
-    """Row of a lane in `roadblocks`, of a connector in `roadblock_connectors`; -1 if the map lacks it."""
+    roadblocks: Roadblocks
     roadblock_ids: Int64[np.ndarray, "lanes"]
     intersections: FlatPolygons
     drivable: FlatPolygons
@@ -61,18 +83,25 @@ def _build(map_graph: MapGraph) -> FlatMap:
             block_rows[row] = found
     return FlatMap(
         lanes=flatten_polygons(lanes.areas.polygons),
-        num_lanes=int(lanes.num_lanes),
-        successors=np.ascontiguousarray(lanes.successors.values, dtype=np.int64),
-        successor_offsets=np.ascontiguousarray(lanes.successors.offsets),
-        predecessors=np.ascontiguousarray(lanes.predecessors.values, dtype=np.int64),
-        predecessor_offsets=np.ascontiguousarray(lanes.predecessors.offsets),
-        centerline_points=np.ascontiguousarray(lines.values, dtype=np.float64),
-        centerline_offsets=np.ascontiguousarray(lines.offsets),
-        centerline_arc=np.concatenate([np.zeros(0), *arcs]),
+        links=LaneLinks(
+            num_lanes=int(lanes.num_lanes),
+            successors=np.ascontiguousarray(lanes.successors.values, dtype=np.int64),
+            successor_offsets=np.ascontiguousarray(lanes.successors.offsets),
+            predecessors=np.ascontiguousarray(lanes.predecessors.values, dtype=np.int64),
+            predecessor_offsets=np.ascontiguousarray(lanes.predecessors.offsets),
+        ),
+        centerlines=Centerlines(
+            points=np.ascontiguousarray(lines.values, dtype=np.float64),
+            offsets=np.ascontiguousarray(lines.offsets),
+            arc=np.concatenate([np.zeros(0), *arcs]),
+        ),
         speed_limit_mps=np.ascontiguousarray(lanes.speed_limit_mps, dtype=np.float64),
-        roadblocks=flatten_polygons(blocks.polygons),
-        roadblock_connectors=flatten_polygons(connectors.polygons),
-        roadblock_rows=block_rows,
+        roadblocks=Roadblocks(
+            num_lanes=int(lanes.num_lanes),
+            blocks=flatten_polygons(blocks.polygons),
+            connectors=flatten_polygons(connectors.polygons),
+            rows=block_rows,
+        ),
         roadblock_ids=np.ascontiguousarray(lanes.roadblock_ids),
         intersections=flatten_polygons(map_graph.intersections.polygons),
         drivable=flatten_polygons(map_graph.drivable_area.polygons),
@@ -80,21 +109,21 @@ def _build(map_graph: MapGraph) -> FlatMap:
 
 
 @njit(cache=True)
-def along_centerline(road: FlatMap, row: int, x: float, y: float) -> float:
+def along_centerline(lines: Centerlines, row: int, x: float, y: float) -> float:
     """Arc length of the point on a lane's centerline nearest to a point [m]."""
-    start, stop = road.centerline_offsets[row], road.centerline_offsets[row + 1]
-    return project(road.centerline_points[start:stop], road.centerline_arc[start:stop], x, y)
+    start, stop = lines.offsets[row], lines.offsets[row + 1]
+    return project(lines.points[start:stop], lines.arc[start:stop], x, y)
 
 
 @njit(cache=True)
-def centerline_length(road: FlatMap, row: int) -> float:
+def centerline_length(lines: Centerlines, row: int) -> float:
     """Length of a lane's centerline [m]."""
-    return road.centerline_arc[road.centerline_offsets[row + 1] - 1]
+    return lines.arc[lines.offsets[row + 1] - 1]
 
 
 @njit(cache=True)
-def is_in_roadblock_of(road: FlatMap, row: int, x: float, y: float) -> bool:
+def is_in_roadblock_of(road: Roadblocks, row: int, x: float, y: float) -> bool:
     """Whether a point is inside the roadblock of a lane, or the roadblock connector of a lane connector."""
     if row < road.num_lanes:
-        return contains_point(road.roadblocks, road.roadblock_rows[row], x, y)
-    return contains_point(road.roadblock_connectors, road.roadblock_rows[row], x, y)
+        return contains_point(road.blocks, road.rows[row], x, y)
+    return contains_point(road.connectors, road.rows[row], x, y)

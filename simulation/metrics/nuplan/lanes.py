@@ -8,14 +8,21 @@ Source:
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
 from simulation.geometry.compiling import njit
-from simulation.geometry.polygons import any_contains, contains_point, distance_to_point, rows_containing
+from simulation.geometry.polygons import (
+    FlatPolygons,
+    any_contains,
+    contains_point,
+    distance_to_point,
+    rows_containing,
+)
 from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.nuplan.flat_map import FlatMap, flat_map
+from simulation.metrics.nuplan.flat_map import LaneLinks, flat_map
 
 MAX_LANES_AT_POINT = 64
 """Lane connectors that may overlap at one point; an intersection of four roads has about a dozen."""
@@ -23,6 +30,14 @@ MAX_DISTANCE_FROM_CONNECTOR_M = 5.0
 """An ego nearer than this to its connector is not moved to another one."""
 FRONT_LEFT, REAR_LEFT, REAR_RIGHT, FRONT_RIGHT = range(4)
 """Corners of a box."""
+
+
+class _LaneAreas(NamedTuple):
+    """The parts of a `FlatMap` that tell on which lanes a point is."""
+
+    lanes: FlatPolygons
+    links: LaneLinks
+    intersections: FlatPolygons
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,10 +66,16 @@ def center_lanes(drive: Drive) -> LaneLists:
     shape = (drive.num_motions, drive.num_steps)
     rows = np.zeros((*shape, MAX_LANES_AT_POINT), dtype=np.int64)
     counts = np.zeros(shape, dtype=np.int64)
+    areas = _lane_areas(drive)
     for motion in range(drive.num_motions):
         points = np.ascontiguousarray(drive.centers[motion, :, :2])
-        _follow_point(flat_map(drive.map), points, rows[motion], counts[motion])
+        _follow_point(areas, points, rows[motion], counts[motion])
     return LaneLists(rows=rows, counts=counts)
+
+
+def _lane_areas(drive: Drive) -> _LaneAreas:
+    road = flat_map(drive.map)
+    return _LaneAreas(road.lanes, road.links, road.intersections)
 
 
 def corner_lanes(drive: Drive) -> LaneLists:
@@ -62,8 +83,9 @@ def corner_lanes(drive: Drive) -> LaneLists:
     shape = (drive.num_motions, drive.num_steps, 4)
     rows = np.zeros((*shape, MAX_LANES_AT_POINT), dtype=np.int64)
     counts = np.zeros(shape, dtype=np.int64)
+    areas = _lane_areas(drive)
     for motion in range(drive.num_motions):
-        _follow_corners(flat_map(drive.map), drive.corners[motion], rows[motion], counts[motion])
+        _follow_corners(areas, drive.corners[motion], rows[motion], counts[motion])
     return LaneLists(rows=rows, counts=counts)
 
 
@@ -76,8 +98,9 @@ def common_lanes(drive: Drive) -> LaneLists:
     shape = corners.counts.shape[:2]
     rows = np.zeros((*shape, MAX_LANES_AT_POINT), dtype=np.int64)
     counts = np.zeros(shape, dtype=np.int64)
+    links = flat_map(drive.map).links
     for motion in range(drive.num_motions):
-        _join_corners(flat_map(drive.map), corners.rows[motion], corners.counts[motion], rows[motion], counts[motion])
+        _join_corners(links, corners.rows[motion], corners.counts[motion], rows[motion], counts[motion])
     return LaneLists(rows=rows, counts=counts)
 
 
@@ -98,11 +121,18 @@ def _put(row: int, out: np.ndarray, count: int) -> int:
 
 
 @njit(cache=True)
-def _lanes_at(road: FlatMap, x: float, y: float, out: np.ndarray) -> int:
+def _copy(source: np.ndarray, target: np.ndarray, count: int) -> None:
+    # A loop, as numba takes seconds to compile an assignment of slices.
+    for k in range(count):
+        target[k] = source[k]
+
+
+@njit(cache=True)
+def _lanes_at(road: _LaneAreas, x: float, y: float, out: np.ndarray) -> int:
     """The lane at a point, else all connectors there. Rows ascend, so that lanes precede connectors."""
     count = 0
     for row in rows_containing(road.lanes, x, y):
-        if row < road.num_lanes:
+        if row < road.links.num_lanes:
             out[0] = row
             return 1
         count = _put(row, out, count)
@@ -110,21 +140,22 @@ def _lanes_at(road: FlatMap, x: float, y: float, out: np.ndarray) -> int:
 
 
 @njit(cache=True)
-def _stay_or_follow(road: FlatMap, x: float, y: float, candidates: np.ndarray, out: np.ndarray) -> int:
+def _stay_or_follow(road: _LaneAreas, x: float, y: float, candidates: np.ndarray, out: np.ndarray) -> int:
     """The candidates that contain the point; if there are none, the containing successors of a single candidate."""
     count = 0
     for row in candidates:
         if contains_point(road.lanes, row, x, y):
             count = _put(row, out, count)
     if count == 0 and len(candidates) == 1:
-        for k in range(road.successor_offsets[candidates[0]], road.successor_offsets[candidates[0] + 1]):
-            if contains_point(road.lanes, road.successors[k], x, y):
-                count = _put(road.successors[k], out, count)
+        links = road.links
+        for k in range(links.successor_offsets[candidates[0]], links.successor_offsets[candidates[0] + 1]):
+            if contains_point(road.lanes, links.successors[k], x, y):
+                count = _put(links.successors[k], out, count)
     return count
 
 
 @njit(cache=True)
-def _follow_point(road: FlatMap, points: np.ndarray, rows: np.ndarray, counts: np.ndarray) -> None:
+def _follow_point(road: _LaneAreas, points: np.ndarray, rows: np.ndarray, counts: np.ndarray) -> None:
     for t in range(len(points)):
         x, y = points[t, 0], points[t, 1]
         count = 0
@@ -133,21 +164,21 @@ def _follow_point(road: FlatMap, points: np.ndarray, rows: np.ndarray, counts: n
         if count == 0:
             count = _lanes_at(road, x, y, rows[t])
             # Quirk: the sticky connector applies from the third sample on, not to the second.
-            if t > 1 and counts[t - 1] > 0 and rows[t - 1, 0] >= road.num_lanes:
-                leaves = rows[t, 0] >= road.num_lanes if count > 0 else any_contains(road.intersections, x, y)
+            if t > 1 and counts[t - 1] > 0 and rows[t - 1, 0] >= road.links.num_lanes:
+                leaves = rows[t, 0] >= road.links.num_lanes if count > 0 else any_contains(road.intersections, x, y)
                 if leaves:
-                    num_near = _near_connectors(road, x, y, rows[t - 1, : counts[t - 1]], rows[t])
+                    num_near = _near_connectors(road.lanes, x, y, rows[t - 1, : counts[t - 1]], rows[t])
                     count = num_near if num_near > 0 else count
         counts[t] = count
-    _drop_untaken_connectors(road, rows, counts)
+    _drop_untaken_connectors(road.links, rows, counts)
 
 
 @njit(cache=True)
-def _near_connectors(road: FlatMap, x: float, y: float, before: np.ndarray, out: np.ndarray) -> int:
+def _near_connectors(lanes: FlatPolygons, x: float, y: float, before: np.ndarray, out: np.ndarray) -> int:
     """The connectors of the sample before that are near the point; without any, `out` stays as it is."""
     count = 0
     for row in before:
-        if distance_to_point(road.lanes, row, x, y) < MAX_DISTANCE_FROM_CONNECTOR_M:
+        if distance_to_point(lanes, row, x, y) < MAX_DISTANCE_FROM_CONNECTOR_M:
             out[count] = row
             count += 1
     return count
@@ -162,7 +193,7 @@ def _holds(row: int, rows: np.ndarray) -> bool:
 
 
 @njit(cache=True)
-def _drop_untaken_connectors(road: FlatMap, rows: np.ndarray, counts: np.ndarray) -> None:
+def _drop_untaken_connectors(links: LaneLinks, rows: np.ndarray, counts: np.ndarray) -> None:
     """From the end backwards, reduce several connectors to those that the ego follows."""
     kept = np.empty(rows.shape[1], dtype=np.int64)
     for t in range(len(rows) - 2, -1, -1):
@@ -171,15 +202,15 @@ def _drop_untaken_connectors(road: FlatMap, rows: np.ndarray, counts: np.ndarray
         num_kept = 0
         following = counts[t + 1]
         # Connectors that lead into the next lane are chosen among all connectors, and take precedence.
-        if following > 0 and rows[t + 1, 0] < road.num_lanes:
+        if following > 0 and rows[t + 1, 0] < links.num_lanes:
             lane = rows[t + 1, 0]
-            start, stop = road.predecessor_offsets[lane], road.predecessor_offsets[lane + 1]
+            start, stop = links.predecessor_offsets[lane], links.predecessor_offsets[lane + 1]
             for k in range(counts[t]):
-                if _holds(rows[t, k], road.predecessors[start:stop]):
+                if _holds(rows[t, k], links.predecessors[start:stop]):
                     kept[num_kept] = rows[t, k]
                     num_kept += 1
         if num_kept > 0:
-            rows[t, :num_kept] = kept[:num_kept]
+            _copy(kept, rows[t], num_kept)
             counts[t] = num_kept
             continue
         if counts[t] > following:
@@ -188,12 +219,12 @@ def _drop_untaken_connectors(road: FlatMap, rows: np.ndarray, counts: np.ndarray
                 is_subset = is_subset and _holds(rows[t + 1, k], rows[t, : counts[t]])
             # Quirk: an empty list is a subset too, so that the last sample before leaving all lanes is emptied.
             if is_subset:
-                rows[t, :following] = rows[t + 1, :following]
+                _copy(rows[t + 1], rows[t], following)
                 counts[t] = following
 
 
 @njit(cache=True)
-def _follow_corners(road: FlatMap, corners: np.ndarray, rows: np.ndarray, counts: np.ndarray) -> None:
+def _follow_corners(road: _LaneAreas, corners: np.ndarray, rows: np.ndarray, counts: np.ndarray) -> None:
     candidates = np.empty(4 * MAX_LANES_AT_POINT, dtype=np.int64)
     found = np.empty(4 * MAX_LANES_AT_POINT, dtype=np.int64)
     num_candidates = 0
@@ -216,7 +247,7 @@ def _follow_corners(road: FlatMap, corners: np.ndarray, rows: np.ndarray, counts
             for k in range(count):
                 if not _holds(out[k], found[:num_found]):
                     num_found = _put(out[k], found, num_found)
-        candidates[:num_found] = found[:num_found]
+        _copy(found, candidates, num_found)
         num_candidates = num_found
 
 
@@ -234,7 +265,7 @@ def _is_linked(row: int, lanes: np.ndarray, links: np.ndarray, offsets: np.ndarr
 
 @njit(cache=True)
 def _join_corners(
-    road: FlatMap, corner_rows: np.ndarray, corner_counts: np.ndarray, rows: np.ndarray, counts: np.ndarray
+    links: LaneLinks, corner_rows: np.ndarray, corner_counts: np.ndarray, rows: np.ndarray, counts: np.ndarray
 ) -> None:
     for t in range(len(corner_rows)):
         num_off = 0
@@ -252,19 +283,19 @@ def _join_corners(
             if _holds(row, rear_left) and _holds(row, rear_right) and _holds(row, front_right):
                 count = _put(row, rows[t], count)
         if count == 0:
-            count = _connect_corners(road, (front_left, rear_left, rear_right, front_right), rows[t])
+            count = _connect_corners(links, (front_left, rear_left, rear_right, front_right), rows[t])
         counts[t] = count if count > 0 else -1
 
 
 @njit(cache=True)
-def _connect_corners(road: FlatMap, corners: tuple[np.ndarray, ...], out: np.ndarray) -> int:
+def _connect_corners(links: LaneLinks, corners: tuple[np.ndarray, ...], out: np.ndarray) -> int:
     """Lanes that connect all corners.
 
     Each is among the lanes of the front corners or leads to them, and among those of the rear corners or follows
     them.
     """
-    after, after_at = road.successors, road.successor_offsets
-    before, before_at = road.predecessors, road.predecessor_offsets
+    after, after_at = links.successors, links.successor_offsets
+    before, before_at = links.predecessors, links.predecessor_offsets
     front_left, rear_left, rear_right, front_right = corners
     is_rear_linked = False
     for row in rear_left:

@@ -10,10 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from driving.map import MapGraph
 from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
 from simulation.metrics.nuplan.flat_map import (
-    FlatMap,
+    Centerlines,
+    Roadblocks,
     along_centerline,
     centerline_length,
     flat_map,
@@ -50,10 +52,23 @@ def logged_chain(logged: Drive) -> Int64[np.ndarray, "pieces"]:
     return np.array(chain, dtype=np.int64)
 
 
+class RouteAreas(NamedTuple):
+    """The parts of a `FlatMap` that progress needs."""
+
+    roadblocks: Roadblocks
+    centerlines: Centerlines
+
+
+def route_areas(map_graph: MapGraph) -> RouteAreas:
+    """The arrays of a map for progress."""
+    road = flat_map(map_graph)
+    return RouteAreas(road.roadblocks, road.centerlines)
+
+
 @njit(cache=True)
-def _vertex(road: FlatMap, lane: int, last: bool) -> tuple[float, float]:
-    k = road.centerline_offsets[lane + 1] - 1 if last else road.centerline_offsets[lane]
-    return road.centerline_points[k, 0], road.centerline_points[k, 1]
+def _vertex(lines: Centerlines, lane: int, last: bool) -> tuple[float, float]:
+    k = lines.offsets[lane + 1] - 1 if last else lines.offsets[lane]
+    return lines.points[k, 0], lines.points[k, 1]
 
 
 class RoutePlace(NamedTuple):
@@ -66,47 +81,48 @@ class RoutePlace(NamedTuple):
 
 
 @njit(cache=True)
-def first_place(road: FlatMap, chain: Int64[np.ndarray, "pieces"], x: float, y: float) -> RoutePlace:
+def first_place(lines: Centerlines, chain: Int64[np.ndarray, "pieces"], x: float, y: float) -> RoutePlace:
     """The place where progress starts: on the first lane of the chain."""
-    return RoutePlace(0, along_centerline(road, chain[0], x, y))
+    return RoutePlace(0, along_centerline(lines, chain[0], x, y))
 
 
 @njit(cache=True)
 def progress_step(
-    road: FlatMap, chain: Int64[np.ndarray, "pieces"], place: RoutePlace, x: float, y: float
+    road: RouteAreas, chain: Int64[np.ndarray, "pieces"], place: RoutePlace, x: float, y: float
 ) -> tuple[float, bool, RoutePlace]:
     """Progress from a place to the next point [m], whether that point is on the route, and its place.
 
     Off the route there is no progress. On return to a later lane of the chain, the distance in between counts.
     """
     at, before = place
-    if is_in_roadblock_of(road, chain[at], x, y):
-        along = along_centerline(road, chain[at], x, y)
+    blocks, lines = road.roadblocks, road.centerlines
+    if is_in_roadblock_of(blocks, chain[at], x, y):
+        along = along_centerline(lines, chain[at], x, y)
         return along - before, True, RoutePlace(at, along)
     skipped = 0.0
     for ahead in range(at + 1, len(chain)):
-        if is_in_roadblock_of(road, chain[ahead], x, y):
-            along = along_centerline(road, chain[ahead], x, y)
-            end_x, end_y = _vertex(road, chain[at], True)
-            entered = along_centerline(road, chain[ahead], end_x, end_y)
-            made = (centerline_length(road, chain[at]) - before) + (along - entered) + skipped
+        if is_in_roadblock_of(blocks, chain[ahead], x, y):
+            along = along_centerline(lines, chain[ahead], x, y)
+            end_x, end_y = _vertex(lines, chain[at], True)
+            entered = along_centerline(lines, chain[ahead], end_x, end_y)
+            made = (centerline_length(lines, chain[at]) - before) + (along - entered) + skipped
             return made, True, RoutePlace(ahead, along)
         if ahead + 1 < len(chain):
-            end_x, end_y = _vertex(road, chain[ahead - 1], True)
-            start_x, start_y = _vertex(road, chain[ahead + 1], False)
-            skipped += along_centerline(road, chain[ahead], start_x, start_y) - along_centerline(
-                road, chain[ahead], end_x, end_y
+            end_x, end_y = _vertex(lines, chain[ahead - 1], True)
+            start_x, start_y = _vertex(lines, chain[ahead + 1], False)
+            skipped += along_centerline(lines, chain[ahead], start_x, start_y) - along_centerline(
+                lines, chain[ahead], end_x, end_y
             )
     return 0.0, False, place
 
 
 @njit(cache=True)
-def _progress(road: FlatMap, chain: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _progress(road: RouteAreas, chain: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Progress (T,) since the point before along a chain of lanes [m], and whether each point is on the route."""
     made = np.zeros(len(points))
     on_route = np.zeros(len(points), dtype=np.bool_)
-    on_route[0] = is_in_roadblock_of(road, chain[0], points[0, 0], points[0, 1])
-    place = first_place(road, chain, points[0, 0], points[0, 1])
+    on_route[0] = is_in_roadblock_of(road.roadblocks, chain[0], points[0, 0], points[0, 1])
+    place = first_place(road.centerlines, chain, points[0, 0], points[0, 1])
     for t in range(1, len(points)):
         made[t], on_route[t], place = progress_step(road, chain, place, points[t, 0], points[t, 1])
     return made, on_route
@@ -145,12 +161,13 @@ def logged_progress_m(logged: Drive) -> float:
     if not len(chain):
         return 0.0
     _require_roadblocks(logged, chain)
-    return float(np.sum(_progress(flat_map(logged.map), chain, np.ascontiguousarray(logged.centers[0, :, :2]))[0]))
+    points = np.ascontiguousarray(logged.centers[0, :, :2])
+    return float(np.sum(_progress(route_areas(logged.map), chain, points)[0]))
 
 
 def _require_roadblocks(drive: Drive, chain: Int64[np.ndarray, "pieces"]) -> None:
     for lane in chain:
-        if flat_map(drive.map).roadblock_rows[lane] < 0:
+        if flat_map(drive.map).roadblocks.rows[lane] < 0:
             raise ValueError(
                 f"Map {drive.map.name}: lane {drive.map.lanes.ids[lane]} names roadblock"
                 f" {flat_map(drive.map).roadblock_ids[lane]}, which the map lacks; progress needs its polygon."
@@ -165,9 +182,10 @@ def route_progress(drive: Drive) -> RouteProgress:
     on_route = np.zeros(steps.shape, dtype=bool)
     logged_m = logged.cached(logged_progress_m)
     if len(chain):
+        road = route_areas(drive.map)
         for motion in range(drive.num_motions):
             points = np.ascontiguousarray(drive.centers[motion, :, :2])
-            steps[motion], on_route[motion] = _progress(flat_map(drive.map), chain, points)
+            steps[motion], on_route[motion] = _progress(road, chain, points)
     return RouteProgress(
         steps_m=steps,
         on_route=on_route,

@@ -11,14 +11,14 @@ from jaxtyping import Float64
 
 from simulation.geometry.compiling import njit
 from simulation.metrics.nuplan.drive import Drive
-from simulation.metrics.nuplan.flat_map import FlatMap, flat_map
+from simulation.metrics.nuplan.flat_map import LaneLinks, flat_map
 from simulation.metrics.nuplan.lanes import center_lanes
 from simulation.metrics.result import MetricResult, stretches
 from simulation.metrics.rules import MAX_OVERSPEED_MPS
 
 
 @njit(cache=True)
-def _limits(road: FlatMap, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _limits(links: LaneLinks, speed_limit_mps: np.ndarray, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Speed limit (T,) at the box centre [m/s]; NaN without a lane, or if a limit is missing or 0.
 
     The limit of lane connectors is the highest one of all lanes before and after them.
@@ -27,19 +27,19 @@ def _limits(road: FlatMap, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
     for t in range(len(rows)):
         if counts[t] == 0:
             continue
-        if rows[t, 0] < road.num_lanes:
-            limit = road.speed_limit_mps[rows[t, 0]]
+        if rows[t, 0] < links.num_lanes:
+            limit = speed_limit_mps[rows[t, 0]]
             limits[t] = limit if limit != 0.0 else np.nan
             continue
         highest, is_complete = -np.inf, True
         for k in range(counts[t]):
             row = rows[t, k]
-            for j in range(road.successor_offsets[row], road.successor_offsets[row + 1]):
-                limit = road.speed_limit_mps[road.successors[j]]
+            for j in range(links.successor_offsets[row], links.successor_offsets[row + 1]):
+                limit = speed_limit_mps[links.successors[j]]
                 is_complete = is_complete and limit == limit and limit != 0.0
                 highest = max(highest, limit)
-            for j in range(road.predecessor_offsets[row], road.predecessor_offsets[row + 1]):
-                limit = road.speed_limit_mps[road.predecessors[j]]
+            for j in range(links.predecessor_offsets[row], links.predecessor_offsets[row + 1]):
+                limit = speed_limit_mps[links.predecessors[j]]
                 is_complete = is_complete and limit == limit and limit != 0.0
                 highest = max(highest, limit)
         if is_complete and highest > 0.0:
@@ -59,9 +59,9 @@ class SpeedLimits:
 
 def speed_limits(drive: Drive) -> SpeedLimits:
     """Limits of all motions."""
-    lanes = drive.cached(center_lanes)
+    lanes, road = drive.cached(center_lanes), flat_map(drive.map)
     limits = np.array(
-        [_limits(flat_map(drive.map), lanes.rows[m], lanes.counts[m]) for m in range(drive.num_motions)]
+        [_limits(road.links, road.speed_limit_mps, lanes.rows[m], lanes.counts[m]) for m in range(drive.num_motions)]
     )
     over = drive.motion.speed_mps - limits
     return SpeedLimits(limits_mps=limits, over_mps=np.where(over > 0.0, over, 0.0))

@@ -14,10 +14,10 @@ from jaxtyping import Float64, Int64
 from driving.timing import STEP_S
 from simulation.geometry.boxes import box_corners, convex_overlap
 from simulation.geometry.compiling import njit
-from simulation.geometry.polygons import any_contains
+from simulation.geometry.polygons import FlatPolygons, any_contains
 from simulation.metrics.nuplan.collision import Collisions, agent_label, collisions
 from simulation.metrics.nuplan.drive import AgentArrays, Drive, EgoArrays
-from simulation.metrics.nuplan.flat_map import FlatMap, flat_map
+from simulation.metrics.nuplan.flat_map import flat_map
 from simulation.metrics.nuplan.lanes import is_in_lane
 from simulation.metrics.result import MetricResult, stretches
 from simulation.metrics.rules import (
@@ -81,11 +81,11 @@ def first_straight_overlap(ego: MovingBox, agent: MovingBox, num_steps: int) -> 
 
 
 @njit(cache=True)
-def _sides_count(road: FlatMap, rear_poses: np.ndarray, in_lane: np.ndarray) -> np.ndarray:
+def _sides_count(intersections: FlatPolygons, rear_poses: np.ndarray, in_lane: np.ndarray) -> np.ndarray:
     """Whether agents beside the ego count (motions, time), by `counts_for_ttc`."""
     counts = ~in_lane
     for m, t in np.ndindex(counts.shape):
-        counts[m, t] = counts[m, t] or any_contains(road.intersections, rear_poses[m, t, 0], rear_poses[m, t, 1])
+        counts[m, t] = counts[m, t] or any_contains(intersections, rear_poses[m, t, 0], rear_poses[m, t, 1])
     return counts
 
 
@@ -146,7 +146,7 @@ def times_to_collision(drive: Drive) -> TimesToCollision:
 def find_times_to_collision(drive: Drive, horizon_s: float) -> TimesToCollision:
     """Times to collision within a horizon, with the agents of `counts_for_ttc`."""
     ego, agents = drive.ego_arrays, drive.agent_arrays
-    sides_count = _sides_count(flat_map(drive.map), ego.rear_poses, drive.cached(is_in_lane))
+    sides_count = _sides_count(flat_map(drive.map).intersections, ego.rear_poses, drive.cached(is_in_lane))
     seconds = np.arange(STEP_S, horizon_s, STEP_S)
     times, rows = _times(ego, agents, drive.cached(collisions), sides_count, seconds)
     return TimesToCollision(times_s=times, agents=rows)

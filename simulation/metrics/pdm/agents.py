@@ -75,7 +75,8 @@ def constant_velocity_agents(now: AgentsNow, num_steps: int, stride: int = 2) ->
     poses[..., :2] += times_s[:, np.newaxis, np.newaxis] * now.velocities
     return ScoredAgents(
         poses=poses,
-        sizes=np.ascontiguousarray(np.broadcast_to(now.sizes, (instants, *now.sizes.shape))),
+        # A copy, as the view is read-only: another type, for which kernels would be compiled again.
+        sizes=np.array(np.broadcast_to(now.sizes, (instants, *now.sizes.shape)), order="C"),
         valid=np.ones((instants, len(now.poses)), dtype=bool),
         speeds=now.speeds,
         is_static=now.is_static,

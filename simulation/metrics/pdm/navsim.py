@@ -137,7 +137,7 @@ def replayed_agents(scenario: Scenario, iteration: int, num_steps: int, ego: Ego
         valid[:, valid[0] & boxes_overlapping(corners, poses[0], sizes)] = False
     return ScoredAgents(
         poses=poses,
-        sizes=np.ascontiguousarray(np.broadcast_to(sizes, (*shape, 2))),
+        sizes=np.array(np.broadcast_to(sizes, (*shape, 2)), order="C"),
         valid=valid,
         speeds=speeds,
         is_static=is_static,

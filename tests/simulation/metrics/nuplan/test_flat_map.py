@@ -26,7 +26,7 @@ def test_a_map_is_flattened_once(graph):
 
 
 def test_links_are_those_of_the_map(graph):
-    flat = flat_map(graph)
+    flat = flat_map(graph).links
     for row in range(len(graph.lanes)):
         start, stop = flat.successor_offsets[row], flat.successor_offsets[row + 1]
         assert flat.successors[start:stop].tolist() == graph.lanes.successors[row].tolist()
@@ -35,7 +35,7 @@ def test_links_are_those_of_the_map(graph):
 
 
 def test_positions_along_centerlines_are_those_of_polylines(graph):
-    flat, rng = flat_map(graph), np.random.default_rng(0)
+    flat, rng = flat_map(graph).centerlines, np.random.default_rng(0)
     for row in rng.choice(len(graph.lanes), 30, replace=False):
         line = Polyline(points=graph.lanes.centerlines[row])
         assert centerline_length(flat, row) == pytest.approx(line.length_m)
@@ -46,7 +46,7 @@ def test_positions_along_centerlines_are_those_of_polylines(graph):
 
 
 def test_points_in_the_roadblock_of_a_lane_are_those_of_shapely(graph):
-    flat, rng = flat_map(graph), np.random.default_rng(1)
+    flat, rng = flat_map(graph).roadblocks, np.random.default_rng(1)
     found, expected = [], []
     for row in range(len(graph.lanes)):
         layer = graph.roadblock_connectors if graph.lanes.is_connector(row) else graph.roadblocks
@@ -61,6 +61,6 @@ def test_points_in_the_roadblock_of_a_lane_are_those_of_shapely(graph):
 
 def test_lanes_come_first_and_have_their_limits(graph):
     flat = flat_map(graph)
-    assert flat.num_lanes == graph.lanes.num_lanes
+    assert flat.links.num_lanes == graph.lanes.num_lanes
     np.testing.assert_array_equal(flat.speed_limit_mps, graph.lanes.speed_limit_mps)
     np.testing.assert_array_equal(flat.roadblock_ids, graph.lanes.roadblock_ids)
