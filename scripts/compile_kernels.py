@@ -3,33 +3,20 @@
     python scripts/compile_kernels.py
 
 Compiled code is kept in the user's cache folder, apart for each state of the sources; a second call only loads it.
+Kernels of learned traffic and of the Gymnasium environment are left out: they are compiled at their first use.
 """
 
+import gc
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from multiprocessing import get_context
 
-import numpy as np
 from command_line import CommonArguments, console, run
 
-from driving.rigs import NUPLAN_8
-from driving.synthetic.scenes import scene
-from planning.registry import PLANNERS, load_planner
-from simulation.benchmark.worker import BenchmarkWorker, WorkerSetup
-from simulation.environment.closed_loop import NuPlanEnv
-from simulation.generation.town.generator import generate_town
-from simulation.generation.town.layout import small_town
-from simulation.rendering.appearance import RAIN
-from simulation.rendering.renderer import CameraRenderer
-from simulation.rendering.snapshot import snapshot_of
-from simulation.rollout import TRAFFIC
-
-MAX_PROCESSES = 2
-"""More would compile the same kernels at the same time."""
 STEP_TIMEOUT_S = 600.0
+EXPECTED_S = 100
+"""On two idle cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,44 +25,62 @@ class Arguments(CommonArguments):
 
 
 def main(arguments: Arguments) -> None:
-    """Render, plan, drive and score hand-made scenes, make a small town, and step the Gymnasium environment."""
+    """Compile in two processes."""
     started = time.perf_counter()
-    # The first part compiles what most others call.
-    parts: list[Callable[[], None]] = [partial(drive_once, "nonreactive"), render_once, generate_once]
-    parts += [partial(drive_once, traffic) for traffic in TRAFFIC if traffic != "nonreactive"]
-    parts += [partial(plan_once, planner) for planner in PLANNERS]
-    parts.append(step_once)
-    with ProcessPoolExecutor(MAX_PROCESSES, mp_context=get_context("spawn")) as pool:
-        for compiled in [pool.submit(part) for part in parts]:
+    if not arguments.quiet:
+        console.print(f"Compiling kernels (about {EXPECTED_S} s on two idle cores, 10 s if they are compiled) ...")
+    # Two chains that take about as long and share few kernels: more processes would compile the same ones.
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=collect_rarely) as pool:
+        for compiled in [pool.submit(chain) for chain in (score_and_plan, render_and_generate)]:
             compiled.result()
     if not arguments.quiet:
         console.print(f"Kernels are ready after {time.perf_counter() - started:.0f} s.")
 
 
-def drive_once(traffic: str) -> None:
-    """Drive and score a hand-made scene in one kind of traffic."""
-    BenchmarkWorker(WorkerSetup(load_planner=load_planner, step_timeout_s=STEP_TIMEOUT_S, traffic=(traffic,)))
+def collect_rarely() -> None:
+    """Look for unused memory rarely: compilation keeps most of its objects, and the search takes a tenth of it."""
+    gc.set_threshold(100_000, 50, 1000)
 
 
-def plan_once(planner: str) -> None:
-    """Plan in hand-made scenes."""
-    BenchmarkWorker(WorkerSetup(load_planner=load_planner, step_timeout_s=STEP_TIMEOUT_S, planners=(planner,)))
+def score_and_plan() -> None:
+    """Drive and score a hand-made scene, then plan in some."""
+    warm_up(traffic=("nonreactive",), planners=("pdm_closed", "student"))
+
+
+def render_and_generate() -> None:
+    """Render images, make a small town, then drive in reactive traffic and plan with the simple planners."""
+    render_once()
+    generate_once()
+    warm_up(traffic=("reactive", "open_loop"), planners=("idm", "ignore_agents"))
+
+
+def warm_up(traffic: tuple[str, ...], planners: tuple[str, ...]) -> None:
+    """Start a benchmark worker, which drives, scores and plans in hand-made scenes."""
+    # Imports of the simulation take seconds, which the process that starts the others does not need.
+    from planning.registry import load_planner
+    from simulation.benchmark.worker import BenchmarkWorker, WorkerSetup
+
+    BenchmarkWorker(
+        WorkerSetup(load_planner=load_planner, step_timeout_s=STEP_TIMEOUT_S, traffic=traffic, planners=planners)
+    )
 
 
 def generate_once() -> None:
     """Make a small town."""
+    from simulation.generation.town.generator import generate_town
+    from simulation.generation.town.layout import small_town
+
     generate_town(0, small_town())
-
-
-def step_once() -> None:
-    """Step the Gymnasium environment."""
-    env = NuPlanEnv(scenarios=["red_light"])
-    env.reset()
-    env.step(np.zeros(2))
 
 
 def render_once() -> None:
     """Render small images with all that a lens and a sensor add."""
+    from driving.rigs import NUPLAN_8
+    from driving.synthetic.scenes import scene
+    from simulation.rendering.appearance import RAIN
+    from simulation.rendering.renderer import CameraRenderer
+    from simulation.rendering.snapshot import snapshot_of
+
     now = scene("red_light").observation_at(0)
     looks = replace(RAIN, dirt=0.5, blur_px=0.5)
     renderer = CameraRenderer(now.map, NUPLAN_8.resized(sizes=(32, 18)), appearance=looks)

@@ -20,13 +20,13 @@ if ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
     exit 1
 fi
 
-echo "Setting up .venv (once, about a minute with a fast connection) ..."
+echo "Setting up .venv (once, about 80 s with a fast connection) ..."
 [[ -x .venv/bin/python ]] || "$PYTHON" -m venv .venv
 .venv/bin/python -m pip install --quiet "uv>=0.5"
 # uv reads a local wheel folder only from its option; pip reads it from the variable.
 links=()
 [[ -n "${PIP_FIND_LINKS:-}" ]] && links=(--find-links "$PIP_FIND_LINKS")
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet "${links[@]}" --editable . --group dev
-echo "Compiling kernels (once for each version, about four minutes on two cores) ..."
+echo "Compiling kernels (once for each version, about 100 s on two idle cores) ..."
 .venv/bin/python scripts/compile_kernels.py --quiet
 echo "$key" > "$stamp"

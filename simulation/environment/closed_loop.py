@@ -10,7 +10,7 @@ import numpy as np
 from driving.scenario import Scenario
 from simulation.environment.actions import Actions, actions_of
 from simulation.environment.encoders import Encoder, NearbyEncoder
-from simulation.environment.reward import DriveMonitor, RewardWeights, drive_up_to_now
+from simulation.environment.reward import DriveMonitor, RewardWeights, announce_reward_kernels, drive_up_to_now
 from simulation.environment.scenario_pool import ScenarioPool, scenario_pool
 from simulation.log import SimulationLog
 from simulation.metrics.score import SimulationScore, compute_metrics, rule_for, score_simulation
@@ -59,6 +59,7 @@ class NuPlanEnv(gymnasium.Env):
         """
         if render_mode is not None:
             raise ValueError(f"The environment renders nothing, got render_mode={render_mode!r}; view `env.log()`.")
+        announce_reward_kernels()
         traffic_mode(traffic)
         self.render_mode = None
         self._pool = scenarios if isinstance(scenarios, ScenarioPool) else scenario_pool(data, scenarios)

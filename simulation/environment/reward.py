@@ -15,7 +15,7 @@ from driving.vehicle import PACIFICA
 from simulation.ego.box import center_at, corners_around, ego_box, half_diagonal
 from simulation.ego.dynamics import HEADING, X, Y
 from simulation.geometry.boxes import box_corners, convex_overlap
-from simulation.geometry.compiling import njit
+from simulation.geometry.compiling import announce_first_use, njit
 from simulation.geometry.polygons import FlatPolygons, any_contains, nearest_distance
 from simulation.metrics.nuplan.drive import Drive, logged_drive_of
 from simulation.metrics.nuplan.flat_map import flat_map
@@ -83,6 +83,15 @@ class _Tracks(NamedTuple):
     valid: Bool[np.ndarray, "tracks time"]
     touched: Bool[np.ndarray, "tracks"]
     """Tracks that the ego has touched."""
+
+
+FIRST_USE_S = 10.0
+"""Compilation of the environment's kernels on two idle cores."""
+
+
+def announce_reward_kernels() -> None:
+    """Warn that the environment's kernels are going to be compiled, if they are not yet."""
+    announce_first_use("Gymnasium environment", _look, FIRST_USE_S)
 
 
 class DriveMonitor:

@@ -13,6 +13,7 @@ from driving.scenario import Scenario
 from driving.timing import STEP_S
 from driving.vehicle import PACIFICA, VehicleParameters
 from simulation.geometry.boxes import box_corners, boxes_overlapping
+from simulation.geometry.compiling import announce_first_use
 from simulation.traffic.idm_step import RADIUS_M
 from simulation.traffic.learned.checkpoint import traffic_model
 from simulation.traffic.learned.decisions import Deciding, Draws, Logits, Style, decide
@@ -35,6 +36,9 @@ from simulation.traffic.tracks import TrackArrays, arrays_of_tracks
 
 ENTRY_GAP_M = 1.0
 """An agent enters the scene when its box, longer by this much at both ends, is free."""
+
+FIRST_USE_S = 40.0
+"""Compilation of the kernels on two idle cores."""
 
 
 class DecisionInput(NamedTuple):
@@ -83,6 +87,7 @@ class LearnedTraffic:
             FileNotFoundError: When a learned agent needs a checkpoint that is missing.
             ValueError: When the checkpoint does not fit, or the options do not fit the scenario.
         """
+        announce_first_use("Learned traffic", decide, FIRST_USE_S)
         options = options or LearnedOptions()
         self._scenario, self._adjust = scenario, adjust
         self._seen_from = scenario.first_frame + round(unseen_s / STEP_S)
