@@ -99,15 +99,18 @@ def cut_curves(folder: Path, step: int) -> None:
     path = folder / CURVES
     if not path.is_file():
         return
-    header, is_whole, rest = path.read_text(encoding="utf-8").partition("\n")
-    if not is_whole:
+    # As bytes, which keep the ends of lines as they were written.
+    header, *lines = path.read_bytes().splitlines(keepends=True) or [b""]
+    if not header.endswith(b"\n"):
         # Killed before the first line was written: the next one writes the header again.
         path.unlink()
         return
     # The last line of a process that was killed while it wrote may end within its step: "4" of "40,0.5".
-    kept = [line for line in rest.splitlines() if "," in line and int(line.partition(",")[0]) <= step]
+    kept = [line for line in lines if line.endswith(b"\n") and int(line.partition(b",")[0]) <= step]
+    if kept == lines:
+        return
     part = path.with_name(f"{path.name}.part")
-    part.write_text("".join(f"{line}\n" for line in [header, *kept]), encoding="utf-8")
+    part.write_bytes(b"".join([header, *kept]))
     part.replace(path)
 
 
