@@ -17,10 +17,11 @@ from simulation.generation.town.town_map import TownMap
 
 CORNER_SHARE = 0.5
 """Share of the groups near a corner of the walkways, where crosswalks begin."""
-GROUP_ASIDE_M, GROUP_SPREAD_M = 1.6, 0.9
-"""Greatest distance of a group from the middle of the walkway, and standard deviation of its members around it."""
-KERB_GAP_M = 0.4
-"""Distance that bystanders keep from the road."""
+GROUP_ASIDE_M, GROUP_SPREAD_M, BICYCLE_SPREAD_M = 1.6, 0.9, 1.8
+"""Greatest distance of a group from the middle of the walkway, and standard deviations of its people and of its
+bicycles around it."""
+KERB_GAP_M, BICYCLE_KERB_GAP_M = 0.4, 1.4
+"""Distance from the road to the middle of a person and of a bicycle."""
 BICYCLE_SHARE = 0.15
 FACING_SHARE = 0.5
 """Share that faces the road; the headings of the others are random."""
@@ -66,6 +67,8 @@ def draw_bystanders(
         groups: Number of groups.
         walked: Places where pedestrians walk at any time, dense along their ways, in the frame of the map.
     """
+    if groups == 0:
+        return Bystanders(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, dtype=np.int8), np.zeros((0, 3)))
     road, walkers = town.map.drivable_area.polygons, KDTree(walked) if len(walked) else None
     tree = shapely.STRtree(road)
     poses: list[list[float]] = []
@@ -73,13 +76,15 @@ def draw_bystanders(
     for _ in range(groups):
         center, members = _group_center(rng, town), int(rng.integers(1, 7))
         is_bicycle = bool(rng.uniform() < BICYCLE_SHARE)
-        gap_m = BICYCLE_NEIGHBOUR_M if is_bicycle else NEIGHBOUR_M
-        places = center + rng.normal(0.0, GROUP_SPREAD_M * (1 + is_bicycle), (members, 2))
+        gap_m, kerb_gap_m, spread_m = NEIGHBOUR_M, KERB_GAP_M, GROUP_SPREAD_M
+        if is_bicycle:
+            gap_m, kerb_gap_m, spread_m = BICYCLE_NEIGHBOUR_M, BICYCLE_KERB_GAP_M, BICYCLE_SPREAD_M
+        places = center + rng.normal(0.0, spread_m, (members, 2))
         faces_road, headings = rng.uniform(size=members) < FACING_SHARE, rng.uniform(-np.pi, np.pi, members)
         for place, faces, heading in zip(places, faces_road, headings, strict=True):
             point = shapely.Point(place)
             nearest = shapely.shortest_line(point, road[tree.nearest(point)])
-            if nearest.length < KERB_GAP_M + is_bicycle or (walkers and walkers.query(place)[0] < gap_m):
+            if nearest.length < kerb_gap_m or (walkers and walkers.query(place)[0] < gap_m):
                 continue
             if any(np.hypot(x - place[0], y - place[1]) < gap_m for x, y, _ in poses):
                 continue

@@ -75,6 +75,8 @@ class TownSettings:
     def __post_init__(self) -> None:
         if self.columns < 3 or self.rows < 3:
             raise ValueError(f"A town needs at least 3 by 3 junctions, got {self.columns} by {self.rows}.")
+        if self.bystanders < 0:
+            raise ValueError(f"A town needs at least 0 groups of bystanders, got {self.bystanders}.")
         if self.recording_s > self.recorded_s:
             raise ValueError(
                 f"A recording of {self.recording_s} s does not fit into the recorded interval of {self.recorded_s} s."

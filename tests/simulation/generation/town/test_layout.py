@@ -43,6 +43,8 @@ def test_the_smallest_grid_is_named():
 def test_a_recording_has_to_fit():
     with pytest.raises(ValueError, match="A recording of 60 s does not fit into the recorded interval of 50 s"):
         TownSettings(recording_s=60, recorded_s=50)
+    with pytest.raises(ValueError, match="at least 0 groups of bystanders, got -1"):
+        TownSettings(bystanders=-1)
 
 
 STYLE = PlanStyle(spacing_m=120.0, removed=0.1, profile_weights=(0.0, 1.0, 0.0))
