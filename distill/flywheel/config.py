@@ -53,6 +53,8 @@ class FlywheelConfig:
     """Of the search. Most scenarios need fewer, and unused ones are not passed on."""
     rarity: bool = True
     """Whether the search refuses agents that are too rare."""
+    drawn_neighbours: bool = True
+    """Whether the search also adds neighbours that the scene network draws."""
     failures: int = 60
     """Failures that a round learns from, at most."""
     neighbours: int = 2

@@ -47,6 +47,7 @@ def search(
     from simulation.generation.adversarial.campaign import Budget, CampaignSettings, run_campaign
     from simulation.generation.adversarial.output import write_output
     from simulation.generation.adversarial.results import SearchSettings
+    from simulation.generation.learned.further_agents import FurtherAgents
     from simulation.generation.learned.rarity import LearnedRarity
 
     campaign = CampaignSettings(
@@ -60,6 +61,7 @@ def search(
         run_tasks=_run_on_ray(config.workers) if config.backend == "ray" else None,
         search=SearchSettings(drives=config.drives_per_scenario),
         rarity=partial(LearnedRarity.among, entries) if config.rarity else None,
+        scenes=FurtherAgents if config.drawn_neighbours else None,
         resume=True,
     )
     done, total = count(1), math.ceil(config.search_drives / config.drives_per_scenario)
