@@ -1,9 +1,10 @@
 """Label the scenarios of a data set, in this process, in local processes or on Ray."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from distill.contract import Teacher
 from distill.labels import LabelHeader, LabelStore, label_states
@@ -37,6 +38,11 @@ class LabelJob:
         """Name of the part in the store."""
         return self.name or self.entry.token
 
+    @property
+    def state_settings(self) -> dict[str, Any]:
+        """What the choice of the states depends on, by name."""
+        return {**asdict(self.settings), "driven_by": self.driven_by}
+
 
 def label_scenario(job: LabelJob) -> int:
     """Label one scenario, write its part and return the number of states; a finished part is skipped and counts 0."""
@@ -51,7 +57,7 @@ def label_scenario(job: LabelJob) -> int:
     else:
         (states,) = on_policy_states([scenario], _planner(job.driven_by), job.settings)
     labelled = label_states(states, teacher, builder)
-    store.write(job.part, labelled, job.entry.map_name)
+    store.write(job.part, labelled, job.entry.map_name, job.state_settings)
     return 0 if labelled is None else len(labelled)
 
 

@@ -5,10 +5,10 @@ Files are replaced atomically, so an interrupted labelling resumes where it stop
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ from simulation.ego.dynamics import state_array
 
 FORMAT = "camber.labels.1"
 HEADER = "labels.json"
-MAP_NAME = b"map_name"
+MAP_NAME, MADE_WITH = b"map_name", b"made_with"
 """Metadata of a file."""
 FORECAST_STEPS = np.arange(5, NUM_POSES, 5)
 """Steps of the agents' future positions that are stored: every half second."""
@@ -181,20 +181,40 @@ class LabelStore:
             folder.mkdir(parents=True, exist_ok=True)
             _write_whole(path, lambda part: part.write_text(json.dumps(asdict(header), indent=2), encoding="utf-8"))
 
-    def has(self, name: str) -> bool:
-        """Whether a part is finished."""
-        return self._path(name).is_file()
+    def has(self, name: str, settings: Mapping[str, Any] | None = None) -> bool:
+        """Whether a part is finished.
 
-    def write(self, name: str, states: LabelledStates | None, map_name: str = "") -> None:
+        Args:
+            name: Of the part.
+            settings: If given, those that it was written with; parts of earlier versions name none.
+
+        Raises:
+            ValueError: When a part was written with another setting; the message names it.
+        """
+        path = self._path(name)
+        if settings is not None and path.is_file():
+            found = json.loads((pq.read_schema(path).metadata or {}).get(MADE_WITH, "{}"))
+            for key, value in json.loads(json.dumps(settings)).items():
+                if found.get(key, value) != value:
+                    raise ValueError(
+                        f"{path} was made with {key} {found[key]}, expected {value}. Label into another folder."
+                    )
+        return path.is_file()
+
+    def write(
+        self, name: str, states: LabelledStates | None, map_name: str = "", settings: Mapping[str, Any] | None = None
+    ) -> None:
         """Write a part: the states of one scenario, None for a scenario without states.
 
         Args:
             name: Of the part.
             states: Labelled.
             map_name: Of the scenario; labels without it cannot be held against evaluation sets.
+            settings: What the choice of the states depends on, for `has`.
         """
         table = _table(states)
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), MAP_NAME: map_name})
+        described = {MAP_NAME: map_name, MADE_WITH: json.dumps(settings or {})}
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **described})
         _write_whole(self._path(name), lambda part: pq.write_table(table, part, compression="zstd"))
 
     def sources(self) -> LabelSources:

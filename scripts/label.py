@@ -5,7 +5,8 @@ r"""Let the teacher label states of scenarios, on the logged drive and beside it
     python scripts/label.py --data worlds --vocabulary vocabulary_1024.npz --output labels_round_1 \
         --driven-by student:checkpoints/first       # on-policy states (DAgger)
 
-Finished scenarios are skipped, so the same command resumes an interrupted labelling.
+Finished scenarios are skipped, so the same command resumes an interrupted labelling. A folder with labels of the
+same scenarios that were made with other settings is refused.
 """
 
 import time
@@ -84,8 +85,8 @@ def main(arguments: Arguments) -> None:
             driven_by=arguments.driven_by,
         )
         for entry in entries
-        if not store.has(entry.token)
     ]
+    jobs = [job for job in jobs if not store.has(job.part, job.state_settings)]
     started, states = time.perf_counter(), 0
     with progress(arguments) as bar:
         task = bar.add_task("scenarios", total=len(entries), completed=len(entries) - len(jobs))

@@ -45,6 +45,17 @@ def test_finished_parts_are_recognised_when_labelling_resumes(tmp_path, header, 
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_a_part_of_other_settings_is_refused(tmp_path, header, labelled):
+    store = LabelStore(tmp_path, header)
+    store.write("one", labelled.take(np.arange(1)), settings={"every_steps": 15, "sight_m": (12.0, 45.0)})
+    store.write("earlier", None)
+    assert store.has("one", {"every_steps": 15, "sight_m": (12.0, 45.0), "added_later": True})
+    assert store.has("earlier", {"every_steps": 10})
+    assert not store.has("two", {"every_steps": 10})
+    with pytest.raises(ValueError, match=r"one\.parquet was made with every_steps 15, expected 10. Label into"):
+        store.has("one", {"every_steps": 10})
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
