@@ -52,8 +52,9 @@ class Arguments(CommonArguments):
     """A checkpoint for each fold, trained without it; their number is that of the folds."""
     before: Path = CALIBRATED
     """Checkpoint that has seen no recording."""
-    every: float = 2.0
-    """Seconds between two snapshots of a recording."""
+    every: float = 1.0
+    """Seconds between two snapshots of a recording, as in scripts/realism.py. Few snapshots raise all divergences, that of
+    the floor as well."""
     seed: int = 0
     """Of all draws."""
     output: Path
