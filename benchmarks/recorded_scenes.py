@@ -53,8 +53,8 @@ class Arguments(CommonArguments):
     before: Path = CALIBRATED
     """Checkpoint that has seen no recording."""
     every: float = 1.0
-    """Seconds between two snapshots of a recording, as in scripts/realism.py. Few snapshots raise all divergences, that of
-    the floor as well."""
+    """Seconds between two snapshots of a recording, as in scripts/realism.py. Few snapshots raise all divergences,
+    that of the floor as well."""
     seed: int = 0
     """Of all draws."""
     output: Path

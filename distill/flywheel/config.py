@@ -71,8 +71,9 @@ class FlywheelConfig:
     """Training steps of a round."""
     learning_rate: float = 3e-4
     """The highest of a round, below that of a first training."""
-    mix: float = 0.5
-    """Share of the trained weights in those of the new student; the rest are the present student's."""
+    mix: tuple[float, ...] = (0.7, 0.4)
+    """Share of the trained weights in those of the new student; the rest are the present student's. May be repeated:
+    the shares are tried in this order, and the first with which the round is kept makes the new student."""
     max_loss: float = 0.005
     """Score that a validation set may lose in a round that is kept."""
     backend: Literal["process", "ray"] = "process"
@@ -101,8 +102,8 @@ class FlywheelConfig:
             raise ValueError(
                 f"A flywheel replays earlier states: name --labels, or set --replay to at least 1, not {self.replay}."
             )
-        if not 0.0 < self.mix <= 1.0:
-            raise ValueError(f"`mix` is a share above 0 and up to 1, got {self.mix:g}.")
+        if not self.mix or not all(0.0 < share <= 1.0 for share in self.mix) or len(set(self.mix)) < len(self.mix):
+            raise ValueError(f"`mix` has different shares above 0 and up to 1, got {self.mix}.")
         if not 0.0 <= self.new_share < 1.0:
             raise ValueError(f"`new_share` is a share from 0 to below 1, got {self.new_share:g}.")
         if not 0.0 <= self.mirrored <= 1.0:

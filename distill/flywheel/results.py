@@ -84,6 +84,8 @@ class Round:
     is_kept: bool
     reason: str
     """Of the decision."""
+    student: Path | None
+    """Folder of the student that the round trained, None without a solvable failure."""
     failures: tuple[Failure, ...]
     neighbours: dict[str, dict[str, int]]
     """Draws and proved neighbours by way."""

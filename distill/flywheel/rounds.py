@@ -2,7 +2,8 @@
 
     OUTPUT/flywheel.json                    the configuration
     OUTPUT/start/                           student, labels for replay, drives of the validation and test sets
-    OUTPUT/round_1/{drive, search, failures, neighbours, labels, training, student, evaluation}
+    OUTPUT/round_1/{drive, search, failures, neighbours, labels, training}
+    OUTPUT/round_1/{student, evaluation}_0.7   with this share of the trained weights; further ones if it is not kept
     OUTPUT/round_1/page.md, page.html       what failed, what was generated, what got better and worse
     OUTPUT/end/                             drives of the test sets by the last student that was kept
     OUTPUT/index.md, index.html             all rounds and the test sets
@@ -14,6 +15,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from distill.flywheel import failures, learning, neighbours
 from distill.flywheel.config import FlywheelConfig, entries_of, entry_of, prepare
@@ -28,7 +30,22 @@ from planning.neural.planner import SHIPPED
 from simulation.files import write_atomically
 
 SCORES, ABOUT = "scores.json", "about.json"
-STAGES = ("drive", "search", "failures", "neighbours", "labels", "training", "student", "evaluation")
+STAGES = ("drive", "search", "failures", "neighbours", "labels", "training")
+"""Of a round; the students and their evaluations follow."""
+
+
+class Attempt(NamedTuple):
+    """The student with one share of the trained weights."""
+
+    share: float
+    student: Path
+    """Folder of its checkpoint."""
+    driven: list[SetScore]
+    """Validation sets, then failures of the round."""
+    is_kept: bool
+    reason: str
+    stages: tuple[Path, ...]
+    """Folders of its stages."""
 
 
 def run_flywheel(config: FlywheelConfig, report: Report, on_round: Callable[[Round, Path], None]) -> FlywheelResult:
@@ -73,7 +90,8 @@ def _run(config: FlywheelConfig, report: Report, on_round: Callable[[Round, Path
     for number in range(1, config.rounds + 1):
         done = _run_round(config, number, student, LabelFolders(replay, learned), before, report)
         if done.is_kept:
-            student, before = config.output / f"round_{number}" / "student", list(done.after)
+            assert done.student is not None
+            student, before = done.student, list(done.after)
         if done.states:
             learned.append(config.output / f"round_{number}" / "labels")
         rounds.append(done)
@@ -115,23 +133,57 @@ def _run_round(
     new = stage("labels", lambda path: learning.label(config, number, entries, student, path, report.advance))
     labels = labels._replace(learned=[*labels.learned, new])
     trained = stage("training", lambda path: _train(config, number, labels, student, path, report))
-    mixed = stage("student", lambda path: mix(config.mix, student, trained, path))
     sets = [*sets_of(config.validate), *failed_sets(failed)]
-    driven = _driven(config, mixed, sets, folder / "evaluation", report)
-    after = driven[: len(before)]
-    is_kept, reason = decide(before, after, config.max_loss)
+    attempts: list[Attempt] = []
+    for share in config.mix:
+        attempts.append(_attempt(config, share, student, trained, sets, before, folder, report))
+        if attempts[-1].is_kept:
+            break
+    # Without one that is kept, the first one is reported.
+    chosen = attempts[-1] if attempts[-1].is_kept else attempts[0]
+    stages = [*(folder / name for name in STAGES), *(path for one in attempts for path in one.stages)]
     return Round(
         number=number,
-        is_kept=is_kept,
-        reason=reason,
+        is_kept=chosen.is_kept,
+        reason=" ".join(f"With a share of {one.share:g} of the trained weights: {one.reason}" for one in attempts),
+        student=chosen.student,
         failures=tuple(failed),
         neighbours=counts,
         states=json.loads((trained / ABOUT).read_text(encoding="utf-8"))["states"],
         before=tuple(before),
-        after=tuple(after),
-        learned=tuple(driven[len(before) :]),
-        seconds={name: seconds_of(folder / name) for name in STAGES},
+        after=tuple(chosen.driven[: len(before)]),
+        learned=tuple(chosen.driven[len(before) :]),
+        seconds={path.name: seconds_of(path) for path in stages},
     )
+
+
+def _attempt(
+    config: FlywheelConfig,
+    share: float,
+    student: Path,
+    trained: Path,
+    sets: Sequence[DrivenSet],
+    before: Sequence[SetScore],
+    folder: Path,
+    report: Report,
+) -> Attempt:
+    """Mix the weights, drive the sets, decide.
+
+    Args:
+        config: Workers, the largest loss.
+        share: Of the trained weights.
+        student: The present one.
+        trained: Folder of the training.
+        sets: Validation sets, then failures of the round.
+        before: Scores of the validation sets with the present student.
+        folder: Of the round.
+        report: Shows the progress.
+    """
+    mixed = run_stage(folder / f"student_{share:g}", lambda path: mix(share, student, trained, path), report)
+    evaluated = folder / f"evaluation_{share:g}"
+    driven = _driven(config, mixed, sets, evaluated, report)
+    is_kept, reason = decide(before, driven[: len(before)], config.max_loss)
+    return Attempt(share, mixed, driven, is_kept, reason, (mixed, evaluated))
 
 
 def _failures(
@@ -171,6 +223,7 @@ def _without_failures(
         number=number,
         is_kept=False,
         reason="No solvable failure was found; nothing was trained.",
+        student=None,
         failures=tuple(failed),
         neighbours=counts,
         states=0,

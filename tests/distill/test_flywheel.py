@@ -110,6 +110,9 @@ def test_a_flywheel_needs_evaluation_sets_and_counts(settings):
         replace(settings, replay=0).check()
     with pytest.raises(ValueError, match="`new_share` is a share from 0 to below 1, got 1"):
         replace(settings, new_share=1.0).check()
+    for shares in ((), (0.0,), (0.5, 1.5), (0.5, 0.5)):
+        with pytest.raises(ValueError, match="`mix` has different shares above 0 and up to 1, got"):
+            replace(settings, mix=shares).check()
     with pytest.raises(ValueError, match="`mirrored` is a share from 0 to 1, got 50"):
         replace(settings, mirrored=50.0).check()
 
@@ -281,6 +284,7 @@ def test_pages_show_what_failed_what_got_better_and_what_got_worse(tmp_path):
         number=1,
         is_kept=True,
         reason="because",
+        student=tmp_path,
         failures=(failure(tmp_path, "0" * 16, True),),
         neighbours={"tried": {"learned scene": 3}, "proved": {"learned scene": 2}},
         states=77,

@@ -45,12 +45,13 @@ def settings(tmp_path_factory, vocabulary) -> FlywheelConfig:
         label_every=75,
         steps=3,
         learning_rate=1e-6,
+        mix=(1.0, 0.5),
     )
 
 
 def fake_drives(config, student, sets, _folder, _advance):
-    """Drives in which the first student hits the agent of each scenario, and every other student passes."""
-    is_first = student.parent.name == "start"
+    """Drives in which the first student and that of share 1 hit the agent of each scenario, and others pass."""
+    has_hit = student.parent.name == "start" or student.name == "student_1"
     return [
         SetScore(
             name=one.name,
@@ -59,8 +60,8 @@ def fake_drives(config, student, sets, _folder, _advance):
                     token=entry.token,
                     log_name=entry.log_name,
                     scenario_type=entry.scenario_type,
-                    score=0.0 if is_first else 1.0,
-                    is_failure=is_first,
+                    score=0.0 if has_hit else 1.0,
+                    is_failure=has_hit,
                     reason="hit",
                     track_id=next(iter(open_scenario(entry).agents.track_ids), None),
                 )
@@ -81,18 +82,23 @@ def test_a_flywheel_that_is_interrupted_after_each_stage_ends_as_one_without_int
             lines.append(text.split(":")[0])
             raise KeyboardInterrupt
 
-    for _ in range(12):
+    for _ in range(14):
         with pytest.raises(KeyboardInterrupt):
             run_flywheel(settings, EndingReport(), write_round)
     started = [f"start/{name}" for name in ("student", "replay", "validation", "test")]
-    assert lines == [*started, *(f"round_1/{name}" for name in rounds.STAGES)]
+    tried = ("student_1", "evaluation_1", "student_0.5", "evaluation_0.5")
+    assert lines == [*started, *(f"round_1/{name}" for name in (*rounds.STAGES, *tried))]
     report = KeptReport()
     result = run_flywheel(settings, report, write_round)
     sentence, _ = report.lines
-    assert sentence.startswith("round 1: kept. 0 failures in the validation sets, 1 before; no set lost more")
+    assert sentence.startswith(
+        "round 1: kept. With a share of 1 of the trained weights: 1 failure in the validation sets, 1 before:"
+        " not fewer. With a share of 0.5 of the trained weights: 0 failures in the validation sets, 1 before;"
+        " no set lost more"
+    )
     assert sentence.endswith("Learned from 1 solvable of 1 failure and 1 neighbour.")
     (one,) = result.rounds
-    assert (one.is_kept, result.student) == (True, settings.output / "round_1" / "student")
+    assert (one.is_kept, result.student) == (True, settings.output / "round_1" / "student_0.5")
     assert [failure.is_proved for failure in one.failures] == [True]
     assert one.neighbours["proved"] == {AGENT: 1}
     # Of 15 s every 7.5 s: 2 on the log and 2 beside it for replay, failure and neighbour, and 4 on-policy.
