@@ -25,7 +25,7 @@ import tyro
 from command_line import CommonArguments, errors, print_line, progress, require_count, run
 from rich.progress import Progress, TaskID
 
-from distill.flywheel.config import FlywheelConfig
+from distill.flywheel.config import MIX, FlywheelConfig
 from distill.flywheel.page import write_index, write_round
 from distill.flywheel.rounds import run_flywheel
 
@@ -34,6 +34,11 @@ from distill.flywheel.rounds import run_flywheel
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CommonArguments, FlywheelConfig):
     """Student, data, evaluation sets and budgets."""
+
+    # A repeated option is appended to its default.
+    mix: tuple[float, ...] = ()
+    """Share of the trained weights in those of the new student; the rest are the present student's. May be repeated:
+    the shares are tried in this order, and the first with which the round is kept makes the student. [0.7, 0.4]"""
 
 
 class StageBars:
@@ -77,6 +82,7 @@ def main(arguments: Arguments) -> None:
     """Run the rounds, write the pages, print the result."""
     require_count("--limit", arguments.limit)
     given = {one.name: getattr(arguments, one.name) for one in fields(FlywheelConfig)}
+    given["mix"] = arguments.mix or MIX
     # Absolute, so that the command continues from another working directory.
     roots = {name: tuple(root.resolve() for root in given[name]) for name in ("data", "validate", "test", "labels")}
     config = FlywheelConfig(**{**given, **roots, "output": arguments.output.resolve()})

@@ -15,6 +15,8 @@ from simulation.benchmark.data_version import data_version
 from simulation.files import write_atomically
 
 CONFIG = "flywheel.json"
+MIX = (0.7, 0.4)
+"""Shares of the trained weights, by default."""
 MAX_NAMES = 3
 """Overlapping scenarios that a message names."""
 
@@ -71,9 +73,8 @@ class FlywheelConfig:
     """Training steps of a round."""
     learning_rate: float = 3e-4
     """The highest of a round, below that of a first training."""
-    mix: tuple[float, ...] = (0.7, 0.4)
-    """Share of the trained weights in those of the new student; the rest are the present student's. May be repeated:
-    the shares are tried in this order, and the first with which the round is kept makes the new student."""
+    mix: tuple[float, ...] = MIX
+    """Shares of the trained weights in those of the new student, tried in this order until the round is kept."""
     max_loss: float = 0.005
     """Score that a validation set may lose in a round that is kept."""
     backend: Literal["process", "ray"] = "process"
