@@ -98,7 +98,7 @@ def find_failures(arguments: Arguments) -> None:
     found = arguments.output / "failures"
     step(
         f"{FAILURES} failures of {SEARCHED_PLANNER} that another driver would not have",
-        35,
+        45,
         arguments,
         *("find_failures.py", "--planner", SEARCHED_PLANNER, "--data", arguments.output / "worlds"),
         *("--budget", SEARCH_BUDGET, "--until", FAILURES, "--workers", arguments.workers),

@@ -104,7 +104,7 @@ class FlywheelConfig:
                 f"A flywheel replays earlier states: name --labels, or set --replay to at least 1, not {self.replay}."
             )
         if not self.mix or not all(0.0 < share <= 1.0 for share in self.mix) or len(set(self.mix)) < len(self.mix):
-            raise ValueError(f"`mix` has different shares above 0 and up to 1, got {self.mix}.")
+            raise ValueError(f"`mix` must hold different shares above 0 and up to 1, got {self.mix}.")
         if not 0.0 <= self.new_share < 1.0:
             raise ValueError(f"`new_share` is a share from 0 to below 1, got {self.new_share:g}.")
         if not 0.0 <= self.mirrored <= 1.0:

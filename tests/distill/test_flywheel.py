@@ -111,7 +111,7 @@ def test_a_flywheel_needs_evaluation_sets_and_counts(settings):
     with pytest.raises(ValueError, match="`new_share` is a share from 0 to below 1, got 1"):
         replace(settings, new_share=1.0).check()
     for shares in ((), (0.0,), (0.5, 1.5), (0.5, 0.5)):
-        with pytest.raises(ValueError, match="`mix` has different shares above 0 and up to 1, got"):
+        with pytest.raises(ValueError, match="`mix` must hold different shares above 0 and up to 1, got"):
             replace(settings, mix=shares).check()
     with pytest.raises(ValueError, match="`mirrored` is a share from 0 to 1, got 50"):
         replace(settings, mirrored=50.0).check()
