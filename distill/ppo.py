@@ -91,8 +91,8 @@ class CandidatePolicy(nn.Module):
         rows = self._selector.select(states[:, VELOCITY_X], features["route"], features["route_mask"])
         geometry = candidate_geometry(features, drive_vocabulary(self._fitted, states, rows))
         tokens, mask = self.network.encoder({name: torch.from_numpy(one) for name, one in features.items()})
-        moved = self.network.foresee(tokens[:, 1 : 1 + features["agents"].shape[1]])
-        forecast_m = geometry.straight_m + moved.unflatten(-1, geometry.straight_m.shape[-2:]).numpy()
+        correction = self.network.forecast_correction(tokens, features["agents"].shape[1])
+        forecast_m = geometry.kinematic_m + correction.numpy()
         return DecoderInput(torch.from_numpy(candidate_features(geometry, forecast_m)), tokens, mask), rows
 
     def forward(self, given: DecoderInput) -> tuple[Float[Tensor, "states candidates"], Float[Tensor, "states"]]:

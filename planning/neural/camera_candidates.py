@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from driving.navigation import NUM_BEHIND, SAMPLE_M
 from driving.vehicle import PACIFICA
@@ -13,19 +13,21 @@ from planning.neural.candidate_features import (
     ABS_OFFSET,
     ARC_LENGTH,
     BEYOND_ROUTE,
+    KINEMATIC_BLOCK,
     NUM_CANDIDATE_FEATURES,
-    STRAIGHT_BLOCK,
     TRACKED_COLUMNS,
     CandidateGeometry,
+    apart_from_ego,
     candidate_features,
 )
 from planning.neural.candidate_selection import CandidateSelector
 from planning.neural.tokens import POSITION_M
 from planning.neural.ttc_check import ForecastArrays
+from simulation.ego.box import ego_box
 from simulation.ego.dynamics import HEADING, VELOCITY_X, X, Y
 from simulation.ego.vocabulary_tracking import FittedVocabulary, drive_vocabulary
 
-KEPT_COLUMNS = np.array([*range(ARC_LENGTH + 1), BEYOND_ROUTE, *range(STRAIGHT_BLOCK, NUM_CANDIDATE_FEATURES)])
+KEPT_COLUMNS = np.array([*range(ARC_LENGTH + 1), BEYOND_ROUTE, *range(KINEMATIC_BLOCK, NUM_CANDIDATE_FEATURES)])
 """Of the features of the privileged student: own motion, position on the line, agents at constant velocity."""
 assert ABS_OFFSET in KEPT_COLUMNS
 NUM_CANDIDATES = 224
@@ -67,7 +69,7 @@ def camera_candidates(
     """Track candidates from the present state of the ego and describe them."""
     tracked = drive_vocabulary(fitted, scenes.ego, candidates)
     geometry = _geometry(scenes, tracked)
-    features = candidate_features(geometry, geometry.straight_m)[..., KEPT_COLUMNS]
+    features = candidate_features(geometry, geometry.kinematic_m)[..., KEPT_COLUMNS]
     points, headings = footprint_points(tracked, scenes.run_from_now)
     return CameraCandidates(candidates, features, points, headings, tracked[..., :2])
 
@@ -80,7 +82,7 @@ def forecasts_of_scenes(scenes: SceneArrays) -> ForecastArrays:
         now=now,
         ahead=constant_velocity(now, agents[..., 6:8]),
         boxes=agents[..., 2:6].copy(),
-        mask=scenes.agents_mask,
+        mask=_apart_from_ego(scenes),
     )
 
 
@@ -121,13 +123,18 @@ def _geometry(scenes: SceneArrays, tracked: Float64[np.ndarray, "states candidat
     route[..., :4] = scenes.route
     route[..., _ARC] = (np.arange(num_points) - NUM_BEHIND) * SAMPLE_M
     agents = scenes.agents
-    straight_m = constant_velocity(agents[..., :2], agents[..., 6:8], INSTANTS_S.astype(np.float32))
+    kinematic_m = constant_velocity(agents[..., :2], agents[..., 6:8], INSTANTS_S.astype(np.float32))
     return CandidateGeometry(
         tracked=tracked[..., TRACKED_COLUMNS].astype(np.float32),
         route=route,
         route_counts=np.full(states, num_points),
         now_m=np.ascontiguousarray(agents[..., :2]),
         boxes=np.ascontiguousarray(agents[..., 2:6]),
-        mask=scenes.agents_mask,
-        straight_m=straight_m,
+        mask=_apart_from_ego(scenes),
+        kinematic_m=kinematic_m,
     )
+
+
+def _apart_from_ego(scenes: SceneArrays) -> Bool[np.ndarray, "states agents"]:
+    now_m, boxes = np.ascontiguousarray(scenes.agents[..., :2]), np.ascontiguousarray(scenes.agents[..., 2:6])
+    return apart_from_ego(now_m, boxes, np.ascontiguousarray(scenes.agents_mask), ego_box())

@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from driving.timing import INSTANT_S, STEP_S
 from driving.vehicle import PACIFICA
-from planning.forecasting.constant_velocity import INSTANTS_S, constant_velocity
 from planning.lane_sampling import SPACING_M
+from planning.neural.agent_forecast import forecast_agents
 from planning.neural.tokens import (
     BOX,
     EDGE_M,
@@ -26,10 +26,11 @@ from planning.neural.tokens import (
     POSITION_M,
     ROUTE_BEHIND,
     SPEED_MPS,
-    VELOCITY,
     StackedFeatures,
 )
+from simulation.ego.box import EgoBox, corners_around, ego_box, half_diagonal
 from simulation.ego.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
+from simulation.geometry.boxes import box_corners, convex_overlap
 from simulation.geometry.compiling import lesser, njit
 from simulation.metrics.rules import PDM_TTC_STEPS
 
@@ -53,8 +54,8 @@ MOTION_X, MOTION_Y, MOTION_COS, MOTION_SIN, SPEED, ACCEL = range(6)
 """Columns of the position on the route."""
 GAP, FREE_PATH, FREE_PATH_LATER, GAP_LATER, CLOSING_TIME, LATERAL_GAP = range(6)
 """Columns of a block about the agents."""
-FORECAST_BLOCK, STRAIGHT_BLOCK, NUM_CANDIDATE_FEATURES = 19, 25, 31
-"""First columns of the agents as forecast and as at constant velocity, and the number of all columns."""
+FORECAST_BLOCK, KINEMATIC_BLOCK, NUM_CANDIDATE_FEATURES = 19, 25, 31
+"""First columns of the agents as the network forecasts them and as their motion continues; number of columns."""
 
 _POINT_X, _POINT_Y, _POINT_COS, _POINT_SIN, _LEFT, _RIGHT, _LANE_LEFT, _LANE_RIGHT = range(8)
 _POINT_LIMIT, _POINT_CONNECTOR, _POINT_RED, _POINT_ARC = range(8, 12)
@@ -72,6 +73,8 @@ LOOK_AHEAD_S = PDM_TTC_STEPS[-1] * STEP_S
 """The last tested time below nuPlan's bound on the time to collision."""
 _NEAR_M, _FAR_M, _FREE_M, _LATERAL_RANGE_M = 45.0, 12.0, 36.0, 20.0
 _SLOW_MPS, _LONGEST_S = 0.1, 4.0
+MOVING_MPS = 1.0
+"""The box of a faster agent points along its forecast; that of a slower one keeps its present heading."""
 _POINTS_BACK, _POINTS_AHEAD = 2, 10
 """Route points that a car passes within half a second, at most."""
 _CORNER_POINTS = 3
@@ -98,9 +101,9 @@ class CandidateGeometry(NamedTuple):
     boxes: Float32[np.ndarray, "states agents 4"]
     """cos, sin, length, width [m]."""
     mask: Bool[np.ndarray, "states agents"]
-    """Which agents are valid."""
-    straight_m: Float32[np.ndarray, "states agents 8 2"]
-    """Agents at constant velocity."""
+    """Which agents are valid and do not overlap the ego now: the teacher ignores these."""
+    kinematic_m: Float32[np.ndarray, "states agents 8 2"]
+    """Agents as their present motion continues."""
 
     def rows(self, rows: slice) -> "CandidateGeometry":
         """The geometry of some of the states."""
@@ -131,15 +134,15 @@ def candidate_geometry(
         axis=-1,
     )
     now_m = agents[..., :2] * POSITION_M
-    straight_m = constant_velocity(now_m, agents[..., VELOCITY] * SPEED_MPS, INSTANTS_S.astype(np.float32))
+    boxes = np.concatenate([agents[..., 2:4], agents[..., BOX] * SPEED_MPS], axis=-1)
     return CandidateGeometry(
         tracked=tracked[..., TRACKED_COLUMNS].astype(np.float32),
         route=points,
         route_counts=features["route_mask"].sum(axis=1),
         now_m=now_m,
-        boxes=np.concatenate([agents[..., 2:4], agents[..., BOX] * SPEED_MPS], axis=-1),
-        mask=features["agents_mask"],
-        straight_m=straight_m,
+        boxes=boxes,
+        mask=apart_from_ego(now_m, boxes, np.ascontiguousarray(features["agents_mask"]), ego_box()),
+        kinematic_m=forecast_agents(agents),
     )
 
 
@@ -152,9 +155,27 @@ def candidate_features(
         geometry: Candidates, route and agents.
         forecast_m: Agents as the network forecasts them.
     """
-    # One memory layout: kernels are compiled for each.
-    geometry = geometry._replace(mask=np.ascontiguousarray(geometry.mask))
     return _candidate_features(geometry, forecast_m)
+
+
+@njit(cache=True)
+def apart_from_ego(
+    now_m: Float32[np.ndarray, "states agents 2"],
+    boxes: Float32[np.ndarray, "states agents 4"],
+    mask: Bool[np.ndarray, "states agents"],
+    box: EgoBox,
+) -> Bool[np.ndarray, "states agents"]:
+    """Which of the masked agents do not overlap the ego at the origin; arguments as in `CandidateGeometry`."""
+    apart = mask.copy()
+    ego_corners = corners_around(box.rear_axle_to_center, 0.0, 0.0, box)
+    for b, n in np.ndindex(mask.shape):
+        length, width = float(boxes[b, n, 2]), float(boxes[b, n, 3])
+        x, y = float(now_m[b, n, 0]), float(now_m[b, n, 1])
+        reach = half_diagonal(box) + 0.5 * math.hypot(length, width)
+        if mask[b, n] and math.hypot(x - box.rear_axle_to_center, y) < reach:
+            heading = math.atan2(boxes[b, n, 1], boxes[b, n, 0])
+            apart[b, n] = not convex_overlap(ego_corners, box_corners(x, y, heading, length, width))
+    return apart
 
 
 class _Pose(NamedTuple):
@@ -175,12 +196,12 @@ def _clip(value: float, low: float, high: float) -> float:
 @njit(cache=True)
 def _candidate_features(geometry: CandidateGeometry, forecast_m: np.ndarray) -> np.ndarray:
     tracked, route, counts, mask = geometry.tracked, geometry.route, geometry.route_counts, geometry.mask
-    now, boxes, network, straight = geometry.now_m, geometry.boxes, forecast_m, geometry.straight_m
+    now, boxes, network, kinematic = geometry.now_m, geometry.boxes, forecast_m, geometry.kinematic_m
     num_states, num_candidates, num_instants = tracked.shape[:3]
     out = np.empty((num_states, num_candidates, num_instants, NUM_CANDIDATE_FEATURES), dtype=np.float32)
     num_columns = -(-mask.shape[1] // _LANES) * _LANES
     forecast_boxes = np.empty((_MIN_FORWARD + 1, num_columns), dtype=np.float32)
-    straight_boxes = np.empty((_MIN_FORWARD + 1, num_columns), dtype=np.float32)
+    kinematic_boxes = np.empty((_MIN_FORWARD + 1, num_columns), dtype=np.float32)
     nearest = np.zeros(num_candidates, dtype=np.int64)
     poses, edges = np.empty((4, num_candidates)), np.empty((2, num_candidates))
     line = np.empty((_NUM_LINE_COLUMNS, route.shape[1]))
@@ -195,8 +216,8 @@ def _candidate_features(geometry: CandidateGeometry, forecast_m: np.ndarray) -> 
         for k in range(num_instants):
             before = now[b] if k == 0 else network[b, :, k - 1]
             num = _fill_boxes(before, network[b, :, k], boxes[b], mask[b], forecast_boxes)
-            before = now[b] if k == 0 else straight[b, :, k - 1]
-            _fill_boxes(before, straight[b, :, k], boxes[b], mask[b], straight_boxes)
+            before = now[b] if k == 0 else kinematic[b, :, k - 1]
+            _fill_boxes(before, kinematic[b, :, k], boxes[b], mask[b], kinematic_boxes)
             for a in range(num_candidates):
                 heading, speed = float(tracked[b, a, k, 2]), float(tracked[b, a, k, 3])
                 cos, sin = math.cos(heading), math.sin(heading)
@@ -211,7 +232,7 @@ def _candidate_features(geometry: CandidateGeometry, forecast_m: np.ndarray) -> 
                 nearest[a] = _nearest_point(route[b], counts[b], nearest[a], pose)
                 _fill_route(route[b, nearest[a]], pose, red_m, row)
                 _fill_gaps(forecast_boxes, num, pose, row[FORECAST_BLOCK:])
-                _fill_gaps(straight_boxes, num, pose, row[STRAIGHT_BLOCK:])
+                _fill_gaps(kinematic_boxes, num, pose, row[KINEMATIC_BLOCK:])
             _edge_distances(line, counts[b], nearest, poses, edges)
             for a in range(num_candidates):
                 out[b, a, k, LEFT_EDGE] = _clip(edges[0, a], -3.0, 3.0)
@@ -235,13 +256,16 @@ def _fill_boxes(before: np.ndarray, ahead: np.ndarray, boxes: np.ndarray, mask: 
         if mask[n]:
             x, y = float(ahead[n, 0]), float(ahead[n, 1])
             velocity_x, velocity_y = (x - before[n, 0]) / INSTANT_S, (y - before[n, 1]) / INSTANT_S
+            speed = math.hypot(velocity_x, velocity_y)
+            moves = speed > MOVING_MPS
             half_length, half_width = 0.5 * boxes[n, 2], 0.5 * boxes[n, 3]
             reach = half_length + half_width + _HALF_LENGTH_M + _HALF_WIDTH_M + _FAR_M
             table[_BOX_X, num], table[_BOX_Y, num] = x, y
             table[_BOX_VX, num], table[_BOX_VY, num] = velocity_x, velocity_y
-            table[_BOX_COS, num], table[_BOX_SIN, num] = boxes[n, 0], boxes[n, 1]
+            table[_BOX_COS, num] = velocity_x / speed if moves else boxes[n, 0]
+            table[_BOX_SIN, num] = velocity_y / speed if moves else boxes[n, 1]
             table[_HALF_LENGTH, num], table[_HALF_WIDTH, num] = half_length, half_width
-            table[_MAX_LATERAL, num] = reach + LOOK_AHEAD_S * math.hypot(velocity_x, velocity_y)
+            table[_MAX_LATERAL, num] = reach + LOOK_AHEAD_S * speed
             table[_MIN_FORWARD, num] = -reach
             num += 1
     filled = -(-num // _LANES) * _LANES

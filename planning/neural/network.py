@@ -19,7 +19,7 @@ from planning.neural.tokens import VERSION
 from planning.neural.vocabulary import TrajectoryVocabulary
 from simulation.metrics.weighting import weighted_sum
 
-FORMAT = "camber.student.4"
+FORMAT = "camber.student.5"
 WEIGHTS, DESCRIPTION, VOCABULARY = "weights.safetensors", "student.json", "vocabulary.npz"
 
 
@@ -61,7 +61,7 @@ class StudentNetwork(nn.Module):
         self.config, self.sub_scores = config, sub_scores
         self.encoder = TokenEncoder(config)
         self.decoder = VocabularyDecoder(config, sub_scores)
-        # The untrained forecast is constant velocity.
+        # The untrained forecast continues the present motion.
         correction = nn.Linear(config.width, NUM_INSTANTS * 2)
         nn.init.zeros_(correction.weight)
         nn.init.zeros_(correction.bias)
@@ -80,10 +80,17 @@ class StudentNetwork(nn.Module):
             geometry: The candidates of the same states, on the CPU.
         """
         tokens, mask = self.encoder(features)
-        correction = self.foresee(tokens[:, 1 : 1 + features["agents"].shape[1]]).unflatten(-1, (NUM_INSTANTS, 2))
-        forecast_m = torch.from_numpy(geometry.straight_m).to(tokens.device) + correction
+        correction = self.forecast_correction(tokens, features["agents"].shape[1])
+        forecast_m = torch.from_numpy(geometry.kinematic_m).to(tokens.device) + correction
         computed = candidate_features(geometry, forecast_m.detach().float().cpu().numpy())
         return self.decoder(torch.from_numpy(computed).to(tokens.device), tokens, mask), forecast_m
+
+    def forecast_correction(
+        self, tokens: Float[Tensor, "states tokens width"], num_agents: int
+    ) -> Float[Tensor, "states agents 8 2"]:
+        """What the network adds to the forecast of `agent_forecast.py` [m]."""
+        moved: Tensor = self.foresee(tokens[:, 1 : 1 + num_agents])
+        return moved.unflatten(-1, (NUM_INSTANTS, 2))
 
 
 def combined_score(logits: Logits, weights: ScoreWeights) -> Float[Tensor, "states candidates"]:

@@ -3,8 +3,12 @@
 All are in the ego frame: x forward, y left, origin at the rear axle.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Float32, Float64, Shaped
+from jaxtyping import Bool, Float, Float32, Float64, Shaped
+
+from driving.timing import STEP_S
 
 VERSION = "features.2"
 """Changes whenever the arrays do: stored samples of another version are refused."""
@@ -18,6 +22,7 @@ MAX_AGENTS = 48
 """Nearest agents and static objects; the remaining ones are left out."""
 HISTORY_STEPS = (0, 5, 10, 15, 20)
 """Steps back from now at which an agent's history is read."""
+HISTORY_INTERVAL_S = HISTORY_STEPS[1] * STEP_S
 AGENT_RADIUS_M = 120.0
 """An oncoming vehicle at 14 m/s is seen more than 4 s before it meets an ego of the same speed."""
 NUM_KINDS = 7
@@ -59,3 +64,18 @@ def route_points(route: Float32[np.ndarray, "states points values"]) -> Float64[
     points = route[..., :4].astype(np.float64)
     points[..., :2] *= POSITION_M
     return points
+
+
+class PastPoses(NamedTuple):
+    """Where agents were at one step of their history, in the ego frame of now."""
+
+    position_m: Float[np.ndarray, "*agents 2"]
+    """Box centres."""
+    heading: Float[np.ndarray, "*agents"]
+    is_valid: Bool[np.ndarray, "*agents"]
+
+
+def history_of(agents: Float32[np.ndarray, "*agents values"], step: int) -> PastPoses:
+    """Poses of tokens at row `step` of `HISTORY_STEPS`; zero where they are not valid."""
+    values = agents[..., 5 * step : 5 * step + 5].astype(np.float64)
+    return PastPoses(values[..., :2] * POSITION_M, np.arctan2(values[..., 3], values[..., 2]), values[..., 4] > 0.0)

@@ -20,7 +20,7 @@ def batch():
         now_m=np.zeros((STATES, AGENTS, 2), dtype=np.float32),
         boxes=np.zeros((STATES, AGENTS, 4), dtype=np.float32),
         mask=np.ones((STATES, AGENTS), dtype=bool),
-        straight_m=np.zeros((STATES, AGENTS, 8, 2), dtype=np.float32),
+        kinematic_m=np.zeros((STATES, AGENTS, 8, 2), dtype=np.float32),
     )
     return Batch(
         features={"ego": torch.arange(STATES * 7.0).reshape(STATES, 7), "agent_mask": torch.ones(STATES, AGENTS) > 0},

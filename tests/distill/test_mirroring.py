@@ -30,7 +30,7 @@ def tracked(labelled, vocabulary):
 
 def computed(features, tracked):
     geometry = candidate_geometry(features, tracked)
-    return candidate_features(geometry, geometry.straight_m)
+    return candidate_features(geometry, geometry.kinematic_m)
 
 
 def test_mirroring_twice_gives_the_same_states(labelled, tracked):

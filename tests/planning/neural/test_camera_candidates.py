@@ -17,7 +17,7 @@ from planning.neural.camera_candidates import (
     forecasts_of_scenes,
     select_candidates,
 )
-from planning.neural.candidate_features import GAP, OFFSET, STRAIGHT_BLOCK
+from planning.neural.candidate_features import GAP, KINEMATIC_BLOCK, OFFSET
 from planning.neural.candidate_selection import CandidateSelector
 from simulation.ego.vocabulary_tracking import fit_vocabulary
 
@@ -50,7 +50,7 @@ def test_features_hold_the_offset_from_the_line_and_the_gap_to_perceived_agents(
     described = camera_candidates(fitted, scenes, rows)
     assert described.features.shape == (2, 16, 8, len(KEPT_COLUMNS))
     columns = KEPT_COLUMNS.tolist()
-    offset, gap = columns.index(OFFSET), columns.index(STRAIGHT_BLOCK + GAP)
+    offset, gap = columns.index(OFFSET), columns.index(KINEMATIC_BLOCK + GAP)
     same = rows[0] == rows[1]
     assert same.any()
     change = (described.features[1, same, 0, offset] - described.features[0, same, 0, offset]) * 2.0

@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 
 from driving.synthetic.scenes import scene
-from planning.forecasting.constant_velocity import constant_velocity
 from planning.neural import candidate_features as cf
-from planning.neural.candidate_features import CandidateGeometry, candidate_features, candidate_geometry
+from planning.neural.agent_forecast import forecast_agents
+from planning.neural.candidate_features import (
+    CandidateGeometry,
+    apart_from_ego,
+    candidate_features,
+    candidate_geometry,
+)
 from planning.neural.features import FEATURE_NAMES, FeatureBuilder
+from simulation.ego.box import EgoBox
 from simulation.ego.dynamics import HEADING, VELOCITY_X, X, Y
 
 GAP = cf.FORECAST_BLOCK + cf.GAP
@@ -25,8 +31,8 @@ def features_of(
 ) -> np.ndarray:
     """One candidate after 0.5 s on a straight route along x with 4 m to both edges of the road; red from 20 m on.
 
-    The network forecasts the agent at `agent`, where it arrives with `agent_mps`; at constant velocity it is 100 m
-    farther away.
+    The network forecasts the agent at `agent`, where it arrives with `agent_mps`; if its motion continues, it is
+    100 m farther away.
     """
     route = np.zeros((1, 20, 12), dtype=np.float32)
     route[0, :, 0] = np.arange(20) * 2.0
@@ -47,7 +53,7 @@ def features_of(
         now_m=(forecast[:, :, 0] - 0.5 * np.array(agent_mps)).astype(np.float32),
         boxes=np.array([[[1.0, 0.0, 4.0, 2.0]]], dtype=np.float32),
         mask=np.array([[agent is not None]]),
-        straight_m=forecast + np.float32(100.0),
+        kinematic_m=forecast + np.float32(100.0),
     )
     return candidate_features(geometry, forecast)[0, 0, 0]
 
@@ -75,7 +81,7 @@ def test_the_free_path_ends_at_the_box_of_an_agent_ahead():
     # The ego covers 4.5 m in 0.9 s; it reaches the standing agent after gap / 5 s.
     assert row[GAP_LATER] * 2.0 == pytest.approx(gap_m - 4.5, abs=1e-4)
     assert row[CLOSING_TIME] == pytest.approx(gap_m / 5.0, abs=1e-4)
-    assert row[cf.STRAIGHT_BLOCK + cf.GAP] * 2.0 == pytest.approx(12.0)
+    assert row[cf.KINEMATIC_BLOCK + cf.GAP] * 2.0 == pytest.approx(12.0)
 
 
 def test_only_the_difference_of_speeds_closes_the_gap():
@@ -96,7 +102,7 @@ def test_an_agent_beside_the_ego_is_near_but_leaves_the_path_free():
 
 def test_without_agents_all_gaps_have_their_largest_value():
     row = features_of((0.0, 0.0, 0.0), 0.0)
-    for block in (cf.FORECAST_BLOCK, cf.STRAIGHT_BLOCK):
+    for block in (cf.FORECAST_BLOCK, cf.KINEMATIC_BLOCK):
         assert row[block + cf.GAP] * 2.0 == pytest.approx(12.0)
         assert row[block + cf.FREE_PATH] * 6.0 == pytest.approx(36.0)
 
@@ -117,6 +123,16 @@ def test_the_gap_of_turned_boxes_is_measured_along_the_axes_of_both():
     y = -(1.0 + half_m + 0.2)
     row = features_of((-1.461 * np.cos(turn), y - 1.461 * np.sin(turn), turn), 5.0, agent=(0.0, 0.0))
     assert row[GAP] * 2.0 == pytest.approx(0.2, abs=1e-3)
+
+
+def test_an_agent_that_overlaps_the_ego_now_is_left_out():
+    box = EgoBox(length=5.0, width=2.0, rear_axle_to_center=1.5)
+    # The front of the ego is at 4 m; the agents are 4 m long, the last two turned across the lane.
+    now_m = np.array([[[5.9, 0.0], [6.1, 0.0], [4.9, 0.0], [5.1, 0.0], [5.9, 0.0]]], dtype=np.float32)
+    boxes = np.tile(np.array([1.0, 0.0, 4.0, 2.0], dtype=np.float32), (1, 5, 1))
+    boxes[0, 2:4, :2] = 0.0, 1.0
+    mask = np.array([[True, True, True, True, False]])
+    assert apart_from_ego(now_m, boxes, mask, box).tolist() == [[False, True, False, True, False]]
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +157,7 @@ def test_the_geometry_holds_tokens_in_metres(features, tracked):
     first = np.flatnonzero(geometry.mask[0])[0]
     distance_m = np.hypot(*(observation.agents.poses[:, -1, :2] - ego[:2]).T)
     assert np.isclose(distance_m, np.hypot(*geometry.now_m[0, first]), rtol=1e-5).any()
-    velocity_mps = (geometry.straight_m[0, first, 0] - geometry.now_m[0, first]) / 0.5
-    expected = constant_velocity(geometry.now_m[0, first], velocity_mps)
-    assert geometry.straight_m[0, first] == pytest.approx(expected, abs=1e-3)
+    assert np.array_equal(geometry.kinematic_m, forecast_agents(features["agents"]))
     assert np.array_equal(geometry.tracked[..., :3], tracked[..., (X, Y, HEADING)].astype(np.float32))
 
 
@@ -151,6 +165,6 @@ def test_states_of_a_batch_do_not_depend_on_each_other(features, tracked):
     one = candidate_geometry(features, tracked)
     two = CandidateGeometry(*(np.concatenate([values, values[:, ...]]) for values in one))
     two.tracked[0] += 1.0
-    both = candidate_features(two, two.straight_m)
-    assert np.array_equal(both[1], candidate_features(one, one.straight_m)[0])
-    assert np.array_equal(candidate_features(two.rows(slice(1, 2)), one.straight_m), both[1:])
+    both = candidate_features(two, two.kinematic_m)
+    assert np.array_equal(both[1], candidate_features(one, one.kinematic_m)[0])
+    assert np.array_equal(candidate_features(two.rows(slice(1, 2)), one.kinematic_m), both[1:])

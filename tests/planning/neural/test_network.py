@@ -39,12 +39,12 @@ def forward(network: StudentNetwork, features: dict[str, np.ndarray], tracked: n
     return network(tensors, candidate_geometry(features, tracked))
 
 
-def test_an_untrained_network_forecasts_constant_velocity(student, features):
+def test_an_untrained_network_forecasts_that_motions_continue(student, features):
     tracked = np.zeros((2, 5, 8, 10))
     logits, forecast_m = forward(student.network, features, tracked)
     assert set(logits) == {*SUB_SCORES, IMITATION}
     assert all(values.shape == (2, 5) for values in logits.values())
-    assert torch.equal(forecast_m, torch.from_numpy(candidate_geometry(features, tracked).straight_m))
+    assert torch.equal(forecast_m, torch.from_numpy(candidate_geometry(features, tracked).kinematic_m))
 
 
 def test_logits_of_a_candidate_do_not_depend_on_the_other_candidates(student, features):
@@ -116,7 +116,7 @@ def test_checkpoints_that_do_not_fit_are_refused(student, tmp_path):
     path = tmp_path / "student.json"
     described = json.loads(path.read_text())
     for change, match in [
-        ({"format": "camber.student.1"}, r"has format camber\.student\.1, expected camber\.student\.4"),
+        ({"format": "camber.student.1"}, r"has format camber\.student\.1, expected camber\.student\.5"),
         ({"features": "features.0"}, r"has features features\.0, expected features\.2"),
         ({"vocabulary": "f" * 16}, "was trained on vocabulary ffffffffffffffff"),
         ({"network": {**described["network"], "width": 32}}, "network of another configuration"),

@@ -7,8 +7,9 @@ tested 0, 0.3, 0.6 and 0.9 s ahead of every second pose.
 import numpy as np
 import pytest
 
+from driving.agents import AgentKind
 from planning.neural.candidate_features import candidate_geometry
-from planning.neural.tokens import AGENT_SIZE, BOX, POSITION_M, ROUTE_POINTS, ROUTE_SIZE, SPEED_MPS, VELOCITY
+from planning.neural.tokens import AGENT_SIZE, BOX, KIND, POSITION_M, ROUTE_POINTS, ROUTE_SIZE, SPEED_MPS, VELOCITY
 from planning.neural.ttc_check import ForecastArrays, forecasts_of, violation_shares
 from simulation.ego.box import EgoBox
 from simulation.ego.dynamics import STATE_SIZE, VELOCITY_X, X
@@ -74,9 +75,11 @@ def test_the_box_of_a_moving_agent_points_along_its_forecast():
     assert share(5.0, (8.0, lateral_m, NORTH)) > 0.0
 
 
-def test_an_agent_that_overlaps_the_ego_now_is_ignored():
-    assert share(1.0, ahead_by(-0.2, 0.0)) == 0.0
-    assert share(1.0, ahead_by(0.2, 0.0)) == 1.0
+def test_an_agent_that_drives_through_the_ego_from_behind_does_not_count():
+    # Its front is 1 m behind the rear of the ego, and passes the centre after 1 s.
+    assert share(1.0, (-4.0, 0.1, 0.0), (6.0, 0.0)) == 0.0
+    # One that comes from the side as fast does.
+    assert share(1.0, (1.5, -5.0, NORTH), (0.0, 6.0)) > 0.0
 
 
 def test_candidates_and_states_do_not_depend_on_each_other():
@@ -115,3 +118,27 @@ def test_agents_are_forecast_at_constant_velocity():
     assert forecasts.ahead[0, 0].tolist() == [[40.0, 0.0]] * 8
     assert forecasts.ahead[0, 1, :, 0] == pytest.approx(40.0 + 3.0 * np.arange(1, 9))
     assert forecasts.ahead[0, 1, :, 1] == pytest.approx(-1.0 * np.arange(1, 9))
+    assert forecasts.mask.tolist() == [[True, True, False, False]]
+
+
+def test_pedestrians_are_also_forecast_to_stop():
+    tokens = np.zeros((1, 1, AGENT_SIZE), dtype=np.float32)
+    tokens[0, 0, 0], tokens[0, 0, 2] = 10.0 / POSITION_M, 1.0
+    tokens[0, 0, BOX] = np.array([0.5, 0.5]) / SPEED_MPS
+    tokens[0, 0, VELOCITY] = np.array([0.0, 2.0]) / SPEED_MPS
+    tokens[0, 0, KIND][AgentKind.PEDESTRIAN] = 1.0
+    features = {
+        "agents": tokens,
+        "agents_mask": np.array([[True]]),
+        "route": np.zeros((1, ROUTE_POINTS, ROUTE_SIZE), dtype=np.float32),
+        "route_mask": np.zeros((1, ROUTE_POINTS), dtype=bool),
+    }
+    forecasts = forecasts_of(features, candidate_geometry(features, straight_on(0.0, steps=8)))
+    assert forecasts.mask.tolist() == [[True, True]]
+    assert forecasts.ahead[0, 0, :, 1] == pytest.approx(np.arange(1, 9))
+    assert forecasts.ahead[0, 1].tolist() == [[10.0, 0.0]] * 8
+    # It leaves the way before the ego arrives, unless it stops.
+    tracked = np.ascontiguousarray(straight_on(5.0))
+    walking = ForecastArrays(*(np.ascontiguousarray(values[:, :1]) for values in forecasts))
+    assert violation_shares(tracked, walking, EGO).item() == 0.0
+    assert violation_shares(tracked, forecasts, EGO).item() > 0.0
