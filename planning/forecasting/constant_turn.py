@@ -25,6 +25,13 @@ def constant_turn(
     """Positions [m] of agents that keep curvature and a share of their acceleration for 1.5 s, at times from now.
 
     An agent that brakes stops and does not reverse. Without acceleration and yaw rate, this is constant velocity.
+
+    Args:
+        now_m: Box centres now, in any frame.
+        velocities_mps: In the same frame.
+        accelerations_mps2: Along the velocities; those of no car are cut.
+        yaw_rates_radps: Positive to the left.
+        times_s: From now on [s].
     """
     speeds = np.hypot(velocities_mps[..., 0], velocities_mps[..., 1])[..., np.newaxis]
     kept = np.clip(KEPT_ACCELERATION * accelerations_mps2, MIN_ACCELERATION_MPS2, MAX_ACCELERATION_MPS2)

@@ -6,7 +6,6 @@ from jaxtyping import Float32
 from driving.agents import AgentKind
 from driving.geometry import wrap_angle
 from planning.forecasting.constant_turn import constant_turn
-from planning.forecasting.constant_velocity import INSTANTS_S
 from planning.neural.tokens import HISTORY_INTERVAL_S, KIND, SPEED_MPS, VELOCITY, history_of
 
 
@@ -30,5 +29,4 @@ def forecast_agents(
         velocities_mps,
         np.where(is_vehicle & before.is_valid & earlier.is_valid, accelerations, 0.0),
         np.where(is_vehicle & before.is_valid, yaw_rates, 0.0),
-        INSTANTS_S,
     ).astype(np.float32)

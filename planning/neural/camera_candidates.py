@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from driving.navigation import NUM_BEHIND, SAMPLE_M
 from driving.vehicle import PACIFICA
@@ -82,7 +82,7 @@ def forecasts_of_scenes(scenes: SceneArrays) -> ForecastArrays:
         now=now,
         ahead=constant_velocity(now, agents[..., 6:8]),
         boxes=agents[..., 2:6].copy(),
-        mask=_apart_from_ego(scenes),
+        mask=apart_from_ego(scenes.agents[..., :2], scenes.agents[..., 2:6], scenes.agents_mask, ego_box()),
     )
 
 
@@ -130,11 +130,6 @@ def _geometry(scenes: SceneArrays, tracked: Float64[np.ndarray, "states candidat
         route_counts=np.full(states, num_points),
         now_m=np.ascontiguousarray(agents[..., :2]),
         boxes=np.ascontiguousarray(agents[..., 2:6]),
-        mask=_apart_from_ego(scenes),
+        mask=apart_from_ego(scenes.agents[..., :2], scenes.agents[..., 2:6], scenes.agents_mask, ego_box()),
         kinematic_m=kinematic_m,
     )
-
-
-def _apart_from_ego(scenes: SceneArrays) -> Bool[np.ndarray, "states agents"]:
-    now_m, boxes = np.ascontiguousarray(scenes.agents[..., :2]), np.ascontiguousarray(scenes.agents[..., 2:6])
-    return apart_from_ego(now_m, boxes, np.ascontiguousarray(scenes.agents_mask), ego_box())

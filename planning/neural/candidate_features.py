@@ -28,9 +28,9 @@ from planning.neural.tokens import (
     SPEED_MPS,
     StackedFeatures,
 )
-from simulation.ego.box import EgoBox, corners_around, ego_box, half_diagonal
+from simulation.ego.box import EgoBox, corners_around, ego_box
 from simulation.ego.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
-from simulation.geometry.boxes import box_corners, convex_overlap
+from simulation.geometry.boxes import boxes_overlapping
 from simulation.geometry.compiling import lesser, njit
 from simulation.metrics.rules import PDM_TTC_STEPS
 
@@ -141,7 +141,7 @@ def candidate_geometry(
         route_counts=features["route_mask"].sum(axis=1),
         now_m=now_m,
         boxes=boxes,
-        mask=apart_from_ego(now_m, boxes, np.ascontiguousarray(features["agents_mask"]), ego_box()),
+        mask=apart_from_ego(now_m, boxes, features["agents_mask"], ego_box()),
         kinematic_m=forecast_agents(agents),
     )
 
@@ -158,7 +158,6 @@ def candidate_features(
     return _candidate_features(geometry, forecast_m)
 
 
-@njit(cache=True)
 def apart_from_ego(
     now_m: Float32[np.ndarray, "states agents 2"],
     boxes: Float32[np.ndarray, "states agents 4"],
@@ -166,16 +165,12 @@ def apart_from_ego(
     box: EgoBox,
 ) -> Bool[np.ndarray, "states agents"]:
     """Which of the masked agents do not overlap the ego at the origin; arguments as in `CandidateGeometry`."""
-    apart = mask.copy()
-    ego_corners = corners_around(box.rear_axle_to_center, 0.0, 0.0, box)
-    for b, n in np.ndindex(mask.shape):
-        length, width = float(boxes[b, n, 2]), float(boxes[b, n, 3])
-        x, y = float(now_m[b, n, 0]), float(now_m[b, n, 1])
-        reach = half_diagonal(box) + 0.5 * math.hypot(length, width)
-        if mask[b, n] and math.hypot(x - box.rear_axle_to_center, y) < reach:
-            heading = math.atan2(boxes[b, n, 1], boxes[b, n, 0])
-            apart[b, n] = not convex_overlap(ego_corners, box_corners(x, y, heading, length, width))
-    return apart
+    cos, sin, *_ = np.moveaxis(boxes.astype(np.float64), -1, 0)
+    poses = np.concatenate([now_m, np.arctan2(sin, cos)[..., np.newaxis]], axis=-1, dtype=np.float64)
+    sizes = boxes[..., 2:].astype(np.float64)
+    corners = corners_around(box.rear_axle_to_center, 0.0, 0.0, box)
+    overlaps = boxes_overlapping(corners, poses.reshape(-1, 3), sizes.reshape(-1, 2))
+    return mask & ~overlaps.reshape(mask.shape)
 
 
 class _Pose(NamedTuple):
