@@ -56,7 +56,10 @@ class TokenEncoder(nn.Module):
     def forward(
         self, features: dict[str, Shaped[Tensor, "states ..."]]
     ) -> tuple[Float[Tensor, "states tokens width"], Bool[Tensor, "states tokens"]]:
-        """Tokens, the ego first and the agents after it, and which of them are valid."""
+        """Tokens, the ego first and the agents after it, and which of them are valid.
+
+        Lanes are masked out in states without agents.
+        """
         route = features["route"]
         batch, groups = len(route), ROUTE_POINTS // ROUTE_GROUP
         tokens = [
@@ -69,7 +72,9 @@ class TokenEncoder(nn.Module):
         present = [
             torch.ones((batch, 1), dtype=torch.bool, device=route.device),
             features["agents_mask"],
-            features["lanes_mask"],
+            # Lanes relate agents to the road. Without agents they would only move past the ego on a road that stays
+            # the same, and the speed on an empty road would vary with them.
+            features["lanes_mask"] & features["agents_mask"].any(dim=1, keepdim=True),
             features["lights_mask"],
             features["route_mask"].reshape(batch, groups, ROUTE_GROUP).any(-1),
         ]

@@ -65,6 +65,17 @@ def test_tokens_that_are_masked_out_have_no_influence(student, features):
     assert all(torch.allclose(found[name], expected[name], atol=1e-5) for name in expected)
 
 
+def test_lanes_have_no_influence_without_agents(student, features):
+    tracked = np.zeros((2, 3, 8, 10))
+    without = {**features, "lanes_mask": np.zeros_like(features["lanes_mask"])}
+    for is_empty in (True, False):
+        agents_mask = features["agents_mask"] & (not is_empty)
+        found, expected = (
+            forward(student.network, {**one, "agents_mask": agents_mask}, tracked)[0] for one in (features, without)
+        )
+        assert all(torch.equal(found[name], expected[name]) for name in expected) == is_empty
+
+
 def test_gradients_of_the_forecast_reach_only_its_own_head_and_the_encoder(features):
     network = StudentNetwork(CONFIG, SUB_SCORES)
     _, forecast_m = forward(network, features, np.zeros((2, 3, 8, 10)))
