@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from distill.contract import Future, logged_future
-from driving.agents import AgentTracks, TrafficLights
+from driving.agents import AgentKind, AgentTracks, TrafficLights
 from driving.ego import EgoMotion, EgoState
 from driving.geometry import box_corners, poses_in_frame_of, poses_out_of_frame_of, wrap_angle
 from driving.observation import Observation
@@ -24,6 +24,8 @@ LOGGED, SHIFTED, ON_POLICY = "logged", "shifted", "reached"
 """Kinds of states, as label files name them: on the log, moved away from it, visited by a planner in closed loop."""
 MAX_EXAMPLE_GAP_M = 4.0
 """A planner that is farther from where the log is at that time has no example to imitate."""
+FOLLOWER_GAP_S, FOLLOWER_GAP_M = (0.6, 1.8), (6.0, 9.0)
+"""Bounds of the time gap of a follower, and of the distance between the box centres when both stand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +53,12 @@ class StateSettings:
     scores with them all."""
     sight_m: tuple[float, float] = (12.0, 45.0)
     """Shortest and longest distance to which agents are then seen; one is drawn for each scenario."""
+    followed_share: float = 0.0
+    """Of the scenarios in which a vehicle follows the logged ego, as in many recordings, where there is room."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("unlit_share", "empty_share", "short_sight_share"):
+        for name in ("unlit_share", "empty_share", "short_sight_share", "followed_share"):
             if not 0.0 <= (share := getattr(self, name)) <= 1.0:
                 raise ValueError(f"`{name}` is a share from 0 to 1, got {share:g}.")
 
@@ -136,7 +140,7 @@ class Variation:
 
 
 def varied(scenario: Scenario, settings: StateSettings) -> Variation:
-    """The scenario without traffic lights, without agents or with short sight, if its id and the seed say so."""
+    """The scenario without traffic lights or agents, with a follower or short sight, as its id and the seed say."""
     # A generator of its own leaves the draws of the shifted states as they are.
     number = int(scenario.scenario_id, 16) % 2**32
     rng = np.random.default_rng([settings.seed, number, 1])
@@ -150,6 +154,9 @@ def varied(scenario: Scenario, settings: StateSettings) -> Variation:
         known = replace(known, traffic_lights=TrafficLights.none(known.traffic_lights.num_steps))
     if is_empty:
         known = replace(known, agents=AgentTracks.none(known.agents.num_steps))
+    follows = np.random.default_rng([settings.seed, number, 2])
+    if follows.random() < settings.followed_share:
+        known = with_follower(known, follows)
     seen = with_sight(known, rng.uniform(*settings.sight_m)) if is_short_sighted else known
     return Variation(seen=seen, known=known, is_example=not (is_unlit or is_empty or is_short_sighted))
 
@@ -164,6 +171,45 @@ def with_sight(scenario: Scenario, sight_m: float) -> Scenario:
         for values in (agents.poses, agents.velocities_mps, agents.sizes)
     )
     return replace(scenario, agents=replace(agents, valid=seen, poses=poses, velocities_mps=velocities, sizes=sizes))
+
+
+def with_follower(scenario: Scenario, rng: np.random.Generator) -> Scenario:
+    """The scenario with a vehicle that follows the logged ego; as it is where that vehicle would overlap an agent.
+
+    It repeats the motion of the ego one time gap later and one standing gap behind, and drives straight to where the
+    log begins.
+
+    Source:
+        Newell, "A simplified car-following theory", 2002.
+    """
+    gap_s, gap_m = rng.uniform(*FOLLOWER_GAP_S), rng.uniform(*FOLLOWER_GAP_M)
+    size = np.array([rng.uniform(4.0, 5.2), rng.uniform(1.75, 2.1)])
+    ego = scenario.ego.center_poses()[0]
+    way_m = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(ego[:, :2], axis=0).T))])
+    time_s = (scenario.time_us - scenario.time_us[0]) / 1e6
+    behind_m = (
+        np.interp(time_s - gap_s, time_s, way_m)
+        + np.minimum(time_s - gap_s, 0.0) * scenario.ego.state(0).speed_mps
+        - gap_m
+    )
+    headings = np.unwrap(ego[:, 2])
+    poses = np.stack([np.interp(behind_m, way_m, values) for values in (ego[:, 0], ego[:, 1], headings)], axis=-1)
+    poses[:, :2] += np.minimum(behind_m, 0.0)[:, np.newaxis] * [np.cos(headings[0]), np.sin(headings[0])]
+    agents = scenario.agents
+    for step, pose in enumerate(poses):
+        others = agents.valid[:, step]
+        corners = box_corners(pose, size)
+        if boxes_overlapping(corners, agents.poses[others, step], agents.sizes[others, step]).any():
+            return scenario
+    follower = AgentTracks(
+        track_ids=("follower",),
+        kinds=np.array([AgentKind.VEHICLE], dtype=np.int8),
+        poses=poses[np.newaxis],
+        velocities_mps=np.gradient(poses[:, :2], time_s, axis=0)[np.newaxis],
+        sizes=np.broadcast_to(size, (1, len(poses), 2)).copy(),
+        valid=np.ones((1, len(poses)), dtype=bool),
+    )
+    return replace(scenario, agents=agents.joined(follower))
 
 
 def near_future(scenario: Scenario, observation: Observation) -> Future:

@@ -58,7 +58,7 @@ HIT_SCORE = 0.5
 
 RULES = replace(
     PDMS_RULES,
-    version="rules.5",
+    version="rules.6",
     lanes_are_road=True,
     multiplies_direction=True,
     compares_allowed_progress=False,

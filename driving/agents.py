@@ -150,6 +150,18 @@ class AgentTracks:
             z_m=self.z_m[rows],
         )
 
+    def joined(self, other: "AgentTracks") -> "AgentTracks":
+        """These agents, and others over the same steps, which come after them in each frame."""
+        last = np.where(self.valid, self.order, -1).max(axis=0, initial=-1)
+        return AgentTracks(
+            track_ids=(*self.track_ids, *other.track_ids),
+            order=np.concatenate([self.order, last.astype(np.int32) + 1 + other.order]),
+            **{
+                name: np.concatenate([getattr(self, name), getattr(other, name)])
+                for name in ("kinds", "poses", "velocities_mps", "sizes", "valid", "heights_m", "z_m")
+            },
+        )
+
     def by_appearance(self) -> "AgentTracks":
         """The agents in the order of their first observation, within a frame in the order of its boxes.
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from distill.states import (
+    FOLLOWER_GAP_M,
     LOGGED,
     ON_POLICY,
     SHIFTED,
@@ -14,6 +15,7 @@ from distill.states import (
     scenario_states,
     shifted_state,
     with_ego,
+    with_follower,
 )
 from driving.synthetic.scenes import scene
 from planning.constant_velocity import ConstantVelocityPlanner
@@ -92,7 +94,32 @@ def test_agents_beyond_a_short_sight_are_left_to_the_teacher():
         assert any(state.future.agents.num_agents > state.observation.agents.valid[:, -1].sum() for state in states)
 
 
-@pytest.mark.parametrize("name", ["unlit_share", "empty_share", "short_sight_share"])
+def test_a_share_of_the_scenarios_is_labelled_with_a_follower():
+    settings = StateSettings(every_steps=50, shifted=0, followed_share=1.0)
+    states = list(scenario_states(scene("straight_road"), settings))
+    assert len(states) == 3
+    for state in states:
+        agents = state.observation.agents
+        row = agents.track_ids.index("follower")
+        ego = state.observation.ego_now
+        behind_m = float(np.linalg.norm(ego.center_pose()[:2] - agents.poses[row, -1, :2]))
+        assert 6.0 <= behind_m <= 9.0 + 1.8 * ego.speed_mps + 0.1
+        assert agents.velocities_mps[row, -1] == pytest.approx(np.array([ego.speed_mps, 0.0]), abs=0.1)
+        assert "follower" in state.future.agents.track_ids
+    (driven,) = on_policy_states([scene("straight_road")], StandStillPlanner(), settings)
+    assert all("follower" in state.observation.agents.track_ids for state in driven)
+
+
+def test_a_follower_keeps_a_gap_when_the_ego_stands_and_needs_room():
+    followed = with_follower(scene("red_light"), np.random.default_rng(0))
+    assert followed.agents.track_ids[-1] == "follower"
+    ego, follower = followed.ego.center_poses()[0], followed.agents.poses[-1]
+    gaps_m = np.hypot(*(ego - follower)[:, :2].T)
+    assert gaps_m.min() >= FOLLOWER_GAP_M[0] - 0.1
+    assert with_follower(followed, np.random.default_rng(0)) is followed
+
+
+@pytest.mark.parametrize("name", ["unlit_share", "empty_share", "short_sight_share", "followed_share"])
 def test_an_impossible_share_of_changed_scenarios_is_refused(name):
     with pytest.raises(ValueError, match=f"`{name}` is a share from 0 to 1, got 2"):
         StateSettings(**{name: 2.0})

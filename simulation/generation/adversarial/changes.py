@@ -243,21 +243,17 @@ def changed_scenario(
 
 def _with_another(agents: AgentTracks, track_id: str, kind: AgentKind) -> AgentTracks:
     """The agents and one more, which is not observed yet."""
-
-    def more(values: np.ndarray, entry: float) -> np.ndarray:
-        return np.concatenate([values, np.full((1, *values.shape[1:]), entry, dtype=values.dtype)])
-
-    return AgentTracks(
-        track_ids=(*agents.track_ids, track_id),
-        kinds=more(agents.kinds, kind),
-        poses=more(agents.poses, np.nan),
-        velocities_mps=more(agents.velocities_mps, np.nan),
-        sizes=more(agents.sizes, np.nan),
-        valid=more(agents.valid, False),
-        order=more(agents.order, 0),
-        heights_m=more(agents.heights_m, HEIGHT_M[kind]),
-        z_m=more(agents.z_m, np.nan),
+    steps = (1, agents.num_steps)
+    unobserved = AgentTracks(
+        track_ids=(track_id,),
+        kinds=np.array([kind], dtype=np.int8),
+        poses=np.full((*steps, 3), np.nan),
+        velocities_mps=np.full((*steps, 2), np.nan),
+        sizes=np.full((*steps, 2), np.nan),
+        valid=np.zeros(steps, dtype=bool),
+        heights_m=np.array([HEIGHT_M[kind]]),
     )
+    return agents.joined(unobserved)
 
 
 def _velocities(motion: ChangedMotion) -> Float64[np.ndarray, "time 2"]:

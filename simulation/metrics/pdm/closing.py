@@ -22,7 +22,14 @@ from simulation.metrics.pdm.straight_motion import (
     first_overlap,
     straight_ego,
 )
-from simulation.metrics.rules import BESIDE, TTC_STOPPED_SPEED_MPS, MovingPoint, counts_for_ttc, relative_position
+from simulation.metrics.rules import (
+    BEHIND,
+    BESIDE,
+    TTC_STOPPED_SPEED_MPS,
+    MovingPoint,
+    counts_for_ttc,
+    relative_position,
+)
 
 CLOSE_SCORE = 0.5
 """Score for a time to collision beyond nuPlan's bound, but at most 1.5 s."""
@@ -63,6 +70,9 @@ def closing_scores(
 ) -> Float64[np.ndarray, "motions"]:
     """1 for times to collision above 1.5 s throughout, 1/2 for those above 0.95 s, else 0.
 
+    An agent that drives into the rear of the ego no longer counts for that motion, as in nuPlan's metric. Recorded
+    agents do not react, and would come out in front of an ego that brakes.
+
     Args:
         motions: Motions with their areas.
         agents: At least at the instants of the motions, stride 1. They move along their box headings.
@@ -74,11 +84,11 @@ def closing_scores(
     scores = np.ones(num_motions)
     longest_s = TEST_S[-1]
     rows, counts, circles = _present_agents(agents, speeds, half_diagonal(box), num_steps)
+    has_hit_rear = np.empty(len(agents.speeds), dtype=np.bool_)
     for m in range(num_motions):
+        has_hit_rear[:] = False
         for t in range(0, num_steps, _STRIDE):
             speed = math.hypot(states[m, t, VELOCITY_X], states[m, t, VELOCITY_Y])
-            if speed < TTC_STOPPED_SPEED_MPS:
-                continue
             rear = MovingPoint(states[m, t, X], states[m, t, Y], states[m, t, HEADING], speed)
             ego = straight_ego(rear, box)
             for k in range(counts[t]):
@@ -87,6 +97,8 @@ def closing_scores(
                 if (x - ego.x) ** 2 + (y - ego.y) ** 2 > far * far:
                     continue
                 n = rows[t, k]
+                if has_hit_rear[n]:
+                    continue
                 heading = agents.poses[t, n, 2]
                 length, width = agents.sizes[t, n, 0], agents.sizes[t, n, 1]
                 agent = StraightBox(x, y, heading, length, width, speeds[t, n], math.cos(heading), math.sin(heading))
@@ -96,7 +108,9 @@ def closing_scores(
                 if first < 0:
                     continue
                 position = relative_position(rear, x, y)
-                if not counts_for_ttc(
+                if position == BEHIND:
+                    has_hit_rear[n] = first == 0 and first_overlap(ego, agent, reach, 0, 1) == 0
+                if speed < TTC_STOPPED_SPEED_MPS or not counts_for_ttc(
                     position, position == BESIDE and sides_count(areas[m, t], classified, rear.x, rear.y)
                 ):
                     continue

@@ -131,6 +131,19 @@ def test_an_agent_from_behind_never_counts():
     assert score(motion(5.0), -6.0, 0.1, 0.0, 15.0, area=OFF_ROAD, kind=INTERSECTION) == 1.0
 
 
+@pytest.mark.parametrize("speed_mps", [5.0, 0.0])
+def test_an_agent_that_has_hit_the_rear_does_not_count_when_it_comes_out_ahead(speed_mps):
+    # It brakes to 1 m/s when its centre is just ahead of the ego, which then drives 10 m/s.
+    states = motion(speed_mps, 21)
+    states[0, 15:, VELOCITY_X] = 10.0
+    speeds = np.full(21, 15.0)
+    speeds[15:] = 1.0
+    x_m = {5.0: -7.0, 0.0: -15.0}[speed_mps]
+    assert score(states, x_m, 0.1, 0.0, speeds) == 1.0
+    # Without the contact it counts: from the next lane.
+    assert score(states[:, 15:].copy(), leader_x(2.0), 0.1, 0.0, speeds[15:]) == 0.0
+
+
 def test_a_stopped_ego_scores_1():
     assert score(motion(0.0), leader_x(0.5), 0.1, 0.0, 0.0) == 1.0
 
