@@ -28,5 +28,6 @@ links=()
 [[ -n "${PIP_FIND_LINKS:-}" ]] && links=(--find-links "$PIP_FIND_LINKS")
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet "${links[@]}" --editable . --group dev
 echo "Compiling kernels (once for each version, about 100 s on two idle cores) ..."
-.venv/bin/python scripts/compile_kernels.py --quiet
+# Bytecode of the libraries is kept even where this variable is set: without it, each process compiles it for seconds.
+PYTHONDONTWRITEBYTECODE= .venv/bin/python scripts/compile_kernels.py --quiet
 echo "$key" > "$stamp"
