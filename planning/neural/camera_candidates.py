@@ -22,6 +22,7 @@ from planning.neural.candidate_features import (
 )
 from planning.neural.candidate_selection import CandidateSelector
 from planning.neural.tokens import POSITION_M
+from planning.neural.ttc_check import ForecastArrays
 from simulation.ego.box import ego_box
 from simulation.ego.dynamics import HEADING, VELOCITY_X, X, Y
 from simulation.ego.vocabulary_tracking import FittedVocabulary, drive_vocabulary
@@ -71,6 +72,18 @@ def camera_candidates(
     features = candidate_features(geometry, geometry.kinematic_m)[..., KEPT_COLUMNS]
     points, headings = footprint_points(tracked, scenes.run_from_now)
     return CameraCandidates(candidates, features, points, headings, tracked[..., :2])
+
+
+def forecasts_of_scenes(scenes: SceneArrays) -> ForecastArrays:
+    """The perceived agents at constant velocity, for the check of the time to collision."""
+    agents = scenes.agents.astype(np.float64)
+    now = agents[..., :2]
+    return ForecastArrays(
+        now=now,
+        ahead=constant_velocity(now, agents[..., 6:8]),
+        boxes=agents[..., 2:6].copy(),
+        mask=apart_from_ego(scenes.agents[..., :2], scenes.agents[..., 2:6], scenes.agents_mask, ego_box()),
+    )
 
 
 def footprint_points(

@@ -4,8 +4,8 @@
     --planner camera_student --planner-arg checkpoint=checkpoints/mine --planner-arg perception=checkpoints/eyes
 
 A plan takes the steps of the privileged student (`planner.py`) with another network: select candidates near the
-navigation line, track them, score them from perceived features along them, compute the comfort of the top ones,
-combine, blend. No map, agents or traffic lights of the observation are used
+navigation line, track them, score them from perceived features along them, refine comfort and time to collision of
+the top ones against perceived agents, combine, blend. No map, agents or traffic lights of the observation are used
 (`camera_scene.camera_input`).
 """
 
@@ -31,13 +31,14 @@ from perception.network import PerceptionNetwork
 from planning.neural.camera_candidates import (
     NUM_CANDIDATES,
     camera_candidates,
+    forecasts_of_scenes,
     select_candidates,
 )
 from planning.neural.camera_checkpoint import CameraStudent
 from planning.neural.camera_network import camera_batch
 from planning.neural.camera_scene import CameraInput, SceneArrays, SceneBuilder, camera_input, stacked_scenes
 from planning.neural.candidate_selection import CandidateSelector
-from planning.neural.exact_terms import COMFORT, comfort_history
+from planning.neural.exact_terms import StudentSettings, comfort_history
 from planning.neural.scoring import (
     Queries,
     ScoredCandidates,
@@ -52,6 +53,8 @@ from simulation.sensors.rendered import CameraSettings
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "camera"
 """The camera student that comes with the project."""
+_USED = StudentSettings(drivable_area=False, off_route=False)
+"""The exact terms that need no map."""
 
 
 class CameraStudentPlanner:
@@ -80,6 +83,7 @@ class CameraStudentPlanner:
         torch.set_num_threads(1)
         self.name, self._seed = name, seed
         self._student, self._network = student, student.network.eval()
+        self._settings = _USED.for_heads(student.network.sub_scores)
         self._fitted = fit_vocabulary(student.vocabulary.poses)
         self._selector = CandidateSelector(self._fitted, NUM_CANDIDATES)
         self._builder = SceneBuilder(perception, every_s=every_s, device=device)
@@ -157,9 +161,9 @@ class CameraStudentPlanner:
         rows = select_candidates(self._selector, scenes)
         logits = self._network(camera_batch(scenes, camera_candidates(self._fitted, scenes, rows)))
         terms = ScoreTerms(logits=logits)
-        if COMFORT in logits:
-            history = comfort_history(seen.ego, seen.ego.num_steps - 1)
-            refine_top_candidates(Queries(scenes.ego, [history], rows), terms, self._fitted, self._student.weights)
+        history = comfort_history(seen.ego, seen.ego.num_steps - 1)
+        queries = Queries(scenes.ego, [history], rows, forecasts_of_scenes(scenes))
+        refine_top_candidates(queries, terms, self._fitted, self._student.weights, self._settings)
         scores = terms.combined(self._student.weights).numpy()
         ego: EgoState = seen.ego.state(-1)
         return ScoredCandidates(ego=ego, candidates=rows[0], scores=np.asarray(scores[0]))

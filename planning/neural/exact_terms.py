@@ -1,8 +1,9 @@
 """Terms of a candidate's score that are computed exactly instead of being predicted by the network.
 
 The network predicts all sub-scores of the teacher. Drivable area, off-route distance and comfort need no prediction,
-since map, own history and tracked motion determine them. Each is one function here; a field of `StudentSettings`
-turns it off, for ablations (`benchmarks/students.py --without TERM`).
+since map, own history and tracked motion determine them. Time to collision is computed against agents that keep
+their velocity and only adds violations. Each is one function here; a field of `StudentSettings` turns it off, for
+ablations (`benchmarks/students.py --without TERM`).
 
 A computed sub-score replaces the head's logit, so that the combination of heads stays the same; what has no head is a
 penalty on the combined score.
@@ -22,12 +23,13 @@ from driving.vehicle import PACIFICA
 from planning.neural.route_distance import off_route_distance_m
 from planning.neural.route_line import RouteContext
 from planning.neural.tokens import IS_CONNECTOR, route_points
-from simulation.ego.box import EgoBox
+from planning.neural.ttc_check import ForecastArrays, violation_shares
+from simulation.ego.box import EgoBox, ego_box
 from simulation.ego.dynamics import HEADING, states_of
 from simulation.metrics.nuplan.comfort import OPEN_STEPS, comfortable_motions
 from simulation.metrics.pdm.road import DRIVABLE, OFF_ROAD, ON_ROUTE, ONCOMING, ClassifiedAreas, ego_areas
 
-DRIVABLE_AREA, COMFORT = "drivable_area", "comfort"
+DRIVABLE_AREA, COMFORT, TIME_TO_COLLISION = "drivable_area", "comfort", "time_to_collision"
 """Heads with logits that exact terms replace."""
 CERTAIN_LOGIT = 6.0
 """Logit of a computed sub-score of 1; -6 for 0."""
@@ -38,6 +40,10 @@ OFF_ROUTE_WEIGHT = 0.1
 OFF_ROUTE_DISTANCE_WEIGHT = 0.4
 """Penalty per metre off the route in intersections. Slow candidates hardly differ in where they lead, and most of
 those that brake go straight on: without the penalty, a student that brakes in a turn drifts out of its lane."""
+TTC_PENALTY_WEIGHT = 1.0
+"""Penalty for a violated time to collision at all instants, so that the shortest violation wins if all violate it."""
+TTC_STEPS = 35
+"""Steps of 0.1 s over which the time to collision is computed."""
 HISTORY_STEPS = 16
 """Steps of the ego's history that the filters of comfort need, the present step included."""
 
@@ -49,6 +55,7 @@ class StudentSettings:
     drivable_area: bool = True
     off_route: bool = True
     comfort: bool = True
+    time_to_collision: bool = True
     network: bool = True
     """Off: all heads are 0, but progress, which is the distance that a candidate covers."""
 
@@ -71,11 +78,13 @@ class StudentSettings:
     def for_heads(self, heads: Collection[str]) -> "StudentSettings":
         """The settings for a network with some heads: a term without the head that it replaces is off."""
         has_area = DRIVABLE_AREA in heads
+        has_refined = COMFORT in heads and TIME_TO_COLLISION in heads
         return replace(
             self,
             drivable_area=self.drivable_area and has_area,
             off_route=self.off_route and has_area,
-            comfort=self.comfort and COMFORT in heads,
+            comfort=self.comfort and has_refined,
+            time_to_collision=self.time_to_collision and has_refined,
         )
 
 
@@ -172,3 +181,22 @@ def comfort_history(ego: EgoMotion, iteration: int) -> Float64[np.ndarray, "step
     history = states_of(ego)[0, -min(HISTORY_STEPS, iteration + 1) :].copy()
     history[:, HEADING] -= history[-1, HEADING]
     return history
+
+
+def time_to_collision(
+    forecasts: ForecastArrays,
+    tracked: Float64[np.ndarray, "queried candidates 40 10"],
+    predicted: Float32[np.ndarray, "queried candidates"],
+) -> tuple[Float32[np.ndarray, "queried candidates"], Float64[np.ndarray, "queried candidates"]]:
+    """Logits of the time to collision, and a penalty for how long it is violated within the next 3.5 s.
+
+    Later violations, and those of agents out of sight, are left to the network's prediction.
+
+    Args:
+        forecasts: Agents of the observations that are queried.
+        tracked: Candidates of the same observations, every 0.1 s.
+        predicted: Logits of the network.
+    """
+    violated = violation_shares(np.ascontiguousarray(tracked[:, :, :TTC_STEPS]), forecasts, ego_box())
+    logits = np.where(violated > 0.0, np.minimum(predicted, np.float32(-CERTAIN_LOGIT)), predicted)
+    return logits, TTC_PENALTY_WEIGHT * violated

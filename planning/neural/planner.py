@@ -7,7 +7,7 @@ takes five steps (`StudentPlanner.score_candidates`):
 2. re-time them to start at the ego's speed, then track them with LQR tracker and bicycle model, as in simulation;
 3. predict with the network: per candidate, one logit per sub-score of the teacher and one of imitation;
 4. compute what needs no prediction (`exact_terms.py`): drivable area and comfort replace their logits, and leaving
-   the route is a penalty;
+   the route is a penalty; a time to collision that forecast agents violate lowers its logit and is a penalty;
 5. combine the heads into one score per candidate.
 
 Unlike Hydra-MDP, it scores a selection of the vocabulary as tracked from the ego's state, takes agents and map
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from driving.candidates import Candidates
 from driving.map import MapGraph
@@ -46,6 +46,7 @@ from planning.neural.scoring import (
     reported_candidates,
 )
 from planning.neural.tokens import StackedFeatures
+from planning.neural.ttc_check import ForecastArrays, forecasts_of
 from simulation.ego.dynamics import VELOCITY_X, X, Y, state_array
 from simulation.ego.vocabulary_tracking import drive_vocabulary, fit_vocabulary
 
@@ -167,12 +168,9 @@ class StudentPlanner:
         geometry = candidate_geometry(batch.features, tracked)
         terms = ScoreTerms(logits=self._predict(batch.features, geometry))
 
-        # 4. Exact terms: those of the map for all candidates, comfort for the top ones.
+        # 4. Exact terms: those of the map for all candidates, comfort and time to collision for the top ones.
         self._compute_map_terms(batch, tracked, terms)
-        if self._settings.comfort:
-            histories = [comfort_history(each.ego, each.iteration) for each in observations]
-            queries = Queries(batch.states, histories, candidates)
-            refine_top_candidates(queries, terms, self._fitted, self._student.weights)
+        self._refine_top_candidates(batch, candidates, forecasts_of(batch.features, geometry), terms)
 
         # 5. Combine: one score per candidate.
         scores = terms.combined(self._student.weights).numpy()
@@ -218,6 +216,18 @@ class StudentPlanner:
         if settings.off_route:
             penalty = exact_terms.off_route(areas, tracked, features["route"], features["route_mask"])
             terms.off_route_penalty = as_tensor(penalty)
+
+    def _refine_top_candidates(
+        self,
+        batch: _Batch,
+        candidates: Int64[np.ndarray, "observations candidates"],
+        forecasts: ForecastArrays,
+        terms: ScoreTerms,
+    ) -> None:
+        """Comfort and time to collision of the top candidates, see `scoring.refine_top_candidates`."""
+        histories = [comfort_history(each.ego, each.iteration) for each in batch.observations]
+        queries = Queries(batch.states, histories, candidates, forecasts)
+        refine_top_candidates(queries, terms, self._fitted, self._student.weights, self._settings)
 
 
 def _without_network(heads: Sequence[str], geometry: CandidateGeometry) -> Logits:

@@ -18,14 +18,15 @@ from driving.timing import STEP_S
 from driving.trajectory import Trajectory
 from planning.neural import exact_terms
 from planning.neural.decoder import Logits
-from planning.neural.exact_terms import COMFORT
+from planning.neural.exact_terms import COMFORT, TIME_TO_COLLISION, StudentSettings
 from planning.neural.network import ScoreWeights, combined_score
+from planning.neural.ttc_check import ForecastArrays
 from planning.neural.vocabulary import NUM_POSES
 from simulation.ego.dynamics import state_array
 from simulation.ego.vocabulary_tracking import FittedVocabulary, drive_vocabulary, retime_entries
 
 NUM_REFINED, MAX_REFINEMENTS = 32, 4
-"""Candidates per refinement, and the most refinements of one plan."""
+"""Candidates per refinement (comfort and time to collision), and the most refinements of one plan."""
 BLEND_RADIUS_M, BLEND_TEMPERATURE = 1.0, 0.03
 """The plan averages the best candidate and those within about this mean distance of it, weighted by the exponential
 of their score gap over the temperature: finer than the vocabulary. The weights fade out from 0.75 to 1.25 of it."""
@@ -35,20 +36,22 @@ NUM_REPORTED = 16
 
 @dataclass(kw_only=True, eq=False)
 class ScoreTerms:
-    """Terms of the combined scores of one batch: logits, of which exact terms replace some, and a penalty."""
+    """Terms of the combined scores of one batch: logits, of which exact terms replace some, and penalties."""
 
     logits: Logits
     """Of all heads, predicted or exact."""
     off_route_penalty: Float32[Tensor, "..."] = field(default_factory=lambda: torch.zeros(()))
     """Of all candidates."""
+    ttc_penalty: Float32[Tensor, "..."] = field(default_factory=lambda: torch.zeros(()))
+    """Of refined candidates; else 0."""
 
     def combined(self, weights: ScoreWeights) -> Float32[Tensor, "observations candidates"]:
-        """One score per candidate, minus the penalty.
+        """One score per candidate, minus the penalties.
 
         The score is a weighted sum of logarithms, as in Hydra-MDP: of imitation, of each multiplied sub-score, and of
         the weighted mean of the other sub-scores.
         """
-        return combined_score(self.logits, weights) - self.off_route_penalty
+        return combined_score(self.logits, weights) - self.off_route_penalty - self.ttc_penalty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +74,7 @@ class Queries(NamedTuple):
     histories: list[Float64[np.ndarray, "_ 10"]]
     """Result of `exact_terms.comfort_history` of each observation."""
     candidates: Int64[np.ndarray, "observations candidates"]
+    forecasts: ForecastArrays
 
 
 def refine_top_candidates(
@@ -78,13 +82,17 @@ def refine_top_candidates(
     terms: ScoreTerms,
     fitted: FittedVocabulary,
     weights: ScoreWeights,
+    settings: StudentSettings,
 ) -> None:
-    """Compute comfort for the top 32 candidates, tracked in steps of 0.1 s.
+    """Compute comfort and time to collision for the top 32 candidates, tracked in steps of 0.1 s.
 
     Observations whose best candidate is not a refined one repeat this with the next 32, at most 4 times in all.
     """
+    if not (settings.comfort or settings.time_to_collision):
+        return
     candidates = queries.candidates
     is_refined = torch.zeros(candidates.shape, dtype=torch.bool)
+    terms.ttc_penalty = torch.zeros(candidates.shape)
     count = min(NUM_REFINED, candidates.shape[1])
     for _ in range(MAX_REFINEMENTS):
         scores = terms.combined(weights)
@@ -95,8 +103,16 @@ def refine_top_candidates(
         cells, queried = (rows[:, None], top), rows.numpy()
         entries = np.take_along_axis(candidates[queried], top.numpy(), axis=1)
         tracked = drive_vocabulary(fitted, queries.states[queried], entries, stride=1)
-        histories = [queries.histories[row] for row in queried]
-        terms.logits[COMFORT][cells] = as_tensor(exact_terms.comfort(histories, tracked))
+        if settings.comfort:
+            histories = [queries.histories[row] for row in queried]
+            terms.logits[COMFORT][cells] = as_tensor(exact_terms.comfort(histories, tracked))
+        if settings.time_to_collision:
+            # A violation lowers the logit; without one, that of the network stays.
+            predicted = terms.logits[TIME_TO_COLLISION][cells].numpy()
+            agents = ForecastArrays(*(values[queried] for values in queries.forecasts))
+            logits, penalty = exact_terms.time_to_collision(agents, tracked, predicted)
+            terms.logits[TIME_TO_COLLISION][cells] = as_tensor(logits)
+            terms.ttc_penalty[cells] = as_tensor(penalty)
         is_refined[cells] = True
 
 

@@ -14,6 +14,7 @@ from planning.neural.camera_candidates import (
     NUM_POINTS,
     camera_candidates,
     footprint_points,
+    forecasts_of_scenes,
     select_candidates,
 )
 from planning.neural.candidate_features import GAP, KINEMATIC_BLOCK, OFFSET
@@ -56,3 +57,12 @@ def test_features_hold_the_offset_from_the_line_and_the_gap_to_perceived_agents(
     assert change == pytest.approx(-1.0, abs=0.05)
     assert described.features[0, :, :, gap].min() < described.features[1, :, :, gap].min()
     assert described.rear_axle_m.shape == (2, 16, 8, 2)
+
+
+def test_the_forecast_of_perceived_agents_keeps_their_velocity():
+    scenes = empty_scenes()
+    agents = scenes.agents.copy()
+    agents[0, 0, :8] = (20.0, 1.0, 1.0, 0.0, 4.5, 2.0, 2.0, -1.0)
+    forecasts = forecasts_of_scenes(scenes._replace(agents=agents))
+    assert forecasts.ahead[0, 0, -1] == pytest.approx([28.0, -3.0])
+    assert forecasts.boxes[0, 0] == pytest.approx([1.0, 0.0, 4.5, 2.0])

@@ -22,6 +22,7 @@ from planning.neural.exact_terms import (
 from planning.neural.route_distance import FREE_DISTANCE_M
 from planning.neural.route_line import RouteContext
 from planning.neural.tokens import IS_CONNECTOR, POSITION_M, ROUTE_POINTS, ROUTE_SIZE
+from planning.neural.ttc_check import ForecastArrays
 from simulation.ego.dynamics import ACCEL_X, STATE_SIZE, VELOCITY_X, X, Y
 from simulation.metrics.pdm.road import OFF_ROAD, ONCOMING
 
@@ -123,6 +124,23 @@ def test_comfort_holds_the_bounds_of_nuplan(accel_mps2, is_comfortable):
     assert (logit == CERTAIN_LOGIT) == is_comfortable
 
 
+def test_a_violated_time_to_collision_overrides_the_prediction_and_adds_a_penalty():
+    ahead = np.array([PACIFICA.rear_axle_to_center_m + 0.5 * PACIFICA.length_m + 16.0, 0.0])
+    forecasts = ForecastArrays(
+        now=ahead[np.newaxis, np.newaxis],
+        ahead=np.tile(ahead, (1, 1, 8, 1)),
+        boxes=np.array([[[1.0, 0.0, 2.0, 2.0]]]),
+        mask=np.array([[True]]),
+    )
+    tracked = np.concatenate([steady(2.0), steady(12.0), steady(12.0)], axis=1)
+    predicted = np.array([[1.5, 4.0, -9.0]], dtype=np.float32)
+    logits, penalty = exact_terms.time_to_collision(forecasts, tracked, predicted)
+    assert logits.tolist() == [[1.5, -CERTAIN_LOGIT, -9.0]]
+    assert penalty[0, 0] == 0.0
+    # From 0.95 s before contact until the boxes are side by side: 6 of 18 instants.
+    assert penalty[0, 1] == penalty[0, 2] == pytest.approx(1 / 3)
+
+
 def test_all_parts_are_on_by_default_and_each_can_be_turned_off():
     assert all(getattr(StudentSettings(), name) for name in PARTS)
     for name in PARTS:
@@ -139,7 +157,7 @@ def test_an_unknown_part_raises_with_the_nearest_known_one():
 
 
 def test_a_term_without_its_head_is_off():
-    assert StudentSettings().for_heads(("drivable_area", "comfort")) == StudentSettings()
+    assert StudentSettings().for_heads(("drivable_area", "comfort", "time_to_collision")) == StudentSettings()
     imitation_only = StudentSettings().for_heads(())
     off = [name for name in PARTS if not getattr(imitation_only, name)]
-    assert off == ["drivable_area", "off_route", "comfort"]
+    assert off == ["drivable_area", "off_route", "comfort", "time_to_collision"]

@@ -12,23 +12,25 @@ import torch
 from distill.contract import SUB_SCORES
 from distill.motions import generated_motions
 from distill.states import with_ego
-from driving import AgentTracks, BatchedPlanner, ExplainsPlans, Route, check_planner
+from driving import PACIFICA, AgentTracks, BatchedPlanner, ExplainsPlans, Observation, Route, check_planner
 from driving.nuplan.writer import write_world
 from driving.planner import require_valid_plan
 from driving.synthetic.scenes import SCENES, scene
 from planning.neural import exact_terms
 from planning.neural.decoder import IMITATION
 from planning.neural.encoder import NetworkConfig
-from planning.neural.exact_terms import EXACT_TERMS, PARTS, StudentSettings, comfort_history
+from planning.neural.exact_terms import PARTS, StudentSettings
 from planning.neural.network import ScoreWeights, Student, StudentNetwork
 from planning.neural.planner import StudentPlanner
-from planning.neural.scoring import NUM_REFINED, NUM_REPORTED, Queries, ScoreTerms, refine_top_candidates
+from planning.neural.scoring import NUM_REFINED, NUM_REPORTED, ScoreTerms
+from planning.neural.ttc_check import ForecastArrays, violation_shares
 from planning.neural.vocabulary import build_vocabulary
 from planning.registry import load_planner
 from simulation.benchmark.report import Report
 from simulation.benchmark.run import run_benchmark
 from simulation.benchmark.settings import BenchmarkSettings
-from simulation.ego.dynamics import state_array
+from simulation.ego.box import ego_box
+from simulation.ego.dynamics import X
 from simulation.ego.vocabulary_tracking import drive_vocabulary
 from simulation.rollout import Rollout, run_lockstep, run_rollout
 
@@ -99,25 +101,57 @@ def neutral_terms(num_candidates: int = 64) -> ScoreTerms:
     return ScoreTerms(logits={name: torch.zeros(1, num_candidates) for name in (*SUB_SCORES, IMITATION)})
 
 
-def refined_scores(planner: StudentPlanner, candidates: np.ndarray, terms: ScoreTerms):
-    """Scores of candidates at an instant of a straight road, after their refinement."""
-    observation = scene("straight_road").observation_at(40)
-    history = comfort_history(observation.ego, observation.iteration)
-    queries = Queries(state_array(observation.ego_now)[np.newaxis], [history], candidates)
-    refine_top_candidates(queries, terms, planner._fitted, planner._student.weights)
+def refined_scores(planner: StudentPlanner, batch, candidates: np.ndarray, forecasts, terms: ScoreTerms):
+    planner._refine_top_candidates(batch, candidates, forecasts, terms)
     return terms.combined(planner._student.weights)
+
+
+def batch_of(planner: StudentPlanner, observation: Observation):
+    """Arguments of `_refine_top_candidates` for all 64 entries, without agents."""
+    no_agents = ForecastArrays(
+        now=np.zeros((1, 1, 2)),
+        ahead=np.zeros((1, 1, 8, 2)),
+        boxes=np.ones((1, 1, 4)),
+        mask=np.array([[False]]),
+    )
+    return planner._batch([observation]), np.arange(64)[np.newaxis], no_agents
 
 
 def test_a_penalty_remains_when_a_candidate_is_refined(student):
     planner = StudentPlanner(student)
+    batch, _, no_agents = batch_of(planner, scene("straight_road").observation_at(40))
     terms = neutral_terms(2)
     terms.off_route_penalty = torch.tensor([[0.1, 0.05]])
-    scores = refined_scores(planner, np.array([[7, 7]]), terms)[0]
+    scores = refined_scores(planner, batch, np.array([[7, 7]]), no_agents, terms)[0]
     assert (scores[1] - scores[0]).item() == pytest.approx(0.05, abs=1e-6)
+
+
+def test_a_candidate_that_violates_the_time_to_collision_loses_to_one_that_does_not(student):
+    # The heads prefer progress only, and an agent stands 16 m ahead.
+    planner = StudentPlanner(student)
+    observation = scene("straight_road").observation_at(40)
+    batch, entries, no_agents = batch_of(planner, observation)
+    tracked = drive_vocabulary(planner._fitted, batch.states, entries, stride=1)
+    center = np.array([PACIFICA.rear_axle_to_center_m + 0.5 * PACIFICA.length_m + 16.0, 0.0])
+    standing = ForecastArrays(
+        now=center[np.newaxis, np.newaxis],
+        ahead=np.tile(center, (1, 1, 8, 1)),
+        boxes=np.array([[[1.0, 0.0, 2.0, 2.0]]]),
+        mask=np.array([[True]]),
+    )
+    shares = violation_shares(tracked, standing, ego_box())[0]
+    best = []
+    for forecasts in (no_agents, standing):
+        terms = neutral_terms()
+        terms.logits["progress"] = torch.from_numpy(tracked[:, :, -1, X]).float()
+        best.append(int(refined_scores(planner, batch, entries, forecasts, terms).argmax()))
+    assert shares[best[0]] > 0.0
+    assert shares[best[1]] == 0.0
 
 
 def test_refinement_repeats_until_the_best_candidate_is_refined(student, monkeypatch):
     planner = StudentPlanner(student)
+    batch, entries, no_agents = batch_of(planner, scene("straight_road").observation_at(40))
     terms = neutral_terms()
     # The heads prefer the first candidates, but the first 32 are uncomfortable.
     terms.logits[IMITATION] = torch.linspace(9.0, 0.0, 64)[np.newaxis].clone()
@@ -128,7 +162,7 @@ def test_refinement_repeats_until_the_best_candidate_is_refined(student, monkeyp
         return np.full(tracked.shape[:2], -6.0 if len(refined) == 1 else 6.0)
 
     monkeypatch.setattr("planning.neural.exact_terms.comfort", comfort)
-    scores = refined_scores(planner, np.arange(64)[np.newaxis], terms)
+    scores = refined_scores(planner, batch, entries, no_agents, terms)
     assert refined == [NUM_REFINED, NUM_REFINED]
     assert scores.argmax() == NUM_REFINED
 
@@ -136,7 +170,7 @@ def test_refinement_repeats_until_the_best_candidate_is_refined(student, monkeyp
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_can_be_turned_off_and_only_it_is(student, part, monkeypatch):
     called = []
-    for name in EXACT_TERMS:
+    for name in ("drivable_area", "off_route", "comfort", "time_to_collision"):
         original = getattr(exact_terms, name)
 
         def spy(*arguments, name=name, original=original):

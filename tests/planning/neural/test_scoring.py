@@ -46,8 +46,8 @@ def test_the_report_is_sorted_by_score(fitted):
     assert (np.diff(report.scores) <= 0).all()
 
 
-def test_a_penalty_lowers_the_combined_score():
+def test_penalties_lower_the_combined_score():
     terms = ScoreTerms(logits={IMITATION: torch.zeros(1, 4)})
     before = terms.combined(ScoreWeights())
-    terms.off_route_penalty = as_tensor(np.array([[0.0, 0.5, 0.0, 0.0]]))
+    terms.ttc_penalty = as_tensor(np.array([[0.0, 0.5, 0.0, 0.0]]))
     assert (before - terms.combined(ScoreWeights()))[0].tolist() == pytest.approx([0.0, 0.5, 0.0, 0.0])
