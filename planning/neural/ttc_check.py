@@ -19,6 +19,7 @@ from simulation.metrics.pdm.straight_motion import (
     StraightBox,
     first_near,
     first_overlap,
+    overlaps_now,
     straight_ego,
 )
 from simulation.metrics.rules import BEHIND, TTC_STOPPED_SPEED_MPS, MovingPoint, relative_position
@@ -142,7 +143,7 @@ def _is_below_bound(state: np.ndarray, agents: np.ndarray, has_hit_rear: np.ndar
         if first < 0:
             continue
         if relative_position(rear, x, y) == BEHIND:
-            has_hit_rear[n] = first == 0 and first_overlap(ego, agent, reach, 0, 1) == 0
+            has_hit_rear[n] = overlaps_now(ego, agent, reach)
             continue
         if speed >= TTC_STOPPED_SPEED_MPS and first_overlap(ego, agent, reach, first, NUM_WITHIN_BOUND) >= 0:
             return True

@@ -20,6 +20,7 @@ from simulation.metrics.pdm.straight_motion import (
     StraightBox,
     first_near,
     first_overlap,
+    overlaps_now,
     straight_ego,
 )
 from simulation.metrics.rules import (
@@ -109,7 +110,7 @@ def closing_scores(
                     continue
                 position = relative_position(rear, x, y)
                 if position == BEHIND:
-                    has_hit_rear[n] = first == 0 and first_overlap(ego, agent, reach, 0, 1) == 0
+                    has_hit_rear[n] = overlaps_now(ego, agent, reach)
                 if speed < TTC_STOPPED_SPEED_MPS or not counts_for_ttc(
                     position, position == BESIDE and sides_count(areas[m, t], classified, rear.x, rear.y)
                 ):

@@ -59,6 +59,12 @@ def first_overlap(ego: StraightBox, agent: StraightBox, reach: float, first: int
 
 
 @njit(cache=True)
+def overlaps_now(ego: StraightBox, agent: StraightBox, reach: float) -> bool:
+    """Whether the boxes overlap before they move."""
+    return first_overlap(ego, agent, reach, 0, 1) == 0
+
+
+@njit(cache=True)
 def straight_ego(rear: MovingPoint, box: EgoBox) -> StraightBox:
     """The ego box, given the motion of its rear axle."""
     x, y = center_at(rear.x, rear.y, rear.heading, box)
