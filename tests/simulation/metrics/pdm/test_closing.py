@@ -140,7 +140,7 @@ def test_an_agent_that_has_hit_the_rear_does_not_count_when_it_comes_out_ahead(s
     speeds[15:] = 1.0
     x_m = {5.0: -7.0, 0.0: -15.0}[speed_mps]
     assert score(states, x_m, 0.1, 0.0, speeds) == 1.0
-    # Without the contact it counts: from the next lane.
+    # Without the contact it counts.
     assert score(states[:, 15:].copy(), leader_x(2.0), 0.1, 0.0, speeds[15:]) == 0.0
 
 
