@@ -11,7 +11,7 @@ import numpy as np
 from distill.contract import Future, logged_future
 from driving.agents import AgentKind, AgentTracks, TrafficLights
 from driving.ego import EgoMotion, EgoState
-from driving.geometry import box_corners, poses_in_frame_of, poses_out_of_frame_of, wrap_angle
+from driving.geometry import arc_lengths, box_corners, poses_in_frame_of, poses_out_of_frame_of, wrap_angle
 from driving.observation import Observation
 from driving.planner import Planner
 from driving.scenario import Scenario
@@ -174,10 +174,10 @@ def with_sight(scenario: Scenario, sight_m: float) -> Scenario:
 
 
 def with_follower(scenario: Scenario, rng: np.random.Generator) -> Scenario:
-    """The scenario with a vehicle that follows the logged ego; as it is where that vehicle would overlap an agent.
+    """The scenario with a vehicle that follows the logged ego; unchanged if that vehicle would overlap an agent.
 
     It repeats the motion of the ego one time gap later and one standing gap behind, and drives straight to where the
-    log begins.
+    log begins. Gaps and box size are drawn from the generator.
 
     Source:
         Newell, "A simplified car-following theory", 2002.
@@ -185,7 +185,7 @@ def with_follower(scenario: Scenario, rng: np.random.Generator) -> Scenario:
     gap_s, gap_m = rng.uniform(*FOLLOWER_GAP_S), rng.uniform(*FOLLOWER_GAP_M)
     size = np.array([rng.uniform(4.0, 5.2), rng.uniform(1.75, 2.1)])
     ego = scenario.ego.center_poses()[0]
-    way_m = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(ego[:, :2], axis=0).T))])
+    way_m = arc_lengths(ego[:, :2])
     time_s = (scenario.time_us - scenario.time_us[0]) / 1e6
     behind_m = (
         np.interp(time_s - gap_s, time_s, way_m)

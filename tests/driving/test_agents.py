@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,18 @@ def test_steps_are_copies():
 
 def test_taking_rows_keeps_their_order():
     assert three_tracks().take(np.array([2, 0])).track_ids == ("c", "a")
+
+
+def test_joined_tracks_come_last_in_each_frame():
+    first = three_tracks()
+    other = replace(first.take(np.array([1])), track_ids=("d",))
+    both = first.joined(other)
+    assert both.track_ids == ("a", "b", "c", "d")
+    assert np.array_equal(both.poses[3], other.poses[0], equal_nan=True)
+    for step in range(first.num_steps):
+        expected = first.rows_at(step).tolist() + ([3] if other.valid[0, step] else [])
+        assert both.rows_at(step).tolist() == expected
+    assert AgentTracks.none(first.num_steps).joined(other).track_ids == ("d",)
 
 
 def test_agents_are_ordered_by_their_first_observation_and_then_by_their_boxes():
