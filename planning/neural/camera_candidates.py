@@ -10,11 +10,11 @@ from driving.vehicle import PACIFICA
 from planning.forecasting.constant_velocity import INSTANTS_S, constant_velocity
 from planning.neural.camera_scene import SceneArrays
 from planning.neural.candidate_features import (
-    ABS_OFFSET,
     ARC_LENGTH,
     BEYOND_ROUTE,
     KINEMATIC_BLOCK,
     NUM_CANDIDATE_FEATURES,
+    OFFSET,
     TRACKED_COLUMNS,
     CandidateGeometry,
     apart_from_ego,
@@ -24,12 +24,23 @@ from planning.neural.candidate_selection import CandidateSelector
 from planning.neural.tokens import POSITION_M
 from planning.neural.ttc_check import ForecastArrays
 from simulation.ego.box import ego_box
-from simulation.ego.dynamics import HEADING, VELOCITY_X, X, Y
+from simulation.ego.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
 from simulation.ego.vocabulary_tracking import FittedVocabulary, drive_vocabulary
 
-KEPT_COLUMNS = np.array([*range(ARC_LENGTH + 1), BEYOND_ROUTE, *range(KINEMATIC_BLOCK, NUM_CANDIDATE_FEATURES)])
-"""Of the features of the privileged student: own motion, position on the line, agents at constant velocity."""
-assert ABS_OFFSET in KEPT_COLUMNS
+ACCELERATION = NUM_CANDIDATE_FEATURES
+"""Column of the acceleration, which only this student sees, behind the features of the privileged one."""
+ACCELERATION_MPS2 = 3.0
+"""Its unit."""
+KEPT_COLUMNS = np.array(
+    [
+        *range(OFFSET),
+        ACCELERATION,
+        *range(OFFSET, ARC_LENGTH + 1),
+        BEYOND_ROUTE,
+        *range(KINEMATIC_BLOCK, ACCELERATION),
+    ]
+)
+"""Own motion, position on the line, agents at constant velocity."""
 NUM_CANDIDATES = 224
 """Candidates of a state, in training and in use."""
 _NUM_ROUTE_COLUMNS, _ARC = 12, 11
@@ -69,7 +80,9 @@ def camera_candidates(
     """Track candidates from the present state of the ego and describe them."""
     tracked = drive_vocabulary(fitted, scenes.ego, candidates)
     geometry = _geometry(scenes, tracked)
-    features = candidate_features(geometry, geometry.kinematic_m)[..., KEPT_COLUMNS]
+    features = candidate_features(geometry, geometry.kinematic_m)
+    accelerations = tracked[..., ACCEL_X : ACCEL_X + 1].astype(np.float32) / np.float32(ACCELERATION_MPS2)
+    features = np.concatenate([features, accelerations], axis=-1)[..., KEPT_COLUMNS]
     points, headings = footprint_points(tracked, scenes.run_from_now)
     return CameraCandidates(candidates, features, points, headings, tracked[..., :2])
 

@@ -29,13 +29,13 @@ from planning.neural.tokens import (
     StackedFeatures,
 )
 from simulation.ego.box import EgoBox, corners_around, ego_box
-from simulation.ego.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
+from simulation.ego.dynamics import HEADING, VELOCITY_X, X, Y
 from simulation.geometry.boxes import boxes_overlapping
 from simulation.geometry.compiling import lesser, njit
 from simulation.metrics.rules import PDM_TTC_STEPS
 
-MOTION_X, MOTION_Y, MOTION_COS, MOTION_SIN, SPEED, ACCEL = range(6)
-"""Columns of a candidate's own motion."""
+MOTION_X, MOTION_Y, MOTION_COS, MOTION_SIN, SPEED = range(5)
+"""Columns of a candidate's own motion, without the acceleration, which starts at that of the ego."""
 (
     OFFSET,
     ABS_OFFSET,
@@ -50,11 +50,11 @@ MOTION_X, MOTION_Y, MOTION_COS, MOTION_SIN, SPEED, ACCEL = range(6)
     ON_CONNECTOR,
     TO_RED_LIGHT,
     BEYOND_ROUTE,
-) = range(6, 19)
+) = range(5, 18)
 """Columns of the position on the route."""
 GAP, FREE_PATH, FREE_PATH_LATER, GAP_LATER, CLOSING_TIME, LATERAL_GAP = range(6)
 """Columns of a block about the agents."""
-FORECAST_BLOCK, KINEMATIC_BLOCK, NUM_CANDIDATE_FEATURES = 19, 25, 31
+FORECAST_BLOCK, KINEMATIC_BLOCK, NUM_CANDIDATE_FEATURES = 18, 24, 30
 """First columns of the agents as the network forecasts them and as their motion continues; number of columns."""
 
 _POINT_X, _POINT_Y, _POINT_COS, _POINT_SIN, _LEFT, _RIGHT, _LANE_LEFT, _LANE_RIGHT = range(8)
@@ -82,15 +82,15 @@ _CORNER_POINTS = 3
 _OFFSET_M = PACIFICA.rear_axle_to_center_m
 _HALF_LENGTH_M, _HALF_WIDTH_M = 0.5 * PACIFICA.length_m, 0.5 * PACIFICA.width_m
 
-TRACKED_COLUMNS = (X, Y, HEADING, VELOCITY_X, ACCEL_X)
+TRACKED_COLUMNS = (X, Y, HEADING, VELOCITY_X)
 """Columns of a tracked state that the features are computed from."""
 
 
 class CandidateGeometry(NamedTuple):
     """What candidate features are computed from, all but the network's forecast. Stays on the CPU."""
 
-    tracked: Float32[np.ndarray, "states candidates 8 5"]
-    """x, y, heading, speed, acceleration of the rear axle [m, rad, m/s, m/s^2]."""
+    tracked: Float32[np.ndarray, "states candidates 8 4"]
+    """x, y, heading, speed of the rear axle [m, rad, m/s]."""
     route: Float32[np.ndarray, "states points 12"]
     """x, y [m], cos, sin, distance to the left and right edge of the road and of the lanes of this direction [m],
     limit [m/s], connector, red, arc length from the ego [m]."""
@@ -148,7 +148,7 @@ def candidate_geometry(
 
 def candidate_features(
     geometry: CandidateGeometry, forecast_m: Float32[np.ndarray, "states agents 8 2"]
-) -> Float32[np.ndarray, "states candidates 8 31"]:
+) -> Float32[np.ndarray, "states candidates 8 30"]:
     """Features of all candidates at all instants, scaled to about one.
 
     Args:
@@ -223,7 +223,7 @@ def _candidate_features(geometry: CandidateGeometry, forecast_m: np.ndarray) -> 
                 row = out[b, a, k]
                 row[MOTION_X], row[MOTION_Y] = tracked[b, a, k, 0] / 20.0, tracked[b, a, k, 1] / 20.0
                 row[MOTION_COS], row[MOTION_SIN] = cos, sin
-                row[SPEED], row[ACCEL] = speed / 10.0, tracked[b, a, k, 4] / 3.0
+                row[SPEED] = speed / 10.0
                 nearest[a] = _nearest_point(route[b], counts[b], nearest[a], pose)
                 _fill_route(route[b, nearest[a]], pose, red_m, row)
                 _fill_gaps(forecast_boxes, num, pose, row[FORECAST_BLOCK:])
@@ -288,7 +288,7 @@ def _fill_route(point: np.ndarray, pose: _Pose, red_m: float, row: np.ndarray) -
         point: (12,) nearest route point.
         pose: Of the ego.
         red_m: Arc length of the next connector at red.
-        row: (31,) receives the features.
+        row: (30,) receives the features.
     """
     dx, dy = pose.x - point[_POINT_X], pose.y - point[_POINT_Y]
     cos, sin = point[_POINT_COS], point[_POINT_SIN]

@@ -6,12 +6,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from planning.forecasting.constant_velocity import NUM_INSTANTS
-from planning.neural.candidate_features import ACCEL, NUM_CANDIDATE_FEATURES
+from planning.neural.candidate_features import NUM_CANDIDATE_FEATURES
 from planning.neural.encoder import NetworkConfig, two_layers
 
 IMITATION = "imitation"
-SEEN_COLUMNS = [column for column in range(NUM_CANDIDATE_FEATURES) if column != ACCEL]
-"""Candidate features of a query, without the acceleration, which starts at that of the ego."""
 Logits = dict[str, Float[Tensor, "states candidates"]]
 """One logit per candidate, by head: the sub-scores and imitation."""
 
@@ -50,7 +48,7 @@ class VocabularyDecoder(nn.Module):
         width = config.width
         self.names = (*sub_scores, IMITATION)
         self.relate = nn.Sequential(
-            nn.Linear(len(SEEN_COLUMNS) * NUM_INSTANTS, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+            nn.Linear(NUM_CANDIDATE_FEATURES * NUM_INSTANTS, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
         self.ego = nn.Linear(width, width)
         self.layers = nn.ModuleList(CrossLayer(config) for _ in range(config.decoder_layers))
@@ -64,7 +62,7 @@ class VocabularyDecoder(nn.Module):
         mask: Bool[Tensor, "states tokens"],
     ) -> Logits:
         """Logits of all heads."""
-        queries = self.relate(features[..., SEEN_COLUMNS].flatten(-2)) + self.ego(tokens[:, :1])
+        queries = self.relate(features.flatten(-2)) + self.ego(tokens[:, :1])
         for layer in self.layers:
             queries = layer(queries, tokens, ~mask)
         logits = self.heads(self.norm(queries))

@@ -14,7 +14,7 @@ STATES, CANDIDATES, AGENTS, SUB_SCORES = 3, 5, 2, 4
 @pytest.fixture
 def batch():
     geometry = CandidateGeometry(
-        tracked=np.zeros((STATES, CANDIDATES, 8, 5), dtype=np.float32),
+        tracked=np.zeros((STATES, CANDIDATES, 8, 4), dtype=np.float32),
         route=np.zeros((STATES, 6, 12), dtype=np.float32),
         route_counts=np.full(STATES, 6, dtype=np.int64),
         now_m=np.zeros((STATES, AGENTS, 2), dtype=np.float32),

@@ -86,7 +86,8 @@ def ego_areas(
                 wanted = ON_ROUTE | INTERSECTION if c == 4 else LANE | DRIVABLE
                 found = 0
                 for k in range(offsets[i * num_j + j], offsets[i * num_j + j + 1]):
-                    kind = kinds[rows[k]] & wanted
+                    # What has been found is not looked for again; each lane counts.
+                    kind = kinds[rows[k]] & wanted & ~(found & ~LANE)
                     if kind == 0:
                         continue
                     if not covers[k]:

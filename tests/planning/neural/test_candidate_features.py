@@ -44,8 +44,8 @@ def features_of(
     forecast = np.zeros((1, 1, 8, 2), dtype=np.float32)
     if agent is not None:
         forecast[:] = agent
-    tracked = np.zeros((1, 1, 8, 5), dtype=np.float32)
-    tracked[..., :] = (*pose, speed_mps, -1.5)
+    tracked = np.zeros((1, 1, 8, 4), dtype=np.float32)
+    tracked[..., :] = (*pose, speed_mps)
     geometry = CandidateGeometry(
         tracked=tracked,
         route=route,
@@ -61,7 +61,6 @@ def features_of(
 def test_the_position_on_the_route_is_that_of_the_box_centre():
     row = features_of((4.0 - 1.461, 1.0, 0.0), 12.0)
     assert len(row) == cf.NUM_CANDIDATE_FEATURES
-    assert row[cf.ACCEL] * 3.0 == pytest.approx(-1.5)
     assert row[cf.OFFSET] * 2.0 == pytest.approx(1.0, abs=1e-5)
     assert row[cf.ARC_LENGTH] * 20.0 == pytest.approx(4.0, abs=1e-4)
     # 4 m to the edge, minus an offset of 1 m, minus half of the width of 2.297 m.
