@@ -28,7 +28,7 @@ from simulation.ego.dynamics import ACCEL_X, HEADING, VELOCITY_X, X, Y
 from simulation.ego.vocabulary_tracking import FittedVocabulary, drive_vocabulary
 
 ACCELERATION = NUM_CANDIDATE_FEATURES
-"""Column of the acceleration, which only this student sees, behind the features of the privileged one."""
+"""Column of the acceleration, which only this student receives, behind the features of the privileged one."""
 ACCELERATION_MPS2 = 3.0
 """Its unit."""
 KEPT_COLUMNS = np.array(
