@@ -27,10 +27,14 @@ _CHECKPOINT_FILES = ("student.json", "vocabulary.npz", "weights.safetensors")
 class KeptRun:
     """One planner's drives with their commit and folder."""
 
+    data: str
+    """Name of the data."""
     group: Group
     commit: str
     folder: Path
     """Results folder, for scripts/view.py and scripts/compare.py."""
+    selection_lines: tuple[str, ...]
+    """Which scenarios were left out or cut off; empty when none was."""
 
 
 def drive_kept(
@@ -43,6 +47,7 @@ def drive_kept(
     output: Path,
     workers: int = 1,
     limit: int | None = None,
+    allow_short: bool = False,
     without: str | None = None,
 ) -> KeptRun:
     """Drive the scenarios without results, with a progress bar.
@@ -56,13 +61,14 @@ def drive_kept(
         output: Folder of all results; each data, planner and traffic gets a folder below `runs`.
         workers: Processes; 1 means this process.
         limit: Maximum number of scenarios.
+        allow_short: Also drive scenarios that the end of their log cuts off, that far.
         without: Part of the student that is turned off, a name of `StudentSettings` or "all".
 
     Raises:
         ValueError: When the kept results are of other data or settings.
         FileNotFoundError: When the data or the student does not exist.
     """
-    few = "" if limit is None else f"-first{limit}"
+    few = ("" if limit is None else f"-first{limit}") + ("-short" if allow_short else "")
     driver = f"{file_name(planner)}{checkpoint_digest(planner)}{f'-without-{without}' if without else ''}"
     folder = output / "runs" / f"{file_name(name)}{few}-{driver}-{traffic}"
     settings = BenchmarkSettings(
@@ -74,6 +80,7 @@ def drive_kept(
         backend="serial" if workers == 1 else "process",
         workers=workers,
         limit=limit,
+        allow_short=allow_short,
         probes=False,
         resume=(folder / "run.json").exists(),
     )
@@ -85,7 +92,13 @@ def drive_kept(
             bar.update(task, completed=state.done, total=state.total)
 
         report = Report.read(run_benchmark(settings, load_planner, show))
-    return KeptRun(group=report.groups[0], commit=str(report.run["commit"]), folder=folder)
+    return KeptRun(
+        data=name,
+        group=report.groups[0],
+        commit=str(report.run["commit"]),
+        folder=folder,
+        selection_lines=tuple(report.selection_lines),
+    )
 
 
 def is_student(planner: str) -> bool:

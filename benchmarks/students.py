@@ -67,11 +67,13 @@ class Arguments(CommonArguments):
     without: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TERM")] = ()
     """Also drive the students without this part, "all" exact terms or "each" part in turn; may be repeated."""
     list_failures: bool = False
-    """Also list the scenarios with a low score of the first member of each group."""
+    """Also list the scenarios with a low score of each planner, and of the first member of each group."""
     threshold: float = 0.5
     """Scenarios below this score are listed."""
     limit: int | None = None
     """Only the first so many scenarios of each data root."""
+    allow_short: bool = False
+    """Drive scenarios that the end of their log cuts off at their length, instead of leaving them out."""
     workers: int = 1
     """Processes."""
 
@@ -127,6 +129,7 @@ class Drives:
                 output=self.arguments.output,
                 workers=self.arguments.workers,
                 limit=self.arguments.limit,
+                allow_short=self.arguments.allow_short,
                 without=without,
             )
             for member in members
@@ -194,11 +197,14 @@ def write(
     tables += [table for column in columns if (table := kind_table(column)) is not None]
     tables += [metric_table(column) for column in columns]
     if arguments.list_failures:
-        groups = named("group", arguments.group)
-        tables += [failure_table(columns, name, arguments.threshold) for name in groups]
+        names = [one.name for one in columns[0].contenders]
+        tables += [failure_table(columns, name, arguments.threshold) for name in names]
     for table in tables:
         console.print(table.printed())
-    made = how_it_was_made(runs)
+    left_out = selection_lines(runs)
+    for line in left_out:
+        console.print(line, markup=False, soft_wrap=True)
+    made = [*(f"- {line}" for line in left_out), "", *how_it_was_made(runs)] if left_out else how_it_was_made(runs)
     text = "\n".join(["# Students in closed loop", "", *(table.markdown() for table in tables), *made, ""])
     write_atomically(arguments.output / "students.md", text.encode())
     values = {
@@ -238,6 +244,11 @@ def values_of(arguments: Arguments, column: Column) -> dict[str, object]:
             for name, one in by_name.items()
         },
     }
+
+
+def selection_lines(runs: list[KeptRun]) -> list[str]:
+    """Which scenarios of which data were left out or cut off, once each."""
+    return list(dict.fromkeys(f"{kept.data}: {line}" for kept in runs for line in kept.selection_lines))
 
 
 def how_it_was_made(runs: list[KeptRun]) -> list[str]:
