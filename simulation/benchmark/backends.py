@@ -8,7 +8,7 @@ import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import replace
 from typing import Protocol
 
@@ -96,13 +96,18 @@ class ProcessBackend:
         try:
             for future in [pool.schedule(_is_ready) for pool in self._pools]:
                 future.result()
-        except ProcessExpired as death:
+        except (ProcessExpired, BrokenExecutor) as death:
+            # The latter when it had not taken its first task.
             self.close()
             raise ChildProcessError(WORKER_DIED) from death
         self.startup_s = time.perf_counter() - started
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Outcome]:
-        """Keep a bounded number of jobs in flight per worker."""
+        """Keep a bounded number of jobs in flight per worker.
+
+        Raises:
+            ChildProcessError: When a process dies between two batches or while it is replaced.
+        """
         queue = WorkQueue(batches)
         running: dict[Future[tuple[JobResult, ...]], tuple[Batch, int]] = {}
         in_flight: Counter[int] = Counter()
@@ -110,7 +115,12 @@ class ProcessBackend:
             for worker, pool in enumerate(self._pools):
                 while in_flight[worker] < JOBS_IN_FLIGHT and (batch := queue.next_for(worker)) is not None:
                     timeout_s = self._timeout_s * len(batch.jobs)
-                    running[pool.schedule(_run_jobs, args=(batch.jobs,), timeout=timeout_s)] = (batch, worker)
+                    try:
+                        scheduled = pool.schedule(_run_jobs, args=(batch.jobs,), timeout=timeout_s)
+                    except RuntimeError as death:
+                        # A pool whose process died without a task takes no further one.
+                        raise ChildProcessError(WORKER_DIED) from death
+                    running[scheduled] = (batch, worker)
                     in_flight[worker] += len(batch.jobs)
             if not running:
                 return
@@ -128,6 +138,8 @@ class ProcessBackend:
             return Outcome(jobs=batch.jobs, death=f"The worker process died (exit code {death.exitcode}).")
         except TimeoutError:
             return Outcome(jobs=batch.jobs, death=killed_sentence(self._timeout_s, len(batch.jobs)))
+        except BrokenExecutor as death:
+            raise ChildProcessError(WORKER_DIED) from death
 
     def close(self) -> None:
         """End the workers at once; finished results have been yielded."""

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from benchmark_runs import STRAIGHT, settings
 
@@ -26,3 +28,15 @@ def test_the_settings_name_the_backend(tmp_path):
 def test_contradicting_devices_are_refused_before_a_worker_starts(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         make_backend(settings(tmp_path, tmp_path / "out", STRAIGHT, **changes), SETUP)
+
+
+class EndsItsReader:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self):
+        return os._exit, (9,)
+
+
+def test_a_worker_that_dies_while_it_starts_gives_a_sentence():
+    with pytest.raises(ChildProcessError, match=r"A worker process ended, .* repeat the command"):
+        ProcessBackend([WorkerSetup(load_planner=EndsItsReader(), step_timeout_s=60.0)], 60.0)
