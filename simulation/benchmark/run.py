@@ -218,10 +218,20 @@ def _finish(backend: Backend, batches: Iterable[Batch]) -> Iterator[tuple[Job, J
                     again.append(Batch(jobs=(job,), chunk=len(again)))
                 else:
                     yield job, failed(job, f"{outcome.death} It happened {MAX_DEATHS} times.")
+            # At once, as the other batches may take hours.
+            logger.warning("%s %s", outcome.death, _consequence(deaths[job.key] for job in outcome.jobs))
         if not again:
             return
-        logger.warning("A worker process died; its %d scenarios are driven again.", len(again))
         waiting = again
+
+
+def _consequence(deaths: Iterable[int]) -> str:
+    """What follows from the death of a worker for its jobs, which have had so many each."""
+    counts = list(deaths)
+    what = "Its scenario" if len(counts) == 1 else f"Its {len(counts)} scenarios"
+    if max(counts) >= MAX_DEATHS:
+        return f"{what} failed, as it happened {MAX_DEATHS} times."
+    return f"{what} will be driven again."
 
 
 def _prepare(store: ResultStore, settings: BenchmarkSettings, scenarios: RunScenarios) -> dict[str, Any]:

@@ -116,12 +116,15 @@ def test_a_failing_planner_gives_a_failed_row_and_no_other_planner_fails(world, 
     assert (table[0]["status"], table[0]["score"]) == ("failed", 0.0)
 
 
-def test_a_planner_that_kills_its_process_fails_only_itself(world, tmp_path, backend):
+def test_a_planner_that_kills_its_process_fails_only_itself(world, tmp_path, backend, caplog):
     report = run(world, tmp_path / "r", "odd_planners:KillsItsProcess", STRAIGHT, backend=backend, workers=1, limit=1)
     odd, straight = report.groups
     assert odd.results[0].status == "failed"
     assert "died" in odd.results[0].reason
     assert straight.results[0].status == "succeeded"
+    again, last = (line for line in caplog.messages if line.startswith("The worker process died"))
+    assert again.endswith("Its scenario will be driven again.")
+    assert last.endswith("Its scenario failed, as it happened 2 times.")
 
 
 def test_a_planner_that_blocks_signals_is_killed(world, tmp_path, backend):
