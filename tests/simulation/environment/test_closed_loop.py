@@ -148,6 +148,15 @@ def test_an_unknown_scenario_leaves_the_running_episode_usable():
     assert env.log().num_steps == 2
 
 
+def test_an_environment_of_make_is_usable_after_a_wrong_first_reset():
+    env = gymnasium.make(ENVIRONMENT_ID)
+    with pytest.raises(KeyError, match="Did you mean 'queue'"):
+        env.reset(options={"scenario": "queues"})
+    env.reset(options={"scenario": "queue"})
+    env.step(STAY)
+    assert env.unwrapped.log().num_steps == 1
+
+
 def test_steps_outside_of_an_episode_are_refused():
     env = NuPlanEnv(scenarios=["straight_road"])
     with pytest.raises(RuntimeError, match=r"call reset\(\)"):
