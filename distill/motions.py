@@ -12,13 +12,16 @@ from driving.geometry import poses_in_frame_of, shifted_along_heading
 from driving.scenario import Scenario
 from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
-from planning.neural.vocabulary import NUM_POSES
+from planning.neural.vocabulary import NUM_POSES, TrajectoryVocabulary, build_vocabulary
 
 MAX_CURVATURE_PM = 0.22
 """Tightest turn of the ego [1/m]: 4.5 m radius."""
 MAX_LATERAL_ACCEL_MPS2 = 4.5
 MAX_SPEED_MPS = 22.0
 _STRIDE = 5
+_NUM_GENERATED = 200_000
+_MIN_SLOW_M, _MAX_SLOW_M = 1.5, 16.0
+_MIN_SLOW_TURN_PM, _MAX_SLOW_TURN_RAD = 0.035, 1.8
 _MIN_AGENT_LENGTH_M, _MAX_AGENT_LENGTH_M = 3.5, 7.0
 
 
@@ -70,6 +73,33 @@ def generated_motions(count: int, seed: int = 0) -> Float32[np.ndarray, "motions
     accel[stopping, 0] = rng.uniform(-6.0, 0.0, len(stopping))
     accel[stopping, 1] = rng.uniform(-6.0, 0.5, len(stopping))
     return _driven(start_mps, accel, curvature)
+
+
+def slow_turns(seed: int = 0) -> Float32[np.ndarray, "motions 41 3"]:
+    """Generated motions at up to 4 m/s on average that turn by at least 2 degrees a metre, up to a right angle or so.
+
+    Logs have few: cars brake before a turn and seldom creep through it. Without such entries a student that brakes in
+    a turn has only candidates that leave its lane.
+    """
+    motions = generated_motions(_NUM_GENERATED, seed)
+    length_m = np.hypot(*np.diff(motions[..., :2], axis=1).transpose(2, 0, 1)).sum(axis=1)
+    turn_rad = np.abs(motions[:, -1, 2])
+    is_slow = (length_m > _MIN_SLOW_M) & (length_m < _MAX_SLOW_M)
+    return motions[is_slow & (turn_rad > _MIN_SLOW_TURN_PM * length_m) & (turn_rad < _MAX_SLOW_TURN_RAD)]
+
+
+def with_slow_turns(vocabulary: TrajectoryVocabulary, count: int, seed: int = 0) -> TrajectoryVocabulary:
+    """The entries of a vocabulary and, behind them, `count` slow turns, chosen by k-means.
+
+    Raises:
+        ValueError: When `count` is below 1, or above the number of generated slow turns.
+    """
+    if count < 1:
+        raise ValueError(f"A vocabulary is extended by at least one slow turn, got {count}.")
+    # Other motions than those that the first entries were chosen from.
+    added = build_vocabulary(slow_turns(seed + 1), count + 1, seed=seed).poses[1:]
+    metadata = {**vocabulary.metadata, "slow_turns": count}
+    return TrajectoryVocabulary(poses=np.concatenate([vocabulary.poses, added]), metadata=metadata)
 
 
 def _swerves(rng: np.random.Generator, speed_mps: np.ndarray) -> np.ndarray:

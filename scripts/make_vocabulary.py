@@ -2,9 +2,11 @@
 
     python scripts/make_vocabulary.py --data worlds --output vocabulary_1024.npz
     python scripts/make_vocabulary.py --data worlds --data ~/nuplan/dataset --size 4096 --seed 1 --output big.npz
+    python scripts/make_vocabulary.py --extend vocabulary_1024.npz --slow-turns 96 --output vocabulary_1120.npz
 
 Prints the coverage: the mean distance over 4 s of logged trajectories from their nearest entry, measured on a
-held-out fifth of the scenarios.
+held-out fifth of the scenarios. --extend keeps the entries of a vocabulary, so that a student that was trained with
+them can use the larger one: its network receives the geometry of each entry only.
 """
 
 from dataclasses import dataclass
@@ -15,10 +17,10 @@ import numpy as np
 from command_line import CommonArguments, console, progress, run
 from tyro.conf import UseAppendAction
 
-from distill.motions import agent_motions, generated_motions, logged_motions
+from distill.motions import agent_motions, generated_motions, logged_motions, with_slow_turns
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
-from planning.neural.vocabulary import build_vocabulary
+from planning.neural.vocabulary import TrajectoryVocabulary, build_vocabulary
 
 HELD_BACK = 5
 """One scenario in so many is held out to measure coverage."""
@@ -36,6 +38,10 @@ class Arguments(CommonArguments):
     """Entries, 256 to 8192."""
     generated: int = 40_000
     """Number of generated motions."""
+    slow_turns: int = 0
+    """Entries added to these: generated motions that turn at up to 4 m/s, which logs hardly have."""
+    extend: Path | None = None
+    """Vocabulary (.npz) whose entries are kept; --slow-turns are added to it, and no data is read."""
     limit: int | None = None
     """Maximum number of scenarios of each data root."""
     seed: int = 0
@@ -44,6 +50,11 @@ class Arguments(CommonArguments):
 
 def main(arguments: Arguments) -> None:
     """Collect motions, cluster, measure, write."""
+    if arguments.slow_turns < 0:
+        raise ValueError(f"--slow-turns is a number of entries of at least 0, got {arguments.slow_turns}.")
+    if arguments.extend is not None:
+        extend(arguments, arguments.extend)
+        return
     if not arguments.data:
         raise ValueError("Name at least one data set, for example --data worlds.")
     ego, agents, held_back = [], [], []
@@ -73,6 +84,8 @@ def main(arguments: Arguments) -> None:
             "data": [path.name for path in arguments.data],
         },
     )
+    if arguments.slow_turns:
+        vocabulary = with_slow_turns(vocabulary, arguments.slow_turns, arguments.seed)
     measured = np.concatenate(held_back or ego)
     coverage = vocabulary.coverage(measured)
     vocabulary.metadata["coverage"] = {**coverage, "drives": len(measured), "held_back": bool(held_back)}
@@ -82,6 +95,16 @@ def main(arguments: Arguments) -> None:
         f"Coverage of {len(measured)} logged trajectories: mean {coverage['mean_m']:.3f} m,"
         f" 95th percentile {coverage['p95_m']:.3f} m."
     )
+
+
+def extend(arguments: Arguments, path: Path) -> None:
+    """Add slow turns to a vocabulary."""
+    if arguments.data or not arguments.slow_turns:
+        raise ValueError("--extend adds --slow-turns to a vocabulary: give their number, and no --data.")
+    vocabulary = with_slow_turns(TrajectoryVocabulary.load(path), arguments.slow_turns, arguments.seed)
+    vocabulary.metadata.pop("coverage", None)
+    vocabulary.save(arguments.output)
+    console.print(f"{len(vocabulary)} entries, digest {vocabulary.digest}.")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ from distill.motions import (
     agent_motions,
     generated_motions,
     logged_motions,
+    slow_turns,
+    with_slow_turns,
 )
 from driving.agents import AgentKind, AgentTracks
 from driving.synthetic.scenes import scene
-from planning.neural.vocabulary import NUM_POSES
+from planning.neural.vocabulary import NUM_POSES, build_vocabulary
 
 
 def with_agent(kind: AgentKind, length_m: float, speed_mps: float, *, is_seen: bool = True):
@@ -93,3 +95,23 @@ def test_generated_motions_hold_slow_turning_and_stopping_ones():
     assert (np.abs(turning[:, -1, 2]) > 0.5).mean() > 0.3
     last_steps_m = np.hypot(*(stopping[:, -1, :2] - stopping[:, -2, :2]).T)
     assert (last_steps_m == 0.0).mean() > 0.3
+
+
+def test_slow_turns_are_slow_and_turn():
+    motions = slow_turns(seed=2)
+    length_m = np.hypot(*np.diff(motions[..., :2], axis=1).transpose(2, 0, 1)).sum(axis=1)
+    assert len(motions) > 1000
+    assert length_m.max() <= 4.0 * 4.0
+    assert (np.abs(motions[:, -1, 2]) / length_m).min() > np.deg2rad(2.0)
+    assert (motions[:, -1, 2] > 0.0).mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_slow_turns_are_added_behind_the_entries_of_a_vocabulary():
+    vocabulary = build_vocabulary(generated_motions(400, seed=1), 8)
+    larger = with_slow_turns(vocabulary, 5, seed=2)
+    assert np.array_equal(larger.poses[:8], vocabulary.poses)
+    assert len(larger) == 13
+    assert (np.abs(larger.poses[8:, -1, 2]) > 0.05).all()
+    assert larger.metadata["slow_turns"] == 5
+    with pytest.raises(ValueError, match="at least one slow turn, got 0"):
+        with_slow_turns(vocabulary, 0)
