@@ -284,7 +284,7 @@ class Rollout:
             TypeError: When the plan is no `Trajectory`.
             ValueError: When the plan does not start at time 0, is too short, or starts away from the ego.
         """
-        require_valid_plan(plan, self.observation(), self._controller.min_horizon_s - 1e-6, max_start_gap_m)
+        self.check_plan(plan, max_start_gap_m)
         self._plans.append(plan)
         self._candidates.append(candidates and candidates.at(LOGGED_TIME_S))
         self._perceived.append(perceived)
@@ -292,6 +292,20 @@ class Rollout:
         i = self._iteration
         self._step(lambda state: self._controller.next_state(i, state, plan))
         self._stage_time_s["planning"] += planning_time_s
+
+    def check_plan(self, plan: Trajectory, max_start_gap_m: float = MAX_DRIVEN_GAP_M) -> None:
+        """Raise the error that `advance` would raise for a plan; change nothing.
+
+        Args:
+            plan: The plan to check.
+            max_start_gap_m: Largest distance between the ego and the start of the plan.
+
+        Raises:
+            RuntimeError: When the rollout is finished.
+            TypeError: When the plan is no `Trajectory`.
+            ValueError: When the plan does not start at time 0, is too short, or starts away from the ego.
+        """
+        require_valid_plan(plan, self.observation(), self._controller.min_horizon_s - 1e-6, max_start_gap_m)
 
     def drive(self, commands: Commands) -> None:
         """Drive one step under commands to the vehicle, without plan and tracker.

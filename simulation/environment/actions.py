@@ -30,8 +30,8 @@ class Actions(Protocol):
         """Drive one step. A wrong action raises before anything moves."""
         ...
 
-    def check(self, action: Any) -> None:
-        """Raise a sentence for a wrong action."""
+    def check(self, rollout: Rollout, action: Any) -> None:
+        """Raise the ValueError of `drive` for a wrong action; drive nothing."""
         ...
 
 
@@ -58,8 +58,8 @@ class CommandActions:
         accel, steering_rate = self._checked(action).tolist()
         rollout.drive(Commands(accel * self.max_accel_mps2, steering_rate * self.max_steering_rate_radps))
 
-    def check(self, action: Any) -> None:
-        """Raise a sentence for a wrong action."""
+    def check(self, rollout: Rollout, action: Any) -> None:
+        """Raise the ValueError of `drive` for a wrong action; drive nothing."""
         self._checked(action)
 
     def _checked(self, action: Any) -> Float64[np.ndarray, "2"]:
@@ -88,8 +88,9 @@ class TrajectoryActions:
     The plan starts at the present pose, which an array leaves out. It is followed by nuPlan's tracker.
 
     Raises:
-        ValueError: In `check` and `drive`, when an array has another shape, holds NaN or is out of range; in `drive`
-            also when a `Trajectory` starts away from the ego or is too short.
+        ValueError: In `check` and `drive`, when an array has another shape, holds NaN or is out of range, and when a
+            `Trajectory` does not start at time 0, starts more than 50 m from the ego's rear axle
+            (`driving.planner.MAX_DRIVEN_GAP_M`) or ends before the step does.
     """
 
     time_s: tuple[float, ...] = tuple(0.5 * step for step in range(1, 9))
@@ -110,9 +111,11 @@ class TrajectoryActions:
             action = Trajectory(time_s=np.array([0.0, *self.time_s]), poses=poses)
         rollout.advance(action)
 
-    def check(self, action: Any) -> None:
-        """Raise a sentence for a wrong action."""
-        if not isinstance(action, Trajectory):
+    def check(self, rollout: Rollout, action: Any) -> None:
+        """Raise the ValueError of `drive` for a wrong action; drive nothing."""
+        if isinstance(action, Trajectory):
+            rollout.check_plan(action)
+        else:
             self._checked(action)
 
     def _checked(self, action: Any) -> Float64[np.ndarray, "poses 3"]:

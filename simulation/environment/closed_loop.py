@@ -121,20 +121,20 @@ class NuPlanEnv(gymnasium.Env):
         """Raise the sentence that `step` would raise for a wrong action; change nothing.
 
         Raises:
-            ValueError: When the action has a wrong shape, is NaN or out of range.
+            RuntimeError: Before the first reset, and after the end of an episode.
+            ValueError: When the action has a wrong shape, is NaN or out of range, or a trajectory cannot be driven.
         """
-        self._actions.check(action)
+        self._actions.check(self._running()[0], action)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Drive one step.
 
         Raises:
             RuntimeError: Before the first reset, and after the end of an episode.
-            ValueError: When the action has a wrong shape, is NaN or out of range; nothing was driven then.
+            ValueError: When the action has a wrong shape, is NaN or out of range, or a trajectory cannot be driven;
+                nothing was driven then.
         """
-        rollout, monitor = self._rollout, self._monitor
-        if rollout is None or monitor is None or self._result is not None:
-            raise RuntimeError("The episode has ended or was never started: call reset() before step().")
+        rollout, monitor = self._running()
         self._actions.drive(rollout, action)
         terms = monitor.step()
         reward = terms.reward(self._weights)
@@ -168,6 +168,11 @@ class NuPlanEnv(gymnasium.Env):
         if self._rollout is None:
             raise RuntimeError("Nothing was driven yet: call reset() and step() first.")
         return self._rollout.log()
+
+    def _running(self) -> tuple[Rollout, DriveMonitor]:
+        if self._rollout is None or self._monitor is None or self._result is not None:
+            raise RuntimeError("The episode has ended or was never started: call reset() before step().")
+        return self._rollout, self._monitor
 
     def _score(self, rollout: Rollout) -> SimulationScore:
         if rollout.is_finished:

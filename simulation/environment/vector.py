@@ -45,13 +45,14 @@ class NuPlanVectorEnv(SyncVectorEnv):
         """Drive one step in all members.
 
         Raises:
+            RuntimeError: Before the first reset, and when an ended member was not reset; no member has moved then.
             ValueError: When an action is wrong; no member has moved then.
         """
         if len(actions) != self.num_envs:
             raise ValueError(f"{self.num_envs} members need as many actions, got {len(actions)}. No member moved.")
         for number, (member, action) in enumerate(zip(self.envs, actions, strict=True)):
             # The action of a member that is about to be reset is not used.
-            if not self._autoreset_envs[number]:
+            if not (self.autoreset_mode is AutoresetMode.NEXT_STEP and self._autoreset_envs[number]):
                 try:
                     member.check_action(action)  # type: ignore[attr-defined]
                 except ValueError as error:

@@ -54,7 +54,8 @@ def test_a_trajectory_is_driven_as_it_is():
     rollout = Rollout(scene("queue"))
     actions, plan = TrajectoryActions(), plan_ahead(rollout)
     assert plan in actions.space
-    actions.check(plan)
+    actions.check(rollout, plan)
+    assert rollout.iteration == 0
     actions.drive(rollout, plan)
     assert rollout.log().plans[0] is plan
 
@@ -66,16 +67,31 @@ def test_wrong_trajectories_are_sentences(change, got):
     poses = AHEAD.copy()
     row, column, value = change
     poses[row, column] = value
+    rollout = Rollout(scene("queue"))
     with pytest.raises(ValueError, match=got):
-        TrajectoryActions().check(poses)
+        TrajectoryActions().check(rollout, poses)
     with pytest.raises(ValueError, match="8 rows of x, y up to 200 m"):
-        TrajectoryActions().check(AHEAD[:4])
+        TrajectoryActions().check(rollout, AHEAD[:4])
+
+
+def test_a_trajectory_object_is_checked_as_it_is_driven():
+    rollout = Rollout(scene("queue"))
+    actions, plan = TrajectoryActions(), plan_ahead(rollout)
+    away = Trajectory(time_s=plan.time_s, poses=plan.poses + np.array([0.0, 51.0, 0.0]))
+    late = Trajectory(time_s=plan.time_s + 0.5, poses=plan.poses)
+    for wrong, got in ((away, r"starts 51\.00 m from"), (late, "must start at 0")):
+        for method in (actions.check, actions.drive):
+            with pytest.raises(ValueError, match=got):
+                method(rollout, wrong)
+    assert rollout.iteration == 0
 
 
 def test_commands_are_checked_without_driving():
-    CommandActions().check([1.0, -1.0])
+    rollout = Rollout(scene("queue"))
+    CommandActions().check(rollout, [1.0, -1.0])
+    assert rollout.iteration == 0
     with pytest.raises(ValueError, match=r"acceleration / 6 m/s2 .* got \[2.0, 0.0\]"):
-        CommandActions().check([2.0, 0.0])
+        CommandActions().check(rollout, [2.0, 0.0])
 
 
 def test_kinds_have_names():

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import simulation.environment
+from driving.trajectory import Trajectory
 from simulation.environment.closed_loop import NuPlanEnv
 from simulation.environment.encoders import RawObservations
 from simulation.environment.vector import NuPlanVectorEnv
@@ -45,6 +46,48 @@ def test_a_wrong_action_moves_no_member():
         envs.step(STAY[:2])
     envs.step(STAY)
     assert [member.log().num_steps for member in envs.envs] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("shift_m", "times", "fault"),
+    [(60.0, 9, r"starts 60\.00 m from the ego"), (0.0, 2, r"ends after 0\.05 s; 0\.10 s are needed")],
+)
+def test_a_wrong_trajectory_object_moves_no_member(shift_m, times, fault):
+    envs = NuPlanVectorEnv(2, scenarios=["queue"], actions="trajectory", encoder=RawObservations)
+    observed, _ = envs.reset(seed=0)
+    time_s = np.linspace(0.0, 0.05 * (times - 1), times)
+    poses = np.repeat(observed[0].ego_now.rear_axle_pose[np.newaxis], times, axis=0)
+    good = Trajectory(time_s=np.arange(9.0), poses=np.repeat(poses[:1], 9, axis=0))
+    wrong = Trajectory(time_s=time_s, poses=poses + np.array([shift_m, 0.0, 0.0]))
+    with pytest.raises(ValueError, match=rf"Member 1: The plan {fault}.* No member moved"):
+        envs.step([good, wrong])
+    envs.step([good, good])
+    assert [member.log().num_steps for member in envs.envs] == [1, 1]
+
+
+def test_a_member_that_was_reset_in_the_same_step_is_checked_in_the_next():
+    envs = gymnasium.make_vec(
+        simulation.environment.ENVIRONMENT_ID, num_envs=2, scenarios=["queue"], autoreset_mode="SameStep"
+    )
+    envs.reset(seed=0)
+    for _ in range(150):
+        _, _, ended, _, _ = envs.step(STAY[:2])
+    assert ended.all()
+    with pytest.raises(ValueError, match="Member 1: An action is 2 numbers"):
+        envs.step([STAY[0], [np.nan, 0.0]])
+    envs.step(STAY[:2])
+    assert [member.log().num_steps for member in envs.envs] == [1, 1]
+
+
+def test_an_ended_member_without_autoreset_is_refused_before_any_moves():
+    envs = NuPlanVectorEnv(2, scenarios=["queue"], autoreset_mode="Disabled")
+    with pytest.raises(RuntimeError, match=r"call reset\(\)"):
+        envs.step(STAY[:2])
+    envs.reset(seed=0)
+    for _ in range(150):
+        envs.step(STAY[:2])
+    with pytest.raises(RuntimeError, match="The episode has ended"):
+        envs.step(STAY[:2])
 
 
 def test_raw_observations_are_not_copied():
