@@ -1,6 +1,7 @@
 """What a flywheel does: student, data, evaluation sets and budgets; checked before anything is driven."""
 
 import json
+import math
 from collections.abc import Iterable, Set
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -17,6 +18,8 @@ from simulation.files import write_atomically
 CONFIG = "flywheel.json"
 MIX = (0.7, 0.4)
 """Shares of the trained weights, by default."""
+ROOTS = ("data", "validate", "test")
+"""Settings that name data roots, at least one each."""
 MAX_NAMES = 3
 """Overlapping scenarios that a message names."""
 
@@ -90,25 +93,29 @@ class FlywheelConfig:
         Raises:
             ValueError: When one is out of its range, or a set is missing.
         """
-        for name in ("data", "validate", "test"):
+        for name in ROOTS:
             if not getattr(self, name):
                 raise ValueError(f"A flywheel needs at least one data root for --{name}, got none.")
         for name in ("rounds", "failures", "label_every", "steps", "drives_per_scenario", "workers"):
             if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
-        for name in ("search_drives", "neighbours", "replay"):
+                raise ValueError(f"{_option(name)} must be at least 1, got {getattr(self, name)}.")
+        for name in ("search_drives", "neighbours", "replay", "seed"):
             if getattr(self, name) < 0:
-                raise ValueError(f"`{name}` must be at least 0, got {getattr(self, name)}.")
+                raise ValueError(f"{_option(name)} must be at least 0, got {getattr(self, name)}.")
         if self.replay < 1 and not self.labels:
             raise ValueError(
                 f"A flywheel replays earlier states: name --labels, or set --replay to at least 1, not {self.replay}."
             )
         if not self.mix or not all(0.0 < share <= 1.0 for share in self.mix) or len(set(self.mix)) < len(self.mix):
-            raise ValueError(f"`mix` must hold different shares above 0 and up to 1, got {self.mix}.")
+            raise ValueError(f"--mix must hold different shares above 0 and up to 1, got {self.mix}.")
         if not 0.0 <= self.new_share < 1.0:
-            raise ValueError(f"`new_share` is a share from 0 to below 1, got {self.new_share:g}.")
+            raise ValueError(f"--new-share is a share from 0 to below 1, got {self.new_share:g}.")
         if not 0.0 <= self.mirrored <= 1.0:
-            raise ValueError(f"`mirrored` is a share from 0 to 1, got {self.mirrored:g}.")
+            raise ValueError(f"--mirrored is a share from 0 to 1, got {self.mirrored:g}.")
+        if not 0.0 < self.learning_rate < math.inf:
+            raise ValueError(f"--learning-rate must be above 0 and finite, got {self.learning_rate:g}.")
+        if not 0.0 <= self.max_loss < math.inf:
+            raise ValueError(f"--max-loss must be at least 0 and finite, got {self.max_loss:g}.")
 
     @property
     def run_backend(self) -> str:
@@ -118,6 +125,11 @@ class FlywheelConfig:
     def rng(self, *numbers: int) -> np.random.Generator:
         """Random numbers of a part of the flywheel."""
         return np.random.default_rng([self.seed, *numbers])
+
+
+def _option(name: str) -> str:
+    """The option of scripts/flywheel.py for a setting."""
+    return f"--{name.replace('_', '-')}"
 
 
 FREE = ("output", "rounds", "backend", "workers", "ray_address")
@@ -146,11 +158,10 @@ def prepare(config: FlywheelConfig) -> None:
     """Check the sets against each other and the folder against its configuration, and write the latter.
 
     Raises:
-        ValueError: When a number is out of its range, an evaluation set overlaps with others, or the folder has
-            another configuration.
+        NotADirectoryError: When the folder is a file.
+        ValueError: When an evaluation set overlaps with others, or the folder has another configuration.
     """
-    config.check()
-    sets = {name: [entries_of(root) for root in getattr(config, name)] for name in ("data", "validate", "test")}
+    sets = {name: [entries_of(root) for root in getattr(config, name)] for name in ROOTS}
     entries = {name: [entry for found in roots for entry in found] for name, roots in sets.items()}
     for held_out, other in (("validate", "data"), ("test", "data"), ("test", "validate")):
         require_apart(held_out, entries[held_out], other, entries[other])
@@ -192,9 +203,18 @@ def require_none_shared(word: str, name: str, mine: Set[str], other_name: str, t
 def _require_same(described: dict[str, Any], output: Path) -> None:
     wanted = json.loads(json.dumps(described, default=str))
     path = output / CONFIG
+    if output.exists() and not output.is_dir():
+        raise NotADirectoryError(f"--output {output} is a file. Name a folder; a new one is created.")
     if path.is_file():
         known = json.loads(path.read_text(encoding="utf-8"))
-        different = sorted(name for name in wanted if known.get(name) != wanted[name])
+        different = [
+            # Data roots are held as digests of their scenarios.
+            f"{name} (other scenarios)"
+            if name in ROOTS
+            else f"{name} ({known.get(name, 'nothing')} there, {wanted[name]} given)"
+            for name in sorted(wanted)
+            if known.get(name) != wanted[name]
+        ]
         if different:
             raise ValueError(
                 f"{output} holds a flywheel with other {', '.join(different)}. Continue it with its own settings"

@@ -11,14 +11,13 @@ import numpy as np
 from distill.flywheel.config import FlywheelConfig, entries_of, require_none_shared
 from distill.flywheel.stages import Advance
 from distill.labels import LabelHeader, LabelledStates, LabelStore, joined
-from distill.recipes import recipe
+from distill.recipes import RECIPES, recipe
 from distill.states import StateSettings
 from distill.teacher import load_teacher
 from driving.nuplan.entries import ScenarioEntry
+from planning.neural.encoder import NetworkConfig
+from planning.neural.network import VOCABULARY, Student
 from planning.neural.vocabulary import TrajectoryVocabulary
-
-VOCABULARY = "vocabulary.npz"
-"""Of a student's checkpoint."""
 
 
 class LabelFolders(NamedTuple):
@@ -28,6 +27,47 @@ class LabelFolders(NamedTuple):
     """States of earlier trainings."""
     learned: Sequence[Path]
     """States of the rounds."""
+
+
+def require_fitting(config: FlywheelConfig, student: Path) -> None:
+    """Check that teacher and recipe exist, and that recipe and labels fit a student, as its training will need it.
+
+    Args:
+        config: Recipe, teacher, labels.
+        student: Folder of its checkpoint.
+
+    Raises:
+        KeyError: When recipe or teacher are unknown; the message holds the nearest one.
+        FileNotFoundError: When a folder holds no labels.
+        ValueError: When the student is damaged or the recipe is that of another network, or labels are of another
+            teacher, vocabulary or features.
+    """
+    wanted, loaded = recipe(config.recipe), Student.load(student)
+    # Dropout has no weights.
+    present = replace(loaded.network.config, dropout=wanted.network.dropout)
+    if present != wanted.network:
+        sizes = {name: replace(make().network, dropout=present.dropout) for name, make in RECIPES.items()}
+        fitting = [name for name, size in sizes.items() if size == present]
+        advice = f"Name --recipe {fitting[0]}." if fitting else "Name the recipe that the student was trained with."
+        raise ValueError(
+            f"--recipe {config.recipe} has a network of {_size(wanted.network)}, the student in {student} one of"
+            f" {_size(present)}. {advice}"
+        )
+    if loaded.network.sub_scores != tuple(wanted.losses.teacher):
+        raise ValueError(
+            f"The student in {student} has heads for {', '.join(loaded.network.sub_scores) or 'no sub-score'}, those"
+            f" of --recipe {config.recipe} are for {', '.join(wanted.losses.teacher)}. Name a student of a teacher."
+        )
+    header = LabelHeader.of(load_teacher(config.teacher, loaded.vocabulary))
+    for folder in config.labels:
+        LabelStore(folder).header.require(header, folder)
+
+
+def _size(network: NetworkConfig) -> str:
+    return (
+        f"width {network.width} with {network.heads} heads, {network.encoder_layers} and {network.decoder_layers}"
+        f" layers of {network.feed_forward}"
+    )
 
 
 def require_unlabelled(config: FlywheelConfig) -> None:

@@ -26,6 +26,7 @@ from distill.flywheel.results import DATA, DrivenSet, Failure, FlywheelResult, R
 from distill.flywheel.stages import DONE, Report, run_stage, seconds_of
 from distill.mixing import mix
 from driving.nuplan.entries import ScenarioEntry
+from planning.neural.network import DESCRIPTION, VOCABULARY, WEIGHTS
 from planning.neural.planner import SHIPPED
 from simulation.files import write_atomically
 
@@ -57,12 +58,18 @@ def run_flywheel(config: FlywheelConfig, report: Report, on_round: Callable[[Rou
         on_round: Receives each finished round and its folder.
 
     Raises:
-        FileNotFoundError: When there is no student.
-        ValueError: When the folder has another configuration, or evaluation sets overlap with others.
+        FileNotFoundError: When there is no student, or a file of it is missing.
+        NotADirectoryError: When the output is a file.
+        KeyError: When recipe or teacher are unknown.
+        ValueError: When a number is out of its range, recipe or labels do not fit the student, the folder has another
+            configuration, or evaluation sets overlap with others.
         ChildProcessError: When workers died repeatedly; the same call continues.
     """
     # Everything is checked before the configuration is written, which the folder is bound to.
-    _student_folder(config)
+    config.check()
+    source = _student_folder(config)
+    if not _student_is_copied(config):
+        learning.require_fitting(config, source)
     learning.require_unlabelled(config)
     prepare(config)
     if config.backend == "ray":
@@ -319,9 +326,17 @@ def _write_drives(
 def _student_folder(config: FlywheelConfig) -> Path:
     """The folder of the student that the flywheel begins with; it is not needed after it was copied."""
     source = SHIPPED if config.student == "student" else Path(config.student.removeprefix("student:"))
-    if not (source / learning.VOCABULARY).is_file() and not (config.output / "start" / "student" / DONE).is_file():
-        raise FileNotFoundError(f"No student at {source}. Name `student`, or a folder of scripts/train_planner.py.")
+    missing = [name for name in (DESCRIPTION, VOCABULARY, WEIGHTS) if not (source / name).is_file()]
+    if missing and not _student_is_copied(config):
+        what = (
+            f"No student at {source}" if len(missing) == 3 else f"The student at {source} lacks {', '.join(missing)}"
+        )
+        raise FileNotFoundError(f"{what}. Name `student`, or a folder of scripts/train_planner.py.")
     return source
+
+
+def _student_is_copied(config: FlywheelConfig) -> bool:
+    return (config.output / "start" / "student" / DONE).is_file()
 
 
 def _copy_student(config: FlywheelConfig, folder: Path) -> None:

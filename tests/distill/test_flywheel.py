@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from distill.flywheel.stages import run_stage, seconds_of, stored_results
 from distill.labels import LabelHeader, LabelStore
 from distill.teacher import RuleTeacher
 from driving.nuplan.entries import ScenarioEntry
+from planning.neural.planner import SHIPPED
 from simulation.benchmark.jobs import JobResult
 from simulation.benchmark.mapping import mapped
 
@@ -52,7 +54,7 @@ def test_a_folder_is_continued_with_equal_settings_or_with_more_rounds(settings)
 
 def test_a_folder_of_another_configuration_is_refused(settings):
     prepare(settings)
-    with pytest.raises(ValueError, match=r"holds a flywheel with other seed, steps\. Continue it"):
+    with pytest.raises(ValueError, match=r"other seed \(0 there, 1 given\), steps \(600 there, 7 given\)\. Continue"):
         prepare(replace(settings, seed=1, steps=7))
 
 
@@ -102,19 +104,73 @@ def test_new_states_are_repeated_to_their_share(labelled):
 def test_a_flywheel_needs_evaluation_sets_and_counts(settings):
     with pytest.raises(ValueError, match="at least one data root for --validate"):
         replace(settings, validate=()).check()
-    with pytest.raises(ValueError, match="`steps` must be at least 1, got 0"):
-        replace(settings, steps=0).check()
-    with pytest.raises(ValueError, match="`search_drives` must be at least 0, got -1"):
-        replace(settings, search_drives=-1).check()
     with pytest.raises(ValueError, match="replays earlier states: name --labels, or set --replay"):
         replace(settings, replay=0).check()
-    with pytest.raises(ValueError, match="`new_share` is a share from 0 to below 1, got 1"):
-        replace(settings, new_share=1.0).check()
-    for shares in ((), (0.0,), (0.5, 1.5), (0.5, 0.5)):
-        with pytest.raises(ValueError, match="`mix` must hold different shares above 0 and up to 1, got"):
-            replace(settings, mix=shares).check()
-    with pytest.raises(ValueError, match="`mirrored` is a share from 0 to 1, got 50"):
-        replace(settings, mirrored=50.0).check()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "--steps must be at least 1, got 0"),
+        ({"search_drives": -1}, "--search-drives must be at least 0, got -1"),
+        ({"seed": -1}, "--seed must be at least 0, got -1"),
+        ({"new_share": 1.0}, "--new-share is a share from 0 to below 1, got 1"),
+        ({"mix": ()}, "--mix must hold different shares above 0 and up to 1, got"),
+        ({"mix": (0.0,)}, "--mix must hold different shares"),
+        ({"mix": (0.5, 1.5)}, "--mix must hold different shares"),
+        ({"mix": (0.5, 0.5)}, "--mix must hold different shares"),
+        ({"mirrored": 50.0}, "--mirrored is a share from 0 to 1, got 50"),
+        ({"learning_rate": 0.0}, "--learning-rate must be above 0 and finite, got 0"),
+        ({"learning_rate": float("nan")}, "--learning-rate must be above 0 and finite, got nan"),
+        ({"max_loss": -0.1}, "--max-loss must be at least 0 and finite, got -0.1"),
+        ({"max_loss": float("inf")}, "--max-loss must be at least 0 and finite, got inf"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_before_anything_is_written(settings, changes, message):
+    with pytest.raises(ValueError, match=message):
+        run_flywheel(replace(settings, **changes), KeptReport(), write_round)
+    assert not settings.output.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "message"),
+    [
+        ({"recipe": "tny"}, KeyError, "No recipe named 'tny'"),
+        ({"teacher": "rule"}, KeyError, "No teacher named 'rule'"),
+        (
+            {"recipe": "small"},
+            ValueError,
+            r"--recipe small has a network of width 128 with 8 heads, .*width 64 with 4 heads.*Name --recipe tiny\.",
+        ),
+    ],
+)
+def test_a_recipe_or_teacher_that_does_not_fit_is_refused_before_anything_is_written(
+    settings, changes, kind, message
+):
+    with pytest.raises(kind, match=message):
+        run_flywheel(replace(settings, **changes), KeptReport(), write_round)
+    assert not settings.output.exists()
+
+
+def test_labels_of_another_vocabulary_are_refused_before_anything_is_written(settings, tmp_path, vocabulary):
+    store = LabelStore(tmp_path / "labels", LabelHeader.of(RuleTeacher(vocabulary)))
+    with pytest.raises(ValueError, match=f"labels in {store.folder} have vocabulary {vocabulary.digest}, expected"):
+        run_flywheel(replace(settings, labels=(store.folder,)), KeptReport(), write_round)
+    assert not settings.output.exists()
+
+
+def test_a_student_without_weights_is_refused_with_its_own_folder(settings, tmp_path):
+    shutil.copytree(SHIPPED, tmp_path / "copy")
+    (tmp_path / "copy" / "weights.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=f"The student at {tmp_path / 'copy'} lacks weights.safetensors"):
+        run_flywheel(replace(settings, student=str(tmp_path / "copy")), KeptReport(), write_round)
+    assert not settings.output.exists()
+
+
+def test_an_output_that_is_a_file_is_refused(settings):
+    settings.output.touch()
+    with pytest.raises(NotADirectoryError, match=r"--output .*out is a file\. Name a folder"):
+        prepare(settings)
 
 
 def test_a_finished_stage_does_not_run_again(tmp_path):
