@@ -62,7 +62,7 @@ def run_flywheel(config: FlywheelConfig, report: Report, on_round: Callable[[Rou
         NotADirectoryError: When the output is a file.
         KeyError: When recipe or teacher are unknown.
         ValueError: When a number is out of its range, recipe or labels do not fit the student, the folder has another
-            configuration, or evaluation sets overlap with others.
+            configuration, evaluation sets overlap with others, or the validation sets have no failure.
         ChildProcessError: When workers died repeatedly; the same call continues.
     """
     # Everything is checked before the configuration is written, which the folder is bound to.
@@ -91,6 +91,7 @@ def _run(config: FlywheelConfig, report: Report, on_round: Callable[[Round, Path
         )
     validation, test = sets_of(config.validate), sets_of(config.test)
     before = _driven(config, student, validation, start / "validation", report)
+    require_failures(before)
     test_before = _driven(config, student, test, start / "test", report)
     rounds: list[Round] = []
     learned: list[Path] = []
@@ -258,6 +259,22 @@ def decide(before: Sequence[SetScore], after: Sequence[SetScore], max_loss: floa
     if now >= was:
         return False, f"{counts}: not fewer."
     return True, f"{counts}; no set lost more than {100 * max_loss:g} points."
+
+
+def require_failures(before: Sequence[SetScore]) -> None:
+    """Check that a round can be kept: the validation sets together have a failure before the first round.
+
+    Raises:
+        ValueError: When there is none.
+    """
+    if any(one.num_failures for one in before):
+        return
+    raise ValueError(
+        f"The student fails in none of the {sum(len(one.drives) for one in before)} drives of the validation sets"
+        f" ({', '.join(one.name for one in before)}). A round is kept only with fewer failures, so none could be."
+        " Find failures with scripts/find_failures.py --until 3 and add its OUTPUT/data to --validate, or take larger"
+        " validation sets; then name another --output."
+    )
 
 
 def sentence_of(one: Round) -> str:

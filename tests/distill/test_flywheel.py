@@ -16,7 +16,7 @@ from distill.flywheel.drives import driven, read_scores, write_scores
 from distill.flywheel.learning import with_share
 from distill.flywheel.page import write_index, write_round
 from distill.flywheel.results import Driven, DrivenSet, Failure, FlywheelResult, Round, SetScore
-from distill.flywheel.rounds import decide, failed_sets, run_flywheel, sets_of
+from distill.flywheel.rounds import decide, failed_sets, require_failures, run_flywheel, sets_of
 from distill.flywheel.stages import run_stage, seconds_of, stored_results
 from distill.labels import LabelHeader, LabelStore
 from distill.teacher import RuleTeacher
@@ -305,6 +305,12 @@ def test_a_round_is_kept_with_fewer_failures_and_without_a_loss(towns, searched,
     found = decide([TOWNS, SEARCHED], [scores("towns", towns), scores("searched", searched)], 0.005)
     assert found[0] == is_kept
     assert found[1].startswith(reason)
+
+
+def test_validation_sets_without_a_failure_are_refused():
+    require_failures([TOWNS, SEARCHED])
+    with pytest.raises(ValueError, match=r"none of the 2 drives of the validation sets \(towns\)\. A round is"):
+        require_failures([TOWNS])
 
 
 def test_scores_are_read_as_they_were_written(tmp_path):
