@@ -32,7 +32,11 @@ from simulation.environment.closed_loop import NuPlanEnv
 
 @dataclass(frozen=True, kw_only=True)
 class PpoSettings:
-    """Sizes and rates of a training; `hold_steps` of 0.1 s a candidate is followed, `trace` is lambda."""
+    """Sizes and rates of a training; `hold_steps` of 0.1 s a candidate is followed, `trace` is lambda.
+
+    Raises:
+        ValueError: When a number is out of its range, or no iteration would train the policy.
+    """
 
     iterations: int = 20
     decisions: int = 30
@@ -52,6 +56,26 @@ class PpoSettings:
     max_kl: float = 0.02
     """An iteration ends when the policy has moved by more."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "decisions", "hold_steps", "candidates", "epochs", "minibatch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        for name in ("value_iterations", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"`{name}` must be at least 0, got {getattr(self, name)}.")
+        for name in ("temperature", "learning_rate", "value_learning_rate", "clip", "max_kl"):
+            # A NaN is not above 0 either.
+            if not 0.0 < getattr(self, name) < np.inf:
+                raise ValueError(f"`{name}` must be finite and above 0, got {getattr(self, name):g}.")
+        for name in ("discount", "trace"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"`{name}` must be from 0 to 1, got {getattr(self, name):g}.")
+        if self.iterations <= self.value_iterations:
+            raise ValueError(
+                f"The first {self.value_iterations} iterations train the value head only, so `iterations` must be at"
+                f" least {self.value_iterations + 1} to train the policy, got {self.iterations}."
+            )
 
 
 class _Old(NamedTuple):

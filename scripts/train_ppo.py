@@ -5,6 +5,8 @@
 
 Prints the score on the training scenarios, and on others if given, of the student before and after: by its heads
 alone, as it is trained, and with the exact terms, as it drives (--planner student:checkpoints/reinforced).
+
+The result is written at the end: there are no checkpoints in between, and an interrupted training starts anew.
 """
 
 import os
@@ -45,7 +47,7 @@ class Arguments(CommonArguments):
     validation: Path | None = None
     """nuPlan data root that is only driven, before and after."""
     output: Path
-    """Checkpoint folder of the result."""
+    """Checkpoint folder of the result; new or empty."""
     student: Path = SHIPPED
     """Checkpoint folder to start from."""
     traffic: str = "nonreactive"
@@ -53,7 +55,7 @@ class Arguments(CommonArguments):
     limit: int = 24
     """Only the first so many scenarios of each data root."""
     iterations: int = 20
-    """Iterations; each drives about one scenario per environment."""
+    """Iterations, at least 3: the first 2 train the value only. Each drives about one scenario per environment."""
     environments: int = 8
     """Drives in lockstep."""
     temperature: float = PpoSettings.temperature
@@ -68,11 +70,17 @@ def main(arguments: Arguments) -> None:
     """Evaluate, train, evaluate and store."""
     for option in ("limit", "iterations", "environments"):
         require_count(f"--{option}", getattr(arguments, option))
+    settings = PpoSettings(
+        iterations=arguments.iterations,
+        temperature=arguments.temperature,
+        learning_rate=arguments.learning_rate,
+        seed=arguments.seed,
+    )
+    require_new_folder(arguments.output)
     student = Student.load(arguments.student)
     sets = {"training": opened(arguments.data, arguments.limit)}
     if arguments.validation is not None:
         sets["validation"] = opened(arguments.validation, arguments.limit)
-    history = {"before": evaluated(student, sets, arguments.traffic, "before")}
     envs = [
         NuPlanEnv(
             scenarios=sets["training"],
@@ -83,12 +91,7 @@ def main(arguments: Arguments) -> None:
         )
         for _ in range(arguments.environments)
     ]
-    settings = PpoSettings(
-        iterations=arguments.iterations,
-        temperature=arguments.temperature,
-        learning_rate=arguments.learning_rate,
-        seed=arguments.seed,
-    )
+    history = {"before": evaluated(student, sets, arguments.traffic, "before")}
     curve: list[dict[str, float]] = []
 
     def report(row: dict[str, float]) -> None:
@@ -101,6 +104,19 @@ def main(arguments: Arguments) -> None:
     after = evaluated(trained, sets, arguments.traffic, "after")
     text = json.dumps({**history, "after": after, "curve": curve}, indent=2)
     (arguments.output / "reinforcement.json").write_text(text + "\n", encoding="utf-8")
+
+
+def require_new_folder(output: Path) -> None:
+    """Check that a folder is absent or empty.
+
+    Raises:
+        FileExistsError: When it holds files, or is a file.
+    """
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise FileExistsError(
+            f"{output} exists and is no empty folder. A training by reinforcement cannot be resumed: name another"
+            " --output, or empty the folder."
+        )
 
 
 def opened(data: Path | None, limit: int) -> list[Scenario]:

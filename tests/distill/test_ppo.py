@@ -37,6 +37,24 @@ def test_advantages_are_discounted_errors_up_to_the_end_of_an_episode():
     torch.testing.assert_close(advantages_of(rewards, values, ended, settings), expected)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"temperature": 0.0}, "`temperature` must be finite and above 0, got 0"),
+        ({"temperature": float("nan")}, "`temperature` must be finite and above 0, got nan"),
+        ({"learning_rate": -1e-3}, "`learning_rate` must be finite and above 0, got -0.001"),
+        ({"value_learning_rate": float("inf")}, "`value_learning_rate` must be finite and above 0, got inf"),
+        ({"minibatch": 0}, "`minibatch` must be at least 1, got 0"),
+        ({"seed": -1}, "`seed` must be at least 0, got -1"),
+        ({"discount": 1.5}, "`discount` must be from 0 to 1, got 1.5"),
+        ({"iterations": 2}, "`iterations` must be at least 3 to train the policy, got 2"),
+    ],
+)
+def test_wrong_settings_are_sentences(wrong, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        PpoSettings(**wrong)
+
+
 def test_the_policy_is_a_distribution_over_the_candidates(student):
     policy = CandidatePolicy(student, SETTINGS)
     given, rows = policy.observe([scene("queue").observation_at(0), scene("cut_in").observation_at(20)])
