@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from distill.flywheel.results import WAYS, Driven, FlywheelResult, Round, SetScore, counted
+from distill.flywheel.results import DATA, WAYS, Driven, FlywheelResult, Round, SetScore, counted
 from driving.text import printable
 from simulation.files import write_atomically
 
@@ -72,7 +72,8 @@ def _round_sections(one: Round) -> Iterator[Section]:
     yield _generated_section(one)
     changes = [pair for old, new in zip(one.before, one.after, strict=True) for pair in _pairs(old, new)]
     yield _better_section(one, changes)
-    yield _worse_section(changes)
+    if one.student is not None:
+        yield _worse_section(changes)
     times = [(name, f"{seconds:.0f} s") for name, seconds in one.seconds.items()]
     text = f"{sum(one.seconds.values()):.0f} s. Of a stage that was interrupted, the last call counts."
     yield Section("Time", text, ("stage", "time"), times)
@@ -95,8 +96,12 @@ def _better_section(one: Round, changes: Sequence[tuple[Driven, Driven]]) -> Sec
     passed = sum(not drive.is_failure for drive in learned)
     repaired = [pair for pair in changes if pair[0].is_failure and not pair[1].is_failure]
     gained = [pair for pair in changes if pair not in repaired and pair[1].score - pair[0].score >= CHANGE]
+    if one.student is None:
+        return Section("What got better", "Nothing was trained.")
+    solvable = "the 1 solvable failure" if len(learned) == 1 else f"{passed} of the {len(learned)} solvable failures"
+    passes = "does not pass" if len(learned) == 1 and not passed else "passes"
     text = (
-        f"The new student passes {passed} of the {counted(len(learned), 'solvable failure')} of the round. In the"
+        f"The new student {passes} {solvable} of the round. In the"
         f" validation sets it passes {counted(len(repaired), 'scenario')} that failed before, and"
         f" {counted(len(gained), 'other')} gained {100 * CHANGE:g} points or more."
     )
@@ -132,6 +137,8 @@ def _failed_section(one: Round) -> Section:
     rows = [
         (
             failure.token,
+            failure.log_name,
+            failure.root.parent.name if failure.root.name == DATA else failure.root.name,
             failure.mode,
             "yes" if failure.is_proved else "no",
             failure.reason,
@@ -139,7 +146,9 @@ def _failed_section(one: Round) -> Section:
         )
         for failure in one.failures[:MAX_LISTED]
     ]
-    return Section("What failed", text, ("scenario", "mode", "solvable", "what happened", "new student"), rows)
+    return Section(
+        "What failed", text, ("scenario", "log", "data", "mode", "solvable", "what happened", "after the round"), rows
+    )
 
 
 def _compared(before: Sequence[SetScore], after: Sequence[SetScore]) -> tuple[Row, list[Row]]:

@@ -360,8 +360,8 @@ def test_pages_show_what_failed_what_got_better_and_what_got_worse(tmp_path):
     assert "# Round 1: kept" in text
     assert "| searched | 5 | 1 | 1 | 0.6000 | 0.6080 | +0.8 |" in text
     assert "| learned scene | 3 | 2 |" in text
-    assert "| 0000000000000000 | cut_in | yes | hit <a car> | passes |" in text
-    assert "The new student passes 1 of the 1 solvable failure of the round." in text
+    assert f"| 0000000000000000 | log | {tmp_path.name} | cut_in | yes | hit <a car> | passes |" in text
+    assert "The new student passes the 1 solvable failure of the round." in text
     assert "it passes 1 scenario that failed before, and 1 other gained 5 points or more." in text
     assert "fails in 1 scenario that passed before, and 1 other lost 5 points or more." in text
     better, worse = text.split("## What got better")[1].split("## What got worse")
@@ -371,6 +371,8 @@ def test_pages_show_what_failed_what_got_better_and_what_got_worse(tmp_path):
     assert "| 0000000000000004 | log | 0.70 | 0.60 |" in worse
     assert "0000000000000002" not in better + worse
     assert "hit &lt;a car&gt;" in (tmp_path / "page.html").read_text()
+    write_round(replace(one, student=None, is_kept=False, after=one.before, learned=()), tmp_path / "untrained")
+    assert "The new student" not in (tmp_path / "untrained" / "page.md").read_text()
     result = FlywheelResult(rounds=(one,), student=tmp_path, before=one.before, after=one.after, seconds=12.0)
     write_index(result, tmp_path)
     assert "| 1 | kept | because | 1 | 2 | 77 | 12 s |" in (tmp_path / "index.md").read_text()

@@ -104,7 +104,7 @@ def test_a_flywheel_that_is_interrupted_after_each_stage_ends_as_one_without_int
     # Of 15 s every 7.5 s: 2 on the log and 2 beside it for replay, failure and neighbour, and 4 on-policy.
     assert one.states == 2 * 2 * 3 + 2 * 2
     assert [score.num_failures for score in (*one.before, *one.after, *one.learned)] == [1, 0, 0]
-    assert "passes 1 of the 1 solvable failure" in (settings.output / "round_1" / "page.md").read_text()
+    assert "passes the 1 solvable failure" in (settings.output / "round_1" / "page.md").read_text()
     # Nothing runs again.
     monkeypatch.setattr(rounds, "drive_sets", None)
     monkeypatch.setattr(learning, "label", None)
