@@ -34,7 +34,7 @@ class Section(NamedTuple):
 def write_round(one: Round, folder: Path) -> None:
     """Write `page.md` and `page.html` of a round."""
     verdict = "kept" if one.is_kept else "rolled back"
-    _write(f"Round {one.number}: {verdict}", list(_round_sections(one)), folder / "page")
+    _write(f"Round {one.number}: {verdict}", [*_round_sections(one), *_view_section(folder)], folder / "page")
 
 
 def write_index(result: FlywheelResult, folder: Path) -> None:
@@ -77,6 +77,13 @@ def _round_sections(one: Round) -> Iterator[Section]:
     times = [(name, f"{seconds:.0f} s") for name, seconds in one.seconds.items()]
     text = f"{sum(one.seconds.values()):.0f} s. Of a stage that was interrupted, the last call counts."
     yield Section("Time", text, ("stage", "time"), times)
+
+
+def _view_section(folder: Path) -> Iterator[Section]:
+    roots = [folder / stage / DATA for stage in ("search", "neighbours") if (folder / stage / DATA).is_dir()]
+    if roots:
+        commands = "; ".join(f"`python scripts/view.py {root}`" for root in roots)
+        yield Section("View", f"Scenarios of the search and neighbours: {commands}.")
 
 
 def _generated_section(one: Round) -> Section:

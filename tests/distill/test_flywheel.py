@@ -355,9 +355,11 @@ def test_pages_show_what_failed_what_got_better_and_what_got_worse(tmp_path):
         learned=(scores("failures_0", [0.7]),),
         seconds={"drive": 12.0},
     )
+    (tmp_path / "search" / "data").mkdir(parents=True)
     write_round(one, tmp_path)
     text = (tmp_path / "page.md").read_text()
     assert "# Round 1: kept" in text
+    assert f"`python scripts/view.py {tmp_path / 'search' / 'data'}`" in text
     assert "| searched | 5 | 1 | 1 | 0.6000 | 0.6080 | +0.8 |" in text
     assert "| learned scene | 3 | 2 |" in text
     assert f"| 0000000000000000 | log | {tmp_path.name} | cut_in | yes | hit <a car> | passes |" in text
