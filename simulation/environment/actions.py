@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from gymnasium import spaces
@@ -12,12 +12,14 @@ from driving.geometry import poses_out_of_frame_of
 from driving.names import unknown_name
 from driving.trajectory import Trajectory
 from simulation.ego.dynamics import HEADING, Commands
+from simulation.environment.arguments import require_type
 from simulation.rollout import Rollout
 
 MAX_POSE_M = 200.0
 """Largest coordinate of a pose in a trajectory action."""
 
 
+@runtime_checkable
 class Actions(Protocol):
     """A kind of action."""
 
@@ -40,13 +42,23 @@ class CommandActions:
     """Acceleration and steering rate, as shares of their limits; the bicycle model delays both, as in nuPlan.
 
     Raises:
-        ValueError: In `check` and `drive`, when an action has another shape, is NaN or out of range.
+        TypeError: When a limit is no number.
+        ValueError: When a limit is not finite and above 0; in `check` and `drive`, when an action has another shape,
+            is NaN or out of range.
     """
 
     max_accel_mps2: float = 6.0
     """Acceleration of an action of 1; -1 brakes as hard."""
     max_steering_rate_radps: float = 1.0
     """Rate of the steering angle of an action of 1, to the left."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_accel_mps2", "max_steering_rate_radps"):
+            limit = getattr(self, name)
+            require_type(name, limit, (int, float, np.number), "a number")
+            # A NaN is not above 0 either.
+            if not 0.0 < limit < np.inf:
+                raise ValueError(f"`{name}` must be finite and above 0, got {limit:g}.")
 
     @property
     def space(self) -> spaces.Box:
@@ -149,8 +161,12 @@ def actions_of(kind: str | Actions) -> Actions:
 
     Raises:
         KeyError: When no kind has that name.
+        TypeError: When it is neither a name nor a kind of actions.
     """
     if not isinstance(kind, str):
+        require_type(
+            "actions", kind, Actions, "`commands`, `trajectory`, or an object with `space`, `drive`, `check`"
+        )
         return kind
     if kind not in ACTIONS:
         raise KeyError(unknown_name("kind of actions named", kind, ACTIONS))

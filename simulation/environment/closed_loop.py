@@ -1,6 +1,6 @@
 """`NuPlanEnv`: one closed-loop drive as a Gymnasium environment."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from driving.scenario import Scenario
 from simulation.environment.actions import Actions, actions_of
+from simulation.environment.arguments import require_type
 from simulation.environment.encoders import Encoder, NearbyEncoder
 from simulation.environment.reward import DriveMonitor, RewardWeights, announce_reward_kernels, drive_up_to_now
 from simulation.environment.scenario_pool import ScenarioPool, scenario_pool
@@ -32,7 +33,7 @@ class NuPlanEnv(gymnasium.Env):
         self,
         *,
         data: Path | str | None = None,
-        scenarios: Sequence[str | Scenario] | ScenarioPool | None = None,
+        scenarios: Iterable[str | Scenario] | ScenarioPool | None = None,
         traffic: str = "nonreactive",
         actions: str | Actions = "commands",
         encoder: Callable[[], Encoder] = NearbyEncoder,
@@ -55,17 +56,30 @@ class NuPlanEnv(gymnasium.Env):
         Raises:
             FileNotFoundError: When the data root has no logs or no maps.
             KeyError: When a scenario, the traffic or the kind of actions is unknown.
-            ValueError: When the options of the traffic are wrong, or a render mode is given.
+            TypeError: When an argument has a wrong type.
+            ValueError: When the options of the traffic are wrong, the traffic is `open_loop`, which no action drives,
+                or a render mode is given.
         """
         if render_mode is not None:
-            raise ValueError(f"The environment renders nothing, got render_mode={render_mode!r}; view `env.log()`.")
-        announce_reward_kernels()
+            raise ValueError(
+                f"The environment renders nothing, got render_mode={render_mode!r}; view `env.unwrapped.log()`."
+            )
+        require_type("traffic", traffic, str, "a name such as `nonreactive`")
+        if not callable(encoder):
+            raise TypeError(f"`encoder` must be a class or a function that makes an encoder, got {encoder!r}.")
+        require_type("weights", weights, (RewardWeights, type(None)), "RewardWeights or None")
         traffic_mode(traffic)
+        if traffic == "open_loop":
+            raise ValueError(
+                "With traffic open_loop the ego repeats the log, whatever the action; use another traffic."
+            )
+        announce_reward_kernels()
         self.render_mode = None
-        self._pool = scenarios if isinstance(scenarios, ScenarioPool) else scenario_pool(data, scenarios)
+        self._pool = scenario_pool(data, scenarios)
         self._traffic = traffic
         self._actions = actions_of(actions)
         self._encoder = encoder()
+        require_type("encoder()", self._encoder, Encoder, "an object with `space`, `reset` and `encode`")
         self._weights = weights or RewardWeights()
         self._end_at_zero = end_at_zero
         self.action_space = self._actions.space
@@ -85,18 +99,26 @@ class NuPlanEnv(gymnasium.Env):
     ) -> tuple[Any, dict[str, Any]]:
         """Start a scenario: the named one, or one drawn at random.
 
+        A refused option affects neither the running episode nor later draws.
+
         Args:
             seed: Of the draws of scenarios and of traffic seeds, from here on.
             options: `scenario`, a name or id; `seed`, the seed of traffic that draws random numbers.
 
         Raises:
-            KeyError: When an option or the scenario is unknown; the running episode is not affected.
-            ValueError: When the scenario cannot be opened.
+            KeyError: When an option or the scenario is unknown.
+            TypeError: When `options` is no mapping, or its `seed` no whole number.
+            ValueError: When the seed is negative, or the scenario cannot be opened.
         """
-        options = options or {}
-        unknown = sorted(set(options) - set(OPTIONS))
+        options = {} if options is None else options
+        require_type("options", options, Mapping, f"a mapping with the keys {' and '.join(OPTIONS)}")
+        unknown = sorted(str(one) for one in set(options) - set(OPTIONS))
         if unknown:
             raise KeyError(f"reset takes the options {' and '.join(OPTIONS)}, got {', '.join(unknown)}.")
+        if "seed" in options:
+            require_type("seed", options["seed"], (int, np.integer), "a whole number from 0")
+            if options["seed"] < 0:
+                raise ValueError(f"`seed` must be a whole number from 0, got {options['seed']}.")
         named = options.get("scenario")
         name = None if named is None else self._pool.name_of(str(named))
         super().reset(seed=seed)

@@ -5,7 +5,7 @@ is `NearbyEncoder`; `RawObservations` hands out the `Observation` itself.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from gymnasium import spaces
@@ -22,6 +22,7 @@ from simulation.geometry.polylines import ChunkedLine, chunked_line, interpolate
 from simulation.metrics.nuplan.flat_map import flat_map
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Makes arrays of fixed size from observations."""
 

@@ -1,6 +1,7 @@
 """The scenarios of an environment: hand-made scenes, a data root, or opened scenarios that are passed in."""
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.scenario import Scenario
 from driving.synthetic.scenes import SCENES, scene
+from simulation.environment.arguments import require_type
 
 MAX_OPENED = 64
 """Scenarios that stay open, some MB each."""
@@ -70,21 +72,34 @@ class ScenarioPool:
         return f"{near} The environment has {len(self.names)} scenarios, see `env.unwrapped.scenario_names`."
 
 
-def scenario_pool(data: Path | str | None, scenarios: Sequence[str | Scenario] | None = None) -> ScenarioPool:
+def scenario_pool(
+    data: Path | str | None, scenarios: Iterable[str | Scenario] | ScenarioPool | None = None
+) -> ScenarioPool:
     """The scenarios of a data root, or the hand-made scenes; all of them or a selection.
 
     Args:
         data: nuPlan data root; None for the hand-made scenes.
-        scenarios: Names to choose, or opened scenarios that replace those of the data root; None for all.
+        scenarios: Names to choose, or opened scenarios or a pool that replace those of the data root; None for all.
 
     Raises:
         FileNotFoundError: When the data root has no logs or no maps.
         KeyError: When a name is unknown.
-        ValueError: When no scenario is left, or names and opened scenarios are mixed.
+        TypeError: When `data` is no path, or `scenarios` is a text or no list.
+        ValueError: When no scenario is left, names and opened scenarios are mixed, or a pool is given with `data`.
     """
-    opened = [one for one in scenarios or () if isinstance(one, Scenario)]
-    if scenarios is not None and opened:
-        if len(opened) < len(scenarios) or data is not None:
+    require_type("data", data, (str, os.PathLike, type(None)), "the path of a nuPlan data root, or None")
+    if isinstance(scenarios, ScenarioPool):
+        if data is not None:
+            raise ValueError("Give a pool of scenarios alone: without data.")
+        return scenarios
+    # A text would be read as a list of letters.
+    if isinstance(scenarios, str):
+        raise TypeError(f"`scenarios` must be a list of names or of Scenarios, got a text: use [{scenarios!r}].")
+    require_type("scenarios", scenarios, (Iterable, type(None)), "a list of names or of Scenarios, or None")
+    given = None if scenarios is None else tuple(scenarios)
+    opened = [one for one in given or () if isinstance(one, Scenario)]
+    if given is not None and opened:
+        if len(opened) < len(given) or data is not None:
             raise ValueError("Give opened scenarios alone: without names, and without data.")
         return ScenarioPool({one.scenario_id: partial(_same, one) for one in opened})
     openers: dict[str, Callable[[], Scenario]]
@@ -93,7 +108,7 @@ def scenario_pool(data: Path | str | None, scenarios: Sequence[str | Scenario] |
     else:
         openers = {entry.token: partial(open_scenario, entry) for entry in list_scenarios(DataRoot.find(data))}
     pool = ScenarioPool(openers)
-    return pool if scenarios is None else pool.only([str(one) for one in scenarios])
+    return pool if given is None else pool.only([str(one) for one in given])
 
 
 def _same(scenario: Scenario) -> Scenario:

@@ -8,7 +8,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from simulation.environment.closed_loop import NuPlanEnv
 from simulation.environment.encoders import ObservationSpace
-from simulation.environment.scenario_pool import ScenarioPool, scenario_pool
+from simulation.environment.scenario_pool import scenario_pool
 
 
 class NuPlanVectorEnv(SyncVectorEnv):
@@ -33,9 +33,7 @@ class NuPlanVectorEnv(SyncVectorEnv):
         """
         if num_envs < 1:
             raise ValueError(f"A vector environment needs at least 1 member, got num_envs={num_envs}.")
-        scenarios = arguments.pop("scenarios", None)
-        data = arguments.pop("data", None)
-        pool = scenarios if isinstance(scenarios, ScenarioPool) else scenario_pool(data, scenarios)
+        pool = scenario_pool(arguments.pop("data", None), arguments.pop("scenarios", None))
         members = [NuPlanEnv(scenarios=pool, **arguments) for _ in range(num_envs)]
         # Gymnasium would copy raw observations with their maps.
         copy = not isinstance(members[0].observation_space, ObservationSpace)

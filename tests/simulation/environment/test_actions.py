@@ -94,6 +94,21 @@ def test_commands_are_checked_without_driving():
         CommandActions().check(rollout, [2.0, 0.0])
 
 
+@pytest.mark.parametrize("limit", [0.0, -1.0, np.nan, np.inf])
+def test_limits_of_commands_are_above_zero(limit):
+    for name in ("max_accel_mps2", "max_steering_rate_radps"):
+        with pytest.raises(ValueError, match=f"`{name}` must be finite and above 0, got {limit:g}"):
+            CommandActions(**{name: limit})
+    with pytest.raises(TypeError, match="`max_accel_mps2` must be a number, got 'fast'"):
+        CommandActions(max_accel_mps2="fast")
+
+
+@pytest.mark.parametrize("wrong", [3, None, CommandActions])
+def test_other_objects_are_no_actions(wrong):
+    with pytest.raises(TypeError, match=r"`actions` must be `commands`, `trajectory`, or an object"):
+        actions_of(wrong)
+
+
 def test_kinds_have_names():
     assert isinstance(actions_of("trajectory"), TrajectoryActions)
     own = CommandActions(max_accel_mps2=3.0)

@@ -179,8 +179,52 @@ def test_wrong_settings_name_what_is_known():
         NuPlanEnv(traffic="reactiv")
     with pytest.raises(KeyError, match="Did you mean 'commands'"):
         NuPlanEnv(actions="comands")
-    with pytest.raises(ValueError, match="renders nothing"):
+    with pytest.raises(ValueError, match=r"renders nothing.*env.unwrapped.log"):
         NuPlanEnv(render_mode="human")
+    with pytest.raises(ValueError, match="With traffic open_loop the ego repeats the log"):
+        NuPlanEnv(traffic="open_loop")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"traffic": 3}, "`traffic` must be a name such as `nonreactive`, got 3"),
+        ({"traffic": None}, "`traffic` must be a name such as `nonreactive`, got None"),
+        ({"encoder": "nearby"}, "`encoder` must be a class or a function that makes an encoder, got 'nearby'"),
+        ({"encoder": dict}, r"`encoder\(\)` must be an object with `space`, `reset` and `encode`, got {}"),
+        ({"weights": {"score": 2.0}}, "`weights` must be RewardWeights or None, got {'score': 2.0}"),
+        ({"scenarios": "queue"}, "`scenarios` must be a list"),
+        ({"data": 3}, "`data` must be the path"),
+        ({"actions": 1}, "`actions` must be `commands`"),
+    ],
+)
+def test_settings_of_wrong_types_are_sentences(wrong, sentence):
+    with pytest.raises(TypeError, match=sentence):
+        NuPlanEnv(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "sentence"),
+    [
+        ("queue", TypeError, "`options` must be a mapping with the keys scenario and seed, got 'queue'"),
+        ([], TypeError, r"`options` must be a mapping .* got \[\]"),
+        ({3: 1, "scene": 2}, KeyError, "takes the options scenario and seed, got 3, scene"),
+        ({"seed": -1}, ValueError, "`seed` must be a whole number from 0, got -1"),
+        *(
+            ({"seed": seed}, TypeError, "`seed` must be a whole number from 0, got")
+            for seed in (1.5, "7", None, [7], np.nan, True)
+        ),
+    ],
+)
+def test_a_refused_option_does_not_change_the_next_draws(options, error, sentence):
+    env, other = NuPlanEnv(), NuPlanEnv()
+    for one in (env, other):
+        one.reset(seed=3)
+    with pytest.raises(error, match=sentence):
+        env.reset(seed=8, options=options)
+    drawn, expected = env.reset()[1], other.reset()[1]
+    assert (drawn["scenario"], drawn["traffic_seed"]) == (expected["scenario"], expected["traffic_seed"])
+    assert env.reset(options={"seed": np.int64(5)})[1]["traffic_seed"] == 5
 
 
 def test_raw_observations_are_those_of_planners():

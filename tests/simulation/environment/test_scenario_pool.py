@@ -37,6 +37,27 @@ def test_wrong_selections_are_sentences(tmp_path):
         scenario_pool(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("data", "scenarios", "sentence"),
+    [
+        (None, "queue", r"`scenarios` must be a list .* use \['queue'\]"),
+        (None, 5, "`scenarios` must be a list of names or of Scenarios, or None, got 5"),
+        (7, None, "`data` must be the path of a nuPlan data root, or None, got 7"),
+    ],
+)
+def test_arguments_of_wrong_types_are_sentences(data, scenarios, sentence):
+    with pytest.raises(TypeError, match=sentence):
+        scenario_pool(data, scenarios)
+
+
+def test_a_generator_and_a_pool_are_selections():
+    pool = scenario_pool(None, (name for name in ("queue", "cut_in")))
+    assert pool.names == ("queue", "cut_in")
+    assert scenario_pool(None, pool) is pool
+    with pytest.raises(ValueError, match="without data"):
+        scenario_pool("worlds", pool)
+
+
 def test_of_many_scenarios_only_the_nearest_is_named():
     pool = ScenarioPool({f"scenario_{number}": lambda: scene("queue") for number in range(40)})
     with pytest.raises(KeyError, match=r"Did you mean 'scenario_7'\? The environment has 40 scenarios"):
