@@ -15,7 +15,8 @@ class NuPlanVectorEnv(SyncVectorEnv):
     """N environments that share their opened scenarios.
 
     Member i of `reset(seed=S)` is reset with seed S + i. For several processes, wrap single environments:
-    `gymnasium.make_vec(ENVIRONMENT_ID, num_envs=N, vectorization_mode="async")`.
+    `gymnasium.make_vec(ENVIRONMENT_ID, num_envs=N, vectorization_mode="async")`. There, a wrong action is found by
+    the process of its member, and ends the vector environment.
     """
 
     def __init__(
