@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import time
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import tyro
 from command_line import CommonArguments, errors, print_line, progress, require_count, run
@@ -27,6 +28,7 @@ from rich.progress import Progress, TaskID
 
 from distill.flywheel.config import MIX, FlywheelConfig
 from distill.flywheel.page import write_index, write_round
+from distill.flywheel.results import Round
 from distill.flywheel.rounds import run_flywheel
 
 
@@ -87,8 +89,15 @@ def main(arguments: Arguments) -> None:
     roots = {name: tuple(root.resolve() for root in given[name]) for name in ("data", "validate", "test", "labels")}
     config = FlywheelConfig(**{**given, **roots, "output": arguments.output.resolve()})
     began_s = time.perf_counter()
-    result = run_flywheel(config, StageBars(arguments), write_round)
-    write_index(result, config.output)
+    finished: list[Round] = []
+
+    def write_pages(one: Round, folder: Path) -> None:
+        finished.append(one)
+        write_round(one, folder)
+        write_index(config, finished)
+
+    result = run_flywheel(config, StageBars(arguments), write_pages)
+    write_index(config, result.rounds, result)
     for before, after in zip(result.before, result.after, strict=True):
         print_line(
             f"{before.name}: {before.num_failures} -> {after.num_failures} failures of {len(before.drives)},"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from distill.flywheel.config import FlywheelConfig
 from distill.flywheel.results import DATA, WAYS, Driven, FlywheelResult, Round, SetScore, counted
 from driving.text import printable
 from simulation.files import write_atomically
@@ -18,7 +19,9 @@ CHANGE = 0.05
 """Change of a drive's score from which a page lists it."""
 
 Row = tuple[str, ...]
-CHANGED = ("scenario", "log", "score before", "after", "reason")
+Change = tuple[str, Driven, Driven]
+"""Name of the validation set, and the drive of a scenario before and after the round."""
+CHANGED = ("set", "scenario", "log", "score before", "after", "reason")
 """Columns of a table of changed drives."""
 
 
@@ -29,6 +32,8 @@ class Section(NamedTuple):
     text: str
     columns: Row = ()
     rows: Sequence[Row] = ()
+    pages: Sequence[tuple[str, str]] = ()
+    """Titles and paths, without suffix, of other pages."""
 
 
 def write_round(one: Round, folder: Path) -> None:
@@ -37,40 +42,52 @@ def write_round(one: Round, folder: Path) -> None:
     _write(f"Round {one.number}: {verdict}", [*_round_sections(one), *_view_section(folder)], folder / "page")
 
 
-def write_index(result: FlywheelResult, folder: Path) -> None:
-    """Write `index.md` and `index.html` of all rounds."""
+def write_index(config: FlywheelConfig, rounds: Sequence[Round], result: FlywheelResult | None = None) -> None:
+    """Write `index.md` and `index.html` of the rounds so far into the output folder.
+
+    Args:
+        config: Of the flywheel.
+        rounds: Finished ones.
+        result: After the last round.
+    """
     rows = [
         (
             f"{one.number}",
             "kept" if one.is_kept else "rolled back",
             one.reason,
+            f"{_num_failures(one.before)} -> {_num_failures(one.after)}",
             f"{len(one.failures)}",
             f"{sum(one.neighbours['proved'].values())}",
             f"{one.states}",
             f"{sum(one.seconds.values()):.0f} s",
         )
-        for one in result.rounds
+        for one in rounds
     ]
-    columns = ("round", "result", "reason", "failures", "neighbours", "states", "time")
-    sections = [
-        Section(
-            "Test sets",
-            "Before the first round and after the last one; they decide nothing.",
-            *_compared(result.before, result.after),
-        ),
-        Section(
-            "Rounds", f"{result.seconds:.0f} s with all stages; pages in the folders of the rounds.", columns, rows
-        ),
-    ]
-    _write("Flywheel", sections, folder / "index")
+    columns = ("round", "result", "reason", "validation failures", "failures", "neighbours", "states", "time")
+    pages = [(f"Round {one.number}", f"round_{one.number}/page") for one in rounds]
+    title = f"{len(rounds)} of {config.rounds} are finished."
+    settings: list[Row] = [("student before", f"{config.student}"), ("seed", f"{config.seed}")]
+    for name in ("data", "labels", "validate", "test"):
+        settings += [(name, f"{root}") for root in getattr(config, name)]
+    sections = [Section("Rounds", title, columns, rows, pages)]
+    if result is not None:
+        sections[0] = Section("Rounds", f"{result.seconds:.0f} s with all stages.", columns, rows, pages)
+        settings.append(("student after", f"{result.student}"))
+        text = "Before the first round and after the last one; they decide nothing."
+        sections.insert(0, Section("Test sets", text, *_compared(result.before, result.after)))
+    sections.append(Section("Settings", "All settings are in flywheel.json.", ("setting", "value"), settings))
+    _write("Flywheel", sections, config.output / "index")
 
 
 def _round_sections(one: Round) -> Iterator[Section]:
-    remains = "The new student remains." if one.is_kept else "The student of before remains."
-    yield Section("Decision", f"{one.reason} {remains}", *_compared(one.before, one.after))
+    remains = "The new student remains" if one.is_kept else "The student of before remains"
+    where = f"; the new one is in {one.student}." if one.student is not None and not one.is_kept else "."
+    where = f": {one.student}." if one.is_kept else where
+    columns, rows = _compared(one.before, one.after)
+    yield Section("Decision", f"{one.reason} {remains}{where}", columns, rows, [("All rounds", "../index")])
     yield _failed_section(one)
     yield _generated_section(one)
-    changes = [pair for old, new in zip(one.before, one.after, strict=True) for pair in _pairs(old, new)]
+    changes = [change for old, new in zip(one.before, one.after, strict=True) for change in _changes(old, new)]
     yield _better_section(one, changes)
     if one.student is not None:
         yield _worse_section(changes)
@@ -98,11 +115,11 @@ def _generated_section(one: Round) -> Section:
     return Section("What was generated", text, ("way", "drawn", "proved solvable"), rows)
 
 
-def _better_section(one: Round, changes: Sequence[tuple[Driven, Driven]]) -> Section:
+def _better_section(one: Round, changes: Sequence[Change]) -> Section:
     learned = [drive for score in one.learned for drive in score.drives]
     passed = sum(not drive.is_failure for drive in learned)
-    repaired = [pair for pair in changes if pair[0].is_failure and not pair[1].is_failure]
-    gained = [pair for pair in changes if pair not in repaired and pair[1].score - pair[0].score >= CHANGE]
+    repaired = [one for one in changes if one[1].is_failure and not one[2].is_failure]
+    gained = [one for one in changes if one not in repaired and one[2].score - one[1].score >= CHANGE]
     if one.student is None:
         return Section("What got better", "Nothing was trained.")
     solvable = "the 1 solvable failure" if len(learned) == 1 else f"{passed} of the {len(learned)} solvable failures"
@@ -112,18 +129,18 @@ def _better_section(one: Round, changes: Sequence[tuple[Driven, Driven]]) -> Sec
         f" validation sets it passes {counted(len(repaired), 'scenario')} that failed before, and"
         f" {counted(len(gained), 'other')} gained {100 * CHANGE:g} points or more."
     )
-    rows = [_change(*pair, pair[0].reason) for pair in [*repaired, *gained][:MAX_LISTED]]
+    rows = [_change(change, change[1].reason) for change in [*repaired, *gained][:MAX_LISTED]]
     return Section("What got better", text, CHANGED, rows)
 
 
-def _worse_section(changes: Sequence[tuple[Driven, Driven]]) -> Section:
-    broken = [pair for pair in changes if pair[1].is_failure and not pair[0].is_failure]
-    lost = [pair for pair in changes if pair not in broken and pair[0].score - pair[1].score >= CHANGE]
+def _worse_section(changes: Sequence[Change]) -> Section:
+    broken = [one for one in changes if one[2].is_failure and not one[1].is_failure]
+    lost = [one for one in changes if one not in broken and one[1].score - one[2].score >= CHANGE]
     text = (
         f"In the validation sets the new student fails in {counted(len(broken), 'scenario')} that passed before, and"
         f" {counted(len(lost), 'other')} lost {100 * CHANGE:g} points or more."
     )
-    rows = [_change(*pair, pair[1].reason) for pair in [*broken, *lost][:MAX_LISTED]]
+    rows = [_change(change, change[2].reason) for change in [*broken, *lost][:MAX_LISTED]]
     return Section("What got worse", text, CHANGED, rows)
 
 
@@ -174,13 +191,18 @@ def _compared(before: Sequence[SetScore], after: Sequence[SetScore]) -> tuple[Ro
     return ("set", "scenarios", "failures before", "after", "score before", "after", "points"), rows
 
 
-def _pairs(old: SetScore, new: SetScore) -> list[tuple[Driven, Driven]]:
+def _num_failures(sets: Sequence[SetScore]) -> int:
+    return sum(one.num_failures for one in sets)
+
+
+def _changes(old: SetScore, new: SetScore) -> list[Change]:
     later = {one.token: one for one in new.drives}
-    return [(one, later[one.token]) for one in old.drives]
+    return [(old.name, one, later[one.token]) for one in old.drives]
 
 
-def _change(old: Driven, new: Driven, reason: str) -> Row:
-    return (new.token, new.log_name, f"{old.score:.2f}", f"{new.score:.2f}", reason)
+def _change(change: Change, reason: str) -> Row:
+    name, old, new = change
+    return (name, new.token, new.log_name, f"{old.score:.2f}", f"{new.score:.2f}", reason)
 
 
 def _write(title: str, sections: Sequence[Section], path: Path) -> None:
@@ -190,6 +212,8 @@ def _write(title: str, sections: Sequence[Section], path: Path) -> None:
         if section.rows:
             lines += [_line(section.columns), _line(["---"] * len(section.columns))]
             lines += [*(_line(row) for row in section.rows), ""]
+        if section.pages:
+            lines += [", ".join(f"[{name}]({page}.md)" for name, page in section.pages), ""]
     write_atomically(path.with_suffix(".md"), "\n".join(lines).encode())
     environment = Environment(
         loader=PackageLoader("distill.flywheel", "templates"), autoescape=select_autoescape(["html", "j2"])

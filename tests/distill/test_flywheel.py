@@ -367,14 +367,27 @@ def test_pages_show_what_failed_what_got_better_and_what_got_worse(tmp_path):
     assert "it passes 1 scenario that failed before, and 1 other gained 5 points or more." in text
     assert "fails in 1 scenario that passed before, and 1 other lost 5 points or more." in text
     better, worse = text.split("## What got better")[1].split("## What got worse")
-    assert "| 0000000000000000 | log | 0.00 | 0.80 | hit \\| a car |" in better
-    assert "| 0000000000000001 | log | 0.90 | 0.00 | hit \\| a car |" in worse
-    assert "| 0000000000000003 | log | 0.70 | 0.90 |" in better
-    assert "| 0000000000000004 | log | 0.70 | 0.60 |" in worse
+    assert "| searched | 0000000000000000 | log | 0.00 | 0.80 | hit \\| a car |" in better
+    assert "| searched | 0000000000000001 | log | 0.90 | 0.00 | hit \\| a car |" in worse
+    assert "| searched | 0000000000000003 | log | 0.70 | 0.90 |" in better
+    assert "| searched | 0000000000000004 | log | 0.70 | 0.60 |" in worse
+    assert f"The new student remains: {tmp_path}." in text
+    assert "[All rounds](../index.md)" in text
+    assert '<a href="../index.html">All rounds</a>' in (tmp_path / "page.html").read_text()
     assert "0000000000000002" not in better + worse
     assert "hit &lt;a car&gt;" in (tmp_path / "page.html").read_text()
     write_round(replace(one, student=None, is_kept=False, after=one.before, learned=()), tmp_path / "untrained")
     assert "The new student" not in (tmp_path / "untrained" / "page.md").read_text()
+    config = FlywheelConfig(student="student", data=(tmp_path / "towns",), output=tmp_path, rounds=2, seed=6)
+    write_index(config, [one])
+    text = (tmp_path / "index.md").read_text()
+    assert "1 of 2 are finished." in text
+    assert "| 1 | kept | because | 1 -> 1 | 1 | 2 | 77 | 12 s |" in text
+    assert "[Round 1](round_1/page.md)" in text
+    assert f"| seed | 6 |\n| data | {tmp_path / 'towns'} |" in text
     result = FlywheelResult(rounds=(one,), student=tmp_path, before=one.before, after=one.after, seconds=12.0)
-    write_index(result, tmp_path)
-    assert "| 1 | kept | because | 1 | 2 | 77 | 12 s |" in (tmp_path / "index.md").read_text()
+    write_index(config, result.rounds, result)
+    text = (tmp_path / "index.md").read_text()
+    assert "12 s with all stages." in text
+    assert "| searched | 5 | 1 | 1 | 0.6000 | 0.6080 | +0.8 |" in text
+    assert f"| student after | {tmp_path} |" in text
