@@ -78,8 +78,7 @@ def generated_motions(count: int, seed: int = 0) -> Float32[np.ndarray, "motions
 def slow_turns(seed: int = 0) -> Float32[np.ndarray, "motions 41 3"]:
     """Generated motions at up to 4 m/s on average that turn by at least 2 degrees a metre, up to a right angle or so.
 
-    Logs have few: cars brake before a turn and seldom creep through it. Without such entries a student that brakes in
-    a turn has only candidates that leave its lane.
+    Logs have few: cars brake before a turn and seldom creep through it.
     """
     motions = generated_motions(_NUM_GENERATED, seed)
     length_m = np.hypot(*np.diff(motions[..., :2], axis=1).transpose(2, 0, 1)).sum(axis=1)
