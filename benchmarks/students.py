@@ -204,7 +204,7 @@ def write(
     left_out = selection_lines(runs)
     for line in left_out:
         console.print(line, markup=False, soft_wrap=True)
-    made = [*(f"- {line}" for line in left_out), "", *how_it_was_made(runs)] if left_out else how_it_was_made(runs)
+    made = [*how_it_was_made(runs), *(f"- {line}" for line in left_out)]
     text = "\n".join(["# Students in closed loop", "", *(table.markdown() for table in tables), *made, ""])
     write_atomically(arguments.output / "students.md", text.encode())
     values = {

@@ -65,24 +65,24 @@ def write_index(config: FlywheelConfig, rounds: Sequence[Round], result: Flywhee
     ]
     columns = ("round", "result", "reason", "validation failures", "failures", "neighbours", "states", "time")
     pages = [(f"Round {one.number}", f"round_{one.number}/page") for one in rounds]
-    title = f"{len(rounds)} of {config.rounds} are finished."
+    progress = f"{len(rounds)} of {config.rounds} are finished."
     settings: list[Row] = [("student before", f"{config.student}"), ("seed", f"{config.seed}")]
     for name in ("data", "labels", "validate", "test"):
         settings += [(name, f"{root}") for root in getattr(config, name)]
-    sections = [Section("Rounds", title, columns, rows, pages)]
+    sections = []
     if result is not None:
-        sections[0] = Section("Rounds", f"{result.seconds:.0f} s with all stages.", columns, rows, pages)
+        progress = f"{result.seconds:.0f} s with all stages."
         settings.append(("student after", f"{result.student}"))
         text = "Before the first round and after the last one; they decide nothing."
-        sections.insert(0, Section("Test sets", text, *_compared(result.before, result.after)))
+        sections.append(Section("Test sets", text, *_compared(result.before, result.after)))
+    sections.append(Section("Rounds", progress, columns, rows, pages))
     sections.append(Section("Settings", "All settings are in flywheel.json.", ("setting", "value"), settings))
     _write("Flywheel", sections, config.output / "index")
 
 
 def _round_sections(one: Round) -> Iterator[Section]:
-    remains = "The new student remains" if one.is_kept else "The student of before remains"
-    where = f"; the new one is in {one.student}." if one.student is not None and not one.is_kept else "."
-    where = f": {one.student}." if one.is_kept else where
+    remains = "The new student remains." if one.is_kept else "The student of before remains."
+    where = "" if one.student is None else f" The new one is in {one.student}."
     columns, rows = _compared(one.before, one.after)
     yield Section("Decision", f"{one.reason} {remains}{where}", columns, rows, [("All rounds", "../index")])
     yield _failed_section(one)

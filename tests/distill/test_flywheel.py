@@ -371,7 +371,7 @@ def test_pages_show_what_failed_what_got_better_and_what_got_worse(tmp_path):
     assert "| searched | 0000000000000001 | log | 0.90 | 0.00 | hit \\| a car |" in worse
     assert "| searched | 0000000000000003 | log | 0.70 | 0.90 |" in better
     assert "| searched | 0000000000000004 | log | 0.70 | 0.60 |" in worse
-    assert f"The new student remains: {tmp_path}." in text
+    assert f"The new student remains. The new one is in {tmp_path}." in text
     assert "[All rounds](../index.md)" in text
     assert '<a href="../index.html">All rounds</a>' in (tmp_path / "page.html").read_text()
     assert "0000000000000002" not in better + worse
