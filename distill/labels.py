@@ -5,7 +5,7 @@ Files are replaced atomically, so an interrupted labelling resumes where it stop
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8
 
 from distill.contract import SUB_SCORES, Future, Teacher
-from distill.states import State
+from distill.states import State, StateSettings, drawn_variations
 from driving.geometry import poses_in_frame_of
 from driving.observation import Observation
 from planning.neural.features import FEATURE_NAMES, FeatureBuilder, Features, nearest_agents
@@ -236,11 +236,15 @@ class LabelStore:
             maps.add(map_name)
         return LabelSources(frozenset(ids), frozenset(maps))
 
-    def read(self) -> LabelledStates:
-        """All labels, in the order of the parts' names.
+    def read(self, leave_out: Collection[str] = ()) -> LabelledStates:
+        """Labels in the order of the parts' names.
+
+        Args:
+            leave_out: Variations of `distill.states` whose scenarios are left out.
 
         Raises:
-            ValueError: When the folder holds no labelled state, or a file is damaged.
+            ValueError: When no labelled state remains, a file is damaged, or one does not say which variations its
+                scenario was drawn from.
         """
         parts = []
         for path in sorted(self.folder.glob("*.parquet")):
@@ -248,10 +252,11 @@ class LabelStore:
                 table = pq.read_table(path)
             except pa.ArrowInvalid as error:
                 raise ValueError(f"{path} is damaged: {error}. Delete it and label again.") from error
-            if len(table):
+            if len(table) and not (leave_out and _variations_of(table, path).intersection(leave_out)):
                 parts.append(self._states(table))
         if not parts:
-            raise ValueError(f"{self.folder} holds no labelled state.")
+            left_out = f" besides those of scenarios with {', '.join(leave_out)}" if leave_out else ""
+            raise ValueError(f"{self.folder} holds no labelled state{left_out}.")
         return joined(parts)
 
     def _path(self, name: str) -> Path:
@@ -291,6 +296,21 @@ def joined(parts: Sequence[LabelledStates]) -> LabelledStates:
         agents_ahead=np.concatenate([part.agents_ahead for part in parts]),
         features={name: np.concatenate([part.features[name] for part in parts]) for name in FEATURE_NAMES},
     )
+
+
+def _variations_of(table: pa.Table, path: Path) -> frozenset[str]:
+    """Variations of the scenarios of a part."""
+    settings = json.loads(table.schema.metadata.get(MADE_WITH, "{}"))
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
+    }
+    fields.pop("driven_by", None)
+    if not fields:
+        raise ValueError(
+            f"{path} does not say which variations its scenario was drawn from. Label again with scripts/label.py."
+        )
+    scenario_ids = set(table["scenario_id"].to_pylist())
+    return frozenset().union(*(drawn_variations(each, StateSettings(**fields)).names for each in scenario_ids))
 
 
 def _table(states: LabelledStates | None) -> pa.Table:

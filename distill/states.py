@@ -5,6 +5,7 @@ Off-path states are what makes a student recover: the teacher labels them from w
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from simulation.rollout import Rollout, run_lockstep
 
 LOGGED, SHIFTED, ON_POLICY = "logged", "shifted", "reached"
 """Kinds of states, as label files name them: on the log, moved away from it, visited by a planner in closed loop."""
+VARIATIONS = ("unlit", "empty", "short_sight", "followed")
+"""Of scenarios: without traffic lights, without agents, agents near the ego only, a vehicle behind the ego."""
 MAX_EXAMPLE_GAP_M = 4.0
 """A planner that is farther from where the log is at that time has no example to imitate."""
 FOLLOWER_GAP_S, FOLLOWER_GAP_M = (0.6, 1.8), (6.0, 9.0)
@@ -58,7 +61,7 @@ class StateSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("unlit_share", "empty_share", "short_sight_share", "followed_share"):
+        for name in (f"{variation}_share" for variation in VARIATIONS):
             if not 0.0 <= (share := getattr(self, name)) <= 1.0:
                 raise ValueError(f"`{name}` is a share from 0 to 1, got {share:g}.")
 
@@ -139,26 +142,40 @@ class Variation:
         return future if self.is_example else replace(future, ego_poses=None)
 
 
+class DrawnVariations(NamedTuple):
+    """Variations that are drawn for a scenario, and what two of them depend on."""
+
+    names: frozenset[str]
+    """Of `VARIATIONS`."""
+    sight_m: float
+    """Distance to which agents are seen with short sight."""
+    follower: np.random.Generator
+    """Draws the vehicle that follows."""
+
+
+def drawn_variations(scenario_id: str, settings: StateSettings) -> DrawnVariations:
+    """Variations of a scenario, as its id and the seed say."""
+    number = int(scenario_id, 16) % 2**32
+    # Generators of their own leave the draws of the shifted states as they are.
+    rng, follower = (np.random.default_rng([settings.seed, number, part]) for part in (1, 2))
+    shares = [getattr(settings, f"{name}_share") for name in VARIATIONS]
+    is_drawn = [*(rng.random(len(VARIATIONS) - 1) < shares[:-1]), follower.random() < shares[-1]]
+    names = frozenset(name for name, drawn in zip(VARIATIONS, is_drawn, strict=True) if drawn)
+    return DrawnVariations(names=names, sight_m=rng.uniform(*settings.sight_m), follower=follower)
+
+
 def varied(scenario: Scenario, settings: StateSettings) -> Variation:
     """The scenario without traffic lights or agents, with a follower or short sight, as its id and the seed say."""
-    # A generator of its own leaves the draws of the shifted states as they are.
-    number = int(scenario.scenario_id, 16) % 2**32
-    rng = np.random.default_rng([settings.seed, number, 1])
-    is_unlit, is_empty, is_short_sighted = rng.random(3) < (
-        settings.unlit_share,
-        settings.empty_share,
-        settings.short_sight_share,
-    )
+    drawn = drawn_variations(scenario.scenario_id, settings)
     known = scenario
-    if is_unlit:
+    if "unlit" in drawn.names:
         known = replace(known, traffic_lights=TrafficLights.none(known.traffic_lights.num_steps))
-    if is_empty:
+    if "empty" in drawn.names:
         known = replace(known, agents=AgentTracks.none(known.agents.num_steps))
-    follows = np.random.default_rng([settings.seed, number, 2])
-    if follows.random() < settings.followed_share:
-        known = with_follower(known, follows)
-    seen = with_sight(known, rng.uniform(*settings.sight_m)) if is_short_sighted else known
-    return Variation(seen=seen, known=known, is_example=not (is_unlit or is_empty or is_short_sighted))
+    if "followed" in drawn.names:
+        known = with_follower(known, drawn.follower)
+    seen = with_sight(known, drawn.sight_m) if "short_sight" in drawn.names else known
+    return Variation(seen=seen, known=known, is_example=drawn.names <= {"followed"})
 
 
 def with_sight(scenario: Scenario, sight_m: float) -> Scenario:

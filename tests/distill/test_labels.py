@@ -1,12 +1,13 @@
 """Label files: round trip, resuming, and refusal of labels with another header."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from distill.labels import HEADER, LabelHeader, LabelStore
+from distill.states import StateSettings
 from distill.teacher import RuleTeacher
 
 
@@ -54,6 +55,22 @@ def test_a_part_of_other_settings_is_refused(tmp_path, header, labelled):
     assert not store.has("two", {"every_steps": 10})
     with pytest.raises(ValueError, match=r"one\.parquet was made with every_steps 15, expected 10. Label into"):
         store.has("one", {"every_steps": 10})
+
+
+def test_scenarios_with_a_variation_can_be_left_out(tmp_path, header, labelled):
+    store = LabelStore(tmp_path, header)
+    driven = {"driven_by": "student"}
+    store.write("plain", labelled.take(np.arange(2)), settings={**asdict(StateSettings()), **driven})
+    unlit = asdict(StateSettings(unlit_share=1.0, followed_share=1.0))
+    store.write("unlit", labelled.take(np.arange(2, 5)), settings={**unlit, **driven})
+    assert [len(store.read(names)) for names in ((), ("unlit",), ("followed",), ("empty",))] == [5, 2, 2, 5]
+    store.write("earlier", labelled.take(np.arange(1)))
+    with pytest.raises(ValueError, match=r"earlier\.parquet does not say which variations"):
+        store.read(("empty",))
+    only = LabelStore(tmp_path / "only", header)
+    only.write("unlit", labelled, settings=unlit)
+    with pytest.raises(ValueError, match="holds no labelled state besides those of scenarios with unlit"):
+        only.read(("unlit",))
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,8 @@ def test_missing_arguments_raise(command, made, tmp_path):
         train(command, made, tmp_path, labels=())
     with pytest.raises(ValueError, match="rounds need scenarios to drive"):
         train(command, made, tmp_path, rounds=1)
+    with pytest.raises(ValueError, match=r"No variation 'unlitt'\. Did you mean 'unlit'"):
+        train(command, made, tmp_path, leave_out=("unlitt",))
     with pytest.raises(KeyError, match="Did you mean 'rules'"):
         train(command, made, tmp_path, teacher="rule")
 
