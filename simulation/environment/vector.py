@@ -1,11 +1,12 @@
 """`NuPlanVectorEnv`: several drives in one process, in lockstep."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from simulation.environment.arguments import require_type
 from simulation.environment.closed_loop import NuPlanEnv
 from simulation.environment.encoders import ObservationSpace
 from simulation.environment.scenario_pool import scenario_pool
@@ -40,6 +41,26 @@ class NuPlanVectorEnv(SyncVectorEnv):
         copy = not isinstance(members[0].observation_space, ObservationSpace)
         super().__init__([partial(_itself, one) for one in members], copy=copy, autoreset_mode=autoreset_mode)
 
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start a scenario in each member.
+
+        Args:
+            seed: S for seeds S, S + 1, ..., or one seed of each member.
+            options: Of `NuPlanEnv.reset`, for each member; Gymnasium's `reset_mask` resets some of them.
+
+        Raises:
+            KeyError: When an option or the scenario is unknown.
+            TypeError: When a seed or an option has a wrong type.
+            ValueError: When a seed is negative, or their number wrong; no member was reset then.
+        """
+        if isinstance(seed, np.integer):
+            seed = int(seed)
+        elif seed is not None and not isinstance(seed, int):
+            seed = [None if one is None else _member_seed(number, one) for number, one in enumerate(seed)]
+        return super().reset(seed=seed, options=options)
+
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Drive one step in all members.
 
@@ -57,6 +78,14 @@ class NuPlanVectorEnv(SyncVectorEnv):
                 except ValueError as error:
                     raise ValueError(f"Member {number}: {error} No member moved.") from error
         return super().step(actions)
+
+
+def _member_seed(number: int, seed: object) -> int:
+    expected = "a whole number from 0, or None"
+    require_type(f"seed[{number}]", seed, (int, np.integer), expected)
+    if (whole := int(cast("int", seed))) < 0:
+        raise ValueError(f"`seed[{number}]` must be {expected}, got {whole}. No member was reset.")
+    return whole
 
 
 def _itself(member: NuPlanEnv) -> NuPlanEnv:

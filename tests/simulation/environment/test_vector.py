@@ -99,6 +99,27 @@ def test_raw_observations_are_not_copied():
     assert [one.iteration for one in observed] == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("seeds", "error", "match"),
+    [
+        ([1, -1], ValueError, r"`seed\[1\]` must be a whole number from 0, or None, got -1\. No member was reset"),
+        ([1, "2"], TypeError, r"`seed\[1\]` must be a whole number from 0, or None, got '2'"),
+        ([1], ValueError, "length must match num_envs=2"),
+    ],
+)
+def test_a_wrong_seed_resets_no_member(seeds, error, match):
+    vector = NuPlanVectorEnv(2)
+    vector.reset(seed=3)
+    before = [member._rollout for member in vector.envs]
+    with pytest.raises(error, match=match):
+        vector.reset(seed=seeds)
+    assert [member._rollout for member in vector.envs] == before
+    vector.reset(seed=np.array([4, 5]))
+    first = [member._rollout.scenario.scenario_id for member in vector.envs]
+    vector.reset(seed=np.int64(4))
+    assert [member._rollout.scenario.scenario_id for member in vector.envs] == first
+
+
 def test_a_vector_needs_a_member():
     with pytest.raises(ValueError, match="at least 1 member"):
         NuPlanVectorEnv(0)
