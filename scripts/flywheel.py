@@ -6,8 +6,8 @@ r"""Improve a student on its own failures, in rounds without a person in between
 
 A round drives the data and searches for failures, generates neighbours of each failure, proves that they are
 solvable, lets the teacher label them, trains with replay, and drives the validation sets. It is kept when the
-validation sets have fewer failures and none lost more than --max-loss; otherwise the student of before remains. The
-test sets decide nothing. docs/flywheel.md describes the stages.
+validation sets have fewer failures and none is more than --max-loss below the first student; otherwise the student of
+before remains. The test sets decide nothing. docs/flywheel.md describes the stages.
 
 The same command continues after an interruption at any point. OUTPUT/round_N/page.html shows what failed, what was
 generated, what got better and worse, OUTPUT/index.html all rounds.

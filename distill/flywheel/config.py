@@ -79,7 +79,7 @@ class FlywheelConfig:
     mix: tuple[float, ...] = MIX
     """Shares of the trained weights in those of the new student, tried in this order until the round is kept."""
     max_loss: float = 0.005
-    """Score that a validation set may lose in a round that is kept."""
+    """Score that a validation set may lose in all rounds together; a round that loses more is rolled back."""
     backend: Literal["process", "ray"] = "process"
     """Local processes, or Ray; equal results."""
     workers: int = 1

@@ -35,6 +35,15 @@ STAGES = ("drive", "search", "failures", "neighbours", "labels", "training")
 """Of a round; the students and their evaluations follow."""
 
 
+class Validated(NamedTuple):
+    """Validation sets, driven by two students."""
+
+    start: Sequence[SetScore]
+    """By the student that the flywheel begins with."""
+    present: Sequence[SetScore]
+    """By the present one."""
+
+
 class Attempt(NamedTuple):
     """The student with one share of the trained weights."""
 
@@ -90,16 +99,17 @@ def _run(config: FlywheelConfig, report: Report, on_round: Callable[[Round, Path
             run_stage(start / "replay", lambda folder: _label_replay(config, student, folder, report), report)
         )
     validation, test = sets_of(config.validate), sets_of(config.test)
-    before = _driven(config, student, validation, start / "validation", report)
-    require_failures(before)
+    first = _driven(config, student, validation, start / "validation", report)
+    require_failures(first)
+    validated = Validated(first, first)
     test_before = _driven(config, student, test, start / "test", report)
     rounds: list[Round] = []
     learned: list[Path] = []
     for number in range(1, config.rounds + 1):
-        done = _run_round(config, number, student, LabelFolders(replay, learned), before, report)
+        done = _run_round(config, number, student, LabelFolders(replay, learned), validated, report)
         if done.is_kept:
             assert done.student is not None
-            student, before = done.student, list(done.after)
+            student, validated = done.student, validated._replace(present=done.after)
         if done.states:
             learned.append(config.output / f"round_{number}" / "labels")
         rounds.append(done)
@@ -122,10 +132,11 @@ def _run_round(
     number: int,
     student: Path,
     labels: LabelFolders,
-    before: Sequence[SetScore],
+    validated: Validated,
     report: Report,
 ) -> Round:
     """A round with the present student, its validation scores, and the labels of the replay and of earlier rounds."""
+    before = validated.present
     folder = config.output / f"round_{number}"
 
     def stage(name: str, work: Callable[[Path], None]) -> Path:
@@ -144,7 +155,7 @@ def _run_round(
     sets = [*sets_of(config.validate), *failed_sets(failed)]
     attempts: list[Attempt] = []
     for share in config.mix:
-        attempts.append(_attempt(config, share, student, trained, sets, before, folder, report))
+        attempts.append(_attempt(config, share, student, trained, sets, validated, folder, report))
         if attempts[-1].is_kept:
             break
     # Without one that is kept, the first one is reported.
@@ -171,7 +182,7 @@ def _attempt(
     student: Path,
     trained: Path,
     sets: Sequence[DrivenSet],
-    before: Sequence[SetScore],
+    validated: Validated,
     folder: Path,
     report: Report,
 ) -> Attempt:
@@ -183,14 +194,14 @@ def _attempt(
         student: The present one.
         trained: Folder of the training.
         sets: Validation sets, then failures of the round.
-        before: Scores of the validation sets with the present student.
+        validated: Scores of the validation sets up to now.
         folder: Of the round.
         report: Shows the progress.
     """
     mixed = run_stage(folder / f"student_{share:g}", lambda path: mix(share, student, trained, path), report)
     evaluated = folder / f"evaluation_{share:g}"
     driven = _driven(config, mixed, sets, evaluated, report)
-    is_kept, reason = decide(before, driven[: len(before)], config.max_loss)
+    is_kept, reason = decide(validated, driven[: len(validated.present)], config.max_loss)
     return Attempt(share, mixed, driven, is_kept, reason, (mixed, evaluated))
 
 
@@ -242,23 +253,28 @@ def _without_failures(
     )
 
 
-def decide(before: Sequence[SetScore], after: Sequence[SetScore], max_loss: float) -> tuple[bool, str]:
-    """Whether a round is kept, and why: fewer failures in all validation sets together, and no set loses much.
+def decide(validated: Validated, after: Sequence[SetScore], max_loss: float) -> tuple[bool, str]:
+    """Whether a round is kept, and why.
+
+    It has fewer failures than the present student in all validation sets together, and no set is much worse than at
+    the start: so rounds that lose a little each do not add up, and a set of few failures of the first student, where
+    a drive is worth many points, cannot reject a round that repairs others.
 
     Args:
-        before: Validation sets, driven by the student of before.
-        after: The same sets, driven by the new one.
-        max_loss: Score that each set may lose.
+        validated: Scores up to now.
+        after: The same sets, driven by the new student.
+        max_loss: Score that each set may lose in all rounds together.
     """
-    was, now = (sum(one.num_failures for one in scores) for scores in (before, after))
+    was, now = (sum(one.num_failures for one in scores) for scores in (validated.present, after))
     counts = f"{counted(now, 'failure')} in the validation sets, {was} before"
-    losses = {new.name: old.score - new.score for old, new in zip(before, after, strict=True)}
+    losses = {new.name: old.score - new.score for old, new in zip(validated.start, after, strict=True)}
     worst = max(losses, key=lambda name: losses[name])
     if losses[worst] > max_loss:
-        return False, f"{worst} lost {100 * losses[worst]:.1f} points, more than {100 * max_loss:g}; {counts}."
+        lost = f"{worst} is {100 * losses[worst]:.1f} points below the start, more than {100 * max_loss:g}"
+        return False, f"{lost}; {counts}."
     if now >= was:
         return False, f"{counts}: not fewer."
-    return True, f"{counts}; no set lost more than {100 * max_loss:g} points."
+    return True, f"{counts}; no set is more than {100 * max_loss:g} points below the start."
 
 
 def require_failures(before: Sequence[SetScore]) -> None:

@@ -16,7 +16,7 @@ from distill.flywheel.drives import driven, read_scores, write_scores
 from distill.flywheel.learning import with_share
 from distill.flywheel.page import write_index, write_round
 from distill.flywheel.results import Driven, DrivenSet, Failure, FlywheelResult, Round, SetScore
-from distill.flywheel.rounds import decide, failed_sets, require_failures, run_flywheel, sets_of
+from distill.flywheel.rounds import Validated, decide, failed_sets, require_failures, run_flywheel, sets_of
 from distill.flywheel.stages import run_stage, seconds_of, stored_results
 from distill.labels import LabelHeader, LabelStore
 from distill.teacher import RuleTeacher
@@ -296,15 +296,28 @@ TOWNS, SEARCHED = scores("towns", [1.0, 0.8]), scores("searched", [0.0, 0.0])
 @pytest.mark.parametrize(
     ("towns", "searched", "is_kept", "reason"),
     [
-        ([1.0, 0.8], [0.0, 0.9], True, "1 failure in the validation sets, 2 before; no set lost more than 0.5"),
-        ([1.0, 0.78], [0.0, 0.9], False, "towns lost 1.0 points, more than 0.5; 1 failure in"),
+        ([1.0, 0.8], [0.0, 0.9], True, "1 failure in the validation sets, 2 before; no set is more than 0.5 points"),
+        ([1.0, 0.78], [0.0, 0.9], False, "towns is 1.0 points below the start, more than 0.5; 1 failure in"),
         ([1.0, 1.0], [0.0, 0.0], False, "2 failures in the validation sets, 2 before: not fewer"),
     ],
 )
 def test_a_round_is_kept_with_fewer_failures_and_without_a_loss(towns, searched, is_kept, reason):
-    found = decide([TOWNS, SEARCHED], [scores("towns", towns), scores("searched", searched)], 0.005)
+    sets = [TOWNS, SEARCHED]
+    found = decide(Validated(sets, sets), [scores("towns", towns), scores("searched", searched)], 0.005)
     assert found[0] == is_kept
     assert found[1].startswith(reason)
+
+
+def test_losses_count_from_the_start_and_failures_from_the_present_student():
+    present = [scores("towns", [0.995, 0.8]), scores("searched", [0.0, 0.9, 0.0])]
+    validated = Validated([TOWNS, scores("searched", [0.0, 0.0, 0.0])], present)
+    # The set of failures loses against the present student, but has one failure less; a set of towns loses twice.
+    assert decide(validated, [scores("towns", [0.995, 0.8]), scores("searched", [0.4, 0.0, 0.4])], 0.005)[0]
+    kept, reason = decide(validated, [scores("towns", [0.987, 0.8]), scores("searched", [0.9, 0.9, 0.9])], 0.005)
+    assert not kept
+    assert (
+        reason == "towns is 0.7 points below the start, more than 0.5; 0 failures in the validation sets, 2 before."
+    )
 
 
 def test_validation_sets_without_a_failure_are_refused():
