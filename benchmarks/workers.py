@@ -56,13 +56,13 @@ class Workload:
     planners: tuple[str, ...]
     traffic: tuple[str, ...] = ("nonreactive",)
     options: tuple[str, ...] = ()
-    """Further options, for this checkout only."""
+    """Further options."""
 
     @property
     def words(self) -> list[str]:
-        """Planners and traffic on the command line."""
+        """Planners, traffic and options on the command line."""
         planners = [word for name in self.planners for word in ("--planner", name)]
-        return planners + [word for name in self.traffic for word in ("--traffic", name)]
+        return [*planners, *(word for name in self.traffic for word in ("--traffic", name)), *self.options]
 
 
 WORKLOADS = (
@@ -135,7 +135,6 @@ def measured(
     script = str(checkout / "scripts" / "benchmark.py")
     words = ["--data", str(data), "--output", str(output), "--limit", str(limit), *workload.words]
     words += ["--no-probes", "--quiet", "--backend", "serial"]
-    words += workload.options if checkout == CHECKOUT else ()
     checked_run([sys.executable, "-c", IN_CPU_TIME, script, *words], checkout)
     described, summary = (json.loads((output / name).read_text()) for name in ("run.json", "summary.json"))
     for group in summary["final"]:
@@ -159,14 +158,12 @@ def checked_run(command: list[str], checkout: Path) -> None:
 
 
 def drive_table(times: dict[tuple[Workload, Path], Times], checkouts: list[Path]) -> TextTable:
-    """Processor time per drive; ratios to the first checkout, and of the batched to the single student."""
+    """Processor time per drive, and its ratio in the first checkout to that in the last one."""
     head = ["workload", *(f"{checkout.name} [ms]" for checkout in checkouts), "times as fast"]
     table = TextTable(title="Processor time per drive", head=tuple(head))
-    alone = min(times[WORKLOADS[-2], checkouts[0]].drives)
     for workload in WORKLOADS:
         seconds = [min(times[workload, checkout].drives) for checkout in checkouts]
-        before = alone if workload is WORKLOADS[-1] else seconds[0]
-        table.add(workload.name, *(f"{1e3 * one:.1f}" for one in seconds), f"{before / seconds[-1]:.2f}")
+        table.add(workload.name, *(f"{1e3 * one:.1f}" for one in seconds), f"{seconds[0] / seconds[-1]:.2f}")
     return table
 
 
