@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from distill.losses import LossWeights
+from distill.states import VARIATIONS
 from driving.names import unknown_name
 from planning.neural.encoder import NetworkConfig
 
@@ -27,6 +28,8 @@ class TrainingConfig:
     """Of the scenarios."""
     with_shifted: bool = True
     """Whether to train on off-path states."""
+    leave_out: tuple[str, ...] = ()
+    """Variations of `distill.states` whose scenarios are not trained on."""
     mirrored_share: float = 0.0
     """Of the batches, in which left and right are exchanged; from 0 to 1."""
     checkpoint_every_s: float = 30.0
@@ -36,6 +39,9 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        unknown = [name for name in self.leave_out if name not in VARIATIONS]
+        if unknown:
+            raise ValueError(unknown_name("variation", unknown[0], VARIATIONS))
         if not 0.0 <= self.mirrored_share <= 1.0:
             raise ValueError(f"`mirrored_share` is a share from 0 to 1, got {self.mirrored_share:g}.")
 

@@ -15,7 +15,7 @@ import os
 # Before torch starts its threads: idle ones would spin.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -31,10 +31,9 @@ from distill.labels import LabelHeader, LabelStore, joined
 from distill.mixing import mix
 from distill.recipes import TrainingConfig, imitation_only, recipe
 from distill.samples import Samples, held_back
-from distill.states import SHIFTED, VARIATIONS, StateSettings
+from distill.states import SHIFTED, StateSettings
 from distill.teacher import load_teacher
 from distill.training import Trainer
-from driving.names import unknown_name
 from driving.nuplan.data import DataRoot
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import list_scenarios
@@ -97,8 +96,6 @@ def main(arguments: Arguments) -> None:
         raise ValueError("Name at least one folder of labels, for example --labels labels.")
     if arguments.rounds and not arguments.data:
         raise ValueError("DAgger rounds need scenarios to drive: name a data root with --data.")
-    for unknown in set(arguments.leave_out) - set(VARIATIONS):
-        raise ValueError(unknown_name("variation", unknown, VARIATIONS))
     if arguments.mix is not None and arguments.initialize_from is None:
         raise ValueError("--mix needs the weights that the training begins with: name them with --initialize-from.")
     if arguments.mix is not None and not 0.0 < arguments.mix < 1.0:
@@ -109,6 +106,7 @@ def main(arguments: Arguments) -> None:
         config,
         seed=arguments.seed,
         with_shifted=not arguments.no_augmentation,
+        leave_out=arguments.leave_out,
         mirrored_share=arguments.mirrored,
         steps=arguments.steps or config.steps,
         learning_rate=arguments.learning_rate or config.learning_rate,
@@ -119,9 +117,7 @@ def main(arguments: Arguments) -> None:
     for number in range(arguments.rounds + 1):
         folder = arguments.output if number == arguments.rounds else arguments.output / f"round_{number}"
         steps = (arguments.round_steps or config.steps // 2) if number else config.steps
-        trainer, validation = prepare(
-            replace(config, steps=steps), folders, teacher, folder, process, arguments.leave_out
-        )
+        trainer, validation = prepare(replace(config, steps=steps), folders, teacher, folder, process)
         before = arguments.output / f"round_{number - 1}" if number else arguments.initialize_from
         if before is not None and trainer.step == 0:
             trainer.initialize_from(before)
@@ -141,19 +137,14 @@ def main(arguments: Arguments) -> None:
 
 
 def prepare(
-    config: TrainingConfig,
-    folders: list[Path],
-    teacher: Teacher,
-    output: Path,
-    process: TrainingProcess,
-    leave_out: Collection[str] = (),
+    config: TrainingConfig, folders: list[Path], teacher: Teacher, output: Path, process: TrainingProcess
 ) -> tuple[Trainer, Samples | None]:
     """The trainer and its validation samples."""
     vocabulary, needed = teacher.vocabulary, LabelHeader.of(teacher)
     stores = [LabelStore(folder) for folder in folders]
     for store in stores:
         store.header.require(needed, store.folder)
-    states = joined([store.read(leave_out) for store in stores])
+    states = joined([store.read(config.leave_out) for store in stores])
     kept_back = held_back(states.scenario_ids, config.validation_share)
     if not config.with_shifted:
         states = states.take(np.array([kind != SHIFTED for kind in states.kinds]))

@@ -9,7 +9,7 @@ import numpy as np
 
 from driving.scenario import Scenario
 from simulation.environment.actions import Actions, actions_of
-from simulation.environment.arguments import require_type
+from simulation.environment.arguments import require_seed, require_type
 from simulation.environment.encoders import Encoder, NearbyEncoder
 from simulation.environment.reward import DriveMonitor, RewardWeights, announce_reward_kernels, drive_up_to_now
 from simulation.environment.scenario_pool import ScenarioPool, scenario_pool
@@ -116,9 +116,7 @@ class NuPlanEnv(gymnasium.Env):
         if unknown:
             raise KeyError(f"reset takes the options {' and '.join(OPTIONS)}, got {', '.join(unknown)}.")
         if "seed" in options:
-            require_type("seed", options["seed"], (int, np.integer), "a whole number from 0")
-            if options["seed"] < 0:
-                raise ValueError(f"`seed` must be a whole number from 0, got {options['seed']}.")
+            require_seed("seed", options["seed"])
         named = options.get("scenario")
         name = None if named is None else self._pool.name_of(str(named))
         super().reset(seed=seed)

@@ -1,12 +1,12 @@
 """`NuPlanVectorEnv`: several drives in one process, in lockstep."""
 
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from simulation.environment.arguments import require_type
+from simulation.environment.arguments import require_seed
 from simulation.environment.closed_loop import NuPlanEnv
 from simulation.environment.encoders import ObservationSpace
 from simulation.environment.scenario_pool import scenario_pool
@@ -58,7 +58,7 @@ class NuPlanVectorEnv(SyncVectorEnv):
         if isinstance(seed, np.integer):
             seed = int(seed)
         elif seed is not None and not isinstance(seed, int):
-            seed = [None if one is None else _member_seed(number, one) for number, one in enumerate(seed)]
+            seed = [None if one is None else require_seed(f"seed[{number}]", one) for number, one in enumerate(seed)]
         return super().reset(seed=seed, options=options)
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
@@ -78,14 +78,6 @@ class NuPlanVectorEnv(SyncVectorEnv):
                 except ValueError as error:
                     raise ValueError(f"Member {number}: {error} No member moved.") from error
         return super().step(actions)
-
-
-def _member_seed(number: int, seed: object) -> int:
-    expected = "a whole number from 0, or None"
-    require_type(f"seed[{number}]", seed, (int, np.integer), expected)
-    if (whole := int(cast("int", seed))) < 0:
-        raise ValueError(f"`seed[{number}]` must be {expected}, got {whole}. No member was reset.")
-    return whole
 
 
 def _itself(member: NuPlanEnv) -> NuPlanEnv:

@@ -106,6 +106,12 @@ def test_a_round_drives_labels_and_trains_on_and_is_not_done_twice(command, made
     assert contents(output) == first
 
 
+def test_a_training_is_not_resumed_with_other_variations(command, made, tmp_path):
+    train(command, made, tmp_path)
+    with pytest.raises(ValueError, match="holds a training with another leave_out"):
+        train(command, made, tmp_path, leave_out=("unlit",))
+
+
 def test_labels_of_another_teacher_version_or_vocabulary_are_refused(command, made, tmp_path):
     other = tmp_path / "other.npz"
     build_vocabulary(generated_motions(200, seed=1), 24, iterations=2).save(other)

@@ -102,8 +102,8 @@ def test_raw_observations_are_not_copied():
 @pytest.mark.parametrize(
     ("seeds", "error", "match"),
     [
-        ([1, -1], ValueError, r"`seed\[1\]` must be a whole number from 0, or None, got -1\. No member was reset"),
-        ([1, "2"], TypeError, r"`seed\[1\]` must be a whole number from 0, or None, got '2'"),
+        ([1, -1], ValueError, r"`seed\[1\]` must be a whole number from 0, got -1"),
+        ([1, "2"], TypeError, r"`seed\[1\]` must be a whole number from 0, got '2'"),
         ([1], ValueError, "length must match num_envs=2"),
     ],
 )
