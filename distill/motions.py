@@ -7,12 +7,13 @@ rare situations need them.
 import numpy as np
 from jaxtyping import Float32
 
+from distill.vocabulary_building import build_vocabulary
 from driving.agents import AgentKind
 from driving.geometry import poses_in_frame_of, shifted_along_heading
 from driving.scenario import Scenario
 from driving.timing import STEP_S
 from driving.vehicle import PACIFICA
-from planning.neural.vocabulary import NUM_POSES, TrajectoryVocabulary, build_vocabulary
+from planning.neural.vocabulary import NUM_POSES, TrajectoryVocabulary
 
 MAX_CURVATURE_PM = 0.22
 """Tightest turn of the ego [1/m]: 4.5 m radius."""

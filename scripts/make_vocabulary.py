@@ -18,9 +18,10 @@ from command_line import CommonArguments, console, progress, run
 from tyro.conf import UseAppendAction
 
 from distill.motions import agent_motions, generated_motions, logged_motions, with_slow_turns
+from distill.vocabulary_building import build_vocabulary, coverage
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios, open_scenario
-from planning.neural.vocabulary import TrajectoryVocabulary, build_vocabulary
+from planning.neural.vocabulary import TrajectoryVocabulary
 
 HELD_BACK = 5
 """One scenario in so many is held out to measure coverage."""
@@ -87,13 +88,13 @@ def main(arguments: Arguments) -> None:
     if arguments.slow_turns:
         vocabulary = with_slow_turns(vocabulary, arguments.slow_turns, arguments.seed)
     measured = np.concatenate(held_back or ego)
-    coverage = vocabulary.coverage(measured)
-    vocabulary.metadata["coverage"] = {**coverage, "drives": len(measured), "held_back": bool(held_back)}
+    measures = coverage(vocabulary, measured)
+    vocabulary.metadata["coverage"] = {**measures, "drives": len(measured), "held_back": bool(held_back)}
     vocabulary.save(arguments.output)
     console.print(
         f"{len(vocabulary)} entries from {len(motions)} motions, digest {vocabulary.digest}.\n"
-        f"Coverage of {len(measured)} logged trajectories: mean {coverage['mean_m']:.3f} m,"
-        f" 95th percentile {coverage['p95_m']:.3f} m."
+        f"Coverage of {len(measured)} logged trajectories: mean {measures['mean_m']:.3f} m,"
+        f" 95th percentile {measures['p95_m']:.3f} m."
     )
 
 

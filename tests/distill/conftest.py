@@ -12,9 +12,10 @@ from distill.motions import generated_motions
 from distill.samples import Samples
 from distill.states import StateSettings, scenario_states
 from distill.teacher import RuleTeacher
+from distill.vocabulary_building import build_vocabulary
 from driving.synthetic.scenes import scene
 from planning.neural.features import FeatureBuilder
-from planning.neural.vocabulary import TrajectoryVocabulary, build_vocabulary
+from planning.neural.vocabulary import TrajectoryVocabulary
 
 
 @pytest.fixture(autouse=True, scope="session")

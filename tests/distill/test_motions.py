@@ -15,9 +15,10 @@ from distill.motions import (
     slow_turns,
     with_slow_turns,
 )
+from distill.vocabulary_building import build_vocabulary
 from driving.agents import AgentKind, AgentTracks
 from driving.synthetic.scenes import scene
-from planning.neural.vocabulary import NUM_POSES, build_vocabulary
+from planning.neural.vocabulary import NUM_POSES
 
 
 def with_agent(kind: AgentKind, length_m: float, speed_mps: float, *, is_seen: bool = True):

@@ -5,10 +5,10 @@ import torch
 from distill.contract import SUB_SCORES
 from distill.motions import generated_motions
 from distill.ppo import CandidatePolicy, PpoSettings, advantages_of, follow, train
+from distill.vocabulary_building import build_vocabulary
 from driving.synthetic.scenes import scene
 from planning.neural.encoder import NetworkConfig
 from planning.neural.network import ScoreWeights, Student, StudentNetwork
-from planning.neural.vocabulary import build_vocabulary
 from simulation.environment.closed_loop import NuPlanEnv
 from simulation.environment.encoders import RawObservations
 

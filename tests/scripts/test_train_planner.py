@@ -16,11 +16,11 @@ from distill.labelling import LabelJob, label_all
 from distill.labels import HEADER, LabelStore
 from distill.motions import generated_motions
 from distill.states import ON_POLICY, SHIFTED, StateSettings
+from distill.vocabulary_building import build_vocabulary
 from driving.nuplan.data import DataRoot
 from driving.nuplan.scenarios import list_scenarios
 from driving.nuplan.writer import write_world
 from driving.synthetic.scenes import SCENES
-from planning.neural.vocabulary import build_vocabulary
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ from small_perception import small_network
 from distill.camera_states import CameraStates, halved
 from distill.contract import SUB_SCORES
 from distill.motions import generated_motions
+from distill.vocabulary_building import build_vocabulary
 from planning.neural.camera_checkpoint import CameraStudent, perception_digest
 from planning.neural.camera_network import CameraNetworkConfig, CameraStudentNetwork
 from planning.neural.camera_scene import AGENT_SIZE, GRID_CHANNELS, MAX_AGENTS, CropWindow, SceneArrays
 from planning.neural.network import ScoreWeights
-from planning.neural.vocabulary import TrajectoryVocabulary, build_vocabulary
+from planning.neural.vocabulary import TrajectoryVocabulary
 
 
 def small_vocabulary() -> TrajectoryVocabulary:

@@ -8,6 +8,7 @@ import torch
 
 from distill.contract import SUB_SCORES
 from distill.motions import generated_motions
+from distill.vocabulary_building import build_vocabulary
 from driving.synthetic.scenes import scene
 from learning.training_files import load_weights
 from planning.neural.candidate_features import candidate_geometry
@@ -15,7 +16,6 @@ from planning.neural.decoder import IMITATION
 from planning.neural.encoder import NetworkConfig
 from planning.neural.features import FEATURE_NAMES, FeatureBuilder, trimmed
 from planning.neural.network import ScoreWeights, Student, StudentNetwork, combined_score
-from planning.neural.vocabulary import build_vocabulary
 
 CONFIG = NetworkConfig(width=16, heads=2, encoder_layers=1, feed_forward=16)
 

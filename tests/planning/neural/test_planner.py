@@ -12,6 +12,7 @@ import torch
 from distill.contract import SUB_SCORES
 from distill.motions import generated_motions
 from distill.states import with_ego
+from distill.vocabulary_building import build_vocabulary
 from driving import PACIFICA, AgentTracks, BatchedPlanner, ExplainsPlans, Observation, Route, check_planner
 from driving.nuplan.writer import write_world
 from driving.planner import require_valid_plan
@@ -24,7 +25,6 @@ from planning.neural.network import ScoreWeights, Student, StudentNetwork
 from planning.neural.planner import StudentPlanner
 from planning.neural.scoring import NUM_REFINED, NUM_REPORTED, ScoreTerms
 from planning.neural.ttc_check import ForecastArrays, violation_shares
-from planning.neural.vocabulary import build_vocabulary
 from planning.registry import load_planner
 from simulation.benchmark.report import Report
 from simulation.benchmark.run import run_benchmark
