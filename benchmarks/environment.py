@@ -24,7 +24,7 @@ from tyro.conf import UseAppendAction, arg
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
-from command_line import CommonArguments, console, progress, run
+from command_line import CommonArguments, console, progress, require_count, run
 from devkit_bridge import devkit_simulation
 
 from driving.nuplan.data import DataRoot
@@ -55,6 +55,7 @@ class Arguments(CommonArguments):
 
 def main(arguments: Arguments) -> None:
     """Drive and print."""
+    require_count("--episodes", arguments.episodes)
     table = Table(title="Steps per second of one core, whole episodes")
     for name in ("traffic", "environment", "steps/s", "ms per reset"):
         table.add_column(name, justify="right")

@@ -25,6 +25,7 @@ from planning.neural.encoder import two_layers
 from planning.neural.features import FEATURE_NAMES, FeatureBuilder
 from planning.neural.network import Student, combined_score
 from planning.neural.scoring import ScoredCandidates, blended_plan
+from planning.neural.vocabulary import NUM_POSES
 from simulation.ego.dynamics import VELOCITY_X, state_array
 from simulation.ego.vocabulary_tracking import drive_vocabulary, fit_vocabulary
 from simulation.environment.closed_loop import NuPlanEnv
@@ -61,6 +62,8 @@ class PpoSettings:
         for name in ("iterations", "decisions", "hold_steps", "candidates", "epochs", "minibatch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        if self.hold_steps >= NUM_POSES:
+            raise ValueError(f"`hold_steps` must be below {NUM_POSES}, the poses of a plan, got {self.hold_steps}.")
         for name in ("value_iterations", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"`{name}` must be at least 0, got {getattr(self, name)}.")
@@ -201,7 +204,7 @@ def _update(
     policy: CandidatePolicy, optimizer: torch.optim.Optimizer, batch: DecoderInput, old: _Old, *, learns_policy: bool
 ) -> dict[str, float]:
     settings, kl, losses = policy.settings, 0.0, []
-    scaled = (old.advantages - old.advantages.mean()) / (old.advantages.std() + 1e-8)
+    scaled = (old.advantages - old.advantages.mean()) / (old.advantages.std(unbiased=False) + 1e-8)
     for _ in range(settings.epochs):
         for rows in torch.randperm(len(scaled)).split(settings.minibatch):
             if kl > settings.max_kl:

@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import copy
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,7 +77,7 @@ def main(arguments: Arguments) -> None:
         learning_rate=arguments.learning_rate,
         seed=arguments.seed,
     )
-    require_new_folder(arguments.output)
+    make_new_folder(arguments.output)
     student = Student.load(arguments.student)
     sets = {"training": opened(arguments.data, arguments.limit)}
     if arguments.validation is not None:
@@ -106,17 +107,21 @@ def main(arguments: Arguments) -> None:
     (arguments.output / "reinforcement.json").write_text(text + "\n", encoding="utf-8")
 
 
-def require_new_folder(output: Path) -> None:
-    """Check that a folder is absent or empty.
+def make_new_folder(output: Path) -> None:
+    """Make a folder before the training, whose result is written at its end.
 
     Raises:
         FileExistsError: When it holds files, or is a file.
+        OSError: When it cannot be made or written.
     """
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise FileExistsError(
             f"{output} exists and is no empty folder. A training by reinforcement cannot be resumed: name another"
             " --output, or empty the folder."
         )
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=output):
+        pass
 
 
 def opened(data: Path | None, limit: int) -> list[Scenario]:

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from driving.geometry import poses_out_of_frame_of
 from driving.names import unknown_name
+from driving.timing import STEP_S
 from driving.trajectory import Trajectory
 from simulation.ego.dynamics import HEADING, Commands
 from simulation.environment.arguments import require_type
@@ -17,6 +18,8 @@ from simulation.rollout import Rollout
 
 MAX_POSE_M = 200.0
 """Largest coordinate of a pose in a trajectory action."""
+MAX_TIME_S = 30.0
+"""Latest pose of a trajectory action."""
 
 
 @runtime_checkable
@@ -100,13 +103,22 @@ class TrajectoryActions:
     The plan starts at the present pose, which an array leaves out. It is followed by nuPlan's tracker.
 
     Raises:
-        ValueError: In `check` and `drive`, when an array has another shape, holds NaN or is out of range, and when a
-            `Trajectory` does not start at time 0, starts more than 50 m from the ego's rear axle
-            (`driving.planner.MAX_DRIVEN_GAP_M`) or ends before the step does.
+        ValueError: When the times do not rise, or the last is not from 0.1 to 30 s; in `check` and `drive`, when an
+            array has another shape, holds NaN or is out of range, and when a `Trajectory` does not start at time 0,
+            starts more than 50 m from the ego's rear axle (`driving.planner.MAX_DRIVEN_GAP_M`) or ends before the
+            step does.
     """
 
     time_s: tuple[float, ...] = tuple(0.5 * step for step in range(1, 9))
     """Times of the poses of an array, rising, from now on."""
+
+    def __post_init__(self) -> None:
+        times_s = np.asarray(self.time_s, dtype=np.float64)
+        if times_s.ndim != 1 or not times_s.size or not STEP_S <= times_s[-1] <= MAX_TIME_S or _falls(times_s):
+            raise ValueError(
+                f"`time_s` must rise from above 0, with the last time from {STEP_S:g} to {MAX_TIME_S:g} s,"
+                f" got {self.time_s!r}."
+            )
 
     @property
     def space(self) -> TrajectorySpace:
@@ -139,6 +151,11 @@ class TrajectoryActions:
                 f" up to pi in the ego frame; got {_shown(values)}. The step was not driven."
             )
         return values
+
+
+def _falls(times_s: Float64[np.ndarray, "poses"]) -> bool:
+    # A NaN does not rise either.
+    return not (np.diff(times_s, prepend=0.0) > 0.0).all()
 
 
 def _numbers(action: Any, what: str) -> Float64[np.ndarray, "..."]:

@@ -18,6 +18,7 @@ from simulation.metrics.score import SimulationScore, compute_metrics, rule_for,
 from simulation.rollout import Rollout, traffic_mode
 
 PLANNER_NAME = "gymnasium"
+VIEW_INSTEAD = "view `env.unwrapped.log()` by scripts/view.py."
 OPTIONS = ("scenario", "seed")
 """Options of `reset`."""
 
@@ -61,13 +62,13 @@ class NuPlanEnv(gymnasium.Env):
                 or a render mode is given.
         """
         if render_mode is not None:
-            raise ValueError(
-                f"The environment renders nothing, got render_mode={render_mode!r}; view `env.unwrapped.log()`."
-            )
+            raise ValueError(f"The environment renders nothing, got render_mode={render_mode!r}; {VIEW_INSTEAD}")
         require_type("traffic", traffic, str, "a name such as `nonreactive`")
         if not callable(encoder):
             raise TypeError(f"`encoder` must be a class or a function that makes an encoder, got {encoder!r}.")
         require_type("weights", weights, (RewardWeights, type(None)), "RewardWeights or None")
+        if not isinstance(end_at_zero, bool):
+            raise TypeError(f"`end_at_zero` must be True or False, got {end_at_zero!r}.")
         traffic_mode(traffic)
         if traffic == "open_loop":
             raise ValueError(
@@ -107,19 +108,12 @@ class NuPlanEnv(gymnasium.Env):
 
         Raises:
             KeyError: When an option or the scenario is unknown.
-            TypeError: When `options` is no mapping, or its `seed` no whole number.
-            ValueError: When the seed is negative, or the scenario cannot be opened.
+            TypeError: When `options` is no mapping, its `scenario` no text, or a seed no whole number.
+            ValueError: When a seed is negative, or the scenario cannot be opened.
         """
+        name = self.check_reset(options)
         options = {} if options is None else options
-        require_type("options", options, Mapping, f"a mapping with the keys {' and '.join(OPTIONS)}")
-        unknown = sorted(str(one) for one in set(options) - set(OPTIONS))
-        if unknown:
-            raise KeyError(f"reset takes the options {' and '.join(OPTIONS)}, got {', '.join(unknown)}.")
-        if "seed" in options:
-            require_seed("seed", options["seed"])
-        named = options.get("scenario")
-        name = None if named is None else self._pool.name_of(str(named))
-        super().reset(seed=seed)
+        super().reset(seed=None if seed is None else require_seed("seed", seed))
         # Both are drawn always, so that the order of scenarios does not depend on options.
         drawn = self._pool.names[int(self.np_random.integers(len(self._pool.names)))]
         drawn_seed = int(self.np_random.integers(2**32))
@@ -136,6 +130,32 @@ class NuPlanEnv(gymnasium.Env):
             "traffic_seed": traffic_seed,
         }
         return self._observed, {**info, **self._running_info(self._monitor)}
+
+    def check_reset(self, options: Mapping[str, Any] | None) -> str | None:
+        """Raise what `reset` would raise for wrong options; change nothing.
+
+        Returns:
+            The name of the scenario that the options name, which can be opened.
+
+        Raises:
+            KeyError: When an option or the scenario is unknown.
+            TypeError: When `options` is no mapping, its `scenario` no text, or its `seed` no whole number.
+            ValueError: When the seed is negative, or the scenario cannot be opened.
+        """
+        options = {} if options is None else options
+        require_type("options", options, Mapping, f"a mapping with the keys {' and '.join(OPTIONS)}")
+        unknown = sorted(str(one) for one in set(options) - set(OPTIONS))
+        if unknown:
+            raise KeyError(f"reset takes the options {' and '.join(OPTIONS)}, got {', '.join(unknown)}.")
+        if "seed" in options:
+            require_seed("seed", options["seed"])
+        named = options.get("scenario")
+        if named is None:
+            return None
+        require_type("scenario", named, str, "a name or id of a scenario")
+        name = self._pool.name_of(named)
+        self._pool.open(name)
+        return name
 
     def check_action(self, action: Any) -> None:
         """Raise the sentence that `step` would raise for a wrong action; change nothing.
@@ -178,6 +198,14 @@ class NuPlanEnv(gymnasium.Env):
         if self._result is None:
             raise RuntimeError("The episode has not ended: there is no score yet.")
         return self._result
+
+    def render(self) -> None:
+        """Refuse: the environment renders nothing.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(f"The environment renders nothing; {VIEW_INSTEAD}")
 
     def log(self) -> SimulationLog:
         """The drive up to now as a simulation log, for the viewer.

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float64, Int64
 from driving.vehicle import PACIFICA
 from simulation.ego.box import center_at, corners_around, ego_box, half_diagonal
 from simulation.ego.dynamics import HEADING, X, Y
+from simulation.environment.arguments import require_type
 from simulation.geometry.boxes import box_corners, convex_overlap
 from simulation.geometry.compiling import announce_first_use, njit
 from simulation.geometry.polygons import FlatPolygons, any_contains, nearest_distance
@@ -39,7 +40,12 @@ OFF_ROAD, COLLISION = "drivable_area_compliance", "no_ego_at_fault_collisions"
 
 @dataclass(frozen=True, kw_only=True)
 class RewardWeights:
-    """reward = progress * (change of the share of the logged progress) - penalties, + score * (final score)."""
+    """reward = progress * (change of the share of the logged progress) - penalties, + score * (final score).
+
+    Raises:
+        TypeError: When a weight is no number.
+        ValueError: When a weight is not finite.
+    """
 
     progress: float = 1.0
     """For the logged ego's whole progress; nuPlan's share counts up to 1."""
@@ -49,6 +55,12 @@ class RewardWeights:
     """Penalty per loss of 1 in nuPlan's score of at-fault collisions: 0.5 for the first static object, else 1."""
     score: float = 1.0
     """For a closed-loop score of 1 at the end of the episode."""
+
+    def __post_init__(self) -> None:
+        for name, weight in vars(self).items():
+            require_type(name, weight, (int, float, np.number), "a number")
+            if not np.isfinite(weight):
+                raise ValueError(f"`{name}` must be finite, got {weight:g}.")
 
 
 class StepTerms(NamedTuple):

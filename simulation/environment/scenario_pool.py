@@ -1,16 +1,22 @@
 """The scenarios of an environment: hand-made scenes, a data root, or opened scenarios that are passed in."""
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from driving.names import MAX_LISTED, unknown_name
 from driving.nuplan.data import DataRoot
+from driving.nuplan.entries import ScenarioEntry, scenario_window
+from driving.nuplan.logs import log_index
 from driving.nuplan.scenarios import list_scenarios, open_scenario
 from driving.scenario import Scenario
 from driving.synthetic.scenes import SCENES, scene
 from simulation.environment.arguments import require_type
+
+logger = logging.getLogger(__name__)
 
 MAX_OPENED = 64
 """Scenarios that stay open, some MB each."""
@@ -32,7 +38,17 @@ class ScenarioPool:
             raise ValueError("An environment needs at least one scenario, got none.")
         self.names = tuple(openers)
         self._openers = dict(openers)
-        self._opened = lru_cache(maxsize=MAX_OPENED)(lambda name: self._openers[name]())
+        self._opened = lru_cache(maxsize=MAX_OPENED)(self._open)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy in another process opens its scenarios itself.
+        return {"names": self.names, "_openers": self._openers}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["_openers"])  # type: ignore[misc]
+
+    def _open(self, name: str) -> Scenario:
+        return self._openers[name]()
 
     def name_of(self, text: str) -> str:
         """The name that a text means: a name of the pool, or the id of a scenario with another name.
@@ -85,7 +101,8 @@ def scenario_pool(
         FileNotFoundError: When the data root has no logs or no maps.
         KeyError: When a name is unknown.
         TypeError: When `data` is no path, or `scenarios` is a text or no list.
-        ValueError: When no scenario is left, names and opened scenarios are mixed, or a pool is given with `data`.
+        ValueError: When no scenario is left, names and opened scenarios are mixed, two opened scenarios have one id,
+            or a pool is given with `data`.
     """
     require_type("data", data, (str, os.PathLike, type(None)), "the path of a nuPlan data root, or None")
     if isinstance(scenarios, ScenarioPool):
@@ -101,14 +118,35 @@ def scenario_pool(
     if given is not None and opened:
         if len(opened) < len(given) or data is not None:
             raise ValueError("Give opened scenarios alone: without names, and without data.")
-        return ScenarioPool({one.scenario_id: partial(_same, one) for one in opened})
+        by_id = {one.scenario_id: one for one in opened}
+        if any(by_id[one.scenario_id] is not one for one in opened):
+            raise ValueError(f"Opened scenarios need ids of their own, got {len(opened)} with {len(by_id)} ids.")
+        return ScenarioPool({name: partial(_same, one) for name, one in by_id.items()})
     openers: dict[str, Callable[[], Scenario]]
     if data is None:
         openers = {name: partial(scene, name) for name in SCENES}
     else:
-        openers = {entry.token: partial(open_scenario, entry) for entry in list_scenarios(DataRoot.find(data))}
+        entries = list_scenarios(DataRoot.find(data))
+        # Those that are named are opened and tell themselves what is wrong with them.
+        chosen = _complete(entries) if given is None else entries
+        openers = {entry.token: partial(open_scenario, entry) for entry in chosen}
     pool = ScenarioPool(openers)
     return pool if given is None else pool.only([str(one) for one in given])
+
+
+def _complete(entries: Sequence[ScenarioEntry]) -> list[ScenarioEntry]:
+    """The entries that the end of their log does not cut off; a warning counts the others, as the benchmark does."""
+    windows = [scenario_window(log_index(Path(entry.log_file)), entry) for entry in entries]
+    kept = [
+        entry for entry, window in zip(entries, windows, strict=True) if len(window.frames) >= window.expected_frames
+    ]
+    if len(kept) < len(entries):
+        logger.warning(
+            "%d of %d scenarios are cut off by the end of their log and left out.",
+            len(entries) - len(kept),
+            len(entries),
+        )
+    return kept
 
 
 def _same(scenario: Scenario) -> Scenario:

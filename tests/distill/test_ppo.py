@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -45,6 +47,7 @@ def test_advantages_are_discounted_errors_up_to_the_end_of_an_episode():
         ({"learning_rate": -1e-3}, "`learning_rate` must be finite and above 0, got -0.001"),
         ({"value_learning_rate": float("inf")}, "`value_learning_rate` must be finite and above 0, got inf"),
         ({"minibatch": 0}, "`minibatch` must be at least 1, got 0"),
+        ({"hold_steps": 41}, "`hold_steps` must be below 41, the poses of a plan, got 41"),
         ({"seed": -1}, "`seed` must be at least 0, got -1"),
         ({"discount": 1.5}, "`discount` must be from 0 to 1, got 1.5"),
         ({"iterations": 2}, "`iterations` must be at least 3 to train the policy, got 2"),
@@ -98,3 +101,9 @@ def test_training_changes_the_decoder_alone_and_repeats_with_its_seed(student):
     assert [row["iteration"] for row in rows] == [0, 1]
     for name, values in first.items():
         torch.testing.assert_close(values, second[name], rtol=0.0, atol=0.0)
+
+
+def test_one_decision_of_one_environment_leaves_finite_weights(student):
+    settings = replace(SETTINGS, decisions=1, minibatch=1)
+    train(student, [environment(scenarios=["queue"])], settings, lambda _row: None)
+    assert all(torch.isfinite(values).all() for values in student.network.parameters())

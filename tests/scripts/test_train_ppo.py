@@ -41,3 +41,9 @@ def test_an_output_with_files_is_refused_and_an_empty_one_is_taken(command, tmp_
     for output in (tmp_path / "empty", tmp_path / "absent"):
         with pytest.raises(AssertionError, match="Scenarios were opened"):
             command.main(command.Arguments(output=output))
+
+
+def test_an_output_that_cannot_be_made_is_found_before_any_drive(command, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotADirectoryError):
+        command.main(command.Arguments(output=tmp_path / "file" / "made"))

@@ -113,3 +113,10 @@ def test_kinds_have_names():
     assert isinstance(actions_of("trajectory"), TrajectoryActions)
     own = CommandActions(max_accel_mps2=3.0)
     assert actions_of(own) is own
+
+
+@pytest.mark.parametrize("times_s", [(), (1.0, 0.5), (0.0, 1.0), (0.05,), (1e9,), (np.nan,)])
+def test_times_of_a_trajectory_rise_and_are_of_this_drive(times_s):
+    with pytest.raises(ValueError, match=r"`time_s` must rise from above 0, with the last time from 0.1 to 30 s"):
+        TrajectoryActions(time_s=times_s)
+    assert TrajectoryActions(time_s=(0.1,)).space.shape == (1, 3)

@@ -1,3 +1,4 @@
+import pickle
 import warnings
 
 import gymnasium
@@ -240,3 +241,45 @@ def test_raw_observations_are_those_of_planners():
 
 def test_the_id_is_registered_once():
     assert gymnasium.spec(ENVIRONMENT_ID).id == "camber/NuPlanClosedLoop-v0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"options": {"scenario": 3}}, TypeError, "`scenario` must be a name or id of a scenario, got 3"),
+        ({"options": {"scenario": ["queue"]}}, TypeError, "`scenario` must be a name or id of a scenario"),
+        ({"seed": -1}, ValueError, "`seed` must be a whole number from 0, got -1"),
+        ({"seed": 1.5}, TypeError, "`seed` must be a whole number from 0, got 1.5"),
+    ],
+)
+def test_a_wrong_reset_is_a_sentence_and_the_episode_continues(arguments, error, sentence):
+    env = NuPlanEnv(scenarios=["queue"])
+    env.reset(seed=0)
+    env.step(STAY)
+    with pytest.raises(error, match=sentence):
+        env.reset(**arguments)
+    env.step(STAY)
+    assert env.log().num_steps == 2
+
+
+def test_it_says_where_drives_can_be_viewed():
+    with pytest.raises(
+        NotImplementedError, match=r"renders nothing; view `env.unwrapped.log\(\)` by scripts/view.py"
+    ):
+        NuPlanEnv().render()
+
+
+def test_the_early_end_is_true_or_false():
+    with pytest.raises(TypeError, match="`end_at_zero` must be True or False, got 'no'"):
+        NuPlanEnv(end_at_zero="no")
+
+
+def test_an_environment_can_be_pickled_before_and_during_an_episode():
+    env = NuPlanEnv(scenarios=["queue"])
+    copied = pickle.loads(pickle.dumps(env))
+    for one in (env, copied):
+        one.reset(seed=0)
+        one.step(STAY)
+    again = pickle.loads(pickle.dumps(copied))
+    rewards = [one.step(np.ones(2, dtype=np.float32))[1] for one in (env, copied, again)]
+    assert rewards == [rewards[0]] * 3

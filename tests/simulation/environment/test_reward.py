@@ -41,3 +41,10 @@ def test_the_drive_up_to_now_holds_the_present():
     drive = drive_up_to_now(rollout)
     assert drive.num_steps == 2
     assert drive.motion.time_us[-1] == rollout.observation().time_us
+
+
+def test_weights_are_finite_numbers():
+    with pytest.raises(ValueError, match="`progress` must be finite, got nan"):
+        RewardWeights(progress=float("nan"))
+    with pytest.raises(TypeError, match="`score` must be a number, got None"):
+        RewardWeights(score=None)

@@ -1,5 +1,10 @@
+import pickle
+import sqlite3
+from dataclasses import replace
+
 import pytest
 
+from driving.nuplan.writer import write_scenarios
 from driving.synthetic.scenes import SCENES, scene
 from simulation.environment.scenario_pool import ScenarioPool, scenario_pool
 
@@ -62,3 +67,29 @@ def test_of_many_scenarios_only_the_nearest_is_named():
     pool = ScenarioPool({f"scenario_{number}": lambda: scene("queue") for number in range(40)})
     with pytest.raises(KeyError, match=r"Did you mean 'scenario_7'\? The environment has 40 scenarios"):
         pool.name_of("scenario-7")
+
+
+def test_scenarios_that_their_log_cuts_off_are_left_out_with_a_warning(tmp_path, caplog):
+    write_scenarios([scene("queue"), scene("cut_in")], tmp_path)
+    assert len(scenario_pool(tmp_path).names) == 2
+    log = sorted((tmp_path / "nuplan-v1.1" / "splits" / "mini").glob("*.db"))[0]
+    with sqlite3.connect(log) as connection:
+        connection.execute("DELETE FROM lidar_pc WHERE timestamp > (SELECT MAX(timestamp) - 12000000 FROM lidar_pc)")
+    pool = scenario_pool(tmp_path)
+    assert len(pool.names) == 1
+    assert "1 of 2 scenarios are cut off by the end of their log and left out." in caplog.text
+    pool.open(pool.names[0])
+
+
+def test_opened_scenarios_with_one_id_are_refused():
+    queue = scene("queue")
+    assert scenario_pool(None, [queue, queue]).names == (queue.scenario_id,)
+    with pytest.raises(ValueError, match="need ids of their own, got 2 with 1 ids"):
+        scenario_pool(None, [queue, replace(queue)])
+
+
+def test_a_pool_can_be_pickled():
+    pool = scenario_pool(None, ["queue", "cut_in"])
+    copied = pickle.loads(pickle.dumps(pool))
+    assert copied.names == pool.names
+    assert copied.open("cut_in").scenario_id == pool.open("cut_in").scenario_id

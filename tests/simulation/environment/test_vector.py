@@ -123,3 +123,47 @@ def test_a_wrong_seed_resets_no_member(seeds, error, match):
 def test_a_vector_needs_a_member():
     with pytest.raises(ValueError, match="at least 1 member"):
         NuPlanVectorEnv(0)
+
+
+@pytest.mark.parametrize("options", [{"scenario": "zz"}, {"scene": "queue"}, {"scenario": 3}, 3])
+def test_a_refused_reset_leaves_all_members_as_they_are(options):
+    envs = NuPlanVectorEnv(2, end_at_zero=True)
+    envs.reset(seed=0)
+    ended = np.zeros(2, dtype=bool)
+    while not ended.any():
+        ended = envs.step(np.array([[1.0, 0.3], [0.0, 0.0]]))[2]
+    assert not ended.all()
+    before = [member._rollout.iteration for member in envs.envs]
+    with pytest.raises((KeyError, TypeError)):
+        envs.reset(options=options)
+    with pytest.raises(ValueError, match="length must match num_envs=2"):
+        envs.reset(seed=[1])
+    assert [member._rollout.iteration for member in envs.envs] == before
+    # The ended member starts again, and the other one drives on.
+    envs.step(STAY[:2])
+    expected = [0 if has_ended else step + 1 for has_ended, step in zip(ended, before, strict=True)]
+    assert [member._rollout.iteration for member in envs.envs] == expected
+
+
+def test_the_callers_options_keep_their_mask():
+    envs = NuPlanVectorEnv(2, scenarios=["queue"])
+    envs.reset(seed=0)
+    envs.step(STAY[:2])
+    options = {"reset_mask": np.array([True, False]), "scenario": "queue"}
+    envs.reset(options=options)
+    assert list(options) == ["reset_mask", "scenario"]
+    assert [member._rollout.iteration for member in envs.envs] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: NuPlanVectorEnv("3"), "`num_envs` must be a whole number, got '3'"),
+        (lambda: NuPlanVectorEnv(True), "`num_envs` must be a whole number, got True"),
+        (lambda: NuPlanVectorEnv(2).reset(seed=1.5), "`seed` must be a whole number from 0, got 1.5"),
+        (lambda: NuPlanVectorEnv(2).step(None), "Expected an action of each member, got None. No member moved"),
+    ],
+)
+def test_wrong_types_are_sentences(call, sentence):
+    with pytest.raises(TypeError, match=sentence):
+        call()
