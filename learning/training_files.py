@@ -61,13 +61,19 @@ def load_state(folder: Path, network: nn.Module, optimizer: Optimizer, device: s
 
     Returns:
         The step; 0 without an earlier training.
+
+    Raises:
+        ValueError: When the file is damaged.
     """
     path = folder / RESUME_TENSORS
     if not path.is_file():
         return 0
-    with safetensors.safe_open(path, framework="pt") as opened:
-        step = int(opened.metadata()["step"])
-    tensors = safetensors.torch.load_file(path, device=device)
+    try:
+        with safetensors.safe_open(path, framework="pt") as opened:
+            step = int(opened.metadata()["step"])
+        tensors = safetensors.torch.load_file(path, device=device)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}. Without it, the training begins anew.") from error
     network.load_state_dict({name[8:]: value for name, value in tensors.items() if name.startswith("network.")})
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
@@ -135,12 +141,14 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When the weights belong to a network of another configuration.
+        ValueError: When the weights belong to a network of another configuration, or the file is damaged.
     """
     if not path.is_file():
         raise FileNotFoundError(f"No weights at {path}.")
     try:
         network.load_state_dict(safetensors.torch.load_file(path))
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}. Copy it again, or train again.") from error
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise ValueError(f"{path} belongs to a network of another configuration: {first}") from error

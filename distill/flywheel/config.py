@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Set
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from distill.flywheel.stages import read_json
 from driving.nuplan.data import DataRoot
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import list_scenarios
@@ -20,6 +22,11 @@ MIX = (0.7, 0.4)
 """Shares of the trained weights, by default."""
 ROOTS = ("data", "validate", "test")
 """Settings that name data roots, at least one each."""
+MAX_SEED = 2**31 - 1
+MAX_NEW_SHARE = 0.95
+FOLDER, LABEL_PARTS = "folder", "label_parts"
+"""Entries of the configuration besides the settings: where the flywheel is, and the number of files in each folder of
+labels. Flywheels of earlier versions lack them."""
 MAX_NAMES = 3
 """Overlapping scenarios that a message names."""
 
@@ -106,10 +113,15 @@ class FlywheelConfig:
             raise ValueError(
                 f"A flywheel replays earlier states: name --labels, or set --replay to at least 1, not {self.replay}."
             )
-        if not self.mix or not all(0.0 < share <= 1.0 for share in self.mix) or len(set(self.mix)) < len(self.mix):
+        # Folders are named by the shares as they are written here.
+        names = {f"{share:g}" for share in self.mix}
+        if not self.mix or not all(0.0 < share <= 1.0 for share in self.mix) or len(names) < len(self.mix):
             raise ValueError(f"--mix must hold different shares above 0 and up to 1, got {self.mix}.")
-        if not 0.0 <= self.new_share < 1.0:
-            raise ValueError(f"--new-share is a share from 0 to below 1, got {self.new_share:g}.")
+        if self.seed > MAX_SEED:
+            raise ValueError(f"--seed must be at most {MAX_SEED}, got {self.seed}.")
+        # Above, the few states of a round would be repeated hundreds of times.
+        if not 0.0 <= self.new_share <= MAX_NEW_SHARE:
+            raise ValueError(f"--new-share is a share from 0 to {MAX_NEW_SHARE:g}, got {self.new_share:g}.")
         if not 0.0 <= self.mirrored <= 1.0:
             raise ValueError(f"--mirrored is a share from 0 to 1, got {self.mirrored:g}.")
         if not 0.0 < self.learning_rate < math.inf:
@@ -159,15 +171,38 @@ def prepare(config: FlywheelConfig) -> None:
 
     Raises:
         NotADirectoryError: When the folder is a file.
-        ValueError: When an evaluation set overlaps with others, or the folder has another configuration.
+        ValueError: When an evaluation set overlaps with others, data roots of one option share a scenario, or the
+            folder has another configuration or was moved.
     """
     sets = {name: [entries_of(root) for root in getattr(config, name)] for name in ROOTS}
+    for name, roots in sets.items():
+        _require_distinct(name, roots)
     entries = {name: [entry for found in roots for entry in found] for name, roots in sets.items()}
     for held_out, other in (("validate", "data"), ("test", "data"), ("test", "validate")):
         require_apart(held_out, entries[held_out], other, entries[other])
     versions = {name: [data_version(found) for found in roots] for name, roots in sets.items()}
     described: dict[str, Any] = {key: value for key, value in asdict(config).items() if key not in FREE}
-    _require_same({**described, **versions}, config.output)
+    parts = {LABEL_PARTS: [len(list(folder.glob("*.parquet"))) for folder in config.labels]}
+    _require_same({**described, **versions, **parts, FOLDER: str(config.output.resolve())}, config.output)
+
+
+def _require_distinct(name: str, roots: Iterable[Iterable[ScenarioEntry]]) -> None:
+    """Check that no scenario is in two data roots of one option, where it would count twice.
+
+    Raises:
+        ValueError: Names the scenarios.
+    """
+    counts = Counter(token for root in roots for token in {entry.token for entry in root})
+    twice = sorted(token for token, count in counts.items() if count > 1)
+    if twice:
+        raise ValueError(
+            f"Data roots of --{name} share {len(twice)} scenario{'s' if len(twice) > 1 else ''} ({_named(twice)}),"
+            " which would count twice. Name each data root once."
+        )
+
+
+def _named(found: list[str]) -> str:
+    return ", ".join(found[:MAX_NAMES]) + (", ..." if len(found) > MAX_NAMES else "")
 
 
 def require_apart(
@@ -193,9 +228,9 @@ def require_none_shared(word: str, name: str, mine: Set[str], other_name: str, t
     """
     shared = sorted(mine & theirs)
     if shared:
-        names = ", ".join(shared[:MAX_NAMES]) + (", ..." if len(shared) > MAX_NAMES else "")
+        plural = "s" if len(shared) > 1 else ""
         raise ValueError(
-            f"--{name} and --{other_name} share {len(shared)} {word}{'s' if len(shared) > 1 else ''} ({names});"
+            f"--{name} and --{other_name} share {len(shared)} {word}{plural} ({_named(shared)});"
             f" figures on it would not be held out. Choose data of other maps for --{name}."
         )
 
@@ -206,10 +241,16 @@ def _require_same(described: dict[str, Any], output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise NotADirectoryError(f"--output {output} is a file. Name a folder; a new one is created.")
     if path.is_file():
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = read_json(path)
+        for name in (FOLDER, LABEL_PARTS):
+            known.setdefault(name, wanted[name])
+        if known[FOLDER] != wanted[FOLDER]:
+            raise ValueError(
+                f"{output} is the flywheel of {known[FOLDER]}, which its files name. Move it back there to continue."
+            )
         different = [
             # Data roots are held as digests of their scenarios.
-            f"{name} (other scenarios)"
+            f"{name} (other scenarios, or another order)"
             if name in ROOTS
             else f"{name} ({known.get(name, 'nothing')} there, {wanted[name]} given)"
             for name in sorted(wanted)

@@ -8,7 +8,7 @@ from typing import Any
 
 from distill.flywheel.config import FlywheelConfig
 from distill.flywheel.results import Driven, DrivenSet, SetScore
-from distill.flywheel.stages import Advance
+from distill.flywheel.stages import Advance, read_json
 from simulation.benchmark.jobs import JobResult
 from simulation.benchmark.scores import counted_score, reason_of
 from simulation.benchmark.settings import BenchmarkSettings
@@ -84,7 +84,7 @@ def write_scores(scores: Sequence[SetScore], path: Path) -> None:
 
 def read_scores(path: Path) -> list[SetScore]:
     """The inverse of `write_scores`."""
-    content: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    content: list[dict[str, Any]] = read_json(path)
     return [SetScore(name=one["name"], drives=tuple(Driven(**row) for row in one["drives"])) for one in content]
 
 

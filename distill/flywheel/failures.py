@@ -13,7 +13,7 @@ import numpy as np
 
 from distill.flywheel.config import FlywheelConfig, entries_of, entry_of
 from distill.flywheel.results import DATA, DrivenSet, Failure, SetScore
-from distill.flywheel.stages import Advance, stored_results
+from distill.flywheel.stages import Advance, read_json, stored_results
 from driving.nuplan.entries import ScenarioEntry
 from driving.nuplan.scenarios import open_scenario
 from simulation.files import write_atomically
@@ -130,7 +130,7 @@ def collect(
 
 def read_failures(path: Path) -> list[Failure]:
     """The inverse of `collect`."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = read_json(path)
     return [Failure(**{**one, "root": Path(one["root"])}) for one in content]
 
 
@@ -138,7 +138,7 @@ def _found_in(folder: Path) -> list[Failure]:
     """The failures of a search with a certificate."""
     if not (folder / DATA).is_dir():
         return []
-    rows = {one["log_name"]: one for one in json.loads((folder / "failures.json").read_text())["failures"]}
+    rows = {one["log_name"]: one for one in read_json(folder / "failures.json")["failures"]}
     return [
         Failure(
             root=folder / DATA,

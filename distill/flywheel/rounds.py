@@ -23,7 +23,7 @@ from distill.flywheel.drives import drive_sets, read_scores, write_scores
 from distill.flywheel.failures import FAILURES, read_failures
 from distill.flywheel.learning import LabelFolders
 from distill.flywheel.results import DATA, DrivenSet, Failure, FlywheelResult, Round, SetScore, counted
-from distill.flywheel.stages import DONE, Report, run_stage, seconds_of
+from distill.flywheel.stages import DONE, Report, read_json, run_stage, seconds_of
 from distill.mixing import mix
 from driving.nuplan.entries import ScenarioEntry
 from planning.neural.network import DESCRIPTION, VOCABULARY, WEIGHTS
@@ -31,6 +31,7 @@ from planning.neural.planner import SHIPPED
 from simulation.files import write_atomically
 
 SCORES, ABOUT = "scores.json", "about.json"
+NO_FURTHER = "The flywheel ends; a new one with harder validation sets can begin with this student."
 STAGES = ("drive", "search", "failures", "neighbours", "labels", "training")
 """Of a round; the students and their evaluations follow."""
 
@@ -80,6 +81,7 @@ def run_flywheel(config: FlywheelConfig, report: Report, on_round: Callable[[Rou
     if not _student_is_copied(config):
         learning.require_fitting(config, source)
     learning.require_unlabelled(config)
+    _require_same_student(config, source)
     prepare(config)
     if config.backend == "ray":
         # Imports slowly.
@@ -106,6 +108,9 @@ def _run(config: FlywheelConfig, report: Report, on_round: Callable[[Round, Path
     rounds: list[Round] = []
     learned: list[Path] = []
     for number in range(1, config.rounds + 1):
+        if not any(one.num_failures for one in validated.present):
+            report.line(f"round {number} could not be kept: the validation sets have no failure left. {NO_FURTHER}")
+            break
         done = _run_round(config, number, student, LabelFolders(replay, learned), validated, report)
         if done.is_kept:
             assert done.student is not None
@@ -144,7 +149,7 @@ def _run_round(
 
     failed = _failures(config, number, student, stage, report)
     near = stage("neighbours", lambda path: neighbours.generate(config, number, failed, path, report.advance))
-    counts = json.loads((near / neighbours.COUNTS).read_text(encoding="utf-8"))
+    counts = read_json(near / neighbours.COUNTS)
     proved = [entry_of(one.root, one.token) for one in failed if one.is_proved]
     entries = [*proved, *neighbours.neighbour_entries(near)]
     if not entries:
@@ -168,7 +173,7 @@ def _run_round(
         student=chosen.student,
         failures=tuple(failed),
         neighbours=counts,
-        states=json.loads((trained / ABOUT).read_text(encoding="utf-8"))["states"],
+        states=read_json(trained / ABOUT)["states"],
         before=tuple(before),
         after=tuple(chosen.driven[: len(before)]),
         learned=tuple(chosen.driven[len(before) :]),
@@ -366,6 +371,22 @@ def _student_folder(config: FlywheelConfig) -> Path:
         )
         raise FileNotFoundError(f"{what}. Name `student`, or a folder of scripts/train_planner.py.")
     return source
+
+
+def _require_same_student(config: FlywheelConfig, source: Path) -> None:
+    """Check that the student that the flywheel began with, if it is still there, was not replaced.
+
+    Raises:
+        ValueError: When its weights are others.
+    """
+    if not _student_is_copied(config) or not (source / WEIGHTS).is_file():
+        return
+    copied = config.output / "start" / "student" / WEIGHTS
+    if copied.read_bytes() != (source / WEIGHTS).read_bytes():
+        raise ValueError(
+            f"{config.output} holds a flywheel of other weights than those in {source}. Name another --output, or"
+            f" continue it with --student {copied.parent}."
+        )
 
 
 def _student_is_copied(config: FlywheelConfig) -> bool:

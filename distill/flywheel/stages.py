@@ -15,6 +15,9 @@ from simulation.files import write_atomically
 DONE = "done.json"
 PARTS = "parts"
 """Folder of the results of single jobs in the folder of a stage that is not finished."""
+FILES = "files"
+"""Key of the number of files in the marker of a stage."""
+REPEAT = "Delete the folder of this stage and those of all later stages and rounds, and repeat the command."
 MAX_DEATHS = 3
 """Calls of a stage that workers end by dying, after which the flywheel ends."""
 
@@ -58,9 +61,11 @@ def run_stage(folder: Path, work: Callable[[Path], None], report: Report) -> Pat
 
     Raises:
         ChildProcessError: When worker processes died `MAX_DEATHS` times.
+        ValueError: When a finished stage lacks files that it had.
     """
     marker, name = folder / DONE, f"{folder.parent.name}/{folder.name}"
     if marker.is_file():
+        _require_complete(folder)
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     began_s = time.perf_counter()
@@ -70,8 +75,9 @@ def run_stage(folder: Path, work: Callable[[Path], None], report: Report) -> Pat
     finally:
         report.end()
     took_s = time.perf_counter() - began_s
-    write_atomically(marker, json.dumps({"seconds": round(took_s, 1)}).encode())
     shutil.rmtree(folder / PARTS, ignore_errors=True)
+    about = {"seconds": round(took_s, 1), FILES: _num_files(folder)}
+    write_atomically(marker, json.dumps(about).encode())
     report.line(f"{name}: {took_s:.0f} s")
     return folder
 
@@ -94,9 +100,32 @@ def _work_until_done(folder: Path, work: Callable[[Path], None], name: str, repo
             )
 
 
+def _require_complete(folder: Path) -> None:
+    """Check that no file of a finished stage was deleted; stages of earlier versions do not say how many they had."""
+    there, had = _num_files(folder), read_json(folder / DONE).get(FILES, 0)
+    if there < had:
+        raise ValueError(f"{folder} holds {there} of the {had} files of the finished stage. {REPEAT}")
+
+
+def _num_files(folder: Path) -> int:
+    return sum(path.is_file() and path.name != DONE for path in folder.rglob("*"))
+
+
+def read_json(path: Path) -> Any:
+    """The content of a file of a stage.
+
+    Raises:
+        ValueError: When it is damaged; the sentence says how to continue.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}. {REPEAT}") from error
+
+
 def seconds_of(folder: Path) -> float:
     """Time that a finished stage took in its last call [s]."""
-    return float(json.loads((folder / DONE).read_text(encoding="utf-8"))["seconds"])
+    return float(read_json(folder / DONE)["seconds"])
 
 
 def _seconds_before(folder: Path) -> float | None:

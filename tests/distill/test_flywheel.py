@@ -17,7 +17,7 @@ from distill.flywheel.learning import with_share
 from distill.flywheel.page import write_index, write_round
 from distill.flywheel.results import Driven, DrivenSet, Failure, FlywheelResult, Round, SetScore
 from distill.flywheel.rounds import Validated, decide, failed_sets, require_failures, run_flywheel, sets_of
-from distill.flywheel.stages import run_stage, seconds_of, stored_results
+from distill.flywheel.stages import DONE, run_stage, seconds_of, stored_results
 from distill.labels import LabelHeader, LabelStore
 from distill.teacher import RuleTeacher
 from driving.nuplan.entries import ScenarioEntry
@@ -56,6 +56,44 @@ def test_a_folder_of_another_configuration_is_refused(settings):
     prepare(settings)
     with pytest.raises(ValueError, match=r"other seed \(0 there, 1 given\), steps \(600 there, 7 given\)\. Continue"):
         prepare(replace(settings, seed=1, steps=7))
+
+
+def test_a_folder_that_was_moved_is_refused_with_its_place(settings):
+    prepare(settings)
+    moved = settings.output.with_name("moved")
+    settings.output.rename(moved)
+    with pytest.raises(ValueError, match=r"moved is the flywheel of .*out, which its files name\. Move it back"):
+        prepare(replace(settings, output=moved))
+
+
+def test_a_folder_of_an_earlier_version_does_not_name_its_place(settings):
+    prepare(settings)
+    path = settings.output / "flywheel.json"
+    known = json.loads(path.read_text())
+    del known["folder"], known["label_parts"]
+    path.write_text(json.dumps(known))
+    prepare(settings)
+
+
+def test_missing_labels_and_a_damaged_configuration_are_found(settings, tmp_path):
+    (tmp_path / "labels").mkdir()
+    parts = [tmp_path / "labels" / f"{name}.parquet" for name in ("one", "two")]
+    for part in parts:
+        part.touch()
+    labelled = replace(settings, labels=(tmp_path / "labels",))
+    prepare(labelled)
+    parts[0].unlink()
+    with pytest.raises(ValueError, match=r"other label_parts \(\[2\] there, \[1\] given\)"):
+        prepare(labelled)
+    (settings.output / "flywheel.json").write_text('{"seed"')
+    with pytest.raises(ValueError, match=r"flywheel\.json is damaged: .* Delete the folder of this stage"):
+        prepare(labelled)
+
+
+def test_a_data_root_that_is_named_twice_is_refused(settings):
+    with pytest.raises(ValueError, match=r"Data roots of --validate share 1 scenario .*count twice\. Name each"):
+        prepare(replace(settings, validate=settings.validate * 2))
+    assert not settings.output.exists()
 
 
 @pytest.mark.parametrize(("name", "other"), [("validate", "data"), ("test", "data"), ("test", "validate")])
@@ -114,11 +152,13 @@ def test_a_flywheel_needs_evaluation_sets_and_counts(settings):
         ({"steps": 0}, "--steps must be at least 1, got 0"),
         ({"search_drives": -1}, "--search-drives must be at least 0, got -1"),
         ({"seed": -1}, "--seed must be at least 0, got -1"),
-        ({"new_share": 1.0}, "--new-share is a share from 0 to below 1, got 1"),
+        ({"new_share": 1.0}, "--new-share is a share from 0 to 0.95, got 1"),
         ({"mix": ()}, "--mix must hold different shares above 0 and up to 1, got"),
         ({"mix": (0.0,)}, "--mix must hold different shares"),
         ({"mix": (0.5, 1.5)}, "--mix must hold different shares"),
         ({"mix": (0.5, 0.5)}, "--mix must hold different shares"),
+        ({"mix": (0.5, 0.50000001)}, "--mix must hold different shares"),
+        ({"seed": 2**31}, "--seed must be at most 2147483647, got 2147483648"),
         ({"mirrored": 50.0}, "--mirrored is a share from 0 to 1, got 50"),
         ({"learning_rate": 0.0}, "--learning-rate must be above 0 and finite, got 0"),
         ({"learning_rate": float("nan")}, "--learning-rate must be above 0 and finite, got nan"),
@@ -180,6 +220,21 @@ def test_a_finished_stage_does_not_run_again(tmp_path):
     assert calls == [folder]
     assert report.lines == ["round_1/drive: 0 s"]
     assert seconds_of(folder) < 1.0
+
+
+def test_a_finished_stage_that_lost_a_file_or_has_a_damaged_one_says_how_to_continue(tmp_path):
+    folder = run_stage(tmp_path / "round_1" / "labels", lambda path: (path / "one.parquet").touch(), KeptReport())
+    (folder / "added by hand").touch()
+    run_stage(folder, lambda _: None, KeptReport())
+    for path in (folder / "added by hand", folder / "one.parquet"):
+        path.unlink()
+    with pytest.raises(ValueError, match=r"labels holds 0 of the 1 files of the finished stage\. Delete the folder"):
+        run_stage(folder, lambda _: None, KeptReport())
+    (folder / DONE).write_text("")
+    with pytest.raises(
+        ValueError, match=r"done\.json is damaged: .* Delete the folder of this stage and those of all"
+    ):
+        run_stage(folder, lambda _: None, KeptReport())
 
 
 def test_a_stage_begins_with_its_time_in_the_round_before(tmp_path):

@@ -19,7 +19,7 @@ from distill.recipes import tiny
 from driving.nuplan.scenarios import open_scenario
 from driving.nuplan.writer import write_world
 from driving.synthetic.scenes import SCENES
-from planning.neural.network import ScoreWeights, Student, StudentNetwork
+from planning.neural.network import WEIGHTS, ScoreWeights, Student, StudentNetwork
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,16 @@ def test_a_flywheel_that_is_interrupted_after_each_stage_ends_as_one_without_int
     assert one.states == 2 * 2 * 3 + 2 * 2
     assert [score.num_failures for score in (*one.before, *one.after, *one.learned)] == [1, 0, 0]
     assert "passes the 1 solvable failure" in (settings.output / "round_1" / "page.md").read_text()
+    # Without a failure left in the validation sets, no further round is begun.
+    report = KeptReport()
+    assert run_flywheel(replace(settings, rounds=2), report, write_round).rounds == result.rounds
+    assert any("round 2 could not be kept: the validation sets have no failure left" in line for line in report.lines)
+    weights = Path(settings.student) / WEIGHTS
+    original = weights.read_bytes()
+    weights.write_bytes(original + b"changed")
+    with pytest.raises(ValueError, match="holds a flywheel of other weights than those in"):
+        run_flywheel(settings, KeptReport(), write_round)
+    weights.write_bytes(original)
     # Nothing runs again.
     monkeypatch.setattr(rounds, "drive_sets", None)
     monkeypatch.setattr(learning, "label", None)

@@ -3,10 +3,12 @@ import torch
 
 from learning.training_files import (
     CURVES,
+    RESUME_TENSORS,
     append_curves,
     cosine_rate,
     cut_curves,
     load_state,
+    load_weights,
     require_same_config,
     save_state,
 )
@@ -64,3 +66,13 @@ def test_curves_of_a_process_that_was_killed_before_its_first_line_begin_again(t
     cut_curves(tmp_path, 0)
     append_curves(tmp_path, 10, {"total": 0.5})
     assert (tmp_path / CURVES).read_text().splitlines() == ["step,total", "10,0.5"]
+
+
+def test_damaged_weights_and_states_are_sentences(tmp_path):
+    network = torch.nn.Linear(2, 2)
+    for name in ("weights.safetensors", RESUME_TENSORS):
+        (tmp_path / name).write_bytes(b"cut off")
+    with pytest.raises(ValueError, match=r"weights\.safetensors is damaged: .* Copy it again, or train again"):
+        load_weights(network, tmp_path / "weights.safetensors")
+    with pytest.raises(ValueError, match=r"resume\.safetensors is damaged: .* Without it, the training begins anew"):
+        load_state(tmp_path, network, torch.optim.Adam(network.parameters()), "cpu")
