@@ -3,6 +3,7 @@
     python scripts/make_worlds.py --output worlds
     python scripts/make_worlds.py --output worlds --towns 2 --scenarios 120 --seed 0
     python scripts/make_worlds.py --output worlds --calibrated --recorded-plans
+    python scripts/make_worlds.py --output worlds --lane-scales 0.8 1.3
 
 The folder is a nuPlan data root: maps/ and nuplan-v1.1/splits/mini/. With 14 or more scenarios, all 14 scenario types
 of nuPlan's challenge occur. Equal arguments give equal files.
@@ -45,6 +46,8 @@ class Arguments(CommonArguments):
     the town of all earlier versions, on which the shipped networks were trained and the published tables measured."""
     recorded_plans: bool = False
     """Draw plans with lane graphs like recorded ones: shorter streets (docs/realism.md)."""
+    lane_scales: tuple[float, float] = (1.0, 1.0)
+    """Range of a factor of the lane widths, which are 3.4 to 3.6 m; drawn for each street, from 0.8 to 1.3."""
     bystanders: int = 0
     """Groups of people and bicycles in each town that stand beside the road and do not cross. A town with them has a
     third of the walking pedestrians, so that there is room on the walkways."""
@@ -81,7 +84,8 @@ def write_town(job: Job) -> list[tuple[str, str]]:
 
 def settings_of(arguments: Arguments, number: int, scenarios: int) -> TownSettings:
     """Settings of the n-th town."""
-    settings = replace(town_settings(number, is_small=arguments.small), scenarios=scenarios)
+    settings = town_settings(number, is_small=arguments.small)
+    settings = replace(settings, scenarios=scenarios, lane_scales=arguments.lane_scales)
     if arguments.bystanders:
         settings = replace(settings, bystanders=arguments.bystanders, pedestrians=settings.pedestrians // 3)
     if arguments.recorded_plans:

@@ -17,6 +17,8 @@ from simulation.generation.town.paths import quintic
 
 GridPoint = tuple[int, int]
 """Column and row of a junction."""
+MIN_LANE_SCALE, MAX_LANE_SCALE = 0.8, 1.3
+"""Lanes of 2.7 m, in which a bus of 2.55 m fits, to 4.7 m."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,8 @@ class TownSettings:
     """Tagged scenarios over all recordings of the town."""
     location: str = "us-nv-las-vegas-strip"
     """Place of the town; one of `LOCATIONS`."""
+    lane_scales: tuple[float, float] = (1.0, 1.0)
+    """Range of the factor of lane widths, drawn for each street that crosses the town."""
     style: PlanStyle | None = None
     """Distances and profiles of streets; set by `with_style`."""
     calibration: Calibration | None = None
@@ -77,6 +81,12 @@ class TownSettings:
             raise ValueError(f"A town needs at least 3 by 3 junctions, got {self.columns} by {self.rows}.")
         if self.bystanders < 0:
             raise ValueError(f"A town needs at least 0 groups of bystanders, got {self.bystanders}.")
+        low, high = self.lane_scales
+        if not MIN_LANE_SCALE <= low <= high <= MAX_LANE_SCALE:
+            raise ValueError(
+                f"Lane widths are multiplied by {MIN_LANE_SCALE} to {MAX_LANE_SCALE}, the lower number first,"
+                f" got {low:g} and {high:g}."
+            )
         if self.recording_s > self.recorded_s:
             raise ValueError(
                 f"A recording of {self.recording_s} s does not fit into the recorded interval of {self.recorded_s} s."
@@ -214,6 +224,7 @@ def plan_town(rng: np.random.Generator, settings: TownSettings) -> TownPlan:
         ring = COLLECTORS[int(rng.integers(2))]
     else:
         across, along, (ring,) = (_drawn_profiles(rng, settings.style, count) for count in (rows, columns, 1))
+    across, along, (ring,) = (_scaled(rng, profiles, settings.lane_scales) for profiles in (across, along, [ring]))
     # The ring road has one profile, because it continues around the corners.
     across[0] = across[-1] = along[0] = along[-1] = ring
     edges = [_Edge((i, j), (i + 1, j), across[j], 0) for j in range(rows) for i in range(columns - 1)]
@@ -268,6 +279,15 @@ def _drawn_profiles(rng: np.random.Generator, style: PlanStyle, count: int) -> l
     return [
         family[int(rng.integers(len(family)))] for family in ((ARTERIALS, COLLECTORS, LOCALS)[k] for k in families)
     ]
+
+
+def _scaled(
+    rng: np.random.Generator, profiles: list[StreetProfile], scales: tuple[float, float]
+) -> list[StreetProfile]:
+    """Profiles with wider or narrower lanes; equal ends of the range draw nothing."""
+    if scales[0] == scales[1]:
+        return [replace(profile, lane_width_m=scales[0] * profile.lane_width_m) for profile in profiles]
+    return [replace(profile, lane_width_m=rng.uniform(*scales) * profile.lane_width_m) for profile in profiles]
 
 
 def with_style(settings: TownSettings, style: PlanStyle) -> TownSettings:

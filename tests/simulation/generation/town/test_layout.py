@@ -1,9 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from simulation.generation.town.layout import COLLECTORS, JunctionKind, PlanStyle, TownSettings, plan_town, with_style
+from simulation.generation.town.layout import (
+    ARTERIALS,
+    COLLECTORS,
+    LOCALS,
+    JunctionKind,
+    PlanStyle,
+    TownSettings,
+    plan_town,
+    with_style,
+)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -75,3 +86,24 @@ def test_the_ring_road_of_a_styled_town_has_one_profile():
 def test_impossible_styles_are_refused(removed, weights):
     with pytest.raises(ValueError, match="weights of at least 0"):
         PlanStyle(spacing_m=200.0, removed=removed, profile_weights=weights)
+
+
+def test_lane_widths_are_scaled_for_each_street_and_leave_the_plan_as_it_is():
+    widths = {profile.lane_width_m for profile in (*ARTERIALS, *COLLECTORS, *LOCALS)}
+    plain, narrow, mixed = (
+        plan_town(np.random.default_rng(3), TownSettings(lane_scales=scales))
+        for scales in ((1.0, 1.0), (0.8, 0.8), (0.8, 1.3))
+    )
+    assert {link.profile.lane_width_m for link in plain.links} <= widths
+    for one, other in zip(plain.links, narrow.links, strict=True):
+        assert np.array_equal(one.curve, other.curve)
+        assert other.profile == replace(one.profile, lane_width_m=0.8 * one.profile.lane_width_m)
+    drawn = {link.profile.lane_width_m for link in mixed.links}
+    assert len(drawn) > 5
+    assert 0.8 * min(widths) <= min(drawn) <= max(drawn) <= 1.3 * max(widths)
+
+
+@pytest.mark.parametrize("scales", [(0.7, 1.0), (1.0, 1.4), (1.2, 0.9), (float("nan"), 1.0)])
+def test_lanes_that_are_too_narrow_or_too_wide_are_refused(scales):
+    with pytest.raises(ValueError, match="the lower number first"):
+        TownSettings(lane_scales=scales)
