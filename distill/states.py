@@ -5,6 +5,7 @@ Off-path states are what makes a student recover: the teacher labels them from w
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from distill.contract import Future, logged_future
 from driving.agents import AgentKind, AgentTracks, TrafficLights
 from driving.ego import EgoMotion, EgoState
 from driving.geometry import arc_lengths, box_corners, poses_in_frame_of, poses_out_of_frame_of, wrap_angle
+from driving.map import MapGraph
 from driving.observation import Observation
 from driving.planner import Planner
 from driving.scenario import Scenario
@@ -23,8 +25,9 @@ from simulation.rollout import Rollout, run_lockstep
 
 LOGGED, SHIFTED, ON_POLICY = "logged", "shifted", "reached"
 """Kinds of states, as label files name them: on the log, moved away from it, visited by a planner in closed loop."""
-VARIATIONS = ("unlit", "empty", "short_sight", "followed")
-"""Of scenarios: without traffic lights, without agents, agents near the ego only, a vehicle behind the ego."""
+VARIATIONS = ("unlit", "empty", "short_sight", "followed", "unlimited")
+"""Of scenarios: without traffic lights, without agents, agents near the ego only, a vehicle behind the ego, without
+speed limits."""
 MAX_EXAMPLE_GAP_M = 4.0
 """A planner that is farther from where the log is at that time has no example to imitate."""
 FOLLOWER_GAP_S, FOLLOWER_GAP_M = (0.6, 1.8), (6.0, 9.0)
@@ -58,6 +61,8 @@ class StateSettings:
     """Shortest and longest distance to which agents are then seen; one is drawn for each scenario."""
     followed_share: float = 0.0
     """Of the scenarios in which a vehicle follows the logged ego, as in many recordings, where there is room."""
+    unlimited_share: float = 0.0
+    """Of the scenarios whose map has no speed limits, as some maps."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -156,26 +161,37 @@ class DrawnVariations(NamedTuple):
 def drawn_variations(scenario_id: str, settings: StateSettings) -> DrawnVariations:
     """Variations of a scenario, as its id and the seed say."""
     number = int(scenario_id, 16) % 2**32
-    # Generators of their own leave the draws of the shifted states as they are.
-    rng, follower = (np.random.default_rng([settings.seed, number, part]) for part in (1, 2))
+    # Generators of their own leave the draws of the shifted states and of earlier variations as they are.
+    rng, follower, unlimited = (np.random.default_rng([settings.seed, number, part]) for part in (1, 2, 3))
     shares = [getattr(settings, f"{name}_share") for name in VARIATIONS]
-    is_drawn = [*(rng.random(len(VARIATIONS) - 1) < shares[:-1]), follower.random() < shares[-1]]
+    is_drawn = np.array([*rng.random(len(VARIATIONS) - 2), follower.random(), unlimited.random()]) < shares
     names = frozenset(name for name, drawn in zip(VARIATIONS, is_drawn, strict=True) if drawn)
     return DrawnVariations(names=names, sight_m=rng.uniform(*settings.sight_m), follower=follower)
 
 
 def varied(scenario: Scenario, settings: StateSettings) -> Variation:
-    """The scenario without traffic lights or agents, with a follower or short sight, as its id and the seed say."""
+    """The scenario without lights, agents or speed limits, with a follower or short sight, as id and seed say."""
     drawn = drawn_variations(scenario.scenario_id, settings)
     known = scenario
     if "unlit" in drawn.names:
         known = replace(known, traffic_lights=TrafficLights.none(known.traffic_lights.num_steps))
     if "empty" in drawn.names:
         known = replace(known, agents=AgentTracks.none(known.agents.num_steps))
+    if "unlimited" in drawn.names:
+        known = replace(known, map=without_limits(known.map))
     if "followed" in drawn.names:
         known = with_follower(known, drawn.follower)
     seen = with_sight(known, drawn.sight_m) if "short_sight" in drawn.names else known
     return Variation(seen=seen, known=known, is_example=drawn.names <= {"followed"})
+
+
+@lru_cache(maxsize=8)
+def without_limits(map_graph: MapGraph) -> MapGraph:
+    """The map without speed limits: planners assume one."""
+    lanes = map_graph.lanes
+    unknown = np.full(lanes.speed_limit_mps.shape, np.nan)
+    # Without the source, which would be read again with its limits.
+    return replace(map_graph, lanes=replace(lanes, speed_limit_mps=unknown), source=None)
 
 
 def with_sight(scenario: Scenario, sight_m: float) -> Scenario:

@@ -49,6 +49,8 @@ class Arguments(CommonArguments):
     """Share of the scenarios that are labelled with agents near the ego only; the teacher scores with all agents."""
     followed: float = 0.0
     """Share of the scenarios that are labelled with a vehicle behind the ego, where there is room for one."""
+    unlimited: float = 0.0
+    """Share of the scenarios that are labelled without speed limits of the map."""
     driven_by: str | None = None
     """Label on-policy states of this planner in closed loop instead of states of the log."""
     limit: int | None = None
@@ -76,6 +78,7 @@ def main(arguments: Arguments) -> None:
         empty_share=arguments.empty,
         short_sight_share=arguments.short_sight,
         followed_share=arguments.followed,
+        unlimited_share=arguments.unlimited,
         seed=arguments.seed,
     )
     jobs = [

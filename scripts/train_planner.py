@@ -71,8 +71,8 @@ class Arguments(CommonArguments):
     no_augmentation: bool = False
     """Train without off-path states."""
     leave_out: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="VARIATION")] = ()
-    """Train without the scenarios that label.py labelled with this variation: unlit, empty, short_sight or followed,
-    to measure its effect; may be repeated."""
+    """Train without the scenarios that label.py labelled with this variation: unlit, empty, short_sight, followed or
+    unlimited, to measure its effect; may be repeated."""
     mirrored: float = 0.0
     """Share of the batches in which left and right are exchanged, for traffic on either side of the road."""
     rounds: int = 0

@@ -1,5 +1,7 @@
 """States on the log, shifted beside it, and on-policy."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from distill.states import (
     ON_POLICY,
     SHIFTED,
     StateSettings,
+    drawn_variations,
     driven_state,
     on_policy_states,
     overlaps_agent,
@@ -119,7 +122,36 @@ def test_a_follower_keeps_a_gap_when_the_ego_stands_and_needs_room():
     assert with_follower(followed, np.random.default_rng(0)) is followed
 
 
-@pytest.mark.parametrize("name", ["unlit_share", "empty_share", "short_sight_share", "followed_share"])
+def test_a_share_of_the_scenarios_is_labelled_without_speed_limits():
+    original = scene("straight_road")
+    assert np.isfinite(original.map.lanes.speed_limit_mps).all()
+    settings = StateSettings(every_steps=50, shifted=0, unlimited_share=1.0)
+    states = list(scenario_states(original, settings))
+    assert len(states) == 3
+    for state in states:
+        assert np.isnan(state.observation.map.lanes.speed_limit_mps).all()
+        assert state.future.ego_poses is None
+    (driven,) = on_policy_states([original], StandStillPlanner(), settings)
+    assert np.isnan(driven[0].observation.map.lanes.speed_limit_mps).all()
+    # In another process, the map has still none.
+    copied = pickle.loads(pickle.dumps(states[0].observation.map))
+    assert np.isnan(copied.lanes.speed_limit_mps).all()
+
+
+def test_a_variation_does_not_change_the_draws_of_the_others():
+    ids = [f"{number:016x}" for number in range(200)]
+    shares = {"unlit_share": 0.5, "empty_share": 0.5, "short_sight_share": 0.5, "followed_share": 0.5}
+    for name in ids:
+        without = drawn_variations(name, StateSettings(**shares))
+        also = drawn_variations(name, StateSettings(**shares, unlimited_share=0.5))
+        assert also.names - {"unlimited"} == without.names
+        assert also.sight_m == without.sight_m
+    assert 60 < sum("unlimited" in drawn_variations(n, StateSettings(unlimited_share=0.5)).names for n in ids) < 140
+
+
+@pytest.mark.parametrize(
+    "name", ["unlit_share", "empty_share", "short_sight_share", "followed_share", "unlimited_share"]
+)
 def test_an_impossible_share_of_changed_scenarios_is_refused(name):
     with pytest.raises(ValueError, match=f"`{name}` is a share from 0 to 1, got 2"):
         StateSettings(**{name: 2.0})
