@@ -148,9 +148,12 @@ def _failed_section(one: Round) -> Section:
     modes = Counter(failure.mode for failure in one.failures)
     searched = sum(failure.is_searched for failure in one.failures)
     proved = sum(failure.is_proved for failure in one.failures)
+    account = one.account
     text = (
-        f"{counted(len(one.failures), 'failure')} of the student of before, {searched} from the search; {proved} with"
-        " a proved way out."
+        f"The student of before fails in {account.failed} of {counted(account.driven, 'drive')}. The search found"
+        f" {counted(account.found, 'failure')} in {counted(account.searched, 'drive')}, {account.solvable} with a"
+        f" proved way out; the others are not used. The round took {len(one.failures)} of these {account.usable},"
+        f" {searched} from the search, {proved} with a proved way out."
     )
     if len(one.failures) > MAX_LISTED:
         text += f" The first {MAX_LISTED} are listed. By mode: " + ", ".join(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 DATA = "data"
 """Folder of a data root in the folder of a search or of neighbours."""
@@ -76,6 +77,24 @@ class Failure:
     """Whether the logged ego passes all multipliers of the score: it is the way out."""
 
 
+class Account(NamedTuple):
+    """Drives of the student of before in a round, and the failures in them."""
+
+    driven: int
+    failed: int
+    searched: int
+    """Drives of the search."""
+    found: int
+    """Failures of the search."""
+    solvable: int
+    """Those of the search with a proved way out; only these can be learned from."""
+
+    @property
+    def usable(self) -> int:
+        """Failures that the round draws from, up to its budget."""
+        return self.failed + self.solvable
+
+
 @dataclass(frozen=True, kw_only=True)
 class Round:
     """The result of a round."""
@@ -86,7 +105,9 @@ class Round:
     """Of the decision."""
     student: Path | None
     """Folder of the student that the round trained, None without a solvable failure."""
+    account: Account
     failures: tuple[Failure, ...]
+    """Those that were drawn from the usable ones."""
     neighbours: dict[str, dict[str, int]]
     """Draws and proved neighbours by way."""
     states: int

@@ -22,7 +22,7 @@ from distill.flywheel.config import FlywheelConfig, entries_of, entry_of, prepar
 from distill.flywheel.drives import drive_sets, read_scores, write_scores
 from distill.flywheel.failures import FAILURES, read_failures
 from distill.flywheel.learning import LabelFolders
-from distill.flywheel.results import DATA, DrivenSet, Failure, FlywheelResult, Round, SetScore, counted
+from distill.flywheel.results import DATA, Account, DrivenSet, Failure, FlywheelResult, Round, SetScore, counted
 from distill.flywheel.stages import DONE, Report, read_json, run_stage, seconds_of
 from distill.mixing import mix
 from driving.nuplan.entries import ScenarioEntry
@@ -171,6 +171,7 @@ def _run_round(
         is_kept=chosen.is_kept,
         reason=" ".join(f"With a share of {one.share:g} of the trained weights: {one.reason}" for one in attempts),
         student=chosen.student,
+        account=_account(folder),
         failures=tuple(failed),
         neighbours=counts,
         states=read_json(trained / ABOUT)["states"],
@@ -236,6 +237,16 @@ def _failures(
     return read_failures(listed / FAILURES)
 
 
+def _account(folder: Path) -> Account:
+    """What the drives and the search of a round found."""
+    drives = [drive for one in read_scores(folder / "drive" / SCORES) for drive in one.drives]
+    path = folder / "search" / FAILURES
+    # Without a budget, there is no search.
+    search = read_json(path) if path.is_file() else {"drives": 0, "found": 0, "solvable": 0}
+    failed = sum(drive.is_failure for drive in drives)
+    return Account(len(drives), failed, search["drives"], search["found"], search["solvable"])
+
+
 def _without_failures(
     number: int,
     failed: Sequence[Failure],
@@ -248,6 +259,7 @@ def _without_failures(
         is_kept=False,
         reason="No solvable failure was found; nothing was trained.",
         student=None,
+        account=_account(folder),
         failures=tuple(failed),
         neighbours=counts,
         states=0,

@@ -15,7 +15,7 @@ from distill.flywheel.config import FlywheelConfig, prepare, require_apart
 from distill.flywheel.drives import driven, read_scores, write_scores
 from distill.flywheel.learning import with_share
 from distill.flywheel.page import write_index, write_round
-from distill.flywheel.results import Driven, DrivenSet, Failure, FlywheelResult, Round, SetScore
+from distill.flywheel.results import Account, Driven, DrivenSet, Failure, FlywheelResult, Round, SetScore
 from distill.flywheel.rounds import Validated, decide, failed_sets, require_failures, run_flywheel, sets_of
 from distill.flywheel.stages import DONE, run_stage, seconds_of, stored_results
 from distill.labels import LabelHeader, LabelStore
@@ -415,6 +415,7 @@ def test_pages_show_what_failed_what_got_better_and_what_got_worse(tmp_path):
         is_kept=True,
         reason="because",
         student=tmp_path,
+        account=Account(driven=120, failed=2, searched=630, found=45, solvable=39),
         failures=(failure(tmp_path, "0" * 16, True),),
         neighbours={"tried": {"learned scene": 3}, "proved": {"learned scene": 2}},
         states=77,
@@ -428,6 +429,10 @@ def test_pages_show_what_failed_what_got_better_and_what_got_worse(tmp_path):
     text = (tmp_path / "page.md").read_text()
     assert "# Round 1: kept" in text
     assert f"`python scripts/view.py {tmp_path / 'search' / 'data'}`" in text
+    assert (
+        "The student of before fails in 2 of 120 drives. The search found 45 failures in 630 drives, 39 with a proved"
+        " way out; the others are not used. The round took 1 of these 41, 1 from the search, 1 with a proved way out."
+    ) in text
     assert "| searched | 5 | 1 | 1 | 0.6000 | 0.6080 | +0.8 |" in text
     assert "| learned scene | 3 | 2 |" in text
     assert f"| 0000000000000000 | log | {tmp_path.name} | cut_in | yes | hit <a car> | passes |" in text

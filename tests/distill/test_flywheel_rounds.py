@@ -12,7 +12,7 @@ from distill.flywheel.config import FlywheelConfig, entries_of
 from distill.flywheel.drives import drive_sets
 from distill.flywheel.failures import FAILURES, collect, read_failures, search
 from distill.flywheel.page import write_round
-from distill.flywheel.results import AGENT, Driven, DrivenSet, SetScore
+from distill.flywheel.results import AGENT, Account, Driven, DrivenSet, SetScore
 from distill.flywheel.rounds import run_flywheel
 from distill.mixing import mix
 from distill.recipes import tiny
@@ -100,6 +100,7 @@ def test_a_flywheel_that_is_interrupted_after_each_stage_ends_as_one_without_int
     (one,) = result.rounds
     assert (one.is_kept, result.student) == (True, settings.output / "round_1" / "student_0.5")
     assert [failure.is_proved for failure in one.failures] == [True]
+    assert one.account == Account(driven=1, failed=1, searched=0, found=0, solvable=0)
     assert one.neighbours["proved"] == {AGENT: 1}
     # Of 15 s every 7.5 s: 2 on the log and 2 beside it for replay, failure and neighbour, and 4 on-policy.
     assert one.states == 2 * 2 * 3 + 2 * 2
