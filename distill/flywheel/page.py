@@ -76,7 +76,7 @@ def write_index(config: FlywheelConfig, rounds: Sequence[Round], result: Flywhee
         text = "Before the first round and after the last one; they decide nothing."
         sections.append(Section("Test sets", text, *_compared(result.before, result.after)))
     sections.append(Section("Rounds", progress, columns, rows, pages))
-    sections.append(Section("Settings", "All settings are in flywheel.json.", ("setting", "value"), settings))
+    sections.append(Section("Settings", "The other settings are in flywheel.json.", ("setting", "value"), settings))
     _write("Flywheel", sections, config.output / "index")
 
 
