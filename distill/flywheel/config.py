@@ -241,7 +241,7 @@ def _require_same(described: dict[str, Any], output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise NotADirectoryError(f"--output {output} is a file. Name a folder; a new one is created.")
     if path.is_file():
-        known = read_json(path)
+        known = read_json(path, "Delete it, and repeat the command with the settings that it was begun with.")
         for name in (FOLDER, LABEL_PARTS):
             known.setdefault(name, wanted[name])
         if known[FOLDER] != wanted[FOLDER]:

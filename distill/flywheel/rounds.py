@@ -396,8 +396,8 @@ def _require_same_student(config: FlywheelConfig, source: Path) -> None:
     copied = config.output / "start" / "student" / WEIGHTS
     if copied.read_bytes() != (source / WEIGHTS).read_bytes():
         raise ValueError(
-            f"{config.output} holds a flywheel of other weights than those in {source}. Name another --output, or"
-            f" continue it with --student {copied.parent}."
+            f"{config.output} holds a flywheel of other weights than those in {source}. Put the first ones back"
+            f" ({copied}), or name another --output."
         )
 
 

@@ -75,9 +75,9 @@ def run_stage(folder: Path, work: Callable[[Path], None], report: Report) -> Pat
     finally:
         report.end()
     took_s = time.perf_counter() - began_s
-    shutil.rmtree(folder / PARTS, ignore_errors=True)
     about = {"seconds": round(took_s, 1), FILES: _num_files(folder)}
     write_atomically(marker, json.dumps(about).encode())
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
     report.line(f"{name}: {took_s:.0f} s")
     return folder
 
@@ -108,19 +108,25 @@ def _require_complete(folder: Path) -> None:
 
 
 def _num_files(folder: Path) -> int:
-    return sum(path.is_file() and path.name != DONE for path in folder.rglob("*"))
+    """Without the marker, and without the results of single jobs, which are deleted after it is written."""
+    inside = [path for path in folder.rglob("*") if path.is_file() and path.name != DONE]
+    return sum(path.relative_to(folder).parts[0] != PARTS for path in inside)
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, advice: str = REPEAT) -> Any:
     """The content of a file of a stage.
 
+    Args:
+        path: Of the file.
+        advice: A sentence for the message: how to continue.
+
     Raises:
-        ValueError: When it is damaged; the sentence says how to continue.
+        ValueError: When it is damaged.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}. {REPEAT}") from error
+        raise ValueError(f"{path} is damaged: {error}. {advice}") from error
 
 
 def seconds_of(folder: Path) -> float:
