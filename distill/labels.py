@@ -194,10 +194,12 @@ class LabelStore:
         path = self._path(name)
         if settings is not None and path.is_file():
             found = json.loads((pq.read_schema(path).metadata or {}).get(MADE_WITH, "{}"))
+            # Earlier versions did as the defaults of later settings say; parts that name none are taken as they are.
+            known = {**json.loads(json.dumps(asdict(StateSettings()))), **found} if found else {}
             for key, value in json.loads(json.dumps(settings)).items():
-                if found.get(key, value) != value:
+                if known.get(key, value) != value:
                     raise ValueError(
-                        f"{path} was made with {key} {found[key]}, expected {value}. Label into another folder."
+                        f"{path} was made with {key} {known[key]}, expected {value}. Label into another folder."
                     )
         return path.is_file()
 

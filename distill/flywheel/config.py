@@ -24,7 +24,7 @@ ROOTS = ("data", "validate", "test")
 """Settings that name data roots, at least one each."""
 MAX_SEED = 2**31 - 1
 MAX_NEW_SHARE = 0.95
-FOLDER, LABEL_PARTS = "folder", "label_parts"
+FOLDER, LABEL_PARTS = "folder", "number of files in --labels"
 """Entries of the configuration besides the settings: where the flywheel is, and the number of files in each folder of
 labels. Flywheels of earlier versions lack them."""
 MAX_NAMES = 3

@@ -23,7 +23,7 @@ from distill.flywheel.drives import drive_sets, read_scores, write_scores
 from distill.flywheel.failures import FAILURES, read_failures
 from distill.flywheel.learning import LabelFolders
 from distill.flywheel.results import DATA, Account, DrivenSet, Failure, FlywheelResult, Round, SetScore, counted
-from distill.flywheel.stages import DONE, Report, read_json, run_stage, seconds_of
+from distill.flywheel.stages import DONE, Report, read_json, require_complete, run_stage, seconds_of
 from distill.mixing import mix
 from driving.nuplan.entries import ScenarioEntry
 from planning.neural.network import DESCRIPTION, VOCABULARY, WEIGHTS
@@ -124,7 +124,7 @@ def _run(config: FlywheelConfig, report: Report, on_round: Callable[[Round, Path
     test_after = test_before
     if any(one.is_kept for one in rounds):
         # Named by the number of rounds, as a flywheel may be continued with more of them.
-        folders.append(config.output / "end" / f"test_{config.rounds}")
+        folders.append(config.output / "end" / f"test_{len(rounds)}")
         test_after = _driven(config, student, test, folders[-1], report)
     seconds = sum(seconds_of(folder) for folder in folders) + sum(sum(one.seconds.values()) for one in rounds)
     return FlywheelResult(
@@ -391,8 +391,10 @@ def _require_same_student(config: FlywheelConfig, source: Path) -> None:
     Raises:
         ValueError: When its weights are others.
     """
-    if not _student_is_copied(config) or not (source / WEIGHTS).is_file():
+    # The shipped student may change with the version; the flywheel keeps its copy.
+    if not _student_is_copied(config) or source == SHIPPED or not (source / WEIGHTS).is_file():
         return
+    require_complete(config.output / "start" / "student")
     copied = config.output / "start" / "student" / WEIGHTS
     if copied.read_bytes() != (source / WEIGHTS).read_bytes():
         raise ValueError(

@@ -65,7 +65,7 @@ def run_stage(folder: Path, work: Callable[[Path], None], report: Report) -> Pat
     """
     marker, name = folder / DONE, f"{folder.parent.name}/{folder.name}"
     if marker.is_file():
-        _require_complete(folder)
+        require_complete(folder)
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     began_s = time.perf_counter()
@@ -100,8 +100,12 @@ def _work_until_done(folder: Path, work: Callable[[Path], None], name: str, repo
             )
 
 
-def _require_complete(folder: Path) -> None:
-    """Check that no file of a finished stage was deleted; stages of earlier versions do not say how many they had."""
+def require_complete(folder: Path) -> None:
+    """Check that no file of a finished stage was deleted; stages of earlier versions do not say how many they had.
+
+    Raises:
+        ValueError: Says how to continue.
+    """
     there, had = _num_files(folder), read_json(folder / DONE).get(FILES, 0)
     if there < had:
         raise ValueError(f"{folder} holds {there} of the {had} files of the finished stage. {REPEAT}")

@@ -1,6 +1,6 @@
 """Actions of an environment: commands to the vehicle, or the plan of a planner."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -113,7 +113,7 @@ class TrajectoryActions:
     """Times of the poses of an array, rising, from now on."""
 
     def __post_init__(self) -> None:
-        times_s = np.asarray(self.time_s, dtype=np.float64)
+        times_s = np.asarray(self.time_s, dtype=np.float64) if _are_numbers(self.time_s) else np.zeros(0)
         if times_s.ndim != 1 or not times_s.size or not STEP_S <= times_s[-1] <= MAX_TIME_S or _falls(times_s):
             raise ValueError(
                 f"`time_s` must rise from above 0, with the last time from {STEP_S:g} to {MAX_TIME_S:g} s,"
@@ -151,6 +151,10 @@ class TrajectoryActions:
                 f" up to pi in the ego frame; got {_shown(values)}. The step was not driven."
             )
         return values
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, Iterable) and all(isinstance(one, int | float | np.number) for one in values)
 
 
 def _falls(times_s: Float64[np.ndarray, "poses"]) -> bool:

@@ -42,7 +42,7 @@ class ScenarioPool:
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy in another process opens its scenarios itself.
-        return {"names": self.names, "_openers": self._openers}
+        return {"_openers": self._openers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["_openers"])  # type: ignore[misc]
@@ -136,10 +136,13 @@ def scenario_pool(
 
 def _complete(entries: Sequence[ScenarioEntry]) -> list[ScenarioEntry]:
     """The entries that the end of their log does not cut off; a warning counts the others, as the benchmark does."""
-    windows = [scenario_window(log_index(Path(entry.log_file)), entry) for entry in entries]
-    kept = [
-        entry for entry, window in zip(entries, windows, strict=True) if len(window.frames) >= window.expected_frames
-    ]
+    # Log by log, as few of them are kept in memory.
+    short = {
+        entry.token
+        for entry in sorted(entries, key=lambda entry: entry.log_file)
+        if scenario_window(log_index(Path(entry.log_file)), entry).is_short
+    }
+    kept = [entry for entry in entries if entry.token not in short]
     if len(kept) < len(entries):
         logger.warning(
             "%d of %d scenarios are cut off by the end of their log and left out.",

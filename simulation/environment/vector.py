@@ -62,7 +62,7 @@ class NuPlanVectorEnv(SyncVectorEnv):
             TypeError: When a seed or an option has a wrong type.
             ValueError: When a seed is negative, or their number wrong. No member was reset after any of these.
         """
-        if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str):
+        if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str) and getattr(seed, "ndim", 1) > 0:
             seed = [None if one is None else require_seed(f"seed[{number}]", one) for number, one in enumerate(seed)]
         elif seed is not None:
             seed = require_seed("seed", seed)
@@ -87,7 +87,7 @@ class NuPlanVectorEnv(SyncVectorEnv):
             RuntimeError: Before the first reset, and when an ended member was not reset; no member has moved then.
             ValueError: When an action is wrong; no member has moved then.
         """
-        if not hasattr(actions, "__len__"):
+        if not isinstance(actions, Sequence | np.ndarray) or np.ndim(actions) == 0:
             raise TypeError(f"Expected an action of each member, got {actions!r}. No member moved.")
         if len(actions) != self.num_envs:
             raise ValueError(f"{self.num_envs} members need as many actions, got {len(actions)}. No member moved.")

@@ -70,7 +70,7 @@ def test_a_folder_of_an_earlier_version_does_not_name_its_place(settings):
     prepare(settings)
     path = settings.output / "flywheel.json"
     known = json.loads(path.read_text())
-    del known["folder"], known["label_parts"]
+    del known["folder"], known["number of files in --labels"]
     path.write_text(json.dumps(known))
     prepare(settings)
 
@@ -83,7 +83,7 @@ def test_missing_labels_and_a_damaged_configuration_are_found(settings, tmp_path
     labelled = replace(settings, labels=(tmp_path / "labels",))
     prepare(labelled)
     parts[0].unlink()
-    with pytest.raises(ValueError, match=r"other label_parts \(\[2\] there, \[1\] given\)"):
+    with pytest.raises(ValueError, match=r"other number of files in --labels \(\[2\] there, \[1\] given\)"):
         prepare(labelled)
     (settings.output / "flywheel.json").write_text('{"seed"')
     with pytest.raises(ValueError, match=r"flywheel\.json is damaged: .* Delete it, and repeat"):

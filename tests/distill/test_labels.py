@@ -52,6 +52,8 @@ def test_a_part_of_other_settings_is_refused(tmp_path, header, labelled):
     store.write("earlier", None)
     assert store.has("one", {"every_steps": 15, "sight_m": (12.0, 45.0), "added_later": True})
     assert store.has("earlier", {"every_steps": 10})
+    with pytest.raises(ValueError, match=r"one\.parquet was made with unlimited_share 0\.0, expected 0\.3"):
+        store.has("one", {"every_steps": 15, "unlimited_share": 0.3})
     assert not store.has("two", {"every_steps": 10})
     with pytest.raises(ValueError, match=r"one\.parquet was made with every_steps 15, expected 10. Label into"):
         store.has("one", {"every_steps": 10})

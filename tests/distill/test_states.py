@@ -24,6 +24,9 @@ from driving.synthetic.scenes import scene
 from planning.constant_velocity import ConstantVelocityPlanner
 from planning.stand_still import StandStillPlanner
 
+SIGHTS_M = {0: 21.553466, 7: 17.185064, 12345: 21.922392}
+"""Of scenarios by number, with seed 0, at commit 4ae9cbc."""
+
 
 def test_each_logged_state_has_its_shifted_ones_beside():
     states = list(scenario_states(scene("straight_road"), StateSettings(every_steps=50, shifted=2)))
@@ -146,6 +149,10 @@ def test_a_variation_does_not_change_the_draws_of_the_others():
         also = drawn_variations(name, StateSettings(**shares, unlimited_share=0.5))
         assert also.names - {"unlimited"} == without.names
         assert also.sight_m == without.sight_m
+    # As before the last variation was added: labels of that time keep theirs.
+    settings = StateSettings(**shares)
+    drawn = {number: drawn_variations(f"{number:016x}", settings) for number in SIGHTS_M}
+    assert {number: round(one.sight_m, 6) for number, one in drawn.items()} == SIGHTS_M
     assert 60 < sum("unlimited" in drawn_variations(n, StateSettings(unlimited_share=0.5)).names for n in ids) < 140
 
 

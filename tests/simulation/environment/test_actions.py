@@ -115,7 +115,7 @@ def test_kinds_have_names():
     assert actions_of(own) is own
 
 
-@pytest.mark.parametrize("times_s", [(), (1.0, 0.5), (0.0, 1.0), (0.05,), (1e9,), (np.nan,)])
+@pytest.mark.parametrize("times_s", [(), (1.0, 0.5), (0.0, 1.0), (0.05,), (1e9,), (np.nan,), ("a",), 1.0])
 def test_times_of_a_trajectory_rise_and_are_of_this_drive(times_s):
     with pytest.raises(ValueError, match=r"`time_s` must rise from above 0, with the last time from 0.1 to 30 s"):
         TrajectoryActions(time_s=times_s)

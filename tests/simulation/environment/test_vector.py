@@ -161,6 +161,8 @@ def test_the_callers_options_keep_their_mask():
         (lambda: NuPlanVectorEnv("3"), "`num_envs` must be a whole number, got '3'"),
         (lambda: NuPlanVectorEnv(True), "`num_envs` must be a whole number, got True"),
         (lambda: NuPlanVectorEnv(2).reset(seed=1.5), "`seed` must be a whole number from 0, got 1.5"),
+        (lambda: NuPlanVectorEnv(2).reset(seed=np.array(1.5)), "`seed` must be a whole number from 0, got array"),
+        (lambda: NuPlanVectorEnv(2).step(np.array(3.0)), "Expected an action of each member, got array"),
         (lambda: NuPlanVectorEnv(2).step(None), "Expected an action of each member, got None. No member moved"),
     ],
 )
