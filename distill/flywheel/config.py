@@ -23,7 +23,9 @@ MIX = (0.7, 0.4)
 ROOTS = ("data", "validate", "test")
 """Settings that name data roots, at least one each."""
 MAX_SEED = 2**31 - 1
+"""Seeds of searches are multiples of it, and have to fit into 64 bits."""
 MAX_NEW_SHARE = 0.95
+"""Above, the few states of a round would be repeated hundreds of times."""
 FOLDER, LABEL_PARTS = "folder", "number of files in --labels"
 """Entries of the configuration besides the settings: where the flywheel is, and the number of files in each folder of
 labels. Flywheels of earlier versions lack them."""
@@ -119,7 +121,6 @@ class FlywheelConfig:
             raise ValueError(f"--mix must hold different shares above 0 and up to 1, got {self.mix}.")
         if self.seed > MAX_SEED:
             raise ValueError(f"--seed must be at most {MAX_SEED}, got {self.seed}.")
-        # Above, the few states of a round would be repeated hundreds of times.
         if not 0.0 <= self.new_share <= MAX_NEW_SHARE:
             raise ValueError(f"--new-share is a share from 0 to {MAX_NEW_SHARE:g}, got {self.new_share:g}.")
         if not 0.0 <= self.mirrored <= 1.0:

@@ -43,7 +43,6 @@ class NuPlanVectorEnv(SyncVectorEnv):
             raise ValueError(f"A vector environment needs at least 1 member, got num_envs={num_envs}.")
         pool = scenario_pool(arguments.pop("data", None), arguments.pop("scenarios", None))
         members = [NuPlanEnv(scenarios=pool, **arguments) for _ in range(num_envs)]
-        self._first = members[0]
         # Gymnasium would copy raw observations with their maps.
         copy = not isinstance(members[0].observation_space, ObservationSpace)
         super().__init__([partial(_itself, one) for one in members], copy=copy, autoreset_mode=autoreset_mode)
@@ -70,7 +69,8 @@ class NuPlanVectorEnv(SyncVectorEnv):
         if options is not None:
             # Gymnasium takes the mask out of the options.
             options = dict(options)
-            self._first.check_reset({name: value for name, value in options.items() if name != RESET_MASK})
+            own = {name: value for name, value in options.items() if name != RESET_MASK}
+            self.envs[0].check_reset(own)  # type: ignore[attr-defined]
         ended = tuple(flags.copy() for flags in (self._terminations, self._truncations, self._autoreset_envs))
         try:
             return super().reset(seed=seed, options=options)
